@@ -1,0 +1,161 @@
+"""Signed artifacts: `[type, body, key, signature]` (A2), and who may say that one is verified (A5).
+
+    bytes --decode_artifact--> Signed[T] --verify_signature--> Verified[T]
+
+The signature covers `PAE(type, body)`; the id is the SHA-256 of that followed by the key. So an id names a
+*statement by a signer*: a second valid signature over it is the same artifact. Only this module makes
+`Verified`; what stands on a signature takes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Generic, Protocol, TypeVar, cast
+
+import msgspec
+from msgspec import Struct
+from nacl.bindings import crypto_sign_open
+from nacl.exceptions import BadSignatureError
+
+from aslp2p.artifacts import canonical
+from aslp2p.artifacts.types import TYPE_OF, TYPES, Statement
+from aslp2p.errors import ArtifactError
+from aslp2p.limits import ARTIFACT_BYTES_MAX, KEY_BYTES, SIGNATURE_BYTES
+
+S = TypeVar("S", bound=Statement)
+
+
+def pae(type_: str, body: bytes) -> bytes:
+    """DSSE's pre-authentication encoding: what a domain key signs, always under a type of its own."""
+    name = type_.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(name), name, len(body), body)
+
+
+class Signed(Struct, Generic[S], frozen=True, eq=False):
+    """A decoded artifact. `raw` are the bytes as they came; the signature is *not* checked yet."""
+
+    raw: bytes
+    id: bytes
+    type: str
+    key: bytes
+    body: bytes
+    signature: bytes
+    statement: S
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Signed) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class Verified(Signed[S], frozen=True, eq=False):
+    """An artifact whose signature this process has verified (or made)."""
+
+
+class Signer(Protocol):
+    """A domain key that can sign (Ed25519)."""
+
+    @property
+    def key(self) -> bytes: ...
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+def decode_artifact(raw: bytes) -> Signed[Statement]:
+    """The artifact that `raw` encodes, its signature unchecked.
+
+    Raises `ArtifactError` citing A3 (not canonical, or not of its type's shape) or A4 (unknown type, out of bounds),
+    and nothing else, whatever the bytes.
+    """
+    parts = canonical.decode(raw, bytes_max=ARTIFACT_BYTES_MAX, array_max=4)
+    if type(parts) is not list or len(parts) != 4:
+        raise ArtifactError("A3", "an artifact is an array of type, body, key and signature")
+    type_, body, key, signature = parts
+    if type(type_) is not str or type(body) is not bytes or type(key) is not bytes or type(signature) is not bytes:
+        raise ArtifactError("A3", "an artifact is a string and three byte strings")
+    if len(key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
+        raise ArtifactError("A3", "a key has 32 bytes and a signature 64")
+    known = TYPES.get(type_)
+    if known is None:
+        raise ArtifactError("A4", f"unknown artifact type {type_[:64]!r}")
+    record, body_max = known
+    value = canonical.decode(body, bytes_max=body_max)
+    try:
+        statement = msgspec.convert(value, record, builtin_types=(bytes,))
+    except msgspec.ValidationError as error:
+        raise ArtifactError("A3", f"not a {type_}: {error}") from None
+    identity = sha256(pae(type_, body) + key).digest()
+    return Signed(raw, identity, type_, key, body, signature, statement)
+
+
+def decode_as(record: type[S], raw: bytes) -> Signed[S]:
+    """`decode_artifact` for bytes that must hold a `record`; raises `ArtifactError` (A3) for another type."""
+    signed = decode_artifact(raw)
+    if type(signed.statement) is not record:
+        raise ArtifactError("A3", f"a {signed.type} where a {TYPE_OF[record]} belongs")
+    return cast("Signed[S]", signed)
+
+
+def signature_holds(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Libsodium's single, strict verification: low-order and non-canonical keys and malleable signatures fail (A5)."""
+    try:
+        crypto_sign_open(signature + message, key)
+    except BadSignatureError:
+        return False
+    return True
+
+
+class Verifier:
+    """Checks signatures. A pure function of the bytes: subclasses may remember results or use more threads."""
+
+    def holds(self, items: Sequence[tuple[bytes, bytes, bytes]]) -> list[bool]:
+        """For each (key, message, signature), whether it verifies."""
+        return [signature_holds(*item) for item in items]
+
+    def verify(self, signed: Signed[S]) -> Verified[S]:
+        """`signed` with its proof in the type; raises `ArtifactError` (A5)."""
+        if type(signed) is Verified:
+            return signed
+        return self.verify_all((signed,))[0]
+
+    def verify_all(self, many: Iterable[Signed[S]]) -> list[Verified[S]]:
+        """All of `many`, verified; raises `ArtifactError` (A5) naming the first that fails."""
+        signed = list(many)
+        answers = self.holds([(s.key, pae(s.type, s.body), s.signature) for s in signed])
+        for one, holds in zip(signed, answers, strict=True):
+            if not holds:
+                raise ArtifactError("A5", f"the signature of {one.type} {one.id.hex()[:12]} does not verify")
+        return [_vouch(one) for one in signed]
+
+
+VERIFIER = Verifier()
+
+
+def _vouch(signed: Signed[S]) -> Verified[S]:
+    return Verified(
+        signed.raw, signed.id, signed.type, signed.key, signed.body, signed.signature, signed.statement
+    )
+
+
+def verify_signature(signed: Signed[S]) -> Verified[S]:
+    """`signed`, once its signature has verified; raises `ArtifactError` citing A5."""
+    return VERIFIER.verify(signed)
+
+
+def trust_stored(signed: Signed[S]) -> Verified[S]:
+    """An artifact that this node verified before it stored it, read back with its checksum intact."""
+    return _vouch(signed)
+
+
+def sign_statement(statement: S, signer: Signer) -> Verified[S]:
+    """The artifact in which `signer` makes `statement`."""
+    type_ = TYPE_OF[type(statement)]
+    body = canonical.encode(msgspec.to_builtins(statement, builtin_types=(bytes,)))
+    message = pae(type_, body)
+    signature = signer.sign(message)
+    raw = canonical.encode([type_, body, signer.key, signature])
+    return Verified(raw, sha256(message + signer.key).digest(), type_, signer.key, body, signature, statement)
+
+

@@ -1,0 +1,224 @@
+"""What the core may ask of a store, and what it may ask to be written.
+
+Reading is synchronous and bounded; writing happens only through `Write` records, which the driver applies in order
+inside one transaction and makes durable before any bytes that depend on them leave (persist, then send).
+
+**Facts.** The state of a Common is one versioned map: key to value, each change stamped with the height of the
+snapshot that made it. A *branch* is a line of snapshots; a fork starts a new branch that shares its parent branch up
+to and including `fork_height`. A fact at (branch, height) is the newest change at or below that height on the
+branch, else the newest at or below `fork_height` on its parent, and so on to the root branch 0, which holds genesis
+at height 0. So state at any height of any branch is a lookup, a change of branch moves no rows, and nothing of
+the history has to be in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+
+class BranchRow(Struct, frozen=True):
+    """One line of snapshots: above `fork_height` its own, up to it its parent's (`parent` is -1 for branch 0)."""
+
+    branch: int
+    parent: int
+    fork_height: int
+    tip_height: int
+    tip_id: bytes
+    audited_height: int
+    """Every snapshot of this branch up to here had each of its signatures verified (G4)."""
+
+
+class SnapshotRow(Struct, frozen=True):
+    """A stored snapshot (or, at height 0 of branch 0, the genesis) and where it stands."""
+
+    id: bytes
+    branch: int
+    height: int
+    previous: bytes
+    epoch: int
+    signer: bytes
+    log_size: int
+    raw: bytes
+
+
+class JournalRow(Struct, frozen=True):
+    """One promise of this node's key: kind is `endorse`, `cosign` or `emit`."""
+
+    kind: str
+    epoch: int
+    height: int
+    subject: bytes
+    """The proposal endorsed, or the snapshot cosigned or emitted."""
+    raw: bytes
+    """The signed artifact itself, so that a crash after the promise can still send it."""
+
+
+class Reader(Protocol):
+    """Bounded synchronous reads. Any may raise `errors.Damaged` (stored bytes are not what was written)."""
+
+    def meta(self, key: str) -> bytes | None: ...
+
+    def branches(self) -> list[BranchRow]: ...
+
+    def fact(self, branch: int, key: bytes, height: int) -> bytes | None:
+        """The value of `key` at (branch, height), or None."""
+
+    def facts(
+        self, branch: int, prefix: bytes, height: int, *, after: bytes = b"", limit: int = 1000
+    ) -> list[tuple[bytes, bytes, int]]:
+        """Up to `limit` live (key, value, height of change) with `prefix`, by key, from the first key above `after`."""
+
+    def fact_changes(
+        self, branch: int, key: bytes, height: int, *, limit: int = 1000
+    ) -> list[tuple[int, bytes | None]]:
+        """The newest `limit` changes of `key` at or below `height`, newest first: (height, value or None)."""
+
+    def snapshot(self, id_: bytes) -> SnapshotRow | None: ...
+
+    def snapshot_at(self, branch: int, height: int) -> SnapshotRow | None:
+        """The snapshot at `height` on `branch` or, below its fork, on its ancestors."""
+
+    def snapshots(self, branch: int, first: int, count: int) -> list[SnapshotRow]:
+        """Up to `count` consecutive snapshots of `branch` (ancestors included) from height `first` up."""
+
+    def snapshot_holding(self, branch: int, log_index: int) -> SnapshotRow | None:
+        """The snapshot of `branch` whose log range contains the leaf `log_index`."""
+
+    def artifact(self, id_: bytes) -> bytes | None:
+        """The raw bytes of a stored signed artifact other than a snapshot."""
+
+    def artifacts(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those of `ids` that are stored, in one query."""
+
+    def open_artifacts(self) -> list[tuple[bytes, bytes]]:
+        """(id, raw) of all that is marked open: pending proposals, endorsements, cosignatures, rejections, evidence."""
+
+    def content(self, id_: bytes) -> bytes | None:
+        """Content or a manifest by id, re-hashed as it is read."""
+
+    def lacking_content(self, ids: Iterable[bytes]) -> list[bytes]:
+        """Those of `ids` that are not stored, in the order given."""
+
+    def wanted(self, limit: int) -> list[tuple[bytes, bool]]:
+        """The oldest `limit` content ids that are wanted and not here: (id, whether it is a manifest)."""
+
+    def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
+        """The newest `last` promises of `kind`, newest first."""
+
+    def journal_holds(self, kind: str, subject: bytes) -> bool: ...
+
+    def journal_at(self, kind: str, epoch: int, height: int) -> JournalRow | None:
+        """The promise of `kind` made for (epoch, height), if any."""
+
+
+# --- writes ---------------------------------------------------------------------------------------
+
+
+class PutMeta(Struct, frozen=True):
+    key: str
+    value: bytes | None
+
+
+class PutBranch(Struct, frozen=True):
+    """Insert or replace a branch row."""
+
+    row: BranchRow
+
+
+class PutSnapshot(Struct, frozen=True):
+    row: SnapshotRow
+
+
+class DropBranchAbove(Struct, frozen=True):
+    """Forget the snapshots and facts of `branch` above `height` (what nobody can prove is rolled back, G4)."""
+
+    branch: int
+    height: int
+
+
+class PutFacts(Struct, frozen=True):
+    """The changes that one snapshot makes; a None value ends a key."""
+
+    branch: int
+    height: int
+    changes: Mapping[bytes, bytes | None]
+
+
+class PutArtifacts(Struct, frozen=True):
+    """(id, type, raw, open) of signed artifacts; storing one again changes only whether it is open."""
+
+    rows: Sequence[tuple[bytes, str, bytes, bool]]
+
+
+class CloseArtifacts(Struct, frozen=True):
+    """These are no longer open (kept, but not offered or reloaded)."""
+
+    ids: Sequence[bytes]
+
+
+class DropArtifacts(Struct, frozen=True):
+    """Forget artifacts that are of no use to anybody (refused, or damaged and to be fetched again)."""
+
+    ids: Sequence[bytes]
+
+
+class PutContent(Struct, frozen=True):
+    """Store content or a manifest (its id is the SHA-256 of its bytes); it is wanted no longer."""
+
+    id: bytes
+    data: bytes
+
+
+class DropContent(Struct, frozen=True):
+    id: bytes
+
+
+class Want(Struct, frozen=True):
+    """Fetch these contents: (id, whether it is a manifest). What is here already is not wanted."""
+
+    items: Sequence[tuple[bytes, bool]]
+
+
+class Unwant(Struct, frozen=True):
+    ids: Sequence[bytes]
+
+
+class PutJournal(Struct, frozen=True):
+    """A promise. It is on disk, synced, before anything that follows it is sent (S1)."""
+
+    row: JournalRow
+
+
+Write: TypeAlias = (
+    PutMeta
+    | PutBranch
+    | PutSnapshot
+    | DropBranchAbove
+    | PutFacts
+    | PutArtifacts
+    | CloseArtifacts
+    | DropArtifacts
+    | PutContent
+    | DropContent
+    | Want
+    | Unwant
+    | PutJournal
+)
+
+
+class Store(Reader, Protocol):
+    """A `Reader` that also writes; one owner, one thread at a time."""
+
+    def apply(self, writes: Iterable[Write]) -> None:
+        """Apply in order inside the open transaction (opening one if needed); visible to reads at once."""
+
+    def commit(self) -> None:
+        """Make all that was applied durable, synced to disk. Raises `errors.DiskFault`; then nothing was written."""
+
+    def rollback(self) -> None:
+        """Forget what was applied since the last commit."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,130 @@
+"""Every bound, with its unit in the name (A4). What relates two bounds is asserted at the end."""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# --- canonical encoding ---------------------------------------------------------------------------
+
+DEPTH_MAX = 8
+"""Arrays inside each other."""
+ARRAY_ITEMS_MAX = 2048
+
+# --- artifacts ------------------------------------------------------------------------------------
+
+KEY_BYTES = 32
+ID_BYTES = 32
+SIGNATURE_BYTES = 64
+TYPE_BYTES_MAX = 64
+PROTOCOL_VERSION = 1
+UINT_MAX = 2**53 - 1
+"""Every integer in a body: exact in every language that may read one."""
+
+AUTHORITIES_MAX = 32
+ANCHORS_MAX = 64
+MEMBERS_MAX = 2048
+ABANDONS_MAX = 64
+EVIDENCE_MAX = 8
+PROPOSALS_PER_SNAPSHOT_MAX = 1024
+
+PROPOSAL_BODY_BYTES_MAX = 16 * KIB
+GENESIS_BODY_BYTES_MAX = 32 * KIB
+SNAPSHOT_BODY_BYTES_MAX = 96 * KIB
+SMALL_BODY_BYTES_MAX = 2 * KIB
+ARTIFACT_BYTES_MAX = 128 * KIB
+"""Any signed artifact, envelope included."""
+
+EPOCH_STEP_MAX = 2**20
+"""How far a succession may raise the epoch (V6)."""
+GRACE_PERIOD_MS_MIN = 200
+GRACE_PERIOD_MS_MAX = 10 * 365 * 24 * 3600 * 1000
+
+# --- content --------------------------------------------------------------------------------------
+
+CHUNK_BYTES = MIB
+"""Content up to here is one artifact; above, every chunk but the last is exactly this long."""
+MANIFEST_BYTES_MAX = MIB
+MANIFEST_HEADER_BYTES_MAX = 30
+"""Array of three (1), tag (15), size (9), header of the ids (5)."""
+CONTENT_CHUNKS_MAX = (MANIFEST_BYTES_MAX - MANIFEST_HEADER_BYTES_MAX) // ID_BYTES
+CONTENT_BYTES_MAX = CONTENT_CHUNKS_MAX * CHUNK_BYTES
+"""What one manifest can list: one chunk short of 32 GiB."""
+
+# --- Merkle log -----------------------------------------------------------------------------------
+
+LOG_SIZE_MAX = UINT_MAX
+PROOF_NODES_MAX = 64
+TILE_LEVEL = 8
+"""Interior nodes from this level up are kept: each covers whole runs of 2**8 leaves."""
+
+# --- names, paths, texts --------------------------------------------------------------------------
+
+NAME_BYTES_MAX = 64
+PATH_BYTES_MAX = 1024
+PATH_COMPONENT_BYTES_MAX = 255
+MEDIA_TYPE_BYTES_MAX = 128
+TEXT_BYTES_MAX = 512
+
+# --- invites --------------------------------------------------------------------------------------
+
+NETWORK_SECRET_BYTES = 32
+INVITE_TOKEN_BYTES_MAX = 512
+INVITE_HINTS_MAX = 8
+HOST_BYTES_MAX = 255
+INVITE_CHECKSUM_BYTES = 4
+INVITE_BYTES_MAX = 3 * KIB
+"""The packed invite before its text form; what a person pastes is looked at up to four times that."""
+
+# --- links ----------------------------------------------------------------------------------------
+
+LINK_NETWORKS_MAX = 64
+"""Network secrets that a responder tries on a first message (G2)."""
+LINK_NAME_BYTES_MAX = NAME_BYTES_MAX
+LINK_TOKEN_BYTES_MAX = INVITE_TOKEN_BYTES_MAX
+LINK_PROOF_BYTES_MAX = 11 + KEY_BYTES + SIGNATURE_BYTES + LINK_TOKEN_BYTES_MAX + LINK_NAME_BYTES_MAX
+"""Array (1), version (1), headers of two short and one long byte string (2, 2, 3) and of the name (2)."""
+LINK_FRAME_BYTES_MAX = 2**16 - 1
+"""What follows a frame's length: a Noise message, its tag included."""
+LINK_TAG_BYTES = 16
+LINK_FRAME_PLAINTEXT_BYTES_MAX = LINK_FRAME_BYTES_MAX - LINK_TAG_BYTES
+LINK_FRAMES_PER_KEY = 2**14
+"""Frames in one direction before its key is replaced."""
+LINK_HANDSHAKE_BYTES_MAX = 4 * KIB
+"""What a peer that has proved nothing yet can make us keep."""
+MESSAGE_BYTES_MAX = MIB + 64 * KIB
+"""One message over a link, its own encoding included: a chunk of content and its address fit."""
+
+# --- relations -------------------------------------------------------------------------------------
+
+assert LINK_PROOF_BYTES_MAX + LINK_TAG_BYTES + 2 <= LINK_HANDSHAKE_BYTES_MAX
+assert LINK_HANDSHAKE_BYTES_MAX < LINK_FRAME_PLAINTEXT_BYTES_MAX < MESSAGE_BYTES_MAX
+assert CHUNK_BYTES < MESSAGE_BYTES_MAX and ARTIFACT_BYTES_MAX < MESSAGE_BYTES_MAX < 2**32
+
+# --- control socket -------------------------------------------------------------------------------
+
+CONTROL_LINE_BYTES_MAX = 2 * MIB
+"""One JSON object with its newline: a chunk in base64 fits."""
+CONTROL_CONNECTIONS_MAX = 64
+"""Served at once; further ones wait their turn in the kernel's backlog."""
+CONTROL_BACKLOG = 128
+CONTROL_CALLS_MAX = 64
+"""In flight on one connection; the next line is read when one of them is answered."""
+CONTROL_BATCH_MAX = 256
+CONTROL_SUBSCRIPTIONS_MAX = 16
+"""On one connection."""
+CONTROL_EVENTS_MAX = 256
+"""Waiting for one subscriber; what comes above is counted and dropped."""
+CONTROL_EVENT_BYTES_MAX = 16 * KIB
+SOCKET_PATH_BYTES_MAX = 103
+"""What every system's `sockaddr_un` holds (macOS: 104 with the NUL)."""
+
+# --- home -----------------------------------------------------------------------------------------
+
+HOME_VERSION = 1
+"""Written to `HOME/version`; a home with a higher one is refused."""
+KEY_FILE_BYTES_MAX = 4 * KIB
+CONFIG_BYTES_MAX = 256 * KIB
+KDF_MEMORY_BYTES_MAX = 1024 * MIB
+KDF_OPERATIONS_MAX = 16
+"""What an encrypted key file may ask of argon2id before it is refused as damaged."""
