@@ -53,6 +53,12 @@ def test_lock_file_names_public_sources_only() -> None:
     assert hosts == {"https://pypi.org", "https://files.pythonhosted.org"}
 
 
+def test_every_package_is_seen_by_the_import_rules() -> None:
+    # import-linter walks regular packages only: without __init__.py a folder would escape the contracts.
+    folders = {path.parent for path in (ROOT / "aslp2p").rglob("*.py")}
+    assert [folder for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
 def test_version_is_written_once(project: dict[str, Any]) -> None:
     assert "version" in project["dynamic"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", aslp2p.__version__)
