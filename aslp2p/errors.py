@@ -130,3 +130,17 @@ class Damaged(DiskFault):
     def __init__(self, message: str, ids: tuple[bytes, ...] = ()) -> None:
         super().__init__(message)
         self.ids = ids
+
+
+class SelfLink(LinkError):
+    """The other end of a link proved our own domain key: nobody to blame, and nothing to say to it.
+
+    `same_process` is true when it is this very process (one dialled its own address), false when another
+    node holds a copy of the key: then neither may sign any more (S11).
+    """
+
+    code = "link.self"
+
+    def __init__(self, *, same_process: bool) -> None:
+        super().__init__("a link to ourselves" if same_process else "another node links with our own key")
+        self.same_process = same_process
