@@ -1,0 +1,241 @@
+"""Certificates and settlements: the paper that changes authority (V4 to V6, V8, P3, P4).
+
+Both are tuples of whole signed artifacts inside a snapshot, strictly sorted by signer (so each key once, P5).
+Everything here judges against what is in force at the parent; nothing reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+
+from aslp2p.artifacts.envelope import Signed, Verified, Verifier, decode_as
+from aslp2p.artifacts.types import (
+    Cosignature,
+    Endorsement,
+    Policy,
+    PolicyChange,
+    Proposal,
+    Recovery,
+    Revocation,
+    Rotation,
+    Snapshot,
+    Statement,
+    Succession,
+)
+from aslp2p.errors import Rejected
+from aslp2p.ledger.policy import authority_keys, require_policy, satisfies_all
+from aslp2p.ledger.standing import Standing
+from aslp2p.ledger.state import EXPELLED, REVOKED, Members, is_admitted, revoked_keys
+from aslp2p.limits import EPOCH_STEP_MAX
+
+S = TypeVar("S", bound=Statement)
+
+
+class Parent(Struct, frozen=True):
+    """What a certificate is judged against: the accepted parent H, and its branch by height."""
+
+    id: bytes
+    height: int
+    standing: Standing
+    members: Members
+    id_at: Callable[[int], bytes | None]
+    """The id of the ancestor (or H itself) at a height; None outside 0..H."""
+
+
+def _embedded(
+    record: type[S], raws: Sequence[bytes], common_id: bytes, verifier: Verifier, rule: str
+) -> list[Verified[S]]:
+    signed = [decode_as(record, raw) for raw in raws]
+    keys = [one.key for one in signed]
+    if any(left >= right for left, right in zip(keys, keys[1:], strict=False)):
+        raise Rejected(rule, "its signatures are not sorted by key with each key once")
+    for one in signed:
+        if getattr(one.statement, "common_id", None) != common_id:
+            raise Rejected(rule, "it embeds a signature about another Common")
+    return verifier.verify_all(signed)
+
+
+def require_applicable(action: Succession | PolicyChange, parent: Parent, *, subject: bytes) -> None:
+    """Whether a succession or policy change fits what is in force at `parent`, signatures apart.
+
+    Raises `Rejected` (P1, P3, V6, V7, V8, A4) citing the first rule that fails.
+    """
+    standing, members = parent.standing, parent.members
+    if isinstance(action, PolicyChange):
+        if standing.joint:
+            raise Rejected("P3", "another policy change is not settled yet", subject=subject)
+        if action.replaces != standing.installed[-1].id:
+            raise Rejected("P3", "it replaces a policy that is not the one in force", subject=subject)
+        require_policy(action.policy)
+        for witness in action.policy.witnesses:
+            member = members.get(witness.key)
+            if member is not None and member.status in (EXPELLED, REVOKED):
+                raise Rejected("P3", f"{witness.name} is {member.status} and cannot be an authority", subject=subject)
+        return
+    if not standing.next_epoch < action.epoch <= standing.next_epoch + EPOCH_STEP_MAX:
+        raise Rejected(
+            "V6",
+            f"epoch {action.epoch} is not above {standing.next_epoch} by at most {EPOCH_STEP_MAX}",
+            subject=subject,
+            against=parent.id,
+        )
+    if not is_admitted(members, action.new_witness):
+        raise Rejected("V7", "the new witness is not an admitted member", subject=subject)
+    if isinstance(action, Rotation):
+        kept = action.new_witness == standing.next_witness
+        if not kept and not all(policy.rotation_allowed for policy in standing.policies):
+            raise Rejected("V4", "the policy does not allow rotation", subject=subject)
+        return
+    for given_up in action.abandons:
+        if given_up == parent.id or _is_ancestor(parent, given_up):
+            raise Rejected("S9", "it abandons a snapshot that it stands on", subject=subject, against=given_up)
+    if isinstance(action, Revocation):
+        _require_survivors(action, standing, members, subject)
+
+
+def _is_ancestor(parent: Parent, id_: bytes) -> bool:
+    # Abandoned snapshots are recent and few; the walk is bounded by the reign that the takeover ends.
+    first = max(0, parent.standing.reign_height)
+    return any(parent.id_at(height) == id_ for height in range(first, parent.height + 1))
+
+
+def _require_survivors(action: Revocation, standing: Standing, members: Members, subject: bytes) -> None:
+    if action.revoked == action.new_witness:
+        raise Rejected("V8", "the revoked key cannot be the new witness", subject=subject)
+    revoked_member = members.get(action.revoked)
+    if revoked_member is None:
+        raise Rejected("V8", "the revoked key is not known here", subject=subject)
+    if revoked_member.status == REVOKED:
+        raise Rejected("V8", "that key is revoked already", subject=subject)
+    gone = revoked_keys(members) | {action.revoked}
+    for policy in standing.policies:
+        if len(authority_keys(policy) - gone) < policy.threshold:
+            raise Rejected(
+                "V8", "it would leave fewer usable authorities than the threshold; change the policy first", subject=subject
+            )
+
+
+def _counting(
+    endorsements: Sequence[Verified[Endorsement]],
+    proposal: Signed[Proposal],
+    epoch: int,
+    allowed: frozenset[bytes],
+    subject: bytes,
+    rule: str,
+) -> frozenset[bytes]:
+    for one in endorsements:
+        if one.statement.proposal != proposal.id:
+            raise Rejected(rule, "an endorsement is for another proposal", subject=subject, against=one.id)
+        if one.statement.epoch != epoch:
+            raise Rejected(rule, "an endorsement is for another epoch", subject=subject, against=one.id)
+        if one.key not in allowed:
+            raise Rejected(rule, "an endorsement is by a key that is no authority", subject=subject, against=one.id)
+    return frozenset(one.key for one in endorsements)
+
+
+def require_certificate(
+    snapshot: Signed[Snapshot], proposal: Signed[Proposal], parent: Parent, verifier: Verifier
+) -> frozenset[bytes]:
+    """Judge the certificate that `snapshot` carries for `proposal`; returns the keys that endorsed.
+
+    Raises `Rejected` (V4, V5, V6, V8, P1, P3) or `ArtifactError`; nothing has changed then.
+    """
+    statement = snapshot.statement
+    action = proposal.statement.action
+    standing = parent.standing
+    if not isinstance(action, (PolicyChange, Rotation, Recovery, Revocation)):
+        raise Rejected("V6", "its first proposal is no succession or policy change", subject=snapshot.id)
+    if not is_admitted(parent.members, proposal.key):
+        raise Rejected("V7", "the author of its proposal is not an admitted member", subject=proposal.id)
+    require_applicable(action, parent, subject=proposal.id)
+    if isinstance(action, Rotation):
+        _require_transition(snapshot, proposal, action, parent)
+    elif isinstance(action, (Recovery, Revocation)):
+        _require_takeover(snapshot, proposal, action, parent)
+    endorsements = _embedded(
+        Endorsement, statement.certificate or (), statement.common_id, verifier, "V6"
+    )
+    if isinstance(action, PolicyChange):
+        allowed = standing.authorities() | authority_keys(action.policy)
+        keys = _counting(endorsements, proposal, 0, allowed, snapshot.id, "P3")
+        _require_quorum((*standing.policies, action.policy), keys - revoked_keys(parent.members), snapshot.id, "P3")
+        return keys
+    incoming = frozenset({action.new_witness}) if isinstance(action, Rotation) else frozenset[bytes]()
+    keys = _counting(endorsements, proposal, action.epoch, standing.authorities() | incoming, snapshot.id, "V6")
+    if not incoming <= keys:
+        raise Rejected("V4", "the incoming witness has not endorsed it", subject=snapshot.id)
+    gone = revoked_keys(parent.members)
+    if isinstance(action, Revocation):
+        gone |= {action.revoked}
+    _require_quorum(standing.policies, keys - gone, snapshot.id, "V6")
+    return keys
+
+
+def _require_quorum(policies: Sequence[Policy], keys: frozenset[bytes], subject: bytes, rule: str) -> None:
+    if not satisfies_all(policies, keys):
+        needs = " and ".join(
+            f"{len(authority_keys(policy) & keys)} of the {policy.threshold} needed" for policy in policies
+        )
+        raise Rejected(rule, f"its endorsements are no quorum ({needs})", subject=subject)
+
+
+def _require_transition(
+    snapshot: Signed[Snapshot], proposal: Signed[Proposal], action: Rotation, parent: Parent
+) -> None:
+    if proposal.key != snapshot.key:
+        raise Rejected("V4", "a rotation is proposed by the witness itself", subject=snapshot.id, against=proposal.id)
+    standing = parent.standing
+    appointed_here = (standing.epoch, standing.witness) == (standing.next_epoch, standing.next_witness)
+    first = standing.reign_height if appointed_here else parent.height
+    if not first <= action.base_height <= parent.height or parent.id_at(action.base_height) != action.base_id:
+        raise Rejected(
+            "V4", "its base is neither the parent nor in the parent's reign", subject=snapshot.id, against=action.base_id
+        )
+
+
+def _require_takeover(
+    snapshot: Signed[Snapshot], proposal: Signed[Proposal], action: Recovery | Revocation, parent: Parent
+) -> None:
+    if proposal.key not in parent.standing.authorities():
+        raise Rejected("V5", "it is not proposed by an authority", subject=snapshot.id, against=proposal.id)
+    if isinstance(action, Revocation) and proposal.key == action.revoked:
+        raise Rejected("V8", "the revoked key proposes nothing any more", subject=snapshot.id, against=proposal.id)
+    if (action.base_height, action.base_id) != (parent.height, parent.id):
+        raise Rejected("V5", "its base is not its parent", subject=snapshot.id, against=action.base_id)
+    if snapshot.key != action.new_witness:
+        raise Rejected("V5", "it is not signed by the new witness", subject=snapshot.id)
+    if snapshot.statement.epoch != action.epoch:
+        raise Rejected("V5", "it is not in the certificate's epoch", subject=snapshot.id)
+
+
+def require_settlement(
+    snapshot: Signed[Snapshot],
+    parent: Parent,
+    epoch_at: Callable[[int], int],
+    revoked: frozenset[bytes],
+    verifier: Verifier,
+) -> list[Verified[Cosignature]]:
+    """Judge the settlement of a joint policy (P4); returns its cosignatures.
+
+    Each cosigns an ancestor at or above the change; cosigning a snapshot cosigns what it contains, so together they
+    make the lowest of them final under both policies. Keys in `revoked` do not count (V8). Raises `Rejected` (P4).
+    """
+    standing = parent.standing
+    if not standing.joint:
+        raise Rejected("P4", "there is no unsettled policy change", subject=snapshot.id, against=parent.id)
+    cosignatures = _embedded(
+        Cosignature, snapshot.statement.settlement or (), snapshot.statement.common_id, verifier, "P4"
+    )
+    for one in cosignatures:
+        at = one.statement
+        if one.key not in standing.authorities():
+            raise Rejected("P4", "a cosignature is by a key that is no authority", subject=snapshot.id, against=one.id)
+        if not standing.change_height <= at.height <= parent.height or parent.id_at(at.height) != at.snapshot:
+            raise Rejected("P4", "a cosignature is not of an ancestor above the change", subject=snapshot.id, against=one.id)
+        if epoch_at(at.height) != at.epoch:
+            raise Rejected("P4", "a cosignature names the wrong epoch", subject=snapshot.id, against=one.id)
+    _require_quorum(standing.policies, frozenset(one.key for one in cosignatures) - revoked, snapshot.id, "P4")
+    return cosignatures
