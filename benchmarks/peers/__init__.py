@@ -1,0 +1,1 @@
+"""The other replicated stores, one module each; a module offers `SYSTEMS`, see `benchmarks.cluster`."""
