@@ -65,6 +65,10 @@ PATH_BYTES_MAX = 1024
 PATH_COMPONENT_BYTES_MAX = 255
 MEDIA_TYPE_BYTES_MAX = 128
 TEXT_BYTES_MAX = 512
+CODE_BYTES_MAX = 32
+"""The reason code of a rejection."""
+ID_PREFIX_DIGITS_MIN = 4
+"""What a person has to type of an id, in hexadecimal digits."""
 
 # --- invites --------------------------------------------------------------------------------------
 
@@ -74,7 +78,9 @@ INVITE_HINTS_MAX = 8
 HOST_BYTES_MAX = 255
 INVITE_CHECKSUM_BYTES = 4
 INVITE_BYTES_MAX = 3 * KIB
-"""The packed invite before its text form; what a person pastes is looked at up to four times that."""
+"""The packed invite, before its text form."""
+INVITE_TEXT_CHARS_MAX = 4 * INVITE_BYTES_MAX
+"""What is looked at of a pasted invite: 8/5 of its bytes, and as much again of white space and hyphens."""
 
 # --- links ----------------------------------------------------------------------------------------
 
