@@ -1,0 +1,188 @@
+"""Frames and records: any split of the stream gives the same messages, and no length is believed."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aslp2p.errors import InvariantBroken, LinkError
+from aslp2p.limits import LINK_FRAME_PLAINTEXT_BYTES_MAX, LINK_FRAMES_PER_KEY, MESSAGE_BYTES_MAX
+from aslp2p.link.frames import FrameCipher, FrameCutter, RecordReader, RecordWriter, frame
+from aslp2p.link.noise import CipherState
+from tests.link.links import secret
+
+KEY = secret("frames")
+
+
+def cipher() -> FrameCipher:
+    return FrameCipher(CipherState(KEY))
+
+
+def pieces(stream: bytes, sizes: list[int]) -> Iterator[bytes]:
+    """`stream` cut into pieces of these sizes, again and again, until it is used up."""
+    at = turn = 0
+    while at < len(stream):
+        size = sizes[turn % len(sizes)]
+        yield stream[at : at + size]
+        at, turn = at + size, turn + 1
+
+
+def read_all(stream: bytes, sizes: list[int]) -> list[bytes]:
+    """The messages in a stream of frames that arrives in pieces of these sizes."""
+    cutter, opening, reader = FrameCutter(), cipher(), RecordReader()
+    messages: list[bytes] = []
+    for piece in pieces(stream, sizes):
+        cutter.feed(piece)
+        while (body := cutter.next(17, 65_535)) is not None:
+            messages += reader.read(opening.open(body))
+    return messages
+
+
+def frame_sizes(stream: bytes) -> list[int]:
+    """The body sizes of the frames in `stream`."""
+    cutter = FrameCutter()
+    cutter.feed(stream)
+    sizes = []
+    while (body := cutter.next(0, 65_535)) is not None:
+        sizes.append(len(body))
+    return sizes
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    batches=st.lists(st.lists(st.binary(min_size=1, max_size=300), max_size=8), max_size=6),
+    sizes=st.lists(st.integers(1, 400), min_size=1, max_size=6),
+)
+def test_any_split_of_the_stream_gives_the_same_messages(
+    batches: list[list[bytes]], sizes: list[int]
+) -> None:
+    writer = RecordWriter(cipher())
+    stream = b""
+    for batch in batches:
+        for message in batch:
+            writer.write(message)
+        stream += writer.take()
+    assert read_all(stream, sizes) == [message for batch in batches for message in batch]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    messages=st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=8),
+    sizes=st.lists(st.integers(1, 50), min_size=1, max_size=6),
+)
+def test_records_may_end_anywhere_in_a_frame(messages: list[bytes], sizes: list[int]) -> None:
+    """Another implementation may cut the plaintext as it likes, inside a header too."""
+    plaintext = b"".join(struct.pack(">I", len(message)) + message for message in messages)
+    reader = RecordReader()
+    assert [message for piece in pieces(plaintext, sizes) for message in reader.read(piece)] == messages
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        1,
+        LINK_FRAME_PLAINTEXT_BYTES_MAX - 5,
+        LINK_FRAME_PLAINTEXT_BYTES_MAX - 4,
+        LINK_FRAME_PLAINTEXT_BYTES_MAX - 3,
+        LINK_FRAME_PLAINTEXT_BYTES_MAX,
+        2 * LINK_FRAME_PLAINTEXT_BYTES_MAX - 4,
+        MESSAGE_BYTES_MAX - 1,
+        MESSAGE_BYTES_MAX,
+    ],
+)
+def test_a_message_takes_no_more_frames_than_it_needs(size: int) -> None:
+    writer = RecordWriter(cipher())
+    message = bytes(range(256)) * (size // 256 + 1)
+    writer.write(message[:size])
+    stream = writer.take()
+    assert len(frame_sizes(stream)) == -(-(size + 4) // LINK_FRAME_PLAINTEXT_BYTES_MAX)
+    assert max(frame_sizes(stream)) <= 65_535
+    assert read_all(stream, [65_536]) == read_all(stream, [1_000]) == [message[:size]]
+
+
+def test_small_messages_share_a_frame() -> None:
+    writer = RecordWriter(cipher())
+    for _ in range(100):
+        writer.write(b"x" * 200)
+    stream = writer.take()
+    assert frame_sizes(stream) == [100 * 204 + 16]
+    assert read_all(stream, [7]) == [b"x" * 200] * 100
+    assert writer.take() == b""
+
+
+@pytest.mark.parametrize("size", [0, MESSAGE_BYTES_MAX + 1])
+def test_a_message_out_of_bounds_is_not_sent(size: int) -> None:
+    writer = RecordWriter(cipher())
+    with pytest.raises(InvariantBroken):
+        writer.write(bytes(size))
+    assert writer.take() == b""
+
+
+@pytest.mark.parametrize("size", [0, MESSAGE_BYTES_MAX + 1, 2**31, 2**32 - 1])
+def test_a_message_out_of_bounds_is_refused_at_its_header(size: int) -> None:
+    """A4: before a byte of it came, and so before anything is reserved for it."""
+    with pytest.raises(LinkError, match=f"a message of {size} bytes"):
+        RecordReader().read(struct.pack(">I", size))
+
+
+def test_an_announced_length_reserves_nothing() -> None:
+    readers = [RecordReader() for _ in range(100)]
+    tracemalloc.start()
+    try:
+        for reader in readers:
+            assert reader.read(struct.pack(">I", MESSAGE_BYTES_MAX) + b"x") == []
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 100 * 1_000
+
+
+def test_what_is_kept_of_an_unfinished_message_is_what_came() -> None:
+    """Byte by byte, where a list of pieces would take fifty times as much."""
+    reader = RecordReader()
+    reader.read(struct.pack(">I", MESSAGE_BYTES_MAX))
+    tracemalloc.start()
+    try:
+        for _ in range(50_000):
+            reader.read(b"xy")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 150_000
+
+
+@pytest.mark.parametrize("size", [0, 9, 21, 65_535])
+def test_a_frame_out_of_bounds_is_refused_at_its_length(size: int) -> None:
+    cutter = FrameCutter()
+    cutter.feed(struct.pack(">H", size)[:1])
+    assert cutter.next(10, 20) is None
+    cutter.feed(struct.pack(">H", size)[1:])
+    with pytest.raises(LinkError, match=f"a frame of {size} bytes where 10 to 20 are expected"):
+        cutter.next(10, 20)
+
+
+def test_a_cutter_keeps_no_more_than_came() -> None:
+    cutter = FrameCutter()
+    for _ in range(1_000):
+        cutter.feed(frame(bytes(1_000)))
+        assert cutter.next(1, 2_000) == bytes(1_000)
+        assert cutter.next(1, 2_000) is None
+    assert len(cutter._buffer) == 1_002
+
+
+def test_both_sides_rekey_at_the_same_frame() -> None:
+    """Across two boundaries; a side that forgot would fail at the first frame under the new key."""
+    sealing, opening, forgetful = cipher(), cipher(), CipherState(KEY)
+    for number in range(2 * LINK_FRAMES_PER_KEY + 2):
+        body = sealing.seal(b"x")
+        assert opening.open(body) == b"x"
+        if number < LINK_FRAMES_PER_KEY:
+            assert forgetful.decrypt(body) == b"x"
+        elif number == LINK_FRAMES_PER_KEY:
+            with pytest.raises(LinkError):
+                forgetful.decrypt(body)
