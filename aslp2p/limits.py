@@ -134,3 +134,17 @@ CONFIG_BYTES_MAX = 256 * KIB
 KDF_MEMORY_BYTES_MAX = 1024 * MIB
 KDF_OPERATIONS_MAX = 16
 """What an encrypted key file may ask of argon2id before it is refused as damaged."""
+
+# --- files and commands of people -------------------------------------------------------------------
+
+POLICY_FILE_CHARS_MAX = 256 * KIB
+VIEW_PAGE_MAX = 400
+"""Entries, snapshots or proposals in one answer: with the longest paths, escaped, a control line still holds them."""
+UPLOADS_MAX = 16
+"""Files being taken in through the control socket at once."""
+UPLOAD_IDLE_S = 300
+"""An upload that nobody feeds for so long is forgotten."""
+PUTS_IN_FLIGHT_MAX = 256
+"""Proposals that `asl put` has under way and not yet witnessed."""
+
+assert VIEW_PAGE_MAX * (3 * PATH_BYTES_MAX + KIB) < CONTROL_LINE_BYTES_MAX
