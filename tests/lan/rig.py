@@ -6,9 +6,9 @@ the machine's own interfaces, routes and firewall are never touched and nothing 
 and the start time of the process that made them: whatever finds a name whose process is gone (a killed run)
 clears it away first.
 
-A cut cable is the bridge port going down: the host sees its carrier go, as with a real cable. Everything finer
-(one direction only, pairs, loss, multicast) is one nftables table on the bridge, rendered whole from the state
-kept here and replaced atomically, so that no order of calls leaves a rule behind.
+A cut cable is the bridge port going down: the host sees its carrier go, as with a real cable. Everything
+finer (one direction only, pairs, loss, multicast) is one nftables table on the bridge, rendered whole from
+the state kept here and replaced atomically, so that no order of calls leaves a rule behind.
 """
 
 from __future__ import annotations
