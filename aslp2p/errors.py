@@ -144,3 +144,9 @@ class SelfLink(LinkError):
     def __init__(self, *, same_process: bool) -> None:
         super().__init__("a link to ourselves" if same_process else "another node links with our own key")
         self.same_process = same_process
+
+
+class JournalDamaged(DiskFault):
+    """The signing journal is not what was written: this key may never promise again (S11)."""
+
+    code = "disk.journal"

@@ -35,7 +35,8 @@ def _refuse_extension(_code: int, _data: bytes) -> NoReturn:
 def encode(value: object) -> bytes:
     """The canonical bytes of `value` (lists and tuples are both arrays).
 
-    Raises `TypeError`, `ValueError` or `OverflowError` for what is outside the value domain: a bug of the caller.
+    Raises `TypeError`, `ValueError` or `OverflowError` for what is outside the value domain: a bug of the
+    caller.
     """
     return msgpack.packb(value, use_bin_type=True)  # type: ignore[no-any-return]
 
@@ -78,7 +79,8 @@ def decode(data: bytes, *, bytes_max: int, array_max: int = ARRAY_ITEMS_MAX) -> 
         raise ArtifactError("A3", f"not canonical: {refused}") from None
     except RecursionError:
         raise ArtifactError("A4", "arrays nested too deeply") from None
-    except Exception as error:  # msgpack raises a zoo: FormatError, StackError, ExtraData, ValueError, UnicodeDecodeError
+    # msgpack raises a zoo: FormatError, StackError, ExtraData, ValueError, UnicodeDecodeError
+    except Exception as error:
         raise ArtifactError("A3", f"not canonical msgpack: {type(error).__name__}") from None
     if again != data:
         raise ArtifactError("A3", "not the one canonical encoding of its value")

@@ -66,14 +66,20 @@ class Signer(Protocol):
 def decode_artifact(raw: bytes) -> Signed[Statement]:
     """The artifact that `raw` encodes, its signature unchecked.
 
-    Raises `ArtifactError` citing A3 (not canonical, or not of its type's shape) or A4 (unknown type, out of bounds),
+    Raises `ArtifactError` citing A3 (not canonical, or not of its type's shape) or A4 (unknown type, out of
+    bounds),
     and nothing else, whatever the bytes.
     """
     parts = canonical.decode(raw, bytes_max=ARTIFACT_BYTES_MAX, array_max=4)
     if type(parts) is not list or len(parts) != 4:
         raise ArtifactError("A3", "an artifact is an array of type, body, key and signature")
     type_, body, key, signature = parts
-    if type(type_) is not str or type(body) is not bytes or type(key) is not bytes or type(signature) is not bytes:
+    if (
+        type(type_) is not str
+        or type(body) is not bytes
+        or type(key) is not bytes
+        or type(signature) is not bytes
+    ):
         raise ArtifactError("A3", "an artifact is a string and three byte strings")
     if len(key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         raise ArtifactError("A3", "a key has 32 bytes and a signature 64")
@@ -99,7 +105,8 @@ def decode_as(record: type[S], raw: bytes) -> Signed[S]:
 
 
 def signature_holds(key: bytes, message: bytes, signature: bytes) -> bool:
-    """Libsodium's single, strict verification: low-order and non-canonical keys and malleable signatures fail (A5)."""
+    """Libsodium's single, strict verification: low-order and non-canonical keys and malleable signatures
+    fail (A5)."""
     try:
         crypto_sign_open(signature + message, key)
     except BadSignatureError:
@@ -108,7 +115,8 @@ def signature_holds(key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 class Verifier:
-    """Checks signatures. A pure function of the bytes: subclasses may remember results or use more threads."""
+    """Checks signatures. A pure function of the bytes: subclasses may remember results or use more
+    threads."""
 
     def holds(self, items: Sequence[tuple[bytes, bytes, bytes]]) -> list[bool]:
         """For each (key, message, signature), whether it verifies."""
@@ -116,18 +124,17 @@ class Verifier:
 
     def verify(self, signed: Signed[S]) -> Verified[S]:
         """`signed` with its proof in the type; raises `ArtifactError` (A5)."""
-        if type(signed) is Verified:
-            return signed
         return self.verify_all((signed,))[0]
 
     def verify_all(self, many: Iterable[Signed[S]]) -> list[Verified[S]]:
         """All of `many`, verified; raises `ArtifactError` (A5) naming the first that fails."""
         signed = list(many)
-        answers = self.holds([(s.key, pae(s.type, s.body), s.signature) for s in signed])
-        for one, holds in zip(signed, answers, strict=True):
+        unproven = [one for one in signed if type(one) is not Verified]
+        answers = self.holds([(one.key, pae(one.type, one.body), one.signature) for one in unproven])
+        for one, holds in zip(unproven, answers, strict=True):
             if not holds:
                 raise ArtifactError("A5", f"the signature of {one.type} {one.id.hex()[:12]} does not verify")
-        return [_vouch(one) for one in signed]
+        return [one if type(one) is Verified else _vouch(one) for one in signed]
 
 
 VERIFIER = Verifier()
@@ -157,5 +164,3 @@ def sign_statement(statement: S, signer: Signer) -> Verified[S]:
     signature = signer.sign(message)
     raw = canonical.encode([type_, body, signer.key, signature])
     return Verified(raw, sha256(message + signer.key).digest(), type_, signer.key, body, signature, statement)
-
-

@@ -1,6 +1,7 @@
 """The statements that artifacts make: frozen positional records, one per type of `docs/spec.md`.
 
-A record is decoded from a canonical array by msgspec in strict mode (no `"42"`, `True` or `42.0` for 42) and says
+A record is decoded from a canonical array by msgspec in strict mode (no `"42"`, `True` or `42.0` for 42) and
+says
 nothing about truth: that is the ledger's business. What a record can check of itself (a path that leaves the
 tree, a name with control characters) it checks here, so such bytes are no artifact at all (A4).
 """
@@ -56,7 +57,8 @@ class Named(Record, frozen=True):
 
 
 class Policy(Record, frozen=True):
-    """Who may replace the witness (section 3). `ledger.policy` judges it by P1; order is the order of succession."""
+    """Who may replace the witness (section 3). `ledger.policy` judges it by P1; order is the order of
+    succession."""
 
     witnesses: Annotated[tuple[Named, ...], Meta(max_length=AUTHORITIES_MAX)]
     threshold: Annotated[int, Meta(ge=0, le=AUTHORITIES_MAX)]

@@ -1,1 +1,2 @@
-"""What is true: policies, the one gate that snapshots pass, history with its branches, state and succession."""
+"""What is true: policies, the one gate that snapshots pass, history with its branches, state and
+succession."""

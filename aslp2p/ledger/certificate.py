@@ -7,6 +7,7 @@ Everything here judges against what is in force at the parent; nothing reads a c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 from msgspec import Struct
@@ -50,7 +51,7 @@ def _embedded(
 ) -> list[Verified[S]]:
     signed = [decode_as(record, raw) for raw in raws]
     keys = [one.key for one in signed]
-    if any(left >= right for left, right in zip(keys, keys[1:], strict=False)):
+    if any(left >= right for left, right in pairwise(keys)):
         raise Rejected(rule, "its signatures are not sorted by key with each key once")
     for one in signed:
         if getattr(one.statement, "common_id", None) != common_id:
@@ -73,7 +74,9 @@ def require_applicable(action: Succession | PolicyChange, parent: Parent, *, sub
         for witness in action.policy.witnesses:
             member = members.get(witness.key)
             if member is not None and member.status in (EXPELLED, REVOKED):
-                raise Rejected("P3", f"{witness.name} is {member.status} and cannot be an authority", subject=subject)
+                raise Rejected(
+                    "P3", f"{witness.name} is {member.status} and cannot be an authority", subject=subject
+                )
         return
     if not standing.next_epoch < action.epoch <= standing.next_epoch + EPOCH_STEP_MAX:
         raise Rejected(
@@ -91,7 +94,9 @@ def require_applicable(action: Succession | PolicyChange, parent: Parent, *, sub
         return
     for given_up in action.abandons:
         if given_up == parent.id or _is_ancestor(parent, given_up):
-            raise Rejected("S9", "it abandons a snapshot that it stands on", subject=subject, against=given_up)
+            raise Rejected(
+                "S9", "it abandons a snapshot that it stands on", subject=subject, against=given_up
+            )
     if isinstance(action, Revocation):
         _require_survivors(action, standing, members, subject)
 
@@ -114,7 +119,9 @@ def _require_survivors(action: Revocation, standing: Standing, members: Members,
     for policy in standing.policies:
         if len(authority_keys(policy) - gone) < policy.threshold:
             raise Rejected(
-                "V8", "it would leave fewer usable authorities than the threshold; change the policy first", subject=subject
+                "V8",
+                "it would leave fewer usable authorities than the threshold; change the policy first",
+                subject=subject,
             )
 
 
@@ -132,7 +139,9 @@ def _counting(
         if one.statement.epoch != epoch:
             raise Rejected(rule, "an endorsement is for another epoch", subject=subject, against=one.id)
         if one.key not in allowed:
-            raise Rejected(rule, "an endorsement is by a key that is no authority", subject=subject, against=one.id)
+            raise Rejected(
+                rule, "an endorsement is by a key that is no authority", subject=subject, against=one.id
+            )
     return frozenset(one.key for one in endorsements)
 
 
@@ -155,16 +164,18 @@ def require_certificate(
         _require_transition(snapshot, proposal, action, parent)
     elif isinstance(action, (Recovery, Revocation)):
         _require_takeover(snapshot, proposal, action, parent)
-    endorsements = _embedded(
-        Endorsement, statement.certificate or (), statement.common_id, verifier, "V6"
-    )
+    endorsements = _embedded(Endorsement, statement.certificate or (), statement.common_id, verifier, "V6")
     if isinstance(action, PolicyChange):
         allowed = standing.authorities() | authority_keys(action.policy)
         keys = _counting(endorsements, proposal, 0, allowed, snapshot.id, "P3")
-        _require_quorum((*standing.policies, action.policy), keys - revoked_keys(parent.members), snapshot.id, "P3")
+        _require_quorum(
+            (*standing.policies, action.policy), keys - revoked_keys(parent.members), snapshot.id, "P3"
+        )
         return keys
     incoming = frozenset({action.new_witness}) if isinstance(action, Rotation) else frozenset[bytes]()
-    keys = _counting(endorsements, proposal, action.epoch, standing.authorities() | incoming, snapshot.id, "V6")
+    keys = _counting(
+        endorsements, proposal, action.epoch, standing.authorities() | incoming, snapshot.id, "V6"
+    )
     if not incoming <= keys:
         raise Rejected("V4", "the incoming witness has not endorsed it", subject=snapshot.id)
     gone = revoked_keys(parent.members)
@@ -186,13 +197,18 @@ def _require_transition(
     snapshot: Signed[Snapshot], proposal: Signed[Proposal], action: Rotation, parent: Parent
 ) -> None:
     if proposal.key != snapshot.key:
-        raise Rejected("V4", "a rotation is proposed by the witness itself", subject=snapshot.id, against=proposal.id)
+        raise Rejected(
+            "V4", "a rotation is proposed by the witness itself", subject=snapshot.id, against=proposal.id
+        )
     standing = parent.standing
     appointed_here = (standing.epoch, standing.witness) == (standing.next_epoch, standing.next_witness)
     first = standing.reign_height if appointed_here else parent.height
     if not first <= action.base_height <= parent.height or parent.id_at(action.base_height) != action.base_id:
         raise Rejected(
-            "V4", "its base is neither the parent nor in the parent's reign", subject=snapshot.id, against=action.base_id
+            "V4",
+            "its base is neither the parent nor in the parent's reign",
+            subject=snapshot.id,
+            against=action.base_id,
         )
 
 
@@ -202,7 +218,9 @@ def _require_takeover(
     if proposal.key not in parent.standing.authorities():
         raise Rejected("V5", "it is not proposed by an authority", subject=snapshot.id, against=proposal.id)
     if isinstance(action, Revocation) and proposal.key == action.revoked:
-        raise Rejected("V8", "the revoked key proposes nothing any more", subject=snapshot.id, against=proposal.id)
+        raise Rejected(
+            "V8", "the revoked key proposes nothing any more", subject=snapshot.id, against=proposal.id
+        )
     if (action.base_height, action.base_id) != (parent.height, parent.id):
         raise Rejected("V5", "its base is not its parent", subject=snapshot.id, against=action.base_id)
     if snapshot.key != action.new_witness:
@@ -220,8 +238,10 @@ def require_settlement(
 ) -> list[Verified[Cosignature]]:
     """Judge the settlement of a joint policy (P4); returns its cosignatures.
 
-    Each cosigns an ancestor at or above the change; cosigning a snapshot cosigns what it contains, so together they
-    make the lowest of them final under both policies. Keys in `revoked` do not count (V8). Raises `Rejected` (P4).
+    Each cosigns an ancestor at or above the change; cosigning a snapshot cosigns what it contains, so
+    together they
+    make the lowest of them final under both policies. Keys in `revoked` do not count (V8). Raises `Rejected`
+    (P4).
     """
     standing = parent.standing
     if not standing.joint:
@@ -232,10 +252,19 @@ def require_settlement(
     for one in cosignatures:
         at = one.statement
         if one.key not in standing.authorities():
-            raise Rejected("P4", "a cosignature is by a key that is no authority", subject=snapshot.id, against=one.id)
+            raise Rejected(
+                "P4", "a cosignature is by a key that is no authority", subject=snapshot.id, against=one.id
+            )
         if not standing.change_height <= at.height <= parent.height or parent.id_at(at.height) != at.snapshot:
-            raise Rejected("P4", "a cosignature is not of an ancestor above the change", subject=snapshot.id, against=one.id)
+            raise Rejected(
+                "P4",
+                "a cosignature is not of an ancestor above the change",
+                subject=snapshot.id,
+                against=one.id,
+            )
         if epoch_at(at.height) != at.epoch:
             raise Rejected("P4", "a cosignature names the wrong epoch", subject=snapshot.id, against=one.id)
-    _require_quorum(standing.policies, frozenset(one.key for one in cosignatures) - revoked, snapshot.id, "P4")
+    _require_quorum(
+        standing.policies, frozenset(one.key for one in cosignatures) - revoked, snapshot.id, "P4"
+    )
     return cosignatures

@@ -1,26 +1,40 @@
 """The one gate: a snapshot that passes `judge` is accepted, whatever brought it here (section 4, V1 to V9).
 
-`judge` takes the accepted parent with all that is known at it, and the snapshot with its listed proposals; it reads
+`judge` takes the accepted parent with all that is known at it, and the snapshot with its listed proposals;
+it reads
 no clock and asks nobody. It either gives the next `Tip` and the facts that the snapshot changes, or raises
 citing the first rule that fails, and then nothing has changed.
 
-*Deferred* judging (G4) leaves out the signatures of ordinary snapshots and of their ordinary proposals: the caller
+*Deferred* judging (G4) leaves out the signatures of ordinary snapshots and of their ordinary proposals: the
+caller
 vouches for them with a later signature of the same witness in the same epoch, which the hash chain binds
 to all before it. Everything else, and every signature in a certificate or settlement, is judged at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from msgspec import Struct
 
-from aslp2p.artifacts.envelope import Signed, Verifier
-from aslp2p.artifacts.merkle import Frontier, Node
-from aslp2p.artifacts.types import PolicyChange, Proposal, Recovery, Revocation, Rotation, Snapshot
-from aslp2p.errors import Incomplete, InvariantBroken, Rejected
+from aslp2p.artifacts.envelope import Signed, Verified, Verifier
+from aslp2p.artifacts.merkle import Frontier
+from aslp2p.artifacts.types import (
+    Cosignature,
+    Genesis,
+    PolicyChange,
+    Proposal,
+    Put,
+    Recovery,
+    Remove,
+    Revocation,
+    Rotation,
+    Snapshot,
+)
+from aslp2p.errors import Incomplete, Rejected
 from aslp2p.ledger.certificate import Parent, require_certificate, require_settlement
+from aslp2p.ledger.policy import require_policy
 from aslp2p.ledger.standing import STANDING_KEY, Installed, Standing
 from aslp2p.ledger.state import (
     ADMITTED,
@@ -28,16 +42,21 @@ from aslp2p.ledger.state import (
     Draft,
     Member,
     Members,
+    NotApplicable,
     apply_action,
+    is_admitted,
     require_admissible,
     revoked_keys,
     set_member,
     tile_key,
 )
 
+AUTHORITY_ACTIONS = (PolicyChange, Rotation, Recovery, Revocation)
+
 
 class Tip(Struct, frozen=True):
-    """An accepted snapshot (or genesis) and everything that judges its child. `members` is never written to."""
+    """An accepted snapshot (or genesis) and everything that judges its child. `members` is never written
+    to."""
 
     id: bytes
     branch: int
@@ -48,22 +67,197 @@ class Tip(Struct, frozen=True):
 
 
 class Judged(Struct, frozen=True):
-    """What passed: the snapshot, its place, and the facts that it changes."""
+    """What passed: the snapshot's place (on its parent's branch; the caller may move it) and what it
+    changes."""
 
     snapshot: Signed[Snapshot]
     tip: Tip
     changes: Mapping[bytes, bytes | None]
-    endorsers: frozenset[bytes]
-    settled_by: tuple[Signed[object], ...]  # type: ignore[type-var]
-    """The cosignatures of its settlement."""
+    settled_by: tuple[Verified[Cosignature], ...]
 
 
-def genesis_problem(members: Members, standing: Standing) -> str | None:
-    """Why a genesis cannot found a Common, or None: its signer and every authority are trust anchors (P6)."""
-    if standing.witness not in members:
-        return "its first witness is not among the trust anchors"
-    if any(key not in members for key in standing.authorities()):
-        return "an authority is not among the trust anchors"
-    if len({member.name for member in members.values()}) != len(members):
-        return "two trust anchors have the same name"
-    return None
+class Ancestry(Struct, frozen=True):
+    """How the gate looks back along the parent's branch."""
+
+    id_at: Callable[[int], bytes | None]
+    epoch_at: Callable[[int], int]
+
+
+def judge_genesis(genesis: Verified[Genesis], draft: Draft) -> Tip:
+    """The tip at height 0; `draft` receives its facts. Raises `Rejected` (P1, P6, A4)."""
+    statement = genesis.statement
+    require_policy(statement.policy)
+    anchors = {anchor.key: anchor.name for anchor in statement.anchors}
+    if len(anchors) != len(statement.anchors) or len(set(anchors.values())) != len(anchors):
+        raise Rejected("P6", "two trust anchors have the same key or the same name", subject=genesis.id)
+    if genesis.key not in anchors:
+        raise Rejected("P6", "its first witness is not among the trust anchors", subject=genesis.id)
+    if any(witness.key not in anchors for witness in statement.policy.witnesses):
+        raise Rejected("P6", "an authority is not among the trust anchors", subject=genesis.id)
+    members: dict[bytes, Member] = {}
+    for anchor in statement.anchors:
+        set_member(draft, members, anchor.key, anchor.name, ADMITTED, genesis.id)
+    standing = Standing(
+        epoch=0,
+        witness=genesis.key,
+        next_epoch=0,
+        next_witness=genesis.key,
+        installed=(Installed(genesis.id, statement.policy),),
+        change_height=0,
+        reign_height=0,
+        changed_height=0,
+        changed_by="genesis",
+    )
+    draft.set(STANDING_KEY, standing.encode())
+    return Tip(genesis.id, 0, 0, standing, members, Frontier())
+
+
+def judge(
+    snapshot: Signed[Snapshot],
+    proposals: Sequence[Signed[Proposal]],
+    parent: Tip,
+    common_id: bytes,
+    draft: Draft,
+    ancestry: Ancestry,
+    verifier: Verifier,
+    *,
+    deferred: bool = False,
+) -> Judged:
+    """Accept `snapshot` on `parent` or say why not.
+
+    `proposals` are the listed ones that are here, in order; `draft` stands at the parent and takes the
+    changes only if
+    this returns (a draft that saw a failure is to be thrown away). Raises `Rejected` (V1 to V8, P1 to P6,
+    A4), `ArtifactError`,
+    or `Incomplete` naming the proposals that are missing.
+    """
+    statement = snapshot.statement
+    standing = parent.standing
+    if statement.common_id != common_id:
+        raise Rejected("V1", "it belongs to another Common", subject=snapshot.id, against=common_id)
+    if statement.previous != parent.id or statement.height != parent.height + 1:
+        raise Rejected("V2", "it does not follow its parent", subject=snapshot.id, against=parent.id)
+    listed = _listed(snapshot, proposals)
+    special = listed[0] if statement.certificate is not None else None
+    action = special.statement.action if special is not None else None
+    appointed = (standing.next_epoch, standing.next_witness)
+    if not isinstance(action, Recovery | Revocation) and (statement.epoch, snapshot.key) != appointed:
+        raise Rejected(
+            "V3",
+            "its signer and epoch are not what its parent appoints",
+            subject=snapshot.id,
+            against=parent.id,
+        )
+    if not deferred or special is not None or statement.settlement is not None:
+        verifier.verify_all([snapshot])
+        verifier.verify_all(listed)
+    view = Parent(parent.id, parent.height, standing, parent.members, ancestry.id_at)
+    # Puts and removes never write to `members`, so only a snapshot that does more pays for a copy.
+    members = (
+        dict(parent.members) if _touches_members(listed) else cast("dict[bytes, Member]", parent.members)
+    )
+    if special is not None:
+        require_certificate(snapshot, special, view, verifier)
+        _apply_paper(special, draft, members)
+    frontier, completed = parent.frontier.extend(statement.proposals)
+    for position, proposal in enumerate(listed, parent.frontier.size):
+        if proposal.statement.common_id != common_id:
+            raise Rejected(
+                "V7", "it lists a proposal of another Common", subject=snapshot.id, against=proposal.id
+            )
+        if proposal is not special:
+            apply_action(draft, members, standing, proposal)
+        draft.set(b"p" + proposal.id, position.to_bytes(8, "big"))
+    if statement.log_size != frontier.size or statement.log_root != frontier.root():
+        raise Rejected(
+            "V7", "its log size or root is not that of the proposals since genesis", subject=snapshot.id
+        )
+    settled_by: list[Verified[Cosignature]] = []
+    if statement.settlement is not None:
+        settled_by = require_settlement(snapshot, view, ancestry.epoch_at, revoked_keys(members), verifier)
+    if not is_admitted(members, snapshot.key):
+        raise Rejected("V8", "its signer is no admitted member", subject=snapshot.id)
+    after = _next_standing(snapshot, special, standing)
+    if after != standing:
+        draft.set(STANDING_KEY, after.encode())
+    for node in completed:
+        draft.set(tile_key(node.level, node.number), node.hash)
+    tip = Tip(snapshot.id, parent.branch, statement.height, after, members, frontier)
+    return Judged(snapshot, tip, draft.seal(), tuple(settled_by))
+
+
+def _listed(snapshot: Signed[Snapshot], proposals: Sequence[Signed[Proposal]]) -> list[Signed[Proposal]]:
+    """The listed proposals in order. Raises `Incomplete`, or `Rejected` for paper that is not where it
+    belongs."""
+    here = {proposal.id: proposal for proposal in proposals}
+    ids = snapshot.statement.proposals
+    if len(here) < len(ids) or any(id_ not in here for id_ in ids):
+        missing = tuple(id_ for id_ in ids if id_ not in here)
+        if missing:
+            raise Incomplete(f"{len(missing)} of its proposals are not here", missing)
+        raise Rejected("V7", "it lists a proposal twice", subject=snapshot.id)
+    listed = [here[id_] for id_ in ids]
+    certified = snapshot.statement.certificate is not None
+    if certified and not listed:
+        raise Rejected("V6", "it has a certificate and lists no proposal", subject=snapshot.id)
+    for proposal in listed[1:] if certified else listed:
+        if isinstance(proposal.statement.action, AUTHORITY_ACTIONS):
+            raise Rejected(
+                "V7",
+                "a succession or policy change is listed first, with its certificate",
+                subject=proposal.id,
+            )
+    return listed
+
+
+def _touches_members(listed: Sequence[Signed[Proposal]]) -> bool:
+    return any(not isinstance(proposal.statement.action, Put | Remove) for proposal in listed)
+
+
+def _apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Member]) -> None:
+    """What a certified action does to members: a new authority is admitted under its label, a revoked key
+    ends."""
+    if draft.get(b"p" + special.id) is not None:
+        raise NotApplicable("listed-already", "it is listed already on this branch", subject=special.id)
+    action = special.statement.action
+    if isinstance(action, PolicyChange):
+        for witness in action.policy.witnesses:
+            if witness.key not in members:
+                require_admissible(draft, members, witness.key, witness.name)
+                set_member(draft, members, witness.key, witness.name, ADMITTED, special.id)
+    elif isinstance(action, Revocation):
+        set_member(draft, members, action.revoked, members[action.revoked].name, REVOKED, special.id)
+
+
+def _next_standing(
+    snapshot: Signed[Snapshot], special: Signed[Proposal] | None, standing: Standing
+) -> Standing:
+    statement = snapshot.statement
+    action = special.statement.action if special is not None else None
+    appoints = (statement.epoch, snapshot.key)
+    if isinstance(action, Rotation):
+        appoints = (action.epoch, action.new_witness)
+    installed, change_height = standing.installed, standing.change_height
+    if special is not None and isinstance(action, PolicyChange):
+        installed, change_height = (*installed, Installed(special.id, action.policy)), statement.height
+    elif statement.settlement is not None:
+        installed, change_height = installed[-1:], 0
+    same_reign = (statement.epoch, snapshot.key, installed) == (
+        standing.epoch,
+        standing.witness,
+        standing.installed,
+    )
+    changed = appoints[1] != standing.next_witness
+    return Standing(
+        epoch=statement.epoch,
+        witness=snapshot.key,
+        next_epoch=appoints[0],
+        next_witness=appoints[1],
+        installed=installed,
+        change_height=change_height,
+        reign_height=standing.reign_height if same_reign else statement.height,
+        changed_height=statement.height if changed else standing.changed_height,
+        changed_by=str(special.statement.action.__struct_config__.tag)
+        if changed and special
+        else standing.changed_by,
+    )

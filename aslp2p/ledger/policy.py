@@ -28,16 +28,20 @@ def policy_problem(policy: Policy) -> str | None:
     if not 1 <= policy.threshold <= n:
         return f"threshold {policy.threshold} is not between 1 and {n}"
     if 2 * policy.threshold <= n:
-        return f"threshold {policy.threshold} of {n}: two disjoint quorums would be a fork; at least {n // 2 + 1}"
+        least = n // 2 + 1
+        return f"threshold {policy.threshold} of {n}: two disjoint quorums would be a fork; at least {least}"
     return None
 
 
 def require_policy(policy: Policy) -> None:
-    """Raises `Rejected` citing P1 for a policy that may not stand, A4 for a protocol this software does not speak."""
+    """Raises `Rejected` citing P1 for a policy that may not stand, A4 for a protocol this software does not
+    speak."""
     if problem := policy_problem(policy):
         raise Rejected("P1", problem)
     if policy.protocol != PROTOCOL_VERSION:
-        raise Rejected("A4", f"protocol {policy.protocol} is unknown here (this software speaks {PROTOCOL_VERSION})")
+        raise Rejected(
+            "A4", f"protocol {policy.protocol} is unknown here (this software speaks {PROTOCOL_VERSION})"
+        )
 
 
 def satisfies(policy: Policy, signers: Set[bytes]) -> bool:
@@ -50,8 +54,11 @@ def satisfies_all(policies: Collection[Policy], signers: Set[bytes]) -> bool:
     return all(satisfies(policy, signers) for policy in policies)
 
 
-def lacking(policies: Collection[Policy], signers: Set[bytes], usable: Set[bytes]) -> list[tuple[int, list[bytes]]]:
-    """For each policy in force: how many more signatures it needs, and the usable authorities that could give them."""
+def lacking(
+    policies: Collection[Policy], signers: Set[bytes], usable: Set[bytes]
+) -> list[tuple[int, list[bytes]]]:
+    """For each policy in force: how many more signatures it needs, and the usable authorities that could
+    give them."""
     answer = []
     for policy in policies:
         have = len(authority_keys(policy) & signers)

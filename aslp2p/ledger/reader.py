@@ -1,13 +1,18 @@
 """What the core may ask of a store, and what it may ask to be written.
 
-Reading is synchronous and bounded; writing happens only through `Write` records, which the driver applies in order
+Reading is synchronous and bounded; writing happens only through `Write` records, which the driver applies in
+order
 inside one transaction and makes durable before any bytes that depend on them leave (persist, then send).
 
-**Facts.** The state of a Common is one versioned map: key to value, each change stamped with the height of the
-snapshot that made it. A *branch* is a line of snapshots; a fork starts a new branch that shares its parent branch up
+**Facts.** The state of a Common is one versioned map: key to value, each change stamped with the height of
+the
+snapshot that made it. A *branch* is a line of snapshots; a fork starts a new branch that shares its parent
+branch up
 to and including `fork_height`. A fact at (branch, height) is the newest change at or below that height on the
-branch, else the newest at or below `fork_height` on its parent, and so on to the root branch 0, which holds genesis
-at height 0. So state at any height of any branch is a lookup, a change of branch moves no rows, and nothing of
+branch, else the newest at or below `fork_height` on its parent, and so on to the root branch 0, which holds
+genesis
+at height 0. So state at any height of any branch is a lookup, a change of branch moves no rows, and nothing
+of
 the history has to be in memory.
 """
 
@@ -20,7 +25,8 @@ from msgspec import Struct
 
 
 class BranchRow(Struct, frozen=True):
-    """One line of snapshots: above `fork_height` its own, up to it its parent's (`parent` is -1 for branch 0)."""
+    """One line of snapshots: above `fork_height` its own, up to it its parent's (`parent` is -1 for branch
+    0)."""
 
     branch: int
     parent: int
@@ -69,7 +75,8 @@ class Reader(Protocol):
     def facts(
         self, branch: int, prefix: bytes, height: int, *, after: bytes = b"", limit: int = 1000
     ) -> list[tuple[bytes, bytes, int]]:
-        """Up to `limit` live (key, value, height of change) with `prefix`, by key, from the first key above `after`."""
+        """Up to `limit` live (key, value, height of change) with `prefix`, by key, from the first key above
+        `after`."""
 
     def fact_changes(
         self, branch: int, key: bytes, height: int, *, limit: int = 1000
@@ -94,7 +101,8 @@ class Reader(Protocol):
         """Those of `ids` that are stored, in one query."""
 
     def open_artifacts(self) -> list[tuple[bytes, bytes]]:
-        """(id, raw) of all that is marked open: pending proposals, endorsements, cosignatures, rejections, evidence."""
+        """(id, raw) of all that is marked open: pending proposals, endorsements, cosignatures, rejections,
+        evidence."""
 
     def content(self, id_: bytes) -> bytes | None:
         """Content or a manifest by id, re-hashed as it is read."""
@@ -133,7 +141,8 @@ class PutSnapshot(Struct, frozen=True):
 
 
 class DropBranchAbove(Struct, frozen=True):
-    """Forget the snapshots and facts of `branch` above `height` (what nobody can prove is rolled back, G4)."""
+    """Forget the snapshots and facts of `branch` above `height` (what nobody can prove is rolled back,
+    G4)."""
 
     branch: int
     height: int
@@ -216,7 +225,8 @@ class Store(Reader, Protocol):
         """Apply in order inside the open transaction (opening one if needed); visible to reads at once."""
 
     def commit(self) -> None:
-        """Make all that was applied durable, synced to disk. Raises `errors.DiskFault`; then nothing was written."""
+        """Make all that was applied durable, synced to disk. Raises `errors.DiskFault`; then nothing was
+        written."""
 
     def rollback(self) -> None:
         """Forget what was applied since the last commit."""

@@ -1,9 +1,13 @@
-"""The state of a Common: which paths hold what, who is a member, what is listed; and how an action changes it.
+"""The state of a Common: which paths hold what, who is a member, what is listed; and how an action changes
+it.
 
-State is facts (`reader.py`): versioned by height, shared between branches. Keys are one byte of kind and the rest:
+State is facts (`reader.py`): versioned by height, shared between branches. Keys are one byte of kind and the
+rest:
 
-    t PATH -> Entry          d FOLDER -> number of live children     m KEY -> Member     n NAME -> key of the living member
-    p PROPOSAL -> log index  h LEVEL NUMBER -> Merkle tile root      s -> Standing       c KEY -> that authority's cosignature
+    t PATH -> Entry          d FOLDER -> number of live children     m KEY -> Member     n NAME -> key of the
+    living member
+    p PROPOSAL -> log index  h LEVEL NUMBER -> Merkle tile root      s -> Standing       c KEY -> that
+    authority's cosignature
 
 A `Draft` collects what a snapshot changes over the state at its parent. An action first checks everything and
 then changes the draft, so an action that does not apply has changed nothing (V7).
@@ -29,9 +33,12 @@ ADMITTED, EXPELLED, REVOKED = "admitted", "expelled", "revoked"
 
 
 class NotApplicable(Rejected):
-    """A proposal whose action does not apply to the state it meets; `reason_code` is what a rejection carries."""
+    """A proposal whose action does not apply to the state it meets; `reason_code` is what a rejection
+    carries."""
 
-    def __init__(self, reason_code: str, message: str, *, rule: str = "V7", subject: bytes | None = None) -> None:
+    def __init__(
+        self, reason_code: str, message: str, *, rule: str = "V7", subject: bytes | None = None
+    ) -> None:
         super().__init__(rule, message, subject=subject)
         self.reason_code = reason_code
 
@@ -82,7 +89,8 @@ def tile_key(level: int, number: int) -> bytes:
 
 
 class Draft:
-    """Facts at one snapshot plus the changes that its child makes; `seal` hands those over and goes on above them."""
+    """Facts at one snapshot plus the changes that its child makes; `seal` hands those over and goes on above
+    them."""
 
     def __init__(self, reader: Reader, branch: int, height: int) -> None:
         self._reader = reader
@@ -116,7 +124,8 @@ class Draft:
         return 0 if data is None else int.from_bytes(data, "big")
 
     def count(self, folder: str, step: int) -> None:
-        """Add or take a child of `folder`; a folder that comes to be, or ends, is a child of its own parent."""
+        """Add or take a child of `folder`; a folder that comes to be, or ends, is a child of its own
+        parent."""
         while folder:
             before = self.children(folder)
             after = before + step
@@ -212,14 +221,18 @@ def set_member(
 def require_admissible(draft: Draft, members: Members, key: bytes, name: str) -> None:
     """Raises `NotApplicable` unless `key` may become a member called `name`."""
     if key in members and members[key].status == REVOKED:
-        raise NotApplicable("revoked", "that key was revoked; a revoked key is never admitted again", rule="V8")
+        raise NotApplicable(
+            "revoked", "that key was revoked; a revoked key is never admitted again", rule="V8"
+        )
     if len(members) >= MEMBERS_MAX and key not in members:
         raise NotApplicable("full", f"a Common has at most {MEMBERS_MAX} members", rule="A4")
     if draft.get(b"n" + name.encode()) not in (None, key):
         raise NotApplicable("name-taken", f"another member is called {name!r}")
 
 
-def _admit(draft: Draft, members: dict[bytes, Member], standing: Standing, action: Admit, author: bytes, id_: bytes) -> None:
+def _admit(
+    draft: Draft, members: dict[bytes, Member], standing: Standing, action: Admit, author: bytes, id_: bytes
+) -> None:
     known = members.get(action.key)
     if known is not None and known.status == ADMITTED:
         raise NotApplicable("already-admitted", f"that key is a member already, called {known.name!r}")
@@ -232,7 +245,9 @@ def _admit(draft: Draft, members: dict[bytes, Member], standing: Standing, actio
     set_member(draft, members, action.key, action.name, ADMITTED, id_)
 
 
-def _expel(draft: Draft, members: dict[bytes, Member], standing: Standing, action: Expel, author: bytes, id_: bytes) -> None:
+def _expel(
+    draft: Draft, members: dict[bytes, Member], standing: Standing, action: Expel, author: bytes, id_: bytes
+) -> None:
     if author not in standing.authorities():
         raise NotApplicable("not-authority", "only an authority may expel", rule="P6")
     if action.key in standing.authorities():
@@ -252,7 +267,8 @@ def apply_action(
 ) -> None:
     """Apply a proposal's ordinary action to `draft` and `members` (V7).
 
-    Raises `NotApplicable`, with nothing changed, if its author may not or the state does not fit. Successions and
+    Raises `NotApplicable`, with nothing changed, if its author may not or the state does not fit.
+    Successions and
     policy changes are not applied here: they ride on a certificate (`gate.py`).
     """
     if not is_admitted(members, proposal.key):
@@ -270,4 +286,6 @@ def apply_action(
         case Expel():
             _expel(draft, members, standing, action, proposal.key, proposal.id)
         case _:
-            raise NotApplicable("no-certificate", "a succession or policy change is listed with its certificate only")
+            raise NotApplicable(
+                "no-certificate", "a succession or policy change is listed with its certificate only"
+            )
