@@ -1,11 +1,11 @@
 """What an mDNS announcement says, and to whom: tags, TXT records and hints. Pure, for hostile bytes.
 
 An announcement is a service instance of `_aslp2p._tcp.local.` with a TXT record of three strings: `v=1`;
-`n=`, a nonce that is random and new in every process; `t=`, one tag for each Common, where a tag is a hash
-of the nonce keyed with the Common's network secret. Who has that secret computes the same tag and knows a
-fellow; who has not learns how many Commons there are, and no name, no key, no Common id, nor which two
-machines share one (G1): with another nonce every tag is another. `t1=` to `t3=` carry what does not fit
-into the 255 bytes of `t=`.
+`n=`, a nonce that is random, new in every process and at every change; `t=`, one tag for each Common, where
+a tag is a hash of the nonce keyed with the Common's network secret. Who has that secret computes the same
+tag and knows a fellow; who has not learns how many Commons there are, and no name, no key, no Common id,
+nor which two machines share one (G1): with another nonce every tag is another. `t1=` to `t3=` carry what
+does not fit into the 255 bytes of `t=`.
 """
 
 from __future__ import annotations

@@ -33,17 +33,23 @@ async def main(port: int, network_secrets: list[bytes], interfaces: list[str] | 
     counters = Counters()
 
     def found(hint: Hint) -> None:
-        emit("hint", host=hint.host, port=hint.port, instance=hint.instance, nonce=hint.nonce.hex())
+        tags = ",".join(tag.hex() for tag in hint.tags)
+        nonce = hint.nonce.hex()
+        emit("hint", host=hint.host, port=hint.port, instance=hint.instance, nonce=nonce, tags=tags)
 
     async def beat() -> None:
-        # The longest that the loop was held up, which is what nobody may do to it.
+        # What changed, and the longest that the loop was held up, which is what nobody may do to it.
         worst = 0.0
+        told: dict[str, int] = {}
         while True:
             before = trio.current_time()
             await trio.sleep(0.01)
             if (late := trio.current_time() - before - 0.01) > worst:
                 worst = late
                 emit("late", seconds=round(worst, 4))
+            if vars(counters) != told:
+                told = dict(vars(counters))
+                emit("counters", **told)
 
     async with trio.open_nursery() as nursery:
         emit("starting")
@@ -65,7 +71,6 @@ async def main(port: int, network_secrets: list[bytes], interfaces: list[str] | 
         nursery.start_soon(beat)
         async for line in _lines():
             network_secrets[:] = secrets_of(line)
-            emit("counters", **vars(counters))
             tell.send_nowait(None)
         nursery.cancel_scope.cancel()
     emit("ended")
