@@ -1,0 +1,267 @@
+"""The reads of a home's store (`sqlite`), each a bounded number of seeks.
+
+Every row is read with its checksum (`rows`) and content with its hash; what does not hold raises `Damaged`,
+with ids where there are any.
+"""
+
+# ruff: noqa: S608 - what is composed into SQL here are constants of this package and question marks
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from aslp2p.errors import Damaged, JournalDamaged
+from aslp2p.ledger.reader import BranchRow, JournalRow, SnapshotRow
+from aslp2p.store.check import JOURNAL_COLUMNS, SNAPSHOT_COLUMNS
+from aslp2p.store.faults import damaged, fault_of
+from aslp2p.store.lineage import HEIGHT_MAX, Lineage, end_of_prefix, newest_live
+from aslp2p.store.rows import artifact_sum, fact_sum, intact, journal_sum, meta_sum, snapshot_sum, wanted_sum
+
+IDS_PER_QUERY = 512
+
+_FACT = (
+    "SELECT height, value, crc FROM fact WHERE branch = ? AND key = ? AND height <= ?"
+    " ORDER BY height DESC LIMIT ?"
+)
+_ARTIFACT = "SELECT id, type, raw, open, crc FROM artifact WHERE"
+_SNAPSHOT = f"SELECT {SNAPSHOT_COLUMNS} FROM snapshot WHERE"
+_JOURNAL = f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE kind = ?"
+
+
+def _scan_sql(bounded: bool) -> str:
+    """Keys in order, each with its newest change: a seek for the key and one for the change, however often it
+    changed."""
+    below = " AND key < ?4" if bounded else ""
+    return (
+        "WITH RECURSIVE step (key) AS ("
+        f"SELECT (SELECT key FROM fact WHERE branch = ?1 AND key >= ?3{below} ORDER BY key LIMIT 1)"
+        " UNION ALL SELECT ("
+        f"SELECT key FROM fact WHERE branch = ?1 AND key > step.key{below} ORDER BY key LIMIT 1)"
+        " FROM step WHERE step.key IS NOT NULL)"
+        " SELECT fact.key, fact.height, fact.value, fact.crc FROM step CROSS JOIN fact"
+        " ON fact.branch = ?1 AND fact.key = step.key AND fact.height ="
+        " (SELECT max(height) FROM fact WHERE branch = ?1 AND key = step.key AND height <= ?2)"
+        " WHERE step.key IS NOT NULL"
+    )
+
+
+_SCAN = _scan_sql(bounded=False)
+_SCAN_BELOW = _scan_sql(bounded=True)
+
+
+def _named(*ids: object) -> tuple[bytes, ...]:
+    """Those of `ids` that are ids: a flipped bit may have made a column anything."""
+    return tuple(dict.fromkeys(id_ for id_ in ids if isinstance(id_, bytes)))
+
+
+class SqliteReader:
+    """The `Reader` half of `SqliteStore`: needs `db` and `path`."""
+
+    db: sqlite3.Connection
+    path: Path
+    lineage: Lineage
+    journal_fault: JournalDamaged | None
+
+    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self.db.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise fault_of(error, self.path) from error
+
+    def _row(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        try:
+            return self.db.execute(sql, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise fault_of(error, self.path) from error
+
+    # --- meta, branches, facts ----------------------------------------------------------------------
+
+    def meta(self, key: str) -> bytes | None:
+        row = self._row("SELECT key, value, crc FROM meta WHERE key = ?", (key,))
+        if row is None:
+            return None
+        if not intact(meta_sum, row):
+            raise damaged(f"the setting {key} is damaged")
+        return row[1]  # type: ignore[no-any-return]
+
+    def branches(self) -> list[BranchRow]:
+        return [row for _, row in sorted(self.lineage.rows.items())]
+
+    def fact(self, branch: int, key: bytes, height: int) -> bytes | None:
+        for line, _, top in self.lineage.stretches(branch, height):
+            row = self._row(_FACT, (line, key, top, 1))
+            if row is not None:
+                return self._value(line, key, row)
+        return None
+
+    def _value(self, branch: int, key: bytes, row: Sequence[Any]) -> bytes | None:
+        height, value, crc = row
+        if not intact(fact_sum, (branch, key, height, value, crc)):
+            raise damaged(f"the fact {key!r} of branch {branch} at height {height} is damaged")
+        return value  # type: ignore[no-any-return]
+
+    def facts(
+        self, branch: int, prefix: bytes, height: int, *, after: bytes = b"", limit: int = 1000
+    ) -> list[tuple[bytes, bytes, int]]:
+        first, end = max(prefix, after + b"\x00"), end_of_prefix(prefix)
+        scans = (
+            self._scan(nearness, line, top, first, end)
+            for nearness, (line, _, top) in enumerate(self.lineage.stretches(branch, height))
+        )
+        return list(islice(newest_live(heapq.merge(*scans)), limit))
+
+    def _scan(
+        self, nearness: int, branch: int, height: int, first: bytes, end: bytes | None
+    ) -> Iterator[tuple[bytes, int, int, bytes | None]]:
+        try:
+            if end is None:
+                cursor = self.db.execute(_SCAN, (branch, height, first))
+            else:
+                cursor = self.db.execute(_SCAN_BELOW, (branch, height, first, end))
+            for key, *row in cursor:
+                yield key, nearness, row[0], self._value(branch, key, row)
+        except sqlite3.Error as error:
+            raise fault_of(error, self.path) from error
+
+    def fact_changes(
+        self, branch: int, key: bytes, height: int, *, limit: int = 1000
+    ) -> list[tuple[int, bytes | None]]:
+        changes: list[tuple[int, bytes | None]] = []
+        for line, _, top in self.lineage.stretches(branch, height):
+            rows = self._rows(_FACT, (line, key, top, limit - len(changes)))
+            changes += [(row[0], self._value(line, key, row)) for row in rows]
+        return changes
+
+    # --- snapshots --------------------------------------------------------------------------------
+
+    def snapshot(self, id_: bytes) -> SnapshotRow | None:
+        return self._snapshot(self._row(f"{_SNAPSHOT} id = ?", (id_,)), id_)
+
+    def snapshot_at(self, branch: int, height: int) -> SnapshotRow | None:
+        for line, _, top in self.lineage.stretches(branch, height)[:1]:
+            return self._snapshot(self._row(f"{_SNAPSHOT} branch = ? AND height = ?", (line, top)))
+        return None
+
+    def snapshots(self, branch: int, first: int, count: int) -> list[SnapshotRow]:
+        found: list[SnapshotRow] = []
+        for line, above, top in reversed(self.lineage.stretches(branch, first + count - 1)):
+            bottom = max(first, above + 1)
+            sql = f"{_SNAPSHOT} branch = ? AND height BETWEEN ? AND ? ORDER BY height"
+            for row in self._rows(sql, (line, bottom, top)) if bottom <= top else ():
+                if row[2] != first + len(found):
+                    return found
+                found.append(self.snapshot_of(row))
+        return found
+
+    def snapshot_holding(self, branch: int, log_index: int) -> SnapshotRow | None:
+        for line, _, top in reversed(self.lineage.stretches(branch, HEIGHT_MAX)):
+            # The first on the whole branch: further ones are higher still, so if it is above `top` all are.
+            sql = f"{_SNAPSHOT} branch = ? AND log_size > ? ORDER BY log_size, height LIMIT 1"
+            row = self._row(sql, (line, log_index))
+            if row is not None and row[2] <= top:
+                return self._snapshot(row)
+        return None
+
+    def _snapshot(self, row: Sequence[Any] | None, *asked: bytes) -> SnapshotRow | None:
+        return None if row is None else self.snapshot_of(row, *asked)
+
+    def snapshot_of(self, row: Sequence[Any], *asked: bytes) -> SnapshotRow:
+        """The row; raises `Damaged` naming the id asked for, the one that is stored and the one that its
+        child names."""
+        if intact(snapshot_sum, row):
+            return SnapshotRow(*row[:-1])
+        sql = f"{_SNAPSHOT} branch = ? AND height = ?"
+        child = self._row(sql, (row[1], row[2] + 1)) if isinstance(row[2], int) else None
+        parents = (child[3],) if child is not None and intact(snapshot_sum, child) else ()
+        raise damaged(f"snapshot {row[2]} of branch {row[1]} is damaged", *_named(*asked, *parents, row[0]))
+
+    # --- artifacts and content ----------------------------------------------------------------------
+
+    def artifact(self, id_: bytes) -> bytes | None:
+        return self.artifacts((id_,)).get(id_)
+
+    def artifacts(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        for some in _batches(ids):
+            found.update(self._artifacts(self._rows(f"{_ARTIFACT} id IN ({_marks(some)})", some)))
+        return found
+
+    def open_artifacts(self) -> list[tuple[bytes, bytes]]:
+        return self._artifacts(self._rows(f"{_ARTIFACT} open = 1 ORDER BY number"))
+
+    def _artifacts(self, rows: list[Any]) -> list[tuple[bytes, bytes]]:
+        bad = [row[0] for row in rows if not intact(artifact_sum, row)]
+        if bad:
+            raise damaged(f"{len(bad)} stored artifacts are damaged", *_named(*bad))
+        return [(row[0], row[2]) for row in rows]
+
+    def content(self, id_: bytes) -> bytes | None:
+        row = self._row("SELECT data FROM content WHERE id = ?", (id_,))
+        if row is None:
+            return None
+        data = row[0]
+        if not isinstance(data, bytes) or sha256(data).digest() != id_:
+            raise damaged(f"content {id_.hex()[:12]} is damaged", id_)
+        return data
+
+    def lacking_content(self, ids: Iterable[bytes]) -> list[bytes]:
+        ids = list(ids)
+        here: set[bytes] = set()
+        for some in _batches(ids):
+            here.update(
+                row[0] for row in self._rows(f"SELECT id FROM content WHERE id IN ({_marks(some)})", some)
+            )
+        return [id_ for id_ in ids if id_ not in here]
+
+    def wanted(self, limit: int) -> list[tuple[bytes, bool]]:
+        rows = self._rows("SELECT id, manifest, crc FROM wanted ORDER BY number LIMIT ?", (limit,))
+        for row in rows:
+            if not intact(wanted_sum, row):
+                raise damaged("the list of wanted content is damaged", *_named(row[0]))
+        return [(row[0], bool(row[1])) for row in rows]
+
+    # --- the signing journal ------------------------------------------------------------------------
+
+    def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
+        return self._promises(f"{_JOURNAL} ORDER BY number DESC LIMIT ?", (kind, last))
+
+    def journal_holds(self, kind: str, subject: bytes) -> bool:
+        return bool(self._promises(f"{_JOURNAL} AND subject = ? LIMIT 1", (kind, subject)))
+
+    def journal_at(self, kind: str, epoch: int, height: int) -> JournalRow | None:
+        sql = f"{_JOURNAL} AND epoch = ? AND height = ? ORDER BY number DESC LIMIT 1"
+        return next(iter(self._promises(sql, (kind, epoch, height))), None)
+
+    def _promises(self, sql: str, parameters: Sequence[Any]) -> list[JournalRow]:
+        if self.journal_fault is not None:
+            raise self.journal_fault
+        try:
+            rows = self._rows(sql, parameters)
+        except Damaged as error:
+            self.journal_fault = JournalDamaged(f"the signing journal is damaged: {error.message}")
+            raise self.journal_fault from error
+        for row in rows:
+            if not intact(journal_sum, row):
+                self.journal_fault = JournalDamaged(
+                    "the signing journal is damaged: a promise is not what was written"
+                )
+                raise self.journal_fault
+        return [JournalRow(row[0].decode(), *row[1:5]) for row in rows]
+
+
+def _batches(ids: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """`ids` in queries' worth, each filled up (with its last) to a power of two, so that few statements are
+    prepared."""
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        some = list(ids[start : start + IDS_PER_QUERY])
+        yield some + some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
+
+
+def _marks(ids: Sequence[bytes]) -> str:
+    return ",".join("?" * len(ids))

@@ -1,0 +1,144 @@
+"""What each `Write` is in SQL: statements with their rows, each of one table.
+
+Tables do not depend on each other, so writes to different tables may be done in any order, and those to one
+table in bulk while their statement stays the same. (`content` and `wanted` count as one: what is here is not
+wanted.) `PutJournal` is not here: its rows are chained, see `sqlite`.
+"""
+
+# ruff: noqa: S608 - what is composed into SQL here are constants of this package and question marks
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from aslp2p.ledger.reader import (
+    CloseArtifacts,
+    DropArtifacts,
+    DropBranchAbove,
+    DropContent,
+    PutArtifacts,
+    PutBranch,
+    PutContent,
+    PutFacts,
+    PutMeta,
+    PutSnapshot,
+    Unwant,
+    Want,
+)
+from aslp2p.store.rows import OPEN, artifact_sum, branch_sum, fact_sum, meta_sum, snapshot_sum, wanted_sum
+
+Statement: TypeAlias = tuple[str, str, Iterable[tuple[Any, ...]]]
+"""(table, SQL, rows of parameters)."""
+
+META_PUT = "INSERT INTO meta VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET value = ?2, crc = ?3"
+META_DROP = "DELETE FROM meta WHERE key = ?"
+BRANCH_PUT = (
+    "INSERT INTO branch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (branch) DO UPDATE SET"
+    " parent = ?2, fork_height = ?3, tip_height = ?4, tip_id = ?5, audited_height = ?6, crc = ?7"
+)
+SNAPSHOT_PUT = (
+    "INSERT INTO snapshot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET"
+    " branch = ?2, height = ?3, previous = ?4, epoch = ?5, signer = ?6, log_size = ?7, raw = ?8, crc = ?9"
+)
+SNAPSHOT_DROP = "DELETE FROM snapshot WHERE branch = ? AND height > ?"
+FACT_PUT = (
+    "INSERT INTO fact VALUES (?1, ?2, ?3, ?4, ?5)"
+    " ON CONFLICT (branch, key, height) DO UPDATE SET value = ?4, crc = ?5"
+)
+FACT_DROP = "DELETE FROM fact WHERE branch = ? AND height > ?"
+ARTIFACT_PUT = (
+    "INSERT INTO artifact (id, type, raw, open, crc) VALUES (?1, ?2, ?3, ?4, ?5)"
+    f" ON CONFLICT (id) DO UPDATE SET open = ?4, crc = (crc & {OPEN - 1}) + {OPEN} * ?4"
+)
+ARTIFACT_CLOSE = f"UPDATE artifact SET open = 0, crc = crc & {OPEN - 1} WHERE id = ? AND open = 1"
+ARTIFACT_DROP = "DELETE FROM artifact WHERE id = ?"
+CONTENT_PUT = "INSERT INTO content (id, data) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET data = ?2"
+CONTENT_DROP = "DELETE FROM content WHERE id = ?"
+WANT = (
+    "INSERT INTO wanted (id, manifest, crc) SELECT ?1, ?2, ?3"
+    " WHERE NOT EXISTS (SELECT 1 FROM content WHERE id = ?1) ON CONFLICT (id) DO NOTHING"
+)
+UNWANT = "DELETE FROM wanted WHERE id = ?"
+
+
+def _put_meta(write: PutMeta) -> tuple[Statement, ...]:
+    key, value = write.key, write.value
+    if value is None:
+        return (("meta", META_DROP, ((key,),)),)
+    return (("meta", META_PUT, ((key, value, meta_sum(key.encode(), value)),)),)
+
+
+def _put_branch(write: PutBranch) -> tuple[Statement, ...]:
+    row = write.row
+    values = (row.branch, row.parent, row.fork_height, row.tip_height, row.tip_id, row.audited_height)
+    return (("branch", BRANCH_PUT, ((*values, branch_sum(*values)),)),)
+
+
+def _put_snapshot(write: PutSnapshot) -> tuple[Statement, ...]:
+    row = write.row
+    values = (row.id, row.branch, row.height, row.previous, row.epoch, row.signer, row.log_size, row.raw)
+    return (("snapshot", SNAPSHOT_PUT, ((*values, snapshot_sum(*values)),)),)
+
+
+def _drop_branch_above(write: DropBranchAbove) -> tuple[Statement, ...]:
+    above = ((write.branch, write.height),)
+    return ("snapshot", SNAPSHOT_DROP, above), ("fact", FACT_DROP, above)
+
+
+def _put_facts(write: PutFacts) -> tuple[Statement, ...]:
+    branch, height = write.branch, write.height
+    rows = (
+        (branch, key, height, value, fact_sum(branch, key, height, value))
+        for key, value in write.changes.items()
+    )
+    return (("fact", FACT_PUT, rows),)
+
+
+def _put_artifacts(write: PutArtifacts) -> tuple[Statement, ...]:
+    rows = (
+        (id_, type_, raw, int(open_), artifact_sum(id_, type_.encode(), raw, open_))
+        for id_, type_, raw, open_ in write.rows
+    )
+    return (("artifact", ARTIFACT_PUT, rows),)
+
+
+def _close_artifacts(write: CloseArtifacts) -> tuple[Statement, ...]:
+    return (("artifact", ARTIFACT_CLOSE, ((id_,) for id_ in write.ids)),)
+
+
+def _drop_artifacts(write: DropArtifacts) -> tuple[Statement, ...]:
+    return (("artifact", ARTIFACT_DROP, ((id_,) for id_ in write.ids)),)
+
+
+def _put_content(write: PutContent) -> tuple[Statement, ...]:
+    return ("content", CONTENT_PUT, ((write.id, write.data),)), ("content", UNWANT, ((write.id,),))
+
+
+def _drop_content(write: DropContent) -> tuple[Statement, ...]:
+    return (("content", CONTENT_DROP, ((write.id,),)),)
+
+
+def _want(write: Want) -> tuple[Statement, ...]:
+    rows = ((id_, int(manifest), wanted_sum(id_, manifest)) for id_, manifest in write.items)
+    return (("content", WANT, rows),)
+
+
+def _unwant(write: Unwant) -> tuple[Statement, ...]:
+    return (("content", UNWANT, ((id_,) for id_ in write.ids)),)
+
+
+STATEMENTS_OF: dict[type, Callable[[Any], tuple[Statement, ...]]] = {
+    PutMeta: _put_meta,
+    PutBranch: _put_branch,
+    PutSnapshot: _put_snapshot,
+    DropBranchAbove: _drop_branch_above,
+    PutFacts: _put_facts,
+    PutArtifacts: _put_artifacts,
+    CloseArtifacts: _close_artifacts,
+    DropArtifacts: _drop_artifacts,
+    PutContent: _put_content,
+    DropContent: _drop_content,
+    Want: _want,
+    Unwant: _unwant,
+}
