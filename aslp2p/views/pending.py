@@ -1,0 +1,79 @@
+"""What waits for the witness, and what it refused and why (F4)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from aslp2p.artifacts.envelope import Signed, decode_artifact, decode_as
+from aslp2p.artifacts.types import Endorsement, Proposal, Rejection
+from aslp2p.limits import VIEW_PAGE_MAX
+from aslp2p.views.actions import action_json
+from aslp2p.views.log import proposal_json
+from aslp2p.views.view import View
+
+
+class Open(NamedTuple):
+    """The open artifacts, sorted by what they are."""
+
+    proposals: dict[bytes, Signed[Proposal]]
+    rejections: dict[bytes, Signed[Rejection]]
+    """By the proposal that they refuse."""
+    endorsers: dict[bytes, set[bytes]]
+    """The keys by the proposal that they endorse."""
+
+
+def open_artifacts(view: View) -> Open:
+    """Everything open in this Common: at most what a node keeps open at once."""
+    found = Open({}, {}, {})
+    for id_, raw in view.reader.open_artifacts():
+        statement = decode_artifact(raw).statement
+        if isinstance(statement, Proposal):
+            found.proposals[id_] = decode_as(Proposal, raw)
+        elif isinstance(statement, Rejection):
+            found.rejections[statement.proposal] = decode_as(Rejection, raw)
+        elif isinstance(statement, Endorsement):
+            key = decode_as(Endorsement, raw).key
+            found.endorsers.setdefault(statement.proposal, set()).add(key)
+    return found
+
+
+def proposals(view: View, state: str = "") -> dict[str, Any]:
+    """Proposals that are `pending` and `rejected` ones (`state`: only those): own first, then newest first.
+
+    At most `VIEW_PAGE_MAX`; `pending` and `rejected` count all of them.
+    """
+    found = open_artifacts(view)
+    waiting = [one for id_, one in found.proposals.items() if id_ not in found.rejections]
+    refused: list[tuple[Signed[Proposal], Signed[Rejection]]] = []
+    for id_, rejection in found.rejections.items():
+        raw = view.reader.artifact(id_)
+        if raw is not None:
+            refused.append((decode_as(Proposal, raw), rejection))
+    answer = []
+    if state != "rejected":
+        answer += [_pending(view, one, found) for one in waiting]
+    if state != "pending":
+        answer += [_rejected(view, *pair) for pair in refused]
+    answer.sort(key=lambda one: (not one["author"]["self"], -one["created_ms"], one["id"]))
+    return {"pending": len(waiting), "rejected": len(refused), "proposals": answer[:VIEW_PAGE_MAX]}
+
+
+def _pending(view: View, proposal: Signed[Proposal], found: Open) -> dict[str, Any]:
+    endorsers = sorted(found.endorsers.get(proposal.id, ()))
+    return {
+        **proposal_json(view, proposal),
+        "state": "pending",
+        "action": action_json(proposal.statement.action),
+        "endorsed_by": [view.party(key) for key in endorsers],
+    }
+
+
+def _rejected(view: View, proposal: Signed[Proposal], rejection: Signed[Rejection]) -> dict[str, Any]:
+    return {
+        **proposal_json(view, proposal),
+        "state": "rejected",
+        "code": rejection.statement.code,
+        "reason": rejection.statement.text,
+        "by": view.party(rejection.key),
+        "rejected_ms": rejection.statement.created_ms,
+    }

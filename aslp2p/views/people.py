@@ -1,0 +1,68 @@
+"""Members and the policy of a Common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aslp2p.artifacts.types import Policy
+from aslp2p.ledger.policy import survival
+from aslp2p.ledger.policy_file import dump_policy, policy_words
+from aslp2p.ledger.standing import Standing
+from aslp2p.ledger.state import ADMITTED, load_members
+from aslp2p.views.actions import policy_json
+from aslp2p.views.view import View
+from aslp2p.views.words import grace_words, survival_words
+
+
+def members(view: View, at: int | None = None) -> dict[str, Any]:
+    """Everybody whom the history knows at `@at`, by name: key, name, status, and what they may do."""
+    height = view.at(at)
+    standing = view.standing(height)
+    found = [
+        {
+            **view.party(key),
+            "name": member.name,
+            "status": member.status,
+            "roles": roles(standing, key) if member.status == ADMITTED else [],
+            "by": member.by.hex(),
+        }
+        for key, member in load_members(view.reader, view.branch, height).items()
+    ]
+    return {"height": height, "members": sorted(found, key=lambda one: (str(one["name"]), str(one["key"])))}
+
+
+def roles(standing: Standing, key: bytes) -> list[str]:
+    """What an admitted `key` is besides a participant: `witness`, `authority`, both or neither."""
+    is_role = {"witness": key == standing.next_witness, "authority": key in standing.authorities()}
+    return [role for role, held in is_role.items() if held]
+
+
+def policy(view: View, at: int | None = None) -> dict[str, Any]:
+    """The policy in force at `@at` (two, the old one first, while a change is joint), and what it survives
+    (P1).
+    """
+    height = view.at(at)
+    standing = view.standing(height)
+    return {
+        "height": height,
+        "joint": standing.joint,
+        "in_force": [
+            {"installed_by": one.id.hex(), **explained(view, one.policy)} for one in standing.installed
+        ],
+    }
+
+
+def explained(view: View | None, policy: Policy) -> dict[str, Any]:
+    """`policy` as an object, as the file it can be written to, and in words."""
+    survives = survival(policy)
+    return {
+        "policy": policy_json(policy),
+        "yaml": dump_policy(policy),
+        "words": policy_words(policy, None if view is None else view.who),
+        "survives": {
+            "silent": survives.silent,
+            "lying": survives.lying,
+            "replaceable": dict(survives.replaceable),
+        },
+        "explanation": [*survival_words(survives), grace_words(policy.grace_period_ms)],
+    }

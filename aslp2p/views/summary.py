@@ -1,0 +1,58 @@
+"""What `asl status` says about a Common, as far as its store knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aslp2p.artifacts.envelope import decode_artifact
+from aslp2p.artifacts.types import Proposal, Rejection
+from aslp2p.ledger.policy_file import policy_words
+from aslp2p.ledger.state import ADMITTED, load_members
+from aslp2p.views.log import created_ms
+from aslp2p.views.people import roles
+from aslp2p.views.view import View
+from aslp2p.views.words import change_note
+
+
+def summary(view: View) -> dict[str, Any]:
+    """Name, version, witness, the note of its last change, members, policy, what waits: at the head."""
+    standing = view.standing(view.height)
+    genesis = view.genesis()
+    members = load_members(view.reader, view.branch, view.height)
+    own = members.get(view.own_key) if view.own_key is not None else None
+    pending, rejected = _waiting(view)
+    return {
+        "name": genesis.name,
+        "height": view.height,
+        "head": view.head.id.hex(),
+        "created_ms": created_ms(view.head),
+        "witness": view.party(standing.next_witness),
+        "epoch": standing.next_epoch,
+        "note": change_note(standing.changed_by, genesis.name, standing.changed_height),
+        "changed_height": standing.changed_height,
+        "members": sum(member.status == ADMITTED for member in members.values()),
+        "policy": [policy_words(policy, view.who) for policy in standing.policies],
+        "joint": standing.joint,
+        "log_size": view.head.log_size,
+        "standing": own.status if own is not None else "unknown",
+        "roles": roles(standing, view.own_key) if own is not None and view.own_key is not None else [],
+        "pending": pending,
+        "rejected": rejected,
+        "predecessor": genesis.predecessor and genesis.predecessor.hex(),
+    }
+
+
+def _waiting(view: View) -> tuple[int, int]:
+    """How many proposals wait, and how many of the asker's own were refused."""
+    open_proposals: dict[bytes, bytes] = {}
+    refused: set[bytes] = set()
+    for id_, raw in view.reader.open_artifacts():
+        signed = decode_artifact(raw)
+        if isinstance(signed.statement, Proposal):
+            open_proposals[id_] = signed.key
+        elif isinstance(signed.statement, Rejection):
+            refused.add(signed.statement.proposal)
+    own_refused = 0
+    for raw in view.reader.artifacts(sorted(refused)).values():
+        own_refused += decode_artifact(raw).key == view.own_key
+    return len(open_proposals.keys() - refused), own_refused

@@ -1,0 +1,122 @@
+"""One Common, read at one moment, by somebody: the branch of the head, versions, and names for keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aslp2p.artifacts.envelope import decode_as
+from aslp2p.artifacts.keys import key_text, short_key
+from aslp2p.artifacts.types import Genesis
+from aslp2p.errors import InvariantBroken, UsageError, UserError
+from aslp2p.ledger.reader import Reader, SnapshotRow
+from aslp2p.ledger.standing import STANDING_KEY, Standing
+from aslp2p.ledger.state import Member, unpack
+
+HEAD = "head"
+"""The meta key with the id of the head snapshot; absent until a genesis is here."""
+NAME_CHOSEN = "own-name-chosen"
+"""The meta key that is there when the owner of this machine chose the name that this history has for it."""
+YOU = "you"
+
+
+class NothingHere(UserError):
+    """The Common was joined and nothing of its history has come yet."""
+
+    code = "nothing-here"
+
+
+class View:
+    """A `Reader` with its head, for one asker. Good for one transaction: make a new one for each question.
+
+    Raises `NothingHere` when the store has no genesis yet.
+    """
+
+    def __init__(self, reader: Reader, *, own_key: bytes | None = None, name_chosen: bool = False) -> None:
+        self.reader = reader
+        self.own_key = own_key
+        self.head = head_row(reader)
+        self.branch = self.head.branch
+        self._name_chosen = name_chosen or reader.meta(NAME_CHOSEN) is not None
+        self._members: dict[bytes, Member | None] = {}
+
+    @property
+    def height(self) -> int:
+        """The head's."""
+        return self.head.height
+
+    def genesis(self) -> Genesis:
+        """What founded this Common."""
+        row = self.reader.snapshot_at(self.branch, 0)
+        if row is None:
+            raise InvariantBroken("a history without its genesis")
+        return decode_as(Genesis, row.raw).statement
+
+    def at(self, version: int | None) -> int:
+        """The height that `@version` means; None: the head's. Raises `UserError` if it is not there (yet)."""
+        if version is None:
+            return self.height
+        if version < 0:
+            raise UsageError(f"@{version} is no version", remedy="versions begin at @0")
+        if version > self.height:
+            raise UserError(
+                f"@{version} does not exist yet: the newest here is @{self.height}",
+                remedy="wait for it, or ask for an older one",
+            )
+        return version
+
+    def row(self, version: int | None) -> SnapshotRow:
+        """The snapshot (at 0 the genesis) that `@version` means; raises as `at`."""
+        row = self.reader.snapshot_at(self.branch, self.at(version))
+        if row is None:
+            raise InvariantBroken(f"@{version} is missing below the head")
+        return row
+
+    def standing(self, height: int) -> Standing:
+        """Who may do what at `height`."""
+        data = self.reader.fact(self.branch, STANDING_KEY, height)
+        if data is None:
+            raise InvariantBroken(f"no standing at @{height}")
+        return Standing.decode(data)
+
+    def member(self, key: bytes) -> Member | None:
+        """What the history has about `key` at the head."""
+        if key not in self._members:
+            data = self.reader.fact(self.branch, b"m" + key, self.height)
+            self._members[key] = None if data is None else unpack(Member, data)
+        return self._members[key]
+
+    def label(self, key: bytes) -> str:
+        """The name that the history has for `key`, else the first digits of it."""
+        member = self.member(key)
+        return short_key(key) if member is None else member.name
+
+    def who(self, key: bytes) -> str:
+        """How to call `key` to the asker: their own machine is `you` unless they chose a name for it."""
+        if key == self.own_key and not self._name_chosen:
+            return YOU
+        return self.label(key)
+
+    def party(self, key: bytes) -> dict[str, Any]:
+        """`key` for a JSON answer: the key, its name in the history, how to show it, whether it is the
+        asker's.
+        """
+        return {
+            "key": key_text(key),
+            "name": self.label(key),
+            "shown": self.who(key),
+            "self": key == self.own_key,
+        }
+
+
+def head_row(reader: Reader) -> SnapshotRow:
+    """The head snapshot. Raises `NothingHere` before there is a genesis."""
+    head = reader.meta(HEAD)
+    row = None if head is None else reader.snapshot(head)
+    if row is None:
+        if head is not None:
+            raise InvariantBroken("the head is not among the snapshots")
+        raise NothingHere(
+            "nothing of this Common has arrived yet",
+            remedy="start `asl up` here, and see that a machine that has it is running",
+        )
+    return row

@@ -1,0 +1,128 @@
+"""Plain words for what artifacts say. One line each, safe for a terminal as far as the artifacts' own rules
+go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aslp2p.artifacts.keys import short, short_key
+from aslp2p.artifacts.types import (
+    Action,
+    Admit,
+    Expel,
+    PolicyChange,
+    Put,
+    Recovery,
+    Remove,
+    Revocation,
+    Rotation,
+)
+from aslp2p.ledger.duration import duration_text
+from aslp2p.ledger.policy import Survival
+from aslp2p.ledger.policy_file import policy_words
+
+Who = Callable[[bytes], str]
+"""How to call a key."""
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB")
+_CHANGES = {
+    "witness-rotation": "witness rotated",
+    "witness-recovery": "witness replaced after silence",
+    "witness-revocation": "witness revoked and replaced",
+}
+
+
+def size_text(size: int) -> str:
+    """A number of bytes for people: `512 bytes`, `1.5 MiB`."""
+    if size < 1024:
+        return "1 byte" if size == 1 else f"{size} bytes"
+    amount, unit = float(size), 0
+    while amount >= 1024 and unit < len(_UNITS) - 1:
+        amount /= 1024
+        unit += 1
+    return f"{amount:.1f} {_UNITS[unit]}"
+
+
+def describe_action(action: Action, who: Who) -> str:
+    """What `action` does, in words that follow on its author's name: `puts photos/cat.jpg (12.0 KiB)`."""
+    match action:
+        case Put():
+            executable = ", executable" if action.executable else ""
+            return f"puts {action.path} ({size_text(action.size)}{executable}){_expecting(action.expects)}"
+        case Remove():
+            return f"removes {action.path}{_expecting(action.expects)}"
+        case Admit():
+            return f"admits {action.name} (key {short_key(action.key)}…)"
+        case Expel():
+            return f"expels {who(action.key)}"
+        case PolicyChange():
+            return f"changes the policy to {policy_words(action.policy)}"
+        case Rotation():
+            return f"hands the witness's office to {who(action.new_witness)}{_because(action.reason)}"
+        case Recovery():
+            return (
+                f"makes {who(action.new_witness)} the witness from @{action.base_height} on, as the present "
+                f"one is silent{_giving_up(action.abandons)}{_because(action.reason)}"
+            )
+        case Revocation():
+            return (
+                f"revokes the key of {who(action.revoked)} and makes {who(action.new_witness)} the witness "
+                f"from @{action.base_height} on{_giving_up(action.abandons)}{_because(action.reason)}"
+            )
+
+
+def _expecting(expects: bytes | None) -> str:
+    if expects is None:
+        return ""
+    return f", if it is still {short(expects)}" if expects else ", if nothing is there"
+
+
+def _giving_up(abandons: tuple[bytes, ...]) -> str:
+    return f"; GIVES UP {', '.join(short(id_) for id_ in abandons)}" if abandons else ""
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def change_note(changed_by: str, common: str, height: int) -> str:
+    """What status notes on the last change of witness: `witness rotated at common@43`; empty if none."""
+    words = _CHANGES.get(changed_by)
+    return f"{words} at {common}@{height}" if words else ""
+
+
+def survival_words(survives: Survival) -> list[str]:
+    """What a policy survives (P1), as sentences."""
+    silent, lying = survives.silent, survives.lying
+    sentences = [
+        "No authority may be gone for long: every one of them is needed to replace the witness."
+        if silent == 0
+        else f"{_authorities(silent)} may be silent or lost, and the others can still replace the witness.",
+        "Two contradicting final histories need only one authority that lies."
+        if lying == 0
+        else f"{_authorities(lying)} may lie, and two contradicting final histories are still impossible.",
+    ]
+    stuck = [name for name, replaceable in survives.replaceable if not replaceable]
+    if len(survives.replaceable) == 1:
+        sentences[:] = [
+            f"Everything rests on {stuck[0]}: if that machine or its key is lost, nobody can replace the "
+            "witness, and the history stays readable but ends there."
+        ]
+    elif stuck:
+        sentences.append(
+            f"If the witness is an authority and disappears ({', '.join(stuck)}), "
+            "the others cannot replace it."
+        )
+    else:
+        sentences.append("Whichever authority is the witness and disappears, the others can replace it.")
+    return sentences
+
+
+def _authorities(count: int) -> str:
+    return "1 authority" if count == 1 else f"{count} authorities"
+
+
+def grace_words(grace_period_ms: int) -> str:
+    """How long the witness may be silent, as a sentence."""
+    return f"The witness may be silent for {duration_text(grace_period_ms)} before it may be replaced."

@@ -1,0 +1,162 @@
+"""Actions as JSON and in words: every kind, both ways, and a usage error for everything else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aslp2p.artifacts.types import (
+    Action,
+    Admit,
+    Expel,
+    Named,
+    Policy,
+    PolicyChange,
+    Put,
+    Recovery,
+    Remove,
+    Revocation,
+    Rotation,
+)
+from aslp2p.errors import UsageError
+from aslp2p.ledger.policy import survival
+from aslp2p.views.actions import action_from_json, action_json
+from aslp2p.views.words import change_note, describe_action, grace_words, size_text, survival_words
+
+ID, KEY = bytes([7] * 32), bytes([8] * 32)
+POLICY = Policy((Named("ann", KEY), Named("ben", ID)), 2, True, 86_400_000, "invited", 1)
+EVERY_KIND: list[tuple[Action, str]] = [
+    (
+        Put("a/b", ID, 5, "text/plain", True, ID),
+        "puts a/b (5 bytes, executable), if it is still 070707070707",
+    ),
+    (Remove("a", None), "removes a"),
+    (Admit(KEY, "dan"), "admits dan (key 08080808…)"),
+    (Expel(KEY), "expels <08>"),
+    (
+        PolicyChange(POLICY, ID),
+        "changes the policy to 2 of 2 (ann 08080808, ben 07070707), silence 1d, participants invited",
+    ),
+    (Rotation(1, 2, ID, KEY, "moving"), "hands the witness's office to <08>: moving"),
+    (
+        Recovery(1, 2, ID, KEY, "", (ID,)),
+        "makes <08> the witness from @2 on, as the present one is silent; GIVES UP 070707070707",
+    ),
+    (
+        Revocation(1, 2, ID, KEY, "stolen", (), ID, (ID,)),
+        "revokes the key of <07> and makes <08> the witness from @2 on: stolen",
+    ),
+]
+
+
+@pytest.mark.parametrize(("action", "words"), EVERY_KIND)
+def test_every_kind_both_ways_and_in_words(action: Action, words: str) -> None:
+    assert action_from_json(json.loads(json.dumps(action_json(action)))) == action
+    assert describe_action(action, lambda key: f"<{key.hex()[:2]}>") == words
+
+
+def test_what_may_be_left_out() -> None:
+    short = {"kind": "put", "path": "a", "content": ID.hex(), "size": 1}
+    assert action_from_json(short) == Put("a", ID, 1, "", False, None)
+    assert action_from_json({"kind": "remove", "path": "a", "expects": ""}) == Remove("a", b"")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({}, "the action has no kind that is known; use one of put, remove, admit"),
+        ({"kind": ["put"]}, "no kind that is known"),
+        ({"kind": "remove"}, "path of remove is missing"),
+        ({"kind": "remove", "path": "a", "x": 1}, "'x' is no field of remove; there is path, expects"),
+        ({"kind": "remove", "path": 1}, "this is no remove: path: Expected str, got int"),
+        (
+            {"kind": "remove", "path": "../a"},
+            "this is no remove: it is a path with '..' in it|a path with '..' in it",
+        ),
+        ({"kind": "remove", "path": "a", "expects": "12"}, "expects is an id of 64 hexadecimal digits"),
+        ({"kind": "remove", "path": "a", "expects": 12}, "expects is an id of 64 hexadecimal digits"),
+        ({"kind": "expel", "key": "12"}, "'12' is not a key: it does not begin with ed25519:"),
+        ({"kind": "expel", "key": 5}, "key is a key, as text"),
+        ({"kind": "policy-change", "policy": 5, "replaces": ID.hex()}, "policy is an object"),
+        (
+            {"kind": "policy-change", "policy": {}, "replaces": ID.hex()},
+            "policy has exactly the fields witnesses,",
+        ),
+        (
+            {"kind": "policy-change", "policy": action_json(EVERY_KIND[4][0])["policy"] | {"witnesses": [1]}}
+            | {"replaces": ID.hex()},
+            "witnesses of a policy is a list of objects with name and key",
+        ),
+        (action_json(EVERY_KIND[6][0]) | {"abandons": 1}, "abandons is a list of ids"),
+        (
+            action_json(EVERY_KIND[6][0]) | {"epoch": "1"},
+            "this is no witness-recovery: epoch: Expected int, got str",
+        ),
+    ],
+)
+def test_what_is_no_action_is_a_usage_error(value: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        action_from_json(value)
+    assert any(part in str(caught.value) for part in says.split("|"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.just(ID.hex()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(EVERY_KIND), st.dictionaries(st.integers(0, 8), JSON, max_size=2))
+def test_any_json_is_an_action_or_a_usage_error(sample: tuple[Action, str], changes: dict[int, Any]) -> None:
+    value = action_json(sample[0])
+    names = list(value)
+    for position, changed in changes.items():
+        value[names[position % len(names)]] = changed
+    try:
+        action = action_from_json(value)
+    except UsageError:
+        return
+    assert action_from_json(action_json(action)) == action
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1023 bytes"),
+        (1536, "1.5 KiB"),
+        (1 << 20, "1.0 MiB"),
+        (1 << 42, "4096.0 GiB"),
+    ],
+)
+def test_sizes(size: int, text: str) -> None:
+    assert size_text(size) == text
+
+
+def words_of(n: int, t: int) -> str:
+    named = tuple(Named(f"n{number}", bytes([number] * 32)) for number in range(n))
+    return " ".join(survival_words(survival(Policy(named, t, True, 1000, "invited", 1))))
+
+
+def test_what_policies_survive_in_words() -> None:
+    """P1's figures: n-t silent, 2t-n-1 lying, and whether the witness can be replaced."""
+    assert words_of(1, 1).startswith("Everything rests on n0")
+    assert "1 authority may be silent" in words_of(3, 2) and "only one authority that lies" in words_of(3, 2)
+    assert "1 authority may lie" in words_of(4, 3) and "Whichever authority" in words_of(4, 3)
+    assert "2 authorities may be silent" in words_of(5, 3)
+    assert "every one of them is needed" in words_of(3, 3) and "(n0, n1, n2), the others cannot" in words_of(
+        3, 3
+    )
+    assert grace_words(86_400_000) == "The witness may be silent for 1d before it may be replaced."
+
+
+def test_the_note_of_a_change() -> None:
+    assert change_note("genesis", "home", 0) == ""
+    assert change_note("witness-rotation", "home", 43) == "witness rotated at home@43"
+    assert change_note("witness-recovery", "home", 43) == "witness replaced after silence at home@43"
