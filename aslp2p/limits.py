@@ -37,6 +37,9 @@ ARTIFACT_BYTES_MAX = 128 * KIB
 
 EPOCH_STEP_MAX = 2**20
 """How far a succession may raise the epoch (V6)."""
+BRANCHES_MAX = 256
+"""Branches of one history that are kept: each needs a takeover, or a witness that lies."""
+EVIDENCE_PAIRS_MAX = 64
 GRACE_PERIOD_MS_MIN = 200
 GRACE_PERIOD_MS_MAX = 10 * 365 * 24 * 3600 * 1000
 

@@ -1,0 +1,84 @@
+"""Which branch to follow: F1 to F3, as one pure comparison over what is known about each line.
+
+A *line* is genesis to the tip of one branch. Where a witness signed two histories in one epoch (F3), the
+tail of
+a line in that epoch is cut: at the first of the conflicting snapshots, or where it is final; an authority
+stays where it is. What is cut is kept, and counts as soon as a higher epoch, or finality, stands on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+
+class Line(Struct, frozen=True):
+    """One line up to the highest snapshot that may be adopted on it."""
+
+    branch: int
+    height: int
+    id: bytes
+    epoch: int
+    final_height: int
+    final_id: bytes
+
+
+IdAt = Callable[[int, int], bytes | None]
+"""The id at (branch, height) of a line."""
+
+
+def conflicting(lines: Sequence[Line], id_at: IdAt) -> tuple[Line, Line] | None:
+    """Two lines whose final snapshots exclude each other: more authorities lied than P1 allows (F1)."""
+    best = max(lines, key=lambda line: (line.final_height, line.final_id))
+    for line in lines:
+        if id_at(best.branch, line.final_height) != line.final_id:
+            return best, line
+    return None
+
+
+def _fork_height(one: Line, other: Line, id_at: IdAt) -> int:
+    """The first height at which two lines differ (one above the lower tip when one contains the other)."""
+    low, high = 0, min(one.height, other.height) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if id_at(one.branch, middle) == id_at(other.branch, middle):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _better(one: Line, other: Line, id_at: IdAt) -> Line:
+    """Of two lines with equal epochs: the longer if it contains the other, else the smaller id at the
+    fork."""
+    fork = _fork_height(one, other, id_at)
+    if fork > min(one.height, other.height):
+        return one if one.height >= other.height else other
+    left, right = id_at(one.branch, fork), id_at(other.branch, fork)
+    return one if (left or b"") <= (right or b"") else other
+
+
+def choose(lines: Sequence[Line], current: Line | None, stays: bool, id_at: IdAt) -> Line:
+    """The line to follow: the highest final (F1), then the higher epoch (F2), then F3.
+
+    `current` is where this node is now, cut like the others; `stays` says that this node is an authority,
+    which
+    does not move between histories of one epoch.
+    """
+    final = max(lines, key=lambda line: line.final_height)
+    holding = [
+        line
+        for line in lines
+        if line.height >= final.final_height and id_at(line.branch, final.final_height) == final.final_id
+    ]
+    epoch = max(line.epoch for line in holding)
+    candidates = [line for line in holding if line.epoch == epoch]
+    if stays and current is not None:
+        for line in candidates:
+            if line.height >= current.height and id_at(line.branch, current.height) == current.id:
+                return line
+    best = candidates[0]
+    for line in candidates[1:]:
+        best = _better(best, line, id_at)
+    return best

@@ -1,0 +1,76 @@
+"""Which snapshots are final (section 7), from the cosignatures that are kept as facts of their snapshots'
+branch.
+
+An authority's newest cosignature on a line cosigns all that it contains, so one fact a key is enough: a
+snapshot is
+final when, for every policy in force at it, a quorum of that policy's authorities has cosigned it or
+something
+that contains it. (By S5 an authority moves past what it cosigned only to what contains it or through a
+succession
+of a higher epoch, and by S3 and S4 no such succession can gather a quorum around a final snapshot.)
+"""
+
+from __future__ import annotations
+
+from aslp2p.artifacts.envelope import Verified, decode_as, trust_stored
+from aslp2p.artifacts.types import Cosignature
+from aslp2p.ledger.policy import satisfies_all
+from aslp2p.ledger.reader import PutFacts, Reader, Write
+from aslp2p.ledger.standing import STANDING_KEY, Standing
+from aslp2p.ledger.state import REVOKED, Member, unpack
+
+COSIGNATURE_KEY = b"c"
+
+
+def standing_at(reader: Reader, branch: int, height: int) -> Standing:
+    """The standing at a snapshot that is stored."""
+    data = reader.fact(branch, STANDING_KEY, height)
+    if data is None:
+        raise LookupError(f"no standing at {branch}:{height}")
+    return Standing.decode(data)
+
+
+def cosignatures_on(reader: Reader, branch: int, height: int) -> dict[bytes, tuple[int, bytes]]:
+    """Each key's newest cosignature on the line up to `height`: key to (height cosigned, raw artifact)."""
+    rows = reader.facts(branch, COSIGNATURE_KEY, height)
+    return {key[1:]: (at, raw) for key, raw, at in rows}
+
+
+def final_height(reader: Reader, branch: int, height: int) -> int:
+    """The highest final height on the line of `branch` up to `height`; 0, genesis, is always final."""
+    cosigned = {key: at for key, (at, _) in cosignatures_on(reader, branch, height).items()}
+    for candidate in sorted(set(cosigned.values()), reverse=True):
+        signers = frozenset(key for key, at in cosigned.items() if at >= candidate)
+        if satisfies_all(standing_at(reader, branch, candidate).policies, signers):
+            return candidate
+    return 0
+
+
+def cosigners(
+    reader: Reader, branch: int, height: int, tip_height: int
+) -> dict[bytes, Verified[Cosignature]]:
+    """Who cosigned the snapshot at `height` or something on this line that contains it."""
+    found = {}
+    for key, (at, raw) in cosignatures_on(reader, branch, tip_height).items():
+        if at >= height:
+            found[key] = trust_stored(decode_as(Cosignature, raw))
+    return found
+
+
+def cosignature_counts(reader: Reader, branch: int, cosignature: Verified[Cosignature]) -> bool:
+    """Whether it is by an authority in force at its snapshot, not revoked there, and names its epoch (P2,
+    V8)."""
+    at = cosignature.statement
+    row = reader.snapshot(at.snapshot)
+    if row is None or row.height != at.height or row.epoch != at.epoch:
+        return False
+    if cosignature.key not in standing_at(reader, branch, at.height).authorities():
+        return False
+    member = reader.fact(branch, b"m" + cosignature.key, at.height)
+    return member is None or unpack(Member, member).status != REVOKED
+
+
+def keep_cosignature(branch: int, cosignature: Verified[Cosignature]) -> Write:
+    """The write that makes a cosignature a fact of its snapshot's branch."""
+    key = COSIGNATURE_KEY + cosignature.key
+    return PutFacts(branch, cosignature.statement.height, {key: cosignature.raw})

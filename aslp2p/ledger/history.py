@@ -1,0 +1,570 @@
+"""The history of one Common: what was accepted, on which branch, and which branch is followed (V9, F1 to F4).
+
+`Ledger` stands between the gate and the store. It finds the parent, lets the gate judge, places what passed
+on a
+branch, notices equivocation, and chooses the head. It holds the tips of branches in memory (a few hundred
+bytes
+each and the members) and nothing that grows with the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+
+import msgspec
+from msgspec import Struct
+
+from aslp2p.artifacts import canonical
+from aslp2p.artifacts.envelope import VERIFIER, Signed, Verified, Verifier, decode_as, trust_stored
+from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Recovery, Revocation, Snapshot
+from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
+from aslp2p.ledger.choice import Line, choose, conflicting
+from aslp2p.ledger.finality import cosignature_counts, final_height, keep_cosignature, standing_at
+from aslp2p.ledger.gate import Ancestry, Judged, Tip, judge, judge_genesis
+from aslp2p.ledger.reader import (
+    BranchRow,
+    DropBranchAbove,
+    PutBranch,
+    PutFacts,
+    PutMeta,
+    PutSnapshot,
+    Reader,
+    SnapshotRow,
+    Store,
+    Write,
+)
+from aslp2p.ledger.state import Draft, load_members
+from aslp2p.ledger.tree import load_frontier
+from aslp2p.limits import BRANCHES_MAX, EVIDENCE_PAIRS_MAX, MIB
+
+META_GENESIS = "genesis"
+META_HEAD = "head"
+META_EVIDENCE = "evidence"
+META_ABANDONED = "abandoned"
+
+
+class Evidence(Struct, frozen=True, array_like=True):
+    """Two snapshots that one witness signed for one (epoch, height) on one parent (F3)."""
+
+    epoch: int
+    witness: bytes
+    height: int
+    parent: bytes
+    one: bytes
+    other: bytes
+
+
+class HeadChange(Struct, frozen=True):
+    """The head moved. `fork_height` is the last height that both lines share: old.height when it only
+    grew."""
+
+    old: Tip
+    new: Tip
+    fork_height: int
+
+
+class Run(Struct, frozen=True):
+    """What `accept_run` took, how the head moved, and what stopped it."""
+
+    accepted: tuple[Judged, ...]
+    change: HeadChange | None
+    error: AslError | None
+
+
+def found_common(store: Store, genesis: Verified[Genesis]) -> None:
+    """Make `store` the store of the Common that `genesis` founds. Raises `Rejected` (P1, P6, A4)."""
+    draft = Draft(store, 0, -1)
+    tip = judge_genesis(genesis, draft)
+    store.apply(
+        [
+            PutBranch(BranchRow(0, -1, -1, 0, genesis.id, 0)),
+            PutSnapshot(SnapshotRow(genesis.id, 0, 0, bytes(32), 0, genesis.key, 0, genesis.raw)),
+            PutFacts(0, 0, draft.seal()),
+            PutMeta(META_GENESIS, genesis.raw),
+            PutMeta(META_HEAD, tip.id),
+        ]
+    )
+
+
+def read_genesis(reader: Reader) -> Verified[Genesis] | None:
+    """The genesis of the store's Common, or None before a joiner has received it."""
+    raw = reader.meta(META_GENESIS)
+    return None if raw is None else trust_stored(decode_as(Genesis, raw))
+
+
+def read_snapshot(row: SnapshotRow) -> Verified[Snapshot]:
+    """A stored snapshot above genesis as the artifact that it is."""
+    return trust_stored(decode_as(Snapshot, row.raw))
+
+
+def load_tip(reader: Reader, branch: int, height: int) -> Tip:
+    """Everything that is known at a stored snapshot; costs a few reads and its members."""
+    row = reader.snapshot_at(branch, height)
+    if row is None:
+        raise LookupError(f"no snapshot at {branch}:{height}")
+    return Tip(
+        row.id,
+        branch,
+        height,
+        standing_at(reader, branch, height),
+        load_members(reader, branch, height),
+        load_frontier(reader, branch, row),
+    )
+
+
+def head_tip(reader: Reader) -> Tip | None:
+    """The head of the store, for readers without a ledger; None before there is a genesis."""
+    id_ = reader.meta(META_HEAD)
+    row = None if id_ is None else reader.snapshot(id_)
+    return None if row is None else load_tip(reader, row.branch, row.height)
+
+
+def read_evidence(reader: Reader) -> list[Evidence]:
+    """Every equivocation that this node has seen, oldest first."""
+    raw = reader.meta(META_EVIDENCE)
+    return [] if raw is None else msgspec.convert(canonical.decode(raw, bytes_max=MIB), list[Evidence])
+
+
+def read_abandoned(reader: Reader) -> list[bytes]:
+    """The ids that accepted certificates abandon (S9)."""
+    raw = reader.meta(META_ABANDONED)
+    return [] if raw is None else list(canonical.decode(raw, bytes_max=MIB))
+
+
+class Ledger:
+    """One Common's history over one store.
+
+    `own_key` is this node's domain key: an authority does not move between two histories of one epoch (F3).
+    """
+
+    def __init__(self, store: Store, *, own_key: bytes = b"", verifier: Verifier = VERIFIER) -> None:
+        genesis = read_genesis(store)
+        head = head_tip(store)
+        if genesis is None or head is None:
+            raise InvariantBroken("a ledger was opened before its Common was founded")
+        self._store = store
+        self._own_key = own_key
+        self._verifier = verifier
+        self.genesis = genesis
+        self.common_id = genesis.id
+        self.head = head
+        self._branches = {row.branch: row for row in store.branches()}
+        self._tips = {head.branch: head} if self._branches[head.branch].tip_id == head.id else {}
+        self._finals: dict[int, int] = {}
+        self.evidence = read_evidence(store)
+        self._abandoned = read_abandoned(store)
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def id_at(self, branch: int, height: int) -> bytes | None:
+        """The id of the snapshot at `height` on the line of `branch`."""
+        if height < 0 or height > self._branches[branch].tip_height:
+            return None
+        row = self._store.snapshot_at(branch, height)
+        return None if row is None else row.id
+
+    def contains(self, branch: int, height: int, id_: bytes) -> bool:
+        """Whether the line of `branch` up to `height` contains the snapshot `id_`."""
+        row = self._store.snapshot(id_)
+        return row is not None and row.height <= height and self.id_at(branch, row.height) == id_
+
+    def tip_at(self, branch: int, height: int) -> Tip:
+        """What is known at a stored snapshot."""
+        tip = self._tips.get(branch)
+        if tip is not None and tip.height == height:
+            return tip
+        if (self.head.branch, self.head.height) == (branch, height):
+            return self.head
+        return load_tip(self._store, branch, height)
+
+    def final_height(self, branch: int | None = None) -> int:
+        """The highest final height on a line, the head's by default."""
+        branch = self.head.branch if branch is None else branch
+        if branch not in self._finals:
+            tip_height = self.head.height if branch == self.head.branch else self._branches[branch].tip_height
+            self._finals[branch] = self._unabandoned(branch, final_height(self._store, branch, tip_height))
+        return self._finals[branch]
+
+    def audited_height(self) -> int:
+        """Every signature on the head's line was verified up to here (G4)."""
+        parts = [(self.head.branch, self.head.height)]
+        while (row := self._branches[parts[-1][0]]).parent >= 0:
+            parts.append((row.parent, row.fork_height))
+        for branch, height in reversed(parts):
+            if (audited := self._branches[branch].audited_height) < height:
+                return audited
+        return self.head.height
+
+    def equivocation_in(self, epoch: int, witness: bytes) -> Evidence | None:
+        """The lowest evidence against `witness` in `epoch`."""
+        against = [one for one in self.evidence if (one.epoch, one.witness) == (epoch, witness)]
+        return min(against, key=lambda one: one.height, default=None)
+
+    def branches(self) -> list[BranchRow]:
+        return [self._branches[branch] for branch in sorted(self._branches)]
+
+    # --- accepting --------------------------------------------------------------------------------
+
+    def accept(
+        self, snapshot: Signed[Snapshot], proposals: Sequence[Signed[Proposal]]
+    ) -> tuple[Judged, HeadChange | None] | None:
+        """Judge `snapshot` with its listed proposals and place it; None if it is here already.
+
+        Raises `Rejected` or `ArtifactError` (the first rule that fails), or `Incomplete` naming the parent
+        or the
+        proposals that are not here; then nothing has changed.
+        """
+        if self._store.snapshot(snapshot.id) is not None:
+            return None
+        parent = self._parent_of(snapshot)
+        draft = Draft(self._store, parent.branch, parent.height)
+        judged = judge(
+            snapshot,
+            proposals,
+            parent,
+            self.common_id,
+            draft,
+            self._ancestry(parent.branch),
+            self._verifier,
+        )
+        placed = self._place(judged, parent, audited=True)
+        return placed, self._follow(placed.tip)
+
+    def accept_run(self, run: Sequence[tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]]) -> Run:
+        """Accept consecutive snapshots, verifying one signature a reign: each segment's last (G4).
+
+        What comes out is unaudited until `mark_audited` has passed it. Raises nothing for bad input:
+        `Run.error` says
+        what stopped the run, and what was judged before it stays accepted.
+        """
+        accepted: list[Judged] = []
+        error: Rejected | ArtifactError | Incomplete | None = None
+        try:
+            self._accept_segments(run, accepted)
+        except (Rejected, ArtifactError, Incomplete) as stopped:
+            error = stopped
+        change = self._follow(accepted[-1].tip) if accepted else None
+        return Run(tuple(accepted), change, error)
+
+    def _accept_segments(
+        self, run: Sequence[tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]], accepted: list[Judged]
+    ) -> None:
+        for _, group in groupby(run, key=lambda one: (one[0].key, one[0].statement.epoch)):
+            segment = [one for one in group if self._store.snapshot(one[0].id) is None]
+            if not segment:
+                continue
+            for (before, _), (after, _) in pairwise(segment):
+                if after.statement.previous != before.id:
+                    raise Rejected("V2", "a run that is no chain", subject=after.id, against=before.id)
+            self._verifier.verify_all([segment[-1][0]])
+            self._accept_segment(segment, accepted)
+
+    def _accept_segment(
+        self,
+        segment: Sequence[tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]],
+        accepted: list[Judged],
+    ) -> None:
+        parent = self._parent_of(segment[0][0])
+        draft = Draft(self._store, parent.branch, parent.height)
+        pending: list[Write] = []
+        for snapshot, proposals in segment:
+            if snapshot.statement.certificate is not None or snapshot.statement.settlement is not None:
+                self._store.apply(pending)
+                pending = []
+            ancestry = self._ancestry(parent.branch)
+            try:
+                judged = judge(
+                    snapshot,
+                    proposals,
+                    parent,
+                    self.common_id,
+                    draft,
+                    ancestry,
+                    self._verifier,
+                    deferred=True,
+                )
+            except BaseException:
+                self._store.apply(pending)
+                raise
+            placed, writes = self._placement(judged, parent, audited=False)
+            pending += writes
+            accepted.append(placed)
+            if placed.tip.branch != parent.branch:
+                # A new branch: reads below its fork go to the parent's, above it to what is written here.
+                self._store.apply(pending)
+                pending = []
+                draft = Draft(self._store, placed.tip.branch, placed.tip.height)
+            parent = placed.tip
+        self._store.apply(_without_stale_branch_rows(pending))
+
+    def _parent_of(self, snapshot: Signed[Snapshot]) -> Tip:
+        previous = snapshot.statement.previous
+        if self.head.id == previous:
+            return self.head
+        row = self._store.snapshot(previous)
+        if row is None:
+            raise Incomplete(f"the parent of snapshot {snapshot.statement.height} is not here", (previous,))
+        return self.tip_at(row.branch, row.height)
+
+    def _ancestry(self, branch: int) -> Ancestry:
+        def epoch_at(height: int) -> int:
+            row = self._store.snapshot_at(branch, height)
+            return -1 if row is None else row.epoch
+
+        return Ancestry(lambda height: self.id_at(branch, height), epoch_at)
+
+    def _place(self, judged: Judged, parent: Tip, *, audited: bool) -> Judged:
+        placed, writes = self._placement(judged, parent, audited=audited)
+        self._store.apply(writes)
+        return placed
+
+    def _placement(self, judged: Judged, parent: Tip, *, audited: bool) -> tuple[Judged, list[Write]]:
+        """Give what passed its place: at the tip of its parent's branch, or as the start of a new branch."""
+        tip, snapshot = judged.tip, judged.snapshot
+        row = self._branches[parent.branch]
+        if row.tip_id == parent.id:
+            audited = audited and row.audited_height == parent.height
+            row = msgspec.structs.replace(
+                row,
+                tip_height=tip.height,
+                tip_id=tip.id,
+                audited_height=tip.height if audited else row.audited_height,
+            )
+        else:
+            if len(self._branches) >= BRANCHES_MAX:
+                raise Rejected("A4", f"more than {BRANCHES_MAX} branches of one history", subject=snapshot.id)
+            self._note_equivocation(snapshot, parent)
+            number = max(self._branches) + 1
+            row = BranchRow(
+                number,
+                parent.branch,
+                parent.height,
+                tip.height,
+                tip.id,
+                tip.height if audited else parent.height,
+            )
+        tip = msgspec.structs.replace(tip, branch=row.branch)
+        self._branches[row.branch] = row
+        self._tips[row.branch] = tip
+        if judged.settled_by:
+            self._finals.clear()
+        statement = snapshot.statement
+        writes: list[Write] = [
+            PutBranch(row),
+            PutSnapshot(
+                SnapshotRow(
+                    snapshot.id,
+                    row.branch,
+                    tip.height,
+                    statement.previous,
+                    statement.epoch,
+                    snapshot.key,
+                    statement.log_size,
+                    snapshot.raw,
+                )
+            ),
+            PutFacts(row.branch, tip.height, judged.changes),
+        ]
+        for cosignature in judged.settled_by:
+            at = self._store.snapshot(cosignature.statement.snapshot)
+            if at is not None:
+                writes.append(keep_cosignature(at.branch, cosignature))
+        return msgspec.structs.replace(judged, tip=tip), writes
+
+    def note_abandoned(self, ids: Sequence[bytes]) -> None:
+        """Remember what an accepted takeover gives up (S9)."""
+        new = [id_ for id_ in ids if id_ not in self._abandoned]
+        if new:
+            self._abandoned += new
+            self._finals.clear()
+            self._store.apply([PutMeta(META_ABANDONED, canonical.encode(self._abandoned))])
+
+    def _note_equivocation(self, snapshot: Signed[Snapshot], parent: Tip) -> None:
+        height = parent.height + 1
+        siblings = [self._store.snapshot_at(parent.branch, height)]
+        siblings += [
+            self._store.snapshot_at(row.branch, height)
+            for row in self._branches.values()
+            if (row.parent, row.fork_height) == (parent.branch, parent.height)
+        ]
+        for sibling in siblings:
+            if sibling is None or sibling.previous != parent.id:
+                continue
+            if (sibling.signer, sibling.epoch) != (snapshot.key, snapshot.statement.epoch):
+                continue
+            if len(self.evidence) >= EVIDENCE_PAIRS_MAX:
+                return
+            one, other = sorted((sibling.id, snapshot.id))
+            self.evidence.append(Evidence(sibling.epoch, sibling.signer, height, parent.id, one, other))
+            packed = canonical.encode([msgspec.to_builtins(e, builtin_types=(bytes,)) for e in self.evidence])
+            self._store.apply([PutMeta(META_EVIDENCE, packed)])
+            return
+
+    # --- choosing ---------------------------------------------------------------------------------
+
+    def add_cosignature(self, cosignature: Verified[Cosignature]) -> HeadChange | None:
+        """Keep a cosignature of a stored snapshot; it may make the head move (F1).
+
+        Raises `Incomplete` when its snapshot is not here and `Rejected` (P2, V8) when it does not count.
+        """
+        at = cosignature.statement
+        row = self._store.snapshot(at.snapshot)
+        if row is None:
+            raise Incomplete("the cosigned snapshot is not here", (at.snapshot,))
+        if at.common_id != self.common_id:
+            raise Rejected("V1", "it belongs to another Common", subject=cosignature.id)
+        if not cosignature_counts(self._store, row.branch, cosignature):
+            raise Rejected(
+                "P2", "its signer is no usable authority there", subject=cosignature.id, against=at.snapshot
+            )
+        self._store.apply([keep_cosignature(row.branch, cosignature)])
+        self._finals.clear()
+        return self._choose() if len(self._branches) > 1 else None
+
+    def conflict(self) -> tuple[bytes, bytes] | None:
+        """The ids of two finals that exclude each other, if this node knows such (F1): it signs nothing
+        more."""
+        if len(self._branches) == 1:
+            return None
+        pair = conflicting(self._lines(), self.id_at)
+        return None if pair is None else (pair[0].final_id, pair[1].final_id)
+
+    def _follow(self, tip: Tip) -> HeadChange | None:
+        """The head after `tip` was placed. Growing the followed branch is the everyday case and needs no
+        choice."""
+        grows = tip.branch == self.head.branch and tip.height > self.head.height
+        cut = self.evidence and self.equivocation_in(tip.standing.epoch, tip.standing.witness)
+        if grows and not cut:
+            return self._move(tip)
+        return self._choose()
+
+    def _choose(self) -> HeadChange | None:
+        lines = self._lines()
+        own = self._own_key in self.head.standing.authorities()
+        here = self._line(self._branches[self.head.branch])
+        current = msgspec.structs.replace(
+            here, height=self.head.height, id=self.head.id, epoch=self.head.standing.epoch
+        )
+        best = choose(lines, current, own, self.id_at)
+        if best.id == self.head.id:
+            return None
+        row = self._store.snapshot(best.id)
+        branch = best.branch if row is None else row.branch
+        return self._move(self.tip_at(branch, best.height))
+
+    def _move(self, tip: Tip) -> HeadChange:
+        old, self.head = self.head, tip
+        if old.branch != tip.branch:
+            self._finals.clear()
+        fork = old.height if tip.branch == old.branch and tip.height >= old.height else self._fork(old, tip)
+        self._store.apply([PutMeta(META_HEAD, tip.id)])
+        return HeadChange(old, tip, fork)
+
+    def _fork(self, old: Tip, new: Tip) -> int:
+        low, high = 0, min(old.height, new.height) + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.id_at(old.branch, middle) == self.id_at(new.branch, middle):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _lines(self) -> list[Line]:
+        return [self._line(row) for row in self.branches()]
+
+    def _line(self, row: BranchRow) -> Line:
+        """The line of a branch, cut where its witness signed two histories (F3)."""
+        final = self._unabandoned(row.branch, final_height(self._store, row.branch, row.tip_height))
+        final_id = self.id_at(row.branch, final) or self.common_id
+        height = row.tip_height
+        tip = self._store.snapshot(row.tip_id)
+        if tip is None:
+            raise InvariantBroken(f"branch {row.branch} has no tip")
+        cuts = [
+            one.height
+            for one in self.evidence
+            if (one.epoch, one.witness) == (tip.epoch, tip.signer)
+            and self.id_at(row.branch, one.height - 1) == one.parent
+        ]
+        if cuts:
+            height = min(height, max(min(cuts), final))
+            if self._own_key in self.head.standing.authorities() and self.contains(
+                row.branch, row.tip_height, self.head.id
+            ):
+                height = max(height, self.head.height)
+        return Line(row.branch, height, self.id_at(row.branch, height) or b"", tip.epoch, final, final_id)
+
+    def _unabandoned(self, branch: int, final: int) -> int:
+        """`final`, or what is final below the lowest snapshot of this line that was given up (S9)."""
+        given_up = []
+        for id_ in self._abandoned:
+            row = self._store.snapshot(id_)
+            if row is not None and self.id_at(branch, row.height) == id_:
+                given_up.append(row.height)
+        if given_up and min(given_up) <= final:
+            return final_height(self._store, branch, min(given_up) - 1)
+        return final
+
+    # --- auditing ---------------------------------------------------------------------------------
+
+    def unaudited(self, count: int) -> list[SnapshotRow]:
+        """The next `count` snapshots on the head's line that nobody has audited here, lowest first."""
+        first = self.audited_height() + 1
+        if first > self.head.height:
+            return []
+        rows = self._store.snapshots(self.head.branch, first, count)
+        branch = rows[0].branch if rows else 0
+        return [row for row in rows if row.branch == branch]
+
+    def mark_audited(self, row: SnapshotRow) -> None:
+        """Everything up to `row` on its branch was audited."""
+        old = self._branches[row.branch]
+        self._branches[row.branch] = new = msgspec.structs.replace(old, audited_height=row.height)
+        self._store.apply([PutBranch(new)])
+
+    def roll_back(self, branch: int, height: int) -> HeadChange | None:
+        """Forget what stands above `height` on `branch` and on branches that fork from there (G4)."""
+        doomed = {branch: height}
+        for row in sorted(self._branches.values(), key=lambda row: row.branch):
+            if row.parent in doomed and row.fork_height > doomed[row.parent]:
+                doomed[row.branch] = row.fork_height
+        for number, above in doomed.items():
+            row = self._branches[number]
+            if number == branch:
+                tip = self._store.snapshot_at(branch, height)
+                if tip is None:
+                    raise InvariantBroken(f"nothing at {branch}:{height} to roll back to")
+                row = msgspec.structs.replace(
+                    row, tip_height=height, tip_id=tip.id, audited_height=min(row.audited_height, height)
+                )
+                self._branches[number] = row
+                self._store.apply([DropBranchAbove(number, above), PutBranch(row)])
+            else:
+                self._store.apply([DropBranchAbove(number, above)])
+                del self._branches[number]
+            self._tips.pop(number, None)
+        self._finals.clear()
+        if self.head.branch in doomed and self.head.height > doomed[self.head.branch]:
+            old, self.head = self.head, load_tip(self._store, branch, height)
+            self._store.apply([PutMeta(META_HEAD, self.head.id)])
+            return HeadChange(old, self.head, height)
+        return None
+
+    # --- composing --------------------------------------------------------------------------------
+
+    def draft(self) -> Draft:
+        """A draft on the head, for a witness that tries what applies."""
+        return Draft(self._store, self.head.branch, self.head.height)
+
+
+def abandoned_by(action: object) -> tuple[bytes, ...]:
+    """What an action gives up (S9)."""
+    return action.abandons if isinstance(action, Recovery | Revocation) else ()
+
+
+def _without_stale_branch_rows(writes: list[Write]) -> list[Write]:
+    """Of the rows that one run writes for its branch only the last matters."""
+    last = max((i for i, write in enumerate(writes) if isinstance(write, PutBranch)), default=-1)
+    return [write for i, write in enumerate(writes) if not isinstance(write, PutBranch) or i == last]
