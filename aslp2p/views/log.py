@@ -19,6 +19,7 @@ from aslp2p.artifacts.types import (
     Snapshot,
 )
 from aslp2p.errors import InvariantBroken, UsageError, UserError
+from aslp2p.ledger.finality import cosigners, final_height
 from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.state import path_key
 from aslp2p.limits import VIEW_PAGE_MAX
@@ -79,7 +80,8 @@ def show(view: View, at: int | None = None, after: int = 0) -> dict[str, Any]:
         "log_root": statement.log_root.hex(),
         "certificate": _certificate(view, statement),
         "settlement": [view.party(one.key) for one in _embedded(statement.settlement)],
-        "cosigned_by": [view.party(key) for key in cosigners(view, row.id)],
+        "cosigned_by": _cosigners(view, row.height),
+        "final": row.height <= final_height(view.reader, view.branch, view.height),
         "count": len(statement.proposals),
         "proposals": [_proposal_line(view, one) for one in listed(view, ids)],
         "next": after + len(ids) if after + len(ids) < len(statement.proposals) else None,
@@ -130,16 +132,6 @@ def listed(view: View, ids: Sequence[bytes]) -> list[Signed[Proposal]]:
     if len(raws) < len(set(ids)):
         raise InvariantBroken("an accepted snapshot lists a proposal that is not here")
     return [decode_as(Proposal, raws[id_]) for id_ in ids]
-
-
-def cosigners(view: View, snapshot: bytes) -> list[bytes]:
-    """The keys whose open cosignatures of exactly `snapshot` are here, sorted."""
-    keys = set()
-    for _, raw in view.reader.open_artifacts():
-        statement = decode_artifact(raw)
-        if isinstance(statement.statement, Cosignature) and statement.statement.snapshot == snapshot:
-            keys.add(statement.key)
-    return sorted(keys)
 
 
 def _backwards(
@@ -236,10 +228,16 @@ def _genesis(view: View, row: SnapshotRow) -> dict[str, Any]:
         "anchors": [view.party(one.key) for one in genesis.anchors],
         "predecessor": genesis.predecessor and genesis.predecessor.hex(),
         "cosigned_by": [],
+        "final": True,
         "count": 0,
         "proposals": [],
         "next": None,
     }
+
+
+def _cosigners(view: View, height: int) -> list[dict[str, Any]]:
+    """Who cosigned the snapshot at `height`, or one that contains it."""
+    return [view.party(key) for key in sorted(cosigners(view.reader, view.branch, height, view.height))]
 
 
 def _certificate(view: View, statement: Snapshot) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from aslp2p.views.pending import proposals
 from aslp2p.views.people import members, policy
 from aslp2p.views.summary import summary
 from aslp2p.views.tree import diff, entry, ls
+from aslp2p.views.verify import verify
 from aslp2p.views.view import View
 
 
@@ -53,6 +54,7 @@ QUERIES: dict[str, Callable[..., dict[str, Any]]] = {
     "members": members,
     "policy": policy,
     "proposals": proposals,
+    "verify": verify,
     "content.read": content_read,
     "content.missing": content_missing,
 }

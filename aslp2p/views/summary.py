@@ -6,6 +6,8 @@ from typing import Any
 
 from aslp2p.artifacts.envelope import decode_artifact
 from aslp2p.artifacts.types import Proposal, Rejection
+from aslp2p.ledger.finality import final_height
+from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.policy_file import policy_words
 from aslp2p.ledger.state import ADMITTED, load_members
 from aslp2p.views.log import created_ms
@@ -33,6 +35,9 @@ def summary(view: View) -> dict[str, Any]:
         "members": sum(member.status == ADMITTED for member in members.values()),
         "policy": [policy_words(policy, view.who) for policy in standing.policies],
         "joint": standing.joint,
+        "final": final_height(view.reader, view.branch, view.height),
+        "evidence": len(read_evidence(view.reader)),
+        "abandoned": [id_.hex() for id_ in read_abandoned(view.reader)],
         "log_size": view.head.log_size,
         "standing": own.status if own is not None else "unknown",
         "roles": roles(standing, view.own_key) if own is not None and view.own_key is not None else [],

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
 import pytest
 
-from aslp2p.artifacts.types import Admit, Expel, Put, Remove
+from aslp2p.artifacts.envelope import sign_statement
+from aslp2p.artifacts.types import Admit, Cosignature, Expel, Put, Remove, Snapshot
 from aslp2p.errors import UsageError, UserError
-from aslp2p.ledger.reader import PutArtifacts, PutMeta
+from aslp2p.ledger.finality import keep_cosignature
+from aslp2p.ledger.reader import (
+    BranchRow,
+    DropArtifacts,
+    PutBranch,
+    PutFacts,
+    PutMeta,
+    PutSnapshot,
+    SnapshotRow,
+)
+from aslp2p.ledger.state import path_key
 from aslp2p.limits import CONTROL_LINE_BYTES_MAX, MIB, VIEW_PAGE_MAX
 from aslp2p.store.memory import MemoryStore
 from aslp2p.views.content import NotHere
 from aslp2p.views.queries import QUERIES
+from aslp2p.views.verify import SLICE
 from aslp2p.views.view import NAME_CHOSEN, NothingHere, View
 from tests.views.histories import History, Key
 
@@ -281,8 +294,6 @@ def test_proposals_show_own_first_with_the_reason_of_a_refusal(history: History)
 
 
 def test_content_is_read_by_chunk(history: History) -> None:
-    import base64
-
     big = bytes(range(256)) * 4096 * 2 + b"end"
     history.emit(history.put("big", big), history.put("empty", b""))
     entry = ask(history, "entry", path="big")
@@ -320,15 +331,66 @@ def test_a_joined_common_without_history_says_so() -> None:
         View(MemoryStore())
 
 
-def test_cosigners_and_superseded_snapshots_are_found(history: History) -> None:
-    from aslp2p.artifacts.envelope import sign_statement
-    from aslp2p.artifacts.types import Cosignature
+def test_cosignatures_make_final_what_they_contain(history: History) -> None:
+    """Section 7: a quorum's cosignatures make a snapshot and all before it final."""
+    assert ask(history, "summary")["final"] == 0
+    for key in (history.ben, history.cleo):
+        statement = Cosignature(history.id, 0, 2, history.tip.id, 1)
+        history.store.apply([keep_cosignature(0, sign_statement(statement, key))])
+    history.put("x", b"")
+    history.emit()
+    assert ask(history, "summary")["final"] == 2
+    for height, final in ((1, True), (2, True), (3, False)):
+        shown = ask(history, "show", at=height)
+        assert shown["final"] is final
+        assert {one["name"] for one in shown["cosigned_by"]} == ({"ben", "cleo"} if final else set())
 
-    statement = Cosignature(history.id, 0, 2, history.tip.id, 1)
-    cosignature = sign_statement(statement, history.ben)
-    history.store.apply([PutArtifacts([(cosignature.id, cosignature.type, cosignature.raw, True)])])
-    assert [one["name"] for one in ask(history, "show", at=2)["cosigned_by"]] == ["ben"]
-    assert ask(history, "show", at=1)["cosigned_by"] == []
+
+def test_verify_judges_everything_again_in_slices(history: History) -> None:
+    for number in range(SLICE + 3):
+        history.emit(history.put("f", b"%d" % number))
+    height = history.rotate(history.cleo, 1, "")
+    first = ask(history, "verify")
+    assert (first["checked"], first["next"], first["failure"]) == (SLICE - 1, SLICE, None)
+    rest = ask(history, "verify", first=SLICE)
+    assert (rest["checked"], rest["next"], rest["failure"]) == (height, None, None)
+    assert [(one["height"], one["by"], one["witness"]["name"]) for one in rest["trace"]] == [
+        (0, "genesis", "ann"),
+        (height, "witness-rotation", "cleo"),
+    ]
+    assert ask(history, "verify", at=1)["of"] == 1
+
+
+def test_verify_finds_state_that_the_history_does_not_make(history: History) -> None:
+    history.store.apply(
+        [PutFacts(0, 2, {path_key("photos/cat.jpg"): history.store.fact(0, path_key("photos/cat.jpg"), 1)})]
+    )
+    failure = ask(history, "verify")["failure"]
+    assert (failure["height"], failure["rule"]) == (2, "V7") and "state that is stored" in failure["reason"]
+
+
+def test_verify_finds_a_forged_snapshot(history: History) -> None:
+    """A5, V3: what somebody else signed is named with the rule, its id and its parent's."""
+    tip = history.tip
+    forged = sign_statement(
+        Snapshot(history.id, 3, tip.id, 0, 1, (), tip.frontier.size, tip.frontier.root(), None, None), Key(66)
+    )
+    row = SnapshotRow(forged.id, 0, 3, tip.id, 0, forged.key, tip.frontier.size, forged.raw)
+    history.store.apply(
+        [PutSnapshot(row), PutBranch(BranchRow(0, -1, -1, 3, forged.id, 3)), PutMeta("head", forged.id)]
+    )
+    answer = ask(history, "verify")
+    failure = answer["failure"]
+    assert (failure["height"], failure["rule"]) == (3, "V3")
+    assert (failure["subject"], failure["against"]) == (forged.id.hex(), tip.id.hex())
+    assert [one["witness"]["name"] for one in answer["trace"]] == ["ann"]
+
+
+def test_verify_finds_a_missing_proposal(history: History) -> None:
+    listed = ask(history, "show", at=1)["proposals"][0]["id"]
+    history.store.apply([DropArtifacts([bytes.fromhex(listed)])])
+    failure = ask(history, "verify")["failure"]
+    assert (failure["height"], failure["rule"]) == (1, "V9") and "1 of its proposals" in failure["reason"]
 
 
 def test_a_put_with_conditions_in_words(history: History) -> None:

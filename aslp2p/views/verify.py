@@ -1,0 +1,136 @@
+"""Judging the stored history again, from genesis, as if it had just come from a stranger (V1 to V9).
+
+Each snapshot goes through the gate with every signature, on the state that is stored at its parent, and what
+the gate says that it changes must be what is stored. So by induction from genesis the state at the last
+height is right. It is done in slices, since a daemon has other things to do in between.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aslp2p.artifacts.envelope import VERIFIER, Signed, decode_as
+from aslp2p.artifacts.types import Genesis, Proposal, Snapshot
+from aslp2p.errors import ArtifactError, Incomplete, Rejected
+from aslp2p.ledger.gate import Ancestry, Tip, judge, judge_genesis
+from aslp2p.ledger.history import load_tip
+from aslp2p.ledger.reader import SnapshotRow
+from aslp2p.ledger.standing import STANDING_KEY, Standing
+from aslp2p.ledger.state import Draft
+from aslp2p.views.view import View
+
+SLICE = 200
+"""Snapshots judged by one question."""
+
+
+def verify(view: View, first: int = 0, at: int | None = None) -> dict[str, Any]:
+    """Judge the snapshots from `first` to `@at` again, at most `SLICE` of them.
+
+    `next` is where to go on, null at the end. `failure` is null, or names the first rule that fails, the
+    height, what was judged and against what. At the end, or at a failure, `trace` tells how the authority
+    came from genesis to the last snapshot judged.
+    """
+    last = view.at(at)
+    rows = view.reader.snapshots(view.branch, first, min(SLICE, max(0, last - first + 1)))
+    common_id = view.row(0).id
+    parent = load_tip(view.reader, view.branch, first - 1) if first else None
+    for row in rows:
+        try:
+            parent = _judged(view, row, parent, common_id)
+        except (Rejected, ArtifactError, Incomplete) as error:
+            failure = _failure(row, error)
+            return {
+                "checked": row.height,
+                "of": last,
+                "next": None,
+                "failure": failure,
+                **_trace(view, row.height - 1),
+            }
+    checked = rows[-1].height if rows else last
+    if checked < last:
+        return {"checked": checked, "of": last, "next": checked + 1, "failure": None}
+    return {"checked": checked, "of": last, "next": None, "failure": None, **_trace(view, last)}
+
+
+def _judged(view: View, row: SnapshotRow, parent: Tip | None, common_id: bytes) -> Tip:
+    if parent is None:
+        genesis = VERIFIER.verify(decode_as(Genesis, row.raw))
+        draft = Draft(view.reader, row.branch, -1)
+        tip = judge_genesis(genesis, draft)
+        _require_same(genesis.id, row.id)
+        _require_stored(view, row, draft.seal())
+        return tip
+    snapshot = decode_as(Snapshot, row.raw)
+    _require_same(snapshot.id, row.id)
+    raws = view.reader.artifacts(snapshot.statement.proposals)
+    proposals: list[Signed[Proposal]] = [decode_as(Proposal, raw) for raw in raws.values()]
+    judged = judge(
+        snapshot,
+        proposals,
+        parent,
+        common_id,
+        Draft(view.reader, parent.branch, parent.height),
+        Ancestry(lambda height: _id_at(view, height), lambda height: view.row(height).epoch),
+        VERIFIER,
+    )
+    _require_stored(view, row, dict(judged.changes))
+    # The next one stands on the branch where this one is stored.
+    return Tip(
+        judged.tip.id,
+        row.branch,
+        row.height,
+        judged.tip.standing,
+        judged.tip.members,
+        judged.tip.frontier,
+    )
+
+
+def _id_at(view: View, height: int) -> bytes | None:
+    row = view.reader.snapshot_at(view.branch, height)
+    return None if row is None else row.id
+
+
+def _require_same(found: bytes, stored_as: bytes) -> None:
+    if found != stored_as:
+        raise Rejected("A2", "it is stored under another id than its own", subject=found, against=stored_as)
+
+
+def _require_stored(view: View, row: SnapshotRow, changes: dict[bytes, bytes | None]) -> None:
+    for key, value in changes.items():
+        if view.reader.fact(row.branch, key, row.height) != value:
+            raise Rejected("V7", "the state that is stored is not what it makes", subject=row.id)
+
+
+def _failure(row: SnapshotRow, error: Rejected | ArtifactError | Incomplete) -> dict[str, Any]:
+    against = getattr(error, "against", None) or row.previous
+    return {
+        "height": row.height,
+        "rule": getattr(error, "rule", "V9"),
+        "reason": getattr(error, "reason", error.message),
+        "subject": (getattr(error, "subject", None) or row.id).hex(),
+        "snapshot": row.id.hex(),
+        "against": against.hex(),
+    }
+
+
+def _trace(view: View, height: int) -> dict[str, Any]:
+    """How the authority to write came from genesis to `height`: each change of witness or policy, oldest
+    first.
+    """
+    steps: list[dict[str, Any]] = []
+    before: Standing | None = None
+    changes = view.reader.fact_changes(view.branch, STANDING_KEY, height) if height >= 0 else []
+    for at, data in reversed(changes):
+        standing = Standing.decode(data or b"")
+        appointed = before is None or standing.next_witness != before.next_witness
+        if appointed:
+            steps.append(
+                {"height": at, "by": standing.changed_by, "witness": view.party(standing.next_witness)}
+            )
+        elif before is not None and standing.installed != before.installed:
+            settled = len(standing.installed) < len(before.installed)
+            steps.append(
+                {"height": at, "by": "policy-settled" if settled else "policy-change", "witness": None}
+            )
+        before = standing
+    return {"trace": steps}
