@@ -5,13 +5,14 @@ called from worker threads, one at a time; they hand coroutines to that loop. Wh
 and bounded there and left in an `Inbox`, which wakes its owner by a callback and holds at most one entry an
 instance, so a flood on the wire costs neither memory nor time elsewhere.
 
-**No probing.** RFC 6762 section 8 opens: a responder that starts must probe and announce "any resource
-records it wants to be unique"; 8.1 probes, for up to a second, whether another host has them already. Our
-names cannot be another's by construction: instance and host name are 64 random bits each, new in every
-process, never stored. What probing would find happens once in 2**64 pairs, so it would cost every start a
-second and find nothing. What section 9 asks for stays: should two ever meet, or somebody pretend, the TXT
-record under our name shows a nonce that is not ours, and `conflict` asks the owner to open a service with
-another name. So running browsers hear a new service with its first packet, milliseconds after it starts.
+**No probing.** A responder that starts asks first, for up to a second, whether another has the records that
+it wants to be unique. But RFC 6762 section 8.1 goes on: "If a responder knows by other means that its
+unique resource record set name, rrtype, and rrclass cannot already be in use by any other responder on the
+network, then it SHOULD skip the probing step". Ours cannot: instance and host name are 64 random bits each,
+new in every process, never stored. What section 9 asks for stays: should two ever meet, or somebody
+pretend, the TXT record under our name shows a nonce that is not ours, and `conflict` asks the owner to open
+a service with another name. So running browsers hear a new service with its first packet, milliseconds
+after it starts.
 
 **A new host name for every set of addresses.** Caches keep an old address record for a while beside a new
 one. An SRV record replaces its predecessor at once, so when addresses change the service points to a new

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -204,6 +205,27 @@ def test_blocked_multicast_harms_nothing_and_heals(build_lan: BuildLan, tmp_path
     lan[2].firewall_mdns(False)
     found(one, two, "meet once multicast passes")
     wait_until(lambda: two.state() == "mdns: ok", FOUND_S, "and the state that it works")
+
+
+# The header of a query with one question, and its name and type: PTR of our service type.
+QUERY = re.compile(rb"\x00{5}\x01..\x00{4}\x07_aslp2p\x04_tcp\x05local\x00\x00\x0c", re.DOTALL)
+
+
+@pytest.mark.long
+def test_whoever_was_not_heard_keeps_asking(build_lan: BuildLan, tmp_path: Path) -> None:
+    """zeroconf alone asks four times from each address, and then no more until something expires."""
+    lan = build_lan(2)
+    secret = secrets.token_bytes(32)
+    lan.block_mdns()
+    two = Peer(lan[2], tmp_path, secret)
+    with lan.capture(lan[2], tmp_path / "wire.pcap") as wire:
+        one = Peer(lan[1], tmp_path, secret)
+        wait_until(lambda: len(QUERY.findall(wire.read_bytes())) > 2 * 4, 60, "the fifth time of asking")
+        assert not one.knows(two)
+        lan.block_mdns(False)
+        wait_until(
+            lambda: one.knows(two) and two.knows(one), 120, "they meet without any change of their own"
+        )
 
 
 def test_a_killed_peer_comes_back(build_lan: BuildLan, tmp_path: Path) -> None:
