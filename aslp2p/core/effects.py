@@ -1,0 +1,45 @@
+"""What a step asks of its driver, in order, once everything it wrote is on disk."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from msgspec import Struct, field
+
+
+class Send(Struct, frozen=True):
+    """Put one message on a link; if the link is gone, nothing happens."""
+
+    link: int
+    data: bytes
+
+
+class Close(Struct, frozen=True):
+    """End a link. `blame` says that the peer sent what no honest peer sends: back off from it (G5)."""
+
+    link: int
+    reason: str
+    blame: bool
+
+
+class Publish(Struct, frozen=True):
+    """Tell whoever listens on this machine: `topic` is `head`, `proposal`, `members`, `peers`, `notice` …"""
+
+    topic: str
+    data: dict[str, Any]
+
+
+class Hints(Struct, frozen=True):
+    """Addresses ("host:port") at which peers say that members of this Common can be dialled."""
+
+    addresses: tuple[str, ...]
+
+
+Effect: TypeAlias = Send | Close | Publish | Hints
+
+
+class Step(Struct):
+    """The effects of one step, and for a command its answer."""
+
+    effects: list[Effect] = field(default_factory=list)
+    answer: Any = None
