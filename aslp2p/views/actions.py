@@ -109,17 +109,18 @@ def _meant(name: str, value: Any) -> Any:
     if name in ("abandons", "evidence"):
         if not isinstance(value, list):
             raise UsageError(f"{name} is a list of ids")
-        return [_id(name, item) for item in value]
+        return [parse_id(item, name) for item in value]
     if name in _KEYS:
         if not isinstance(value, str):
             raise UsageError(f"{name} is a key, as text")
         return parse_key(value)
     if name == "expects" and value in (None, ""):
         return None if value is None else b""
-    return _id(name, value) if name in _IDS else value
+    return parse_id(value, name) if name in _IDS else value
 
 
-def _id(name: str, value: object) -> bytes:
+def parse_id(value: object, name: str = "id") -> bytes:
+    """The 32 bytes of a whole id in hexadecimal digits; raises `UsageError` calling it `name`."""
     try:
         id_ = bytes.fromhex(value) if isinstance(value, str) else b""
     except ValueError:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from aslp2p.artifacts.envelope import Signed, decode_artifact, decode_as
 from aslp2p.artifacts.types import Endorsement, Proposal, Rejection
+from aslp2p.errors import UsageError
 from aslp2p.limits import VIEW_PAGE_MAX
-from aslp2p.views.actions import action_json
+from aslp2p.views.actions import action_json, parse_id
 from aslp2p.views.log import proposal_json
 from aslp2p.views.view import View
 
@@ -77,3 +78,23 @@ def _rejected(view: View, proposal: Signed[Proposal], rejection: Signed[Rejectio
         "by": view.party(rejection.key),
         "rejected_ms": rejection.statement.created_ms,
     }
+
+
+def settled(view: View, ids: list[str]) -> dict[str, Any]:
+    """What has become of the proposals `ids` (at most `VIEW_PAGE_MAX`), in their order: `state` is
+    `witnessed` with a `height`, `rejected` with `code` and `text`, `pending`, or `unknown`.
+    """
+    if len(ids) > VIEW_PAGE_MAX:
+        raise UsageError(f"more than {VIEW_PAGE_MAX} ids")
+    found = open_artifacts(view)
+    return {"settled": [{"id": id_, **_state(view, parse_id(id_), found)} for id_ in ids]}
+
+
+def _state(view: View, id_: bytes, found: Open) -> dict[str, Any]:
+    index = view.reader.fact(view.branch, b"p" + id_, view.height)
+    if index is not None:
+        row = view.reader.snapshot_holding(view.branch, int.from_bytes(index, "big"))
+        return {"state": "witnessed", "height": None if row is None else row.height}
+    if rejection := found.rejections.get(id_):
+        return {"state": "rejected", "code": rejection.statement.code, "text": rejection.statement.text}
+    return {"state": "pending" if id_ in found.proposals else "unknown"}

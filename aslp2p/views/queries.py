@@ -10,11 +10,10 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from aslp2p.errors import UsageError
-from aslp2p.limits import ID_BYTES
+from aslp2p.views.actions import parse_id
 from aslp2p.views.content import missing, read_chunk
 from aslp2p.views.log import find, log, show
-from aslp2p.views.pending import proposals
+from aslp2p.views.pending import proposals, settled
 from aslp2p.views.people import members, policy
 from aslp2p.views.summary import summary
 from aslp2p.views.tree import diff, entry, ls
@@ -24,23 +23,13 @@ from aslp2p.views.view import View
 
 def content_read(view: View, id: str, size: int, index: int = 0) -> dict[str, Any]:
     """Chunk `index` of the content `id` of `size` bytes, in base64."""
-    data = read_chunk(view.reader, _content_id(id), size, index)
+    data = read_chunk(view.reader, parse_id(id), size, index)
     return {"data": base64.b64encode(data).decode("ascii"), "index": index}
 
 
 def content_missing(view: View, id: str, size: int) -> dict[str, Any]:
     """How many artifacts of the content `id` of `size` bytes are not here."""
-    return {"missing": missing(view.reader, _content_id(id), size)}
-
-
-def _content_id(text: str) -> bytes:
-    try:
-        id_ = bytes.fromhex(text)
-    except ValueError:
-        id_ = b""
-    if len(id_) != ID_BYTES:
-        raise UsageError(f"a content id has {2 * ID_BYTES} hexadecimal digits")
-    return id_
+    return {"missing": missing(view.reader, parse_id(id), size)}
 
 
 QUERIES: dict[str, Callable[..., dict[str, Any]]] = {
@@ -54,6 +43,7 @@ QUERIES: dict[str, Callable[..., dict[str, Any]]] = {
     "members": members,
     "policy": policy,
     "proposals": proposals,
+    "settled": settled,
     "verify": verify,
     "content.read": content_read,
     "content.missing": content_missing,

@@ -8,14 +8,12 @@ from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import key_text, short_key
 from aslp2p.artifacts.types import Genesis
 from aslp2p.errors import InvariantBroken, UsageError, UserError
+from aslp2p.ledger.history import META_HEAD
+from aslp2p.ledger.joining import META_NAME_CHOSEN
 from aslp2p.ledger.reader import Reader, SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY, Standing
 from aslp2p.ledger.state import Member, unpack
 
-HEAD = "head"
-"""The meta key with the id of the head snapshot; absent until a genesis is here."""
-NAME_CHOSEN = "own-name-chosen"
-"""The meta key that is there when the owner of this machine chose the name that this history has for it."""
 YOU = "you"
 
 
@@ -36,7 +34,7 @@ class View:
         self.own_key = own_key
         self.head = head_row(reader)
         self.branch = self.head.branch
-        self._name_chosen = name_chosen or reader.meta(NAME_CHOSEN) is not None
+        self._name_chosen = name_chosen or reader.meta(META_NAME_CHOSEN) is not None
         self._members: dict[bytes, Member | None] = {}
 
     @property
@@ -110,7 +108,7 @@ class View:
 
 def head_row(reader: Reader) -> SnapshotRow:
     """The head snapshot. Raises `NothingHere` before there is a genesis."""
-    head = reader.meta(HEAD)
+    head = reader.meta(META_HEAD)
     row = None if head is None else reader.snapshot(head)
     if row is None:
         if head is not None:

@@ -12,6 +12,7 @@ from aslp2p.artifacts.envelope import sign_statement
 from aslp2p.artifacts.types import Admit, Cosignature, Expel, Put, Remove, Snapshot
 from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.finality import keep_cosignature
+from aslp2p.ledger.joining import META_NAME_CHOSEN
 from aslp2p.ledger.reader import (
     BranchRow,
     DropArtifacts,
@@ -27,7 +28,7 @@ from aslp2p.store.memory import MemoryStore
 from aslp2p.views.content import NotHere
 from aslp2p.views.queries import QUERIES
 from aslp2p.views.verify import SLICE
-from aslp2p.views.view import NAME_CHOSEN, NothingHere, View
+from aslp2p.views.view import NothingHere, View
 from tests.views.histories import History, Key
 
 
@@ -247,7 +248,7 @@ def test_the_policy_says_what_it_survives(history: History) -> None:
 def test_summary_calls_this_machine_you_unless_its_owner_chose_a_name(history: History) -> None:
     assert ask(history, "summary", history.ann)["witness"]["shown"] == "you"
     assert ask(history, "summary", history.ben)["witness"]["shown"] == "ann"
-    history.store.apply([PutMeta(NAME_CHOSEN, b"1")])
+    history.store.apply([PutMeta(META_NAME_CHOSEN, b"1")])
     assert ask(history, "summary", history.ann)["witness"]["shown"] == "ann"
     chosen = View(history.store, own_key=history.ann.key, name_chosen=True)
     assert QUERIES["summary"](chosen)["witness"]["shown"] == "ann"
@@ -310,7 +311,7 @@ def test_content_is_read_by_chunk(history: History) -> None:
         ask(history, "content.read", id=entry["content"], size=entry["size"], index=3)
     with pytest.raises(UsageError, match="is not of 2 bytes"):
         ask(history, "content.read", id=empty["content"], size=2)
-    with pytest.raises(UsageError, match="a content id has 64"):
+    with pytest.raises(UsageError, match="id is an id of 64"):
         ask(history, "content.read", id="12", size=2)
 
 
@@ -401,3 +402,18 @@ def test_a_put_with_conditions_in_words(history: History) -> None:
         "puts x (2.0 KiB, executable), if nothing is there",
         "removes photos/cat.jpg, if it is still 000000000000",
     }
+
+
+def test_settled_tells_what_became_of_proposals(history: History) -> None:
+    listed = ask(history, "show", at=2)["proposals"][0]["id"]
+    waiting, refused = history.put("a", b"").id.hex(), history.put("b", b"")
+    history.reject(refused, "full", "too much")
+    ids = [listed, waiting, refused.id.hex(), "00" * 32]
+    assert ask(history, "settled", ids=ids)["settled"] == [
+        {"id": listed, "state": "witnessed", "height": 2},
+        {"id": waiting, "state": "pending"},
+        {"id": refused.id.hex(), "state": "rejected", "code": "full", "text": "too much"},
+        {"id": "00" * 32, "state": "unknown"},
+    ]
+    with pytest.raises(UsageError, match="more than 400 ids"):
+        ask(history, "settled", ids=ids * 101)

@@ -1,0 +1,93 @@
+"""What a store keeps about belonging to a Common, besides its history: written by `init` and `join`, read by
+all.
+
+These are settings of this node (`meta`), not facts of the history: the network secret (G2), and until the
+first peer has been found what the invite said (section 11).
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from aslp2p.artifacts import canonical
+from aslp2p.artifacts.invite import Hint, Invite
+from aslp2p.errors import InvariantBroken
+from aslp2p.ledger.history import read_genesis
+from aslp2p.ledger.reader import PutMeta, Reader, Write
+from aslp2p.limits import INVITE_BYTES_MAX
+
+META_COMMON_ID = "common-id"
+META_NETWORK_SECRET = "network-secret"
+META_INVITED_AS = "name"
+"""What the invite calls the Common; its genesis has the last word."""
+META_TOKEN = "invite-token"
+META_HINTS = "hints"
+META_OWN_NAME = "own-name"
+"""What this machine asks to be called."""
+META_NAME_CHOSEN = "own-name-chosen"
+"""There when the owner chose the name that the history has for this machine."""
+
+
+class Belonging(Struct, frozen=True):
+    """Which Common a store belongs to, and how to get to it."""
+
+    common_id: bytes
+    name: str
+    founded: bool
+    """Whether its genesis is here."""
+    network_secret: bytes
+    token: bytes
+    """The invite's, to show on links until this key is admitted; empty where there is none."""
+    hints: tuple[Hint, ...]
+    own_name: str
+
+
+def founding(common_id: bytes, network_secret: bytes, own_name: str, *, name_chosen: bool) -> list[Write]:
+    """What `init` writes besides the genesis."""
+    return _own(common_id, network_secret, own_name, name_chosen)
+
+
+def joining(invite: Invite, own_name: str, *, name_chosen: bool) -> list[Write]:
+    """What `join` writes; a new invite for a Common that is here already renews token and hints."""
+    hints = canonical.encode([list(hint) for hint in invite.hints])
+    return [
+        *_own(invite.common_id, invite.network_secret, own_name, name_chosen),
+        PutMeta(META_INVITED_AS, invite.name.encode()),
+        PutMeta(META_TOKEN, invite.token),
+        PutMeta(META_HINTS, hints),
+    ]
+
+
+def read_belonging(reader: Reader) -> Belonging | None:
+    """Which Common the store belongs to; None for an empty one. Raises `InvariantBroken` for half a
+    belonging.
+    """
+    common_id = reader.meta(META_COMMON_ID)
+    if common_id is None:
+        return None
+    genesis = read_genesis(reader)
+    if genesis is not None and genesis.id != common_id:
+        raise InvariantBroken("the store holds another Common's genesis")
+    secret = reader.meta(META_NETWORK_SECRET)
+    if secret is None:
+        raise InvariantBroken("the store has no network secret")
+    hints = canonical.decode(reader.meta(META_HINTS) or b"\x90", bytes_max=INVITE_BYTES_MAX)
+    invited_as = (reader.meta(META_INVITED_AS) or b"").decode()
+    return Belonging(
+        common_id,
+        invited_as if genesis is None else genesis.statement.name,
+        genesis is not None,
+        secret,
+        reader.meta(META_TOKEN) or b"",
+        tuple(Hint(*hint) for hint in hints),
+        (reader.meta(META_OWN_NAME) or b"").decode(),
+    )
+
+
+def _own(common_id: bytes, network_secret: bytes, own_name: str, name_chosen: bool) -> list[Write]:
+    return [
+        PutMeta(META_COMMON_ID, common_id),
+        PutMeta(META_NETWORK_SECRET, network_secret),
+        PutMeta(META_OWN_NAME, own_name.encode()),
+        PutMeta(META_NAME_CHOSEN, b"1" if name_chosen else None),
+    ]
