@@ -14,6 +14,7 @@ from benchmarks.processes import cpu_s, resident_mib
 
 VISIBLE_S_MAX = 30.0
 RETURN_S_MAX = 120.0
+FILL_S_MAX = 1800.0
 ASK_AGAIN_S = 0.001
 
 
@@ -52,39 +53,44 @@ class Driver:
                 nodes = sorted(set().union(*self._missing.values()))
                 raise BenchmarkError(f"{len(self._missing)} puts not visible on nodes {nodes}")
 
-    def put_latencies_ms(self, count: int) -> list[float]:
-        """One put at a time, `count` times: put → visible on every node, in ms."""
-        times = []
-        for _ in range(count):
-            began = time.perf_counter()
+    def put_latencies_ms(self, count: int, seconds_max: float) -> list[float]:
+        """One put at a time: put → visible on every node, in ms; `count` of them, fewer of a slow system."""
+        times: list[float] = []
+        deadline = time.perf_counter() + seconds_max
+        while len(times) < count and (began := time.perf_counter()) < deadline:
             self._submit()
             self._collect(lambda: not self._missing)
             times.append((time.perf_counter() - began) * 1000)
         return times
 
-    def fill(self, count: int, window: int) -> float:
-        """`count` puts with at most `window` not yet visible everywhere; returns seconds, all visible."""
-        began = time.perf_counter()
-        for _ in range(count):
+    def fill(self, count: int, window: int, seconds_max: float) -> float:
+        """`count` puts, or as many as start in `seconds_max`, at most `window` not yet visible everywhere.
+
+        Returns puts a second, the clock stopping when the last is visible.
+        """
+        first, began = self._next, time.perf_counter()
+        while self._next - first < count and time.perf_counter() - began < seconds_max:
             self._submit()
             if len(self._missing) >= window:
                 self._collect(lambda: len(self._missing) < window)
         self._collect(lambda: not self._missing)
-        return time.perf_counter() - began
+        return (self._next - first) / (time.perf_counter() - began)
 
-    def sustained_per_s(self, count: int) -> float:
-        """Puts a second until visible on every node, `IN_FLIGHT` at a time, over `count` puts."""
-        return count / self.fill(count, IN_FLIGHT)
+    def sustained_per_s(self, count: int, seconds_max: float) -> float:
+        """Puts a second until visible on every node, `IN_FLIGHT` at a time."""
+        return self.fill(count, IN_FLIGHT, seconds_max)
 
     def return_s(self, behind: int) -> float:
         """Stops a node, writes `behind` entries, spawns it: seconds until it shows the last of them."""
         node = self._cluster.returning
         if self.last == 0:
-            self.fill(1, 1)
+            self.fill(1, 1, FILL_S_MAX)
         self._cluster.stop_node(node)
         self._running.discard(node)
-        if behind:
-            self.fill(behind, self._cluster.fill_window)
+        goal = self.last + behind
+        self.fill(behind, self._cluster.fill_window, FILL_S_MAX)
+        if self.last < goal:
+            raise BenchmarkError(f"{behind} entries were not written in {FILL_S_MAX:.0f} s")
         began = time.perf_counter()
         self._cluster.spawn_node(node)
         while not self._cluster.shows(node, self.last):

@@ -10,7 +10,7 @@ from benchmarks.cluster import VALUE_BYTES, BenchmarkError, key_of, value_of
 from benchmarks.rows import QUICK, Settings, choose, rows, steps
 
 # Filled by what only one system offers (`Cluster.extras`), not by a step.
-EXTRAS = {"discovery", "status"}
+EXTRAS = {"audit", "discovery", "status"}
 
 
 def test_no_names_choose_every_row() -> None:
