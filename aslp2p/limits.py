@@ -104,6 +104,56 @@ LINK_HANDSHAKE_BYTES_MAX = 4 * KIB
 MESSAGE_BYTES_MAX = MIB + 64 * KIB
 """One message over a link, its own encoding included: a chunk of content and its address fit."""
 
+# --- gossip ---------------------------------------------------------------------------------------
+
+IDS_PER_MESSAGE_MAX = 1024
+LOCATORS_MAX = 64
+NEIGHBOURS_MAX = 64
+ADDRESSES_PER_MESSAGE_MAX = 16
+OPEN_BUCKETS = 16
+OPEN_DIGEST_BYTES = 8 * OPEN_BUCKETS
+FANOUT_MAX = 8
+"""Peers that get a new artifact itself at once; all others learn its id and ask (G3)."""
+PUSH_BYTES_MAX = 256 * KIB
+"""Artifacts and contents in one push."""
+INLINE_CONTENT_BYTES_MAX = 8 * KIB
+"""Content that travels with its proposal instead of being asked for."""
+RANGE_SNAPSHOTS_MAX = 256
+RANGE_BYTES_MAX = 512 * KIB
+RANGES_PER_PEER_MAX = 2
+RANGES_BUFFERED_MAX = 8
+"""Answers asked for or waiting for their turn in one catch-up: 8 times 512 KiB."""
+DEFER_RUN_MIN = 24
+"""A run at least this long is shown before every signature in it is audited (G4)."""
+AUDIT_BATCH = 128
+HEADS_INTERVAL_MS = 10_000
+"""A quiet link says where it stands this often."""
+HEADS_SPACING_MS = 500
+"""A busy one at most this often."""
+RECONCILE_SPACING_MS = 2_000
+REQUEST_TIMEOUT_MS = 15_000
+KNOWN_IDS_MAX = 4096
+PEERS_MAX = 128
+USELESS_TOKENS_MAX = 20_000
+USELESS_PER_SECOND = 500
+"""Duplicates and what nobody asked for: what one peer may send before it is dropped."""
+PENDING_MAX = 8192
+PENDING_PER_AUTHOR_MAX = 2048
+REJECTIONS_MAX = 1024
+WAITING_SNAPSHOTS_MAX = 32
+CONTENT_REQUESTS_PER_PEER_MAX = 4
+CONTENT_IDS_PER_REQUEST_MAX = 64
+CONTENT_BATCH_BYTES_MAX = MIB
+CONTENT_RETRY_MS = 1_000
+BATCH_SPACING_MS = 3
+"""A witness emits at once when it has been quiet this long, else it waits until it has."""
+SNAPSHOT_PROPOSALS_MAX = 512
+"""What one of ours lists; others may list up to `PROPOSALS_PER_SNAPSHOT_MAX`."""
+
+assert RANGE_BYTES_MAX + ARTIFACT_BYTES_MAX * 2 < MESSAGE_BYTES_MAX
+assert PUSH_BYTES_MAX + ARTIFACT_BYTES_MAX < MESSAGE_BYTES_MAX
+assert SNAPSHOT_PROPOSALS_MAX <= PROPOSALS_PER_SNAPSHOT_MAX < ARRAY_ITEMS_MAX
+
 # --- relations -------------------------------------------------------------------------------------
 
 assert LINK_PROOF_BYTES_MAX + LINK_TAG_BYTES + 2 <= LINK_HANDSHAKE_BYTES_MAX
@@ -142,7 +192,8 @@ KDF_OPERATIONS_MAX = 16
 
 POLICY_FILE_CHARS_MAX = 256 * KIB
 VIEW_PAGE_MAX = 400
-"""Entries, snapshots or proposals in one answer: with the longest paths, escaped, a control line still holds them."""
+"""Entries, snapshots or proposals in one answer: with the longest paths, escaped, a control line still holds
+them."""
 UPLOADS_MAX = 16
 """Files being taken in through the control socket at once."""
 UPLOAD_IDLE_S = 300

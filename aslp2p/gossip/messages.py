@@ -1,0 +1,176 @@
+"""What two nodes of a Common say to each other over a link: canonical arrays whose first item is the kind.
+
+Every message stands alone: losing, repeating or reordering them costs time and nothing else (G5).
+`docs/spec.md`
+has the table.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from aslp2p.artifacts import canonical
+from aslp2p.artifacts.types import Embedded, Hash, Uint
+from aslp2p.errors import ArtifactError, PeerFault
+from aslp2p.limits import (
+    ADDRESSES_PER_MESSAGE_MAX,
+    CHUNK_BYTES,
+    IDS_PER_MESSAGE_MAX,
+    LOCATORS_MAX,
+    MESSAGE_BYTES_MAX,
+    NEIGHBOURS_MAX,
+    OPEN_DIGEST_BYTES,
+    PROPOSALS_PER_SNAPSHOT_MAX,
+    RANGE_SNAPSHOTS_MAX,
+    TEXT_BYTES_MAX,
+)
+
+Ids: TypeAlias = Annotated[tuple[Hash, ...], Meta(max_length=IDS_PER_MESSAGE_MAX)]
+Raws: TypeAlias = Annotated[tuple[Embedded, ...], Meta(max_length=IDS_PER_MESSAGE_MAX)]
+Contents: TypeAlias = Annotated[
+    tuple[Annotated[bytes, Meta(max_length=CHUNK_BYTES)], ...], Meta(max_length=IDS_PER_MESSAGE_MAX)
+]
+
+
+class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Base of every message."""
+
+
+class Heads(Message, frozen=True, tag=1):
+    """Where the sender stands, and a digest of what is open at it (G3). Sent on connect, on change, on a
+    timer."""
+
+    protocol: Uint
+    head: Hash
+    height: Uint
+    epoch: Uint
+    final_height: Uint
+    open_digest: Annotated[bytes, Meta(min_length=OPEN_DIGEST_BYTES, max_length=OPEN_DIGEST_BYTES)]
+
+
+class Push(Message, frozen=True, tag=2):
+    """New small artifacts, and small contents that go with them; also the answer to `Want`."""
+
+    artifacts: Raws
+    contents: Contents
+
+
+class Have(Message, frozen=True, tag=3):
+    """The sender holds these artifacts; ask with `Want`."""
+
+    ids: Ids
+
+
+class Want(Message, frozen=True, tag=4):
+    ids: Ids
+
+
+class OpenIds(Message, frozen=True, tag=5):
+    """All open ids of the sender in these buckets of its digest; the receiver asks for and gives what
+    differs."""
+
+    buckets: Annotated[tuple[Annotated[int, Meta(ge=0, le=255)], ...], Meta(max_length=256)]
+    ids: Ids
+
+
+class GetRange(Message, frozen=True, tag=6):
+    """Snapshots on the line of `tip`: from the one after the highest of `locators` on that line or, when
+    there
+    are none, from height `first`."""
+
+    request: Uint
+    tip: Hash
+    locators: Annotated[tuple[Hash, ...], Meta(max_length=LOCATORS_MAX)]
+    first: Uint
+    count: Annotated[int, Meta(ge=1, le=RANGE_SNAPSHOTS_MAX)]
+
+
+class RangeItem(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    snapshot: Embedded
+    proposals: Annotated[tuple[Embedded, ...], Meta(max_length=PROPOSALS_PER_SNAPSHOT_MAX)]
+
+
+class Range(Message, frozen=True, tag=7):
+    """The answer: consecutive snapshots with their proposals and small contents; none if the tip is not
+    known."""
+
+    request: Uint
+    first: Uint
+    items: Annotated[tuple[RangeItem, ...], Meta(max_length=RANGE_SNAPSHOTS_MAX)]
+    contents: Contents
+
+
+class GetContent(Message, frozen=True, tag=8):
+    ids: Ids
+
+
+class Content(Message, frozen=True, tag=9):
+    """Asked-for contents; each is addressed by its hash."""
+
+    contents: Contents
+
+
+class NoContent(Message, frozen=True, tag=10):
+    """The sender does not hold these."""
+
+    ids: Ids
+
+
+class Neighbours(Message, frozen=True, tag=11):
+    """Whom the sender has links to (first 8 bytes of their keys), so that nobody relays what they get
+    anyway."""
+
+    keys: Annotated[
+        tuple[Annotated[bytes, Meta(min_length=8, max_length=8)], ...], Meta(max_length=NEIGHBOURS_MAX)
+    ]
+
+
+class Addresses(Message, frozen=True, tag=12):
+    """Where members can be dialled ("host:port"); hints, nothing more (G1)."""
+
+    addresses: Annotated[
+        tuple[Annotated[str, Meta(max_length=300)], ...], Meta(max_length=ADDRESSES_PER_MESSAGE_MAX)
+    ]
+
+
+class Refused(Message, frozen=True, tag=13):
+    """Why the sender is about to close the link, for the person on the other side."""
+
+    code: Annotated[str, Meta(max_length=32)]
+    text: Annotated[str, Meta(max_length=TEXT_BYTES_MAX)]
+
+
+AnyMessage: TypeAlias = (
+    Heads
+    | Push
+    | Have
+    | Want
+    | OpenIds
+    | GetRange
+    | Range
+    | GetContent
+    | Content
+    | NoContent
+    | Neighbours
+    | Addresses
+    | Refused
+)
+
+
+def encode_message(message: AnyMessage) -> bytes:
+    """The bytes of a message for a link."""
+    return canonical.encode(msgspec.to_builtins(message, builtin_types=(bytes,)))
+
+
+def decode_message(data: bytes) -> AnyMessage:
+    """The message that `data` encodes; raises `PeerFault` for anything else, whatever the bytes."""
+    try:
+        value = canonical.decode(data, bytes_max=MESSAGE_BYTES_MAX)
+        return msgspec.convert(value, AnyMessage, builtin_types=(bytes,))  # type: ignore[no-any-return]
+    except ArtifactError as error:
+        raise PeerFault(f"not a message: {error.message}") from None
+    except msgspec.ValidationError as error:
+        raise PeerFault(f"not a message: {error}") from None
