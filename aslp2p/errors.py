@@ -150,3 +150,10 @@ class JournalDamaged(DiskFault):
     """The signing journal is not what was written: this key may never promise again (S11)."""
 
     code = "disk.journal"
+
+
+class NodeStopped(UserError):
+    """One Common of a running daemon met a bug of ours: it answers questions and signs nothing any more."""
+
+    code = "stopped"
+    exit_code = 4

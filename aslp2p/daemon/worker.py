@@ -1,0 +1,337 @@
+"""The thread of one Common: it owns the store and the core, and nothing else touches either.
+
+How it works. Jobs come through a queue. The thread takes all that wait (at most `BATCH_INPUTS_MAX` inputs, or
+`BATCH_BYTES_MAX` bytes in or out), runs `core.step` for each, commits once, and only then hands the effects
+and the answers to the trio thread in one call: persist, then send. Questions are answered between batches.
+
+1. A `UserError` from a command answers that command; its step changed nothing, the batch goes on.
+2. A `PeerFault` that escapes a step rolls the batch back and blames the link that it came over. The core
+   turns what peers do wrong into effects, so this is a net below the net.
+3. A `DiskFault` from a step or the commit rolls the batch back: its effects are dropped, its commands get the
+   error, and the node is *read-only*. Questions are still answered. Every `PROBE_S` a write is tried; when it
+   reaches the disk the node runs again.
+4. `Damaged` rolls the batch back; the core starts again from the store, and what is damaged is reported. When
+   it happens again soon, the node is read-only until the next probe, so that it does not turn in a circle.
+5. Whatever else a step raises is a bug of ours, and `JournalDamaged` is as grave: the batch is rolled back and
+   the node is *stopped*. It answers questions and never signs again in this process; other Commons go on. A
+   question that finds a broken invariant does the same.
+
+After 2 to 5 the core is dropped, or made again from what the store holds; it knows of no links then. `era`
+counts its lives: what belongs to a link of an earlier one is not given to the next, and the trio thread
+closes those links when it hears of the new era.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from aslp2p.core.effects import Close, Send
+from aslp2p.core.inputs import Input, LinkDown, LinkUp, Now, Received, Tick
+from aslp2p.daemon.jobs import Condition, Core, Inputs, Job, Leave, Mode, Question, Report, read_clocks
+from aslp2p.errors import (
+    AslError,
+    Damaged,
+    DiskFault,
+    InvariantBroken,
+    JournalDamaged,
+    NodeStopped,
+    PeerFault,
+    UserError,
+)
+from aslp2p.ledger.reader import PutMeta, Store
+from aslp2p.limits import MIB
+
+logger = logging.getLogger(__name__)
+
+BATCH_INPUTS_MAX = 512
+BATCH_BYTES_MAX = 4 * MIB
+PROBE_S = 3.0
+PROBE_BYTES = 65536
+"""A full disk often still takes a few bytes."""
+LIVE_SPACING_S = 0.25
+"""How old what the core says of itself may be while it is busy; a question finds it at most `LIVE_FRESH_S`
+old."""
+LIVE_FRESH_S = 0.01
+
+DAMAGED_MAX = 64
+"""Ids of damaged artifacts that are reported."""
+
+_PROBE = "daemon-probe"
+
+
+class Worker:
+    """Runs jobs in a thread of its own. `deliver` is called there, and must pass the report on at once."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        make_core: Callable[[Store], Core],
+        deliver: Callable[[Report], None],
+        *,
+        clocks: Callable[[], Now] = read_clocks,
+        probe_s: float = PROBE_S,
+    ) -> None:
+        self._store = store
+        self._make_core = make_core
+        self._deliver = deliver
+        self._clocks = clocks
+        self._probe_s = probe_s
+        self._queue: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._held: deque[Job] = deque()
+        self._core: Core | None = None
+        self._condition = Condition(Mode.RUNNING, "", 0)
+        self._fault: AslError = NodeStopped("this Common has not started yet", remedy="try again")
+        self._started_at = self._probed_at = 0.0
+        self._live_at = 0.0
+        self._live_due = True
+        self._closed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=f"common-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; the first report tells how the node is."""
+        self._thread.start()
+
+    def put(self, job: Job) -> None:
+        """Queue a job; never waits."""
+        self._queue.put(job)
+
+    def join(self) -> None:
+        """Wait for the end of the thread, after a `Leave`. Raises what closing the store did."""
+        self._thread.join()
+        if self._closed is not None:
+            raise self._closed
+
+    # --- the thread -------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        self._send_report(self._start_core())
+        while True:
+            jobs = self._take()
+            report = Report()
+            inputs = [job for job in jobs if type(job) is Inputs]
+            if inputs or self._tick_is_due():
+                report = self._run_batch(inputs)
+            elif self._probe_is_due():
+                report = self._probe()
+            questions = [job for job in jobs if type(job) is Question]
+            if questions and report.effects:
+                self._send_report(report)
+                report = Report()
+            self._refresh_live(report, LIVE_FRESH_S if questions else LIVE_SPACING_S)
+            for question in questions:
+                self._answer(question, report)
+            self._send_report(report)
+            if any(type(job) is Leave for job in jobs):
+                return self._leave()
+
+    def _send_report(self, report: Report) -> None:
+        if report.effects or report.answers or report.done or report.condition or report.live is not None:
+            self._deliver(report)
+
+    def _take(self) -> list[Job]:
+        """All jobs that wait, within the bounds of a batch; none when it is time for something else."""
+        jobs: list[Job] = []
+        count = size = 0
+        while count < BATCH_INPUTS_MAX and size < BATCH_BYTES_MAX:
+            try:
+                job = self._held.popleft() if self._held else self._next(wait=not jobs)
+            except queue.Empty:
+                break
+            jobs.append(job)
+            if type(job) is Inputs:
+                count += len(job.inputs)
+                size += job.size
+        return jobs
+
+    def _next(self, *, wait: bool) -> Job:
+        if not wait:
+            return self._queue.get_nowait()
+        return self._queue.get(timeout=self._pause_s())
+
+    def _pause_s(self) -> float | None:
+        """How long the thread may sleep when nothing comes."""
+        if self._core is None:
+            return None if self._condition.mode is Mode.STOPPED else self._probe_s
+        wake = self._core.wake_at_ms
+        pause = None if wake is None else max(0.0, (wake - self._clocks().mono) / 1000)
+        if self._live_due:
+            due = max(0.0, self._live_at + LIVE_SPACING_S - time.monotonic())
+            pause = due if pause is None else min(pause, due)
+        return pause
+
+    def _tick_is_due(self) -> bool:
+        if self._core is None or self._core.wake_at_ms is None:
+            return False
+        return self._core.wake_at_ms <= self._clocks().mono
+
+    # --- a batch ----------------------------------------------------------------------------------
+
+    def _run_batch(self, jobs: list[Inputs]) -> Report:
+        report = Report()
+        if self._core is None:
+            self._refuse(report, jobs)
+            return report
+        culprit: Input | None = None
+        try:
+            if self._tick_is_due():
+                report.effects += self._core.step(Tick(), self._clocks()).effects
+            sent = counted = 0
+            for number, job in enumerate(jobs):
+                if sent > BATCH_BYTES_MAX:
+                    self._held.extendleft(reversed(jobs[number:]))
+                    jobs = jobs[:number]
+                    break
+                for culprit in job.inputs:
+                    self._step(job, culprit, report)
+                sent += sum(len(e.data) for e in report.effects[counted:] if type(e) is Send)
+                counted = len(report.effects)
+            culprit = None
+            self._store.commit()
+        except Exception as error:
+            return self._failed(jobs, culprit, error)
+        self._live_due = True
+        report.done = [job.done for job in jobs if job.done is not None]
+        return report
+
+    def _step(self, job: Inputs, event: Input, report: Report) -> None:
+        assert self._core is not None  # noqa: S101 - `_run_batch` looked
+        if job.reply is None:
+            if job.era == self._condition.era or not isinstance(event, LinkUp | LinkDown | Received):
+                report.effects += self._core.step(event, self._clocks()).effects
+            return
+        try:
+            step = self._core.step(event, self._clocks())
+        except UserError as error:
+            report.answers.append((job.reply, None, error))
+        else:
+            report.effects += step.effects
+            report.answers.append((job.reply, step.answer, None))
+
+    def _refuse(self, report: Report, jobs: list[Inputs]) -> None:
+        for job in jobs:
+            if job.reply is not None:
+                report.answers.append((job.reply, None, self._fault))
+            if job.done is not None:
+                report.done.append(job.done)
+
+    def _failed(self, jobs: list[Inputs], culprit: Input | None, error: Exception) -> Report:
+        """Roll back after `error`, which `culprit` raised (None: the commit), and say what comes of it."""
+        try:
+            self._store.rollback()
+        except AslError as second:
+            logger.error("rolling back failed too: %s", second)
+        if isinstance(error, DiskFault) and not isinstance(error, JournalDamaged):
+            report = self._disk_failed(error)
+        elif isinstance(error, PeerFault) and isinstance(culprit, Received | LinkUp):
+            logger.error("a peer's fault escaped from a step: %s", error, exc_info=error)
+            self._fault = AslError("a peer's message made this Common start again", remedy="try again")
+            report = self._start_core()
+            report.effects.append(Close(culprit.link, str(error), True))
+        else:
+            report = self._stop(error)
+        self._refuse(report, jobs)
+        return report
+
+    def _disk_failed(self, error: DiskFault) -> Report:
+        logger.error("the disk refused: %s", error)
+        self._fault = error
+        ids = error.ids if isinstance(error, Damaged) else ()
+        if isinstance(error, Damaged) and time.monotonic() - self._started_at > self._probe_s:
+            return self._start_core(ids)
+        return self._drop_core(Mode.READ_ONLY, error, ids)
+
+    def _stop(self, error: Exception) -> Report:
+        logger.critical("stopped, nothing is signed any more: %s", error, exc_info=error)
+        self._fault = NodeStopped(
+            f"this Common is stopped: {error}", remedy="see the daemon's log, then start `asl up` again"
+        )
+        return self._drop_core(Mode.STOPPED, error)
+
+    # --- the core's lives -------------------------------------------------------------------------
+
+    def _drop_core(self, mode: Mode, error: Exception, damaged: tuple[bytes, ...] = ()) -> Report:
+        self._core = None
+        self._probed_at = time.monotonic()
+        return self._turn(mode, str(error) or type(error).__name__, damaged)
+
+    def _turn(self, mode: Mode, reason: str, damaged: tuple[bytes, ...]) -> Report:
+        known = tuple(dict.fromkeys((*self._condition.damaged, *damaged)))[:DAMAGED_MAX]
+        self._condition = Condition(mode, reason, self._condition.era + 1, known)
+        return Report(condition=self._condition)
+
+    def _start_core(self, damaged: tuple[bytes, ...] = ()) -> Report:
+        """A core made from what the store holds, and the report that says so, or why there is none."""
+        self._started_at = time.monotonic()
+        try:
+            core = self._make_core(self._store)
+            self._store.commit()
+        except Exception as error:
+            return self._failed([], None, error)
+        self._core = core
+        self._live_due = True
+        return self._turn(Mode.RUNNING, "", damaged)
+
+    def _probe_is_due(self) -> bool:
+        if self._condition.mode is not Mode.READ_ONLY:
+            return False
+        return time.monotonic() - self._probed_at >= self._probe_s * 0.9
+
+    def _probe(self) -> Report:
+        """Try to write; start the core again if that reaches the disk."""
+        self._probed_at = time.monotonic()
+        try:
+            for value in (bytes(PROBE_BYTES), None):
+                self._store.apply([PutMeta(_PROBE, value)])
+                self._store.commit()
+        except AslError as error:
+            logger.info("still read-only: %s", error)
+            return Report()
+        report = self._start_core()
+        if self._core is not None:
+            logger.warning("the disk takes writes again")
+        return report
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def _answer(self, question: Question, report: Report) -> None:
+        try:
+            report.answers.append((question.reply, question.function(self._store), None))
+        except InvariantBroken as error:
+            report.condition = self._stop(error).condition
+            report.answers.append((question.reply, None, self._fault))
+        except Exception as error:
+            report.answers.append((question.reply, None, error))
+
+    def _refresh_live(self, report: Report, age_s: float) -> None:
+        """Let the core tell about itself, unless what it told is still fresh enough."""
+        if self._core is None or not self._live_due or time.monotonic() - self._live_at < age_s:
+            return
+        self._live_at = time.monotonic()
+        self._live_due = False
+        report.live = self._core.live()
+
+    def _leave(self) -> None:
+        self._core = None
+        try:
+            self._store.close()
+        except Exception as error:
+            self._closed = error
+        for job in self._remaining():
+            if isinstance(job, Question) or (isinstance(job, Inputs) and job.reply is not None):
+                gone = UserError("this Common is closed here", remedy="start `asl up` again")
+                assert job.reply is not None  # noqa: S101 - just seen
+                self._deliver(Report(answers=[(job.reply, None, gone)]))
+
+    def _remaining(self) -> list[Job]:
+        jobs = list(self._held)
+        while True:
+            try:
+                jobs.append(self._queue.get_nowait())
+            except queue.Empty:
+                return jobs
