@@ -222,3 +222,21 @@ def test_another_users_socket_is_named_as_such(tmp_path: Path) -> None:
                 os._exit(0 if "runs as another user" in str(error) else 1)
             os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_daemon_too_busy_to_accept_is_given_up_as_busy(tmp_path: Path) -> None:
+    path = str(tmp_path / "control.sock")
+    waiting: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        try:
+            for _ in range(16):  # the backlog and some: whoever comes now is told to try again
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+                waiting[-1].connect_ex(path)
+            with pytest.raises(NoAnswer, match="did not answer in time"):
+                Client(path, timeout_s=0.1)
+        finally:
+            for client in waiting:
+                client.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import socket
 import stat
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -545,3 +546,23 @@ async def test_a_socket_that_somebody_put_there_since_is_not_removed(tmp_path: P
             os.rename(daemon.path, tmp_path / "ours")  # kept, so that its inode is not given out again
             other.bind(daemon.path)
         assert sorted(os.listdir(tmp_path)) == ["control.sock", "ours"]
+
+
+async def test_running_out_of_descriptors_delays_a_client_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("aslp2p.daemon.control_server._RETRY_S", 0.01)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with running(tmp_path) as daemon, raw(daemon) as client:
+        assert (await client.ask(b'{"jsonrpc":"2.0","id":1,"method":"echo"}'))["id"] == 1
+        with trio.socket.socket(socket.AF_UNIX) as late:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (late.fileno() + 1, before[1]))
+            try:
+                await late.connect(daemon.path)
+                await late.send(b'{"jsonrpc":"2.0","id":2,"method":"echo"}\n')
+                while "cannot take a control connection" not in caplog.text:
+                    await trio.lowlevel.checkpoint()
+                assert (await client.ask(b'{"jsonrpc":"2.0","id":3,"method":"echo"}'))["id"] == 3
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            assert b'"id":2' in await late.recv(1000)
