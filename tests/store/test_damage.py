@@ -108,6 +108,14 @@ def test_a_journal_that_lost_its_end_promises_nothing_more(path: Path) -> None:
         store.journal("emit")
 
 
+@pytest.mark.parametrize("column", ["number", "crc"])
+def test_a_journal_whose_end_is_not_known_promises_nothing_more(path: Path, column: str) -> None:
+    flip(path, "journal_head", column, "true")
+    store = SqliteStore(path)
+    with pytest.raises(JournalDamaged):
+        store.apply([PutJournal(JournalRow("emit", 9, 9, b"", b""))])
+
+
 def test_a_damaged_old_promise_is_found_when_read(path: Path) -> None:
     """Opening looks at the newest only, so it does not take longer with every promise."""
     store = SqliteStore(path)

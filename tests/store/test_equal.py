@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aslp2p.ledger.reader import (
@@ -153,12 +153,15 @@ def ask(store: Reader) -> dict[str, Any]:
     return answers
 
 
-@settings(max_examples=120)
 @given(st.lists(steps, max_size=12))
 def test_any_writes_commits_and_rollbacks_give_equal_answers(script: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
         disk, memory = SqliteStore(path), MemoryStore()
+        for store in (disk, memory):
+            fill(
+                store, [[PutBranch(BranchRow(number, *fork, 9, b"", 0)) for number, fork in BRANCHES.items()]]
+            )
         for step in script:
             match step:
                 case "commit":
@@ -185,6 +188,21 @@ def test_both_are_stores_and_hold_the_workload(tmp_path: Path) -> None:
     assert everything(stores[0]) == everything(stores[1])
     assert len(commits()) > 10
     for store in stores:
+        store.close()
+
+
+def test_each_commit_of_the_workload_can_be_rolled_back(tmp_path: Path) -> None:
+    stores: list[Store] = [SqliteStore(tmp_path / "store.db"), MemoryStore()]
+    for store in stores:
+        for writes in commits():
+            before = everything(store)
+            store.apply(writes)
+            after = everything(store)
+            store.rollback()
+            assert everything(store) == before
+            store.apply(writes)
+            store.commit()
+            assert everything(store) == after != before
         store.close()
 
 
