@@ -39,7 +39,11 @@ EPOCH_STEP_MAX = 2**20
 """How far a succession may raise the epoch (V6)."""
 BRANCHES_MAX = 256
 """Branches of one history that are kept: each needs a takeover, or a witness that lies."""
+BRANCHES_FOR_TAKEOVERS = 128
+"""Of those: for takeovers only, so that a lying witness cannot fill the place of what replaces it."""
 EVIDENCE_PAIRS_MAX = 64
+EVIDENCE_PER_REIGN_MAX = 8
+"""Of those, against one witness in one epoch: the lowest are what cuts its histories off."""
 GRACE_PERIOD_MS_MIN = 200
 GRACE_PERIOD_MS_MAX = 10 * 365 * 24 * 3600 * 1000
 
@@ -132,6 +136,8 @@ HEADS_SPACING_MS = 500
 """A busy one at most this often."""
 RECONCILE_SPACING_MS = 2_000
 REQUEST_TIMEOUT_MS = 15_000
+REPAIR_MS = 30_000
+"""How long peers have to prove a signature that failed the audit, before what stands on it is rolled back."""
 KNOWN_IDS_MAX = 4096
 PEERS_MAX = 128
 USELESS_TOKENS_MAX = 20_000
@@ -141,8 +147,9 @@ PENDING_MAX = 8192
 PENDING_PER_AUTHOR_MAX = 2048
 REJECTIONS_MAX = 1024
 WAITING_SNAPSHOTS_MAX = 32
-CONTENT_REQUESTS_PER_PEER_MAX = 4
-CONTENT_IDS_PER_REQUEST_MAX = 64
+CONTENT_REQUESTS_PER_PEER_MAX = 6
+CONTENT_WINDOW = 256
+"""Wanted contents that are looked up at once."""
 CONTENT_BATCH_BYTES_MAX = MIB
 CONTENT_RETRY_MS = 1_000
 BATCH_SPACING_MS = 3

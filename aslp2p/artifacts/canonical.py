@@ -74,16 +74,17 @@ def decode(data: bytes, *, bytes_max: int, array_max: int = ARRAY_ITEMS_MAX) -> 
             max_map_len=0,
             max_ext_len=0,
         )
-        again = msgpack.packb(value, use_bin_type=True)
     except _Refused as refused:
         raise ArtifactError("A3", f"not canonical: {refused}") from None
-    except RecursionError:
-        raise ArtifactError("A4", "arrays nested too deeply") from None
-    # msgpack raises a zoo: FormatError, StackError, ExtraData, ValueError, UnicodeDecodeError
+    except msgpack.StackError:
+        raise ArtifactError("A4", f"arrays nested deeper than {DEPTH_MAX}") from None
+    # msgpack raises a zoo: FormatError, ExtraData, ValueError, UnicodeDecodeError
     except Exception as error:
+        if "max_array_len" in str(error):
+            raise ArtifactError("A4", f"an array of more than {array_max} items") from None
         raise ArtifactError("A3", f"not canonical msgpack: {type(error).__name__}") from None
-    if again != data:
-        raise ArtifactError("A3", "not the one canonical encoding of its value")
     if problem := _problem([value], 0):
         raise ArtifactError("A4" if "deep" in problem else "A3", f"not canonical: {problem}")
+    if msgpack.packb(value, use_bin_type=True) != data:
+        raise ArtifactError("A3", "not the one canonical encoding of its value")
     return value

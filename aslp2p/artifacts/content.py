@@ -73,7 +73,7 @@ def decode_manifest(data: bytes, size: int) -> tuple[bytes, ...]:
     """
     if not CHUNK_BYTES < size <= CONTENT_BYTES_MAX:
         raise ArtifactError("A4", f"content of {size} bytes has no manifest")
-    value = canonical.decode(data, bytes_max=MANIFEST_BYTES_MAX, array_max=_FIELDS)
+    value = canonical.decode(data, bytes_max=MANIFEST_BYTES_MAX)
     if type(value) is not list or len(value) != _FIELDS or value[0] != MANIFEST_TYPE:
         raise ArtifactError("A3", f"not an array of {_FIELDS} that begins with {MANIFEST_TYPE}")
     _, listed, ids = value

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +24,7 @@ from aslp2p.errors import ArtifactError
 from aslp2p.limits import ARTIFACT_BYTES_MAX, KEY_BYTES, SIGNATURE_BYTES
 
 S = TypeVar("S", bound=Statement)
+S_co = TypeVar("S_co", bound=Statement, covariant=True)
 
 
 def pae(type_: str, body: bytes) -> bytes:
@@ -32,7 +33,7 @@ def pae(type_: str, body: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(name), name, len(body), body)
 
 
-class Signed(Struct, Generic[S], frozen=True, eq=False):
+class Signed(Struct, Generic[S_co], frozen=True, eq=False):
     """A decoded artifact. `raw` are the bytes as they came; the signature is *not* checked yet."""
 
     raw: bytes
@@ -41,7 +42,7 @@ class Signed(Struct, Generic[S], frozen=True, eq=False):
     key: bytes
     body: bytes
     signature: bytes
-    statement: S
+    statement: S_co
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Signed) and other.id == self.id
@@ -50,7 +51,7 @@ class Signed(Struct, Generic[S], frozen=True, eq=False):
         return hash(self.id)
 
 
-class Verified(Signed[S], frozen=True, eq=False):
+class Verified(Signed[S_co], frozen=True, eq=False):
     """An artifact whose signature this process has verified (or made)."""
 
 
@@ -66,11 +67,10 @@ class Signer(Protocol):
 def decode_artifact(raw: bytes) -> Signed[Statement]:
     """The artifact that `raw` encodes, its signature unchecked.
 
-    Raises `ArtifactError` citing A3 (not canonical, or not of its type's shape) or A4 (unknown type, out of
-    bounds),
-    and nothing else, whatever the bytes.
+    Raises `ArtifactError` citing A3 (not canonical, or not of its type's shape: how many fields, of which
+    kinds) or A4 (unknown type or action, out of bounds), and nothing else, whatever the bytes.
     """
-    parts = canonical.decode(raw, bytes_max=ARTIFACT_BYTES_MAX, array_max=4)
+    parts = canonical.decode(raw, bytes_max=ARTIFACT_BYTES_MAX)
     if type(parts) is not list or len(parts) != 4:
         raise ArtifactError("A3", "an artifact is an array of type, body, key and signature")
     type_, body, key, signature = parts
@@ -82,7 +82,7 @@ def decode_artifact(raw: bytes) -> Signed[Statement]:
     ):
         raise ArtifactError("A3", "an artifact is a string and three byte strings")
     if len(key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
-        raise ArtifactError("A3", "a key has 32 bytes and a signature 64")
+        raise ArtifactError("A4", "a key has 32 bytes and a signature 64")
     known = TYPES.get(type_)
     if known is None:
         raise ArtifactError("A4", f"unknown artifact type {type_[:64]!r}")
@@ -91,9 +91,18 @@ def decode_artifact(raw: bytes) -> Signed[Statement]:
     try:
         statement = msgspec.convert(value, record, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
-        raise ArtifactError("A3", f"not a {type_}: {error}") from None
+        raise ArtifactError(_rule_of(error), f"not a {type_}: {error}") from None
     identity = sha256(pae(type_, body) + key).digest()
     return Signed(raw, identity, type_, key, body, signature, statement)
+
+
+def _rule_of(error: msgspec.ValidationError) -> str:
+    """A3 for what has another shape, A4 for what has the shape and a value that is unknown or out of bounds.
+
+    msgspec says which only in words: "Expected `int`, got `str`" is a shape.
+    """
+    text = str(error)
+    return "A3" if text.startswith("Expected ") and ", got " in text else "A4"
 
 
 def decode_as(record: type[S], raw: bytes) -> Signed[S]:
@@ -129,12 +138,17 @@ class Verifier:
     def verify_all(self, many: Iterable[Signed[S]]) -> list[Verified[S]]:
         """All of `many`, verified; raises `ArtifactError` (A5) naming the first that fails."""
         signed = list(many)
-        unproven = [one for one in signed if type(one) is not Verified]
-        answers = self.holds([(one.key, pae(one.type, one.body), one.signature) for one in unproven])
-        for one, holds in zip(unproven, answers, strict=True):
-            if not holds:
-                raise ArtifactError("A5", f"the signature of {one.type} {one.id.hex()[:12]} does not verify")
+        if bad := self.failing(signed):
+            one = next(one for one in signed if one.id == bad[0])
+            raise ArtifactError("A5", f"the signature of {one.type} {one.id.hex()[:12]} does not verify")
         return [one if type(one) is Verified else _vouch(one) for one in signed]
+
+    def failing(self, many: Iterable[Signed[Any]]) -> list[bytes]:
+        """The ids of those of `many` whose signature does not verify; what is verified already costs
+        nothing."""
+        unproven = [one for one in many if type(one) is not Verified]
+        answers = self.holds([(one.key, pae(one.type, one.body), one.signature) for one in unproven])
+        return [one.id for one, holds in zip(unproven, answers, strict=True) if not holds]
 
 
 VERIFIER = Verifier()

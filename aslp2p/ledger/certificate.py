@@ -44,6 +44,8 @@ class Parent(Struct, frozen=True):
     members: Members
     id_at: Callable[[int], bytes | None]
     """The id of the ancestor (or H itself) at a height; None outside 0..H."""
+    holds: Callable[[bytes], bool]
+    """Whether a snapshot is H or one of its ancestors."""
 
 
 def _embedded(
@@ -93,18 +95,12 @@ def require_applicable(action: Succession | PolicyChange, parent: Parent, *, sub
             raise Rejected("V4", "the policy does not allow rotation", subject=subject)
         return
     for given_up in action.abandons:
-        if given_up == parent.id or _is_ancestor(parent, given_up):
+        if parent.holds(given_up):
             raise Rejected(
                 "S9", "it abandons a snapshot that it stands on", subject=subject, against=given_up
             )
     if isinstance(action, Revocation):
         _require_survivors(action, standing, members, subject)
-
-
-def _is_ancestor(parent: Parent, id_: bytes) -> bool:
-    # Abandoned snapshots are recent and few; the walk is bounded by the reign that the takeover ends.
-    first = max(0, parent.standing.reign_height)
-    return any(parent.id_at(height) == id_ for height in range(first, parent.height + 1))
 
 
 def _require_survivors(action: Revocation, standing: Standing, members: Members, subject: bytes) -> None:

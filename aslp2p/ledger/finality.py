@@ -39,7 +39,11 @@ def cosignatures_on(reader: Reader, branch: int, height: int) -> dict[bytes, tup
 def final_height(reader: Reader, branch: int, height: int) -> int:
     """The highest final height on the line of `branch` up to `height`; 0, genesis, is always final."""
     cosigned = {key: at for key, (at, _) in cosignatures_on(reader, branch, height).items()}
-    for candidate in sorted(set(cosigned.values()), reverse=True):
+    candidates = set(cosigned.values())
+    if cosigned and (change := standing_at(reader, branch, height).change_height):
+        # What was in force below an unsettled change asks less than both policies do (P2).
+        candidates.add(change - 1)
+    for candidate in sorted(candidates, reverse=True):
         signers = frozenset(key for key, at in cosigned.items() if at >= candidate)
         if satisfies_all(standing_at(reader, branch, candidate).policies, signers):
             return candidate
@@ -57,17 +61,19 @@ def cosigners(
     return found
 
 
-def cosignature_counts(reader: Reader, branch: int, cosignature: Verified[Cosignature]) -> bool:
-    """Whether it is by an authority in force at its snapshot, not revoked there, and names its epoch (P2,
-    V8)."""
+def counting_on(reader: Reader, cosignature: Verified[Cosignature]) -> int | None:
+    """The branch of the cosigned snapshot, if the cosignature counts there: its signer is an authority in
+    force at it and not revoked (P2, V8), and it names the snapshot's epoch and height. None if not."""
     at = cosignature.statement
     row = reader.snapshot(at.snapshot)
     if row is None or row.height != at.height or row.epoch != at.epoch:
-        return False
-    if cosignature.key not in standing_at(reader, branch, at.height).authorities():
-        return False
-    member = reader.fact(branch, b"m" + cosignature.key, at.height)
-    return member is None or unpack(Member, member).status != REVOKED
+        return None
+    if cosignature.key not in standing_at(reader, row.branch, at.height).authorities():
+        return None
+    # Every authority is a member: anchors and policy changes see to that.
+    member = reader.fact(row.branch, b"m" + cosignature.key, at.height)
+    usable = member is not None and unpack(Member, member).status != REVOKED
+    return row.branch if usable else None
 
 
 def keep_cosignature(branch: int, cosignature: Verified[Cosignature]) -> Write:

@@ -31,10 +31,11 @@ from aslp2p.artifacts.types import (
     Revocation,
     Rotation,
     Snapshot,
+    Succession,
 )
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.ledger.certificate import Parent, require_certificate, require_settlement
-from aslp2p.ledger.policy import require_policy
+from aslp2p.ledger.policy import authority_keys, require_policy
 from aslp2p.ledger.standing import STANDING_KEY, Installed, Standing
 from aslp2p.ledger.state import (
     ADMITTED,
@@ -51,6 +52,7 @@ from aslp2p.ledger.state import (
     tile_key,
 )
 
+ABANDONED_KEY = b"a"
 AUTHORITY_ACTIONS = (PolicyChange, Rotation, Recovery, Revocation)
 
 
@@ -81,6 +83,8 @@ class Ancestry(Struct, frozen=True):
 
     id_at: Callable[[int], bytes | None]
     epoch_at: Callable[[int], int]
+    holds: Callable[[bytes], bool]
+    """Whether a snapshot is the parent or one of its ancestors."""
 
 
 def judge_genesis(genesis: Verified[Genesis], draft: Draft) -> Tip:
@@ -151,7 +155,7 @@ def judge(
     if not deferred or special is not None or statement.settlement is not None:
         verifier.verify_all([snapshot])
         verifier.verify_all(listed)
-    view = Parent(parent.id, parent.height, standing, parent.members, ancestry.id_at)
+    view = Parent(parent.id, parent.height, standing, parent.members, ancestry.id_at, ancestry.holds)
     # Puts and removes never write to `members`, so only a snapshot that does more pays for a copy.
     members = (
         dict(parent.members) if _touches_members(listed) else cast("dict[bytes, Member]", parent.members)
@@ -166,7 +170,7 @@ def judge(
                 "V7", "it lists a proposal of another Common", subject=snapshot.id, against=proposal.id
             )
         if proposal is not special:
-            apply_action(draft, members, standing, proposal)
+            apply_action(draft, members, standing, proposal, _appointed(action))
         draft.set(b"p" + proposal.id, position.to_bytes(8, "big"))
     if statement.log_size != frontier.size or statement.log_root != frontier.root():
         raise Rejected(
@@ -227,6 +231,20 @@ def _apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, M
                 set_member(draft, members, witness.key, witness.name, ADMITTED, special.id)
     elif isinstance(action, Revocation):
         set_member(draft, members, action.revoked, members[action.revoked].name, REVOKED, special.id)
+    for given_up in abandoned_by(action):
+        draft.set(ABANDONED_KEY + given_up, special.id)
+
+
+def abandoned_by(action: object) -> tuple[bytes, ...]:
+    """What an action gives up (S9)."""
+    return action.abandons if isinstance(action, Recovery | Revocation) else ()
+
+
+def _appointed(action: object) -> frozenset[bytes]:
+    """The keys that a certified action makes witness or authority."""
+    if isinstance(action, PolicyChange):
+        return authority_keys(action.policy)
+    return frozenset({action.new_witness}) if isinstance(action, Succession) else frozenset()
 
 
 def _next_standing(

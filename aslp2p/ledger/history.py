@@ -17,11 +17,11 @@ from msgspec import Struct
 
 from aslp2p.artifacts import canonical
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Verified, Verifier, decode_as, trust_stored
-from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Recovery, Revocation, Snapshot
+from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
 from aslp2p.ledger.choice import Line, choose, conflicting
-from aslp2p.ledger.finality import cosignature_counts, final_height, keep_cosignature, standing_at
-from aslp2p.ledger.gate import Ancestry, Judged, Tip, judge, judge_genesis
+from aslp2p.ledger.finality import counting_on, final_height, keep_cosignature, standing_at
+from aslp2p.ledger.gate import ABANDONED_KEY, Ancestry, Judged, Tip, judge, judge_genesis
 from aslp2p.ledger.reader import (
     BranchRow,
     DropBranchAbove,
@@ -34,18 +34,24 @@ from aslp2p.ledger.reader import (
     Store,
     Write,
 )
-from aslp2p.ledger.state import Draft, load_members
+from aslp2p.ledger.state import Draft, every_fact, load_members
 from aslp2p.ledger.tree import load_frontier
-from aslp2p.limits import BRANCHES_MAX, EVIDENCE_PAIRS_MAX, MIB
+from aslp2p.limits import (
+    BRANCHES_FOR_TAKEOVERS,
+    BRANCHES_MAX,
+    EVIDENCE_PAIRS_MAX,
+    EVIDENCE_PER_REIGN_MAX,
+    MIB,
+)
 
 META_GENESIS = "genesis"
 META_HEAD = "head"
 META_EVIDENCE = "evidence"
-META_ABANDONED = "abandoned"
 
 
 class Evidence(Struct, frozen=True, array_like=True):
-    """Two snapshots that one witness signed for one (epoch, height) on one parent (F3)."""
+    """Two snapshots that one witness signed for one (epoch, height) (F3). `parent` is what both stand on, or
+    what `one` stands on if the histories parted before that witness's epoch."""
 
     epoch: int
     witness: bytes
@@ -127,9 +133,14 @@ def read_evidence(reader: Reader) -> list[Evidence]:
 
 
 def read_abandoned(reader: Reader) -> list[bytes]:
-    """The ids that accepted certificates abandon (S9)."""
-    raw = reader.meta(META_ABANDONED)
-    return [] if raw is None else list(canonical.decode(raw, bytes_max=MIB))
+    """The ids that the certificates of any branch abandon (S9), sorted."""
+    return sorted(
+        {
+            key[len(ABANDONED_KEY) :]
+            for row in reader.branches()
+            for key, _ in every_fact(reader, row.branch, ABANDONED_KEY, row.tip_height)
+        }
+    )
 
 
 class Ledger:
@@ -149,7 +160,8 @@ class Ledger:
         self.genesis = genesis
         self.common_id = genesis.id
         self.head = head
-        self._branches = {row.branch: row for row in store.branches()}
+        # A row without snapshots of its own is what `roll_back` leaves of a branch.
+        self._branches = {row.branch: row for row in store.branches() if row.tip_height > row.fork_height}
         self._tips = {head.branch: head} if self._branches[head.branch].tip_id == head.id else {}
         self._finals: dict[int, int] = {}
         self.evidence = read_evidence(store)
@@ -188,13 +200,17 @@ class Ledger:
 
     def audited_height(self) -> int:
         """Every signature on the head's line was verified up to here (G4)."""
-        parts = [(self.head.branch, self.head.height)]
+        return min(self.head.height, self.audited_on(self.head.branch))
+
+    def audited_on(self, branch: int) -> int:
+        """Every signature on the line of `branch` was verified up to here."""
+        parts = [(branch, self._branches[branch].tip_height)]
         while (row := self._branches[parts[-1][0]]).parent >= 0:
             parts.append((row.parent, row.fork_height))
-        for branch, height in reversed(parts):
-            if (audited := self._branches[branch].audited_height) < height:
+        for part, height in reversed(parts):
+            if (audited := self._branches[part].audited_height) < height:
                 return audited
-        return self.head.height
+        return parts[0][1]
 
     def equivocation_in(self, epoch: int, witness: bytes) -> Evidence | None:
         """The lowest evidence against `witness` in `epoch`."""
@@ -225,11 +241,11 @@ class Ledger:
             parent,
             self.common_id,
             draft,
-            self._ancestry(parent.branch),
+            self._ancestry(parent),
             self._verifier,
         )
         placed = self._place(judged, parent, audited=True)
-        return placed, self._follow(placed.tip)
+        return placed, self._follow([placed])
 
     def accept_run(self, run: Sequence[tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]]) -> Run:
         """Accept consecutive snapshots, verifying one signature a reign: each segment's last (G4).
@@ -244,7 +260,7 @@ class Ledger:
             self._accept_segments(run, accepted)
         except (Rejected, ArtifactError, Incomplete) as stopped:
             error = stopped
-        change = self._follow(accepted[-1].tip) if accepted else None
+        change = self._follow(accepted) if accepted else None
         return Run(tuple(accepted), change, error)
 
     def _accept_segments(
@@ -272,7 +288,7 @@ class Ledger:
             if snapshot.statement.certificate is not None or snapshot.statement.settlement is not None:
                 self._store.apply(pending)
                 pending = []
-            ancestry = self._ancestry(parent.branch)
+            ancestry = self._ancestry(parent)
             try:
                 judged = judge(
                     snapshot,
@@ -307,12 +323,18 @@ class Ledger:
             raise Incomplete(f"the parent of snapshot {snapshot.statement.height} is not here", (previous,))
         return self.tip_at(row.branch, row.height)
 
-    def _ancestry(self, branch: int) -> Ancestry:
+    def _ancestry(self, parent: Tip) -> Ancestry:
+        branch, top = parent.branch, parent.height
+
         def epoch_at(height: int) -> int:
             row = self._store.snapshot_at(branch, height)
             return -1 if row is None else row.epoch
 
-        return Ancestry(lambda height: self.id_at(branch, height), epoch_at)
+        return Ancestry(
+            lambda height: self.id_at(branch, height),
+            epoch_at,
+            lambda id_: self.contains(branch, top, id_),
+        )
 
     def _place(self, judged: Judged, parent: Tip, *, audited: bool) -> Judged:
         placed, writes = self._placement(judged, parent, audited=audited)
@@ -332,9 +354,9 @@ class Ledger:
                 audited_height=tip.height if audited else row.audited_height,
             )
         else:
-            if len(self._branches) >= BRANCHES_MAX:
-                raise Rejected("A4", f"more than {BRANCHES_MAX} branches of one history", subject=snapshot.id)
-            self._note_equivocation(snapshot, parent)
+            takeover = snapshot.statement.epoch != parent.standing.next_epoch
+            if len(self._branches) >= BRANCHES_MAX - (0 if takeover else BRANCHES_FOR_TAKEOVERS):
+                raise Rejected("A4", "too many branches of one history", subject=snapshot.id)
             number = max(self._branches) + 1
             row = BranchRow(
                 number,
@@ -345,6 +367,8 @@ class Ledger:
                 tip.height if audited else parent.height,
             )
         tip = msgspec.structs.replace(tip, branch=row.branch)
+        if self._branches.keys() != {row.branch}:
+            self._note_equivocation(snapshot, parent, row.branch)
         self._branches[row.branch] = row
         self._tips[row.branch] = tip
         if judged.settled_by:
@@ -367,58 +391,81 @@ class Ledger:
             PutFacts(row.branch, tip.height, judged.changes),
         ]
         for cosignature in judged.settled_by:
-            at = self._store.snapshot(cosignature.statement.snapshot)
-            if at is not None:
-                writes.append(keep_cosignature(at.branch, cosignature))
+            # It may embed the cosignature of a key that was revoked meanwhile, which counts for nothing.
+            branch = counting_on(self._store, cosignature)
+            if branch is not None:
+                writes.append(keep_cosignature(branch, cosignature))
+        given_up = [key[len(ABANDONED_KEY) :] for key in judged.changes if key.startswith(ABANDONED_KEY)]
+        if given_up:
+            self._abandoned = sorted({*self._abandoned, *given_up})
+            self._finals.clear()
         return msgspec.structs.replace(judged, tip=tip), writes
 
-    def note_abandoned(self, ids: Sequence[bytes]) -> None:
-        """Remember what an accepted takeover gives up (S9)."""
-        new = [id_ for id_ in ids if id_ not in self._abandoned]
-        if new:
-            self._abandoned += new
-            self._finals.clear()
-            self._store.apply([PutMeta(META_ABANDONED, canonical.encode(self._abandoned))])
+    def _note_equivocation(self, snapshot: Signed[Snapshot], parent: Tip, branch: int) -> None:
+        """Keep the evidence that `snapshot`, about to be placed on `branch`, and another make together.
 
-    def _note_equivocation(self, snapshot: Signed[Snapshot], parent: Tip) -> None:
-        height = parent.height + 1
-        siblings = [self._store.snapshot_at(parent.branch, height)]
-        siblings += [
-            self._store.snapshot_at(row.branch, height)
-            for row in self._branches.values()
-            if (row.parent, row.fork_height) == (parent.branch, parent.height)
-        ]
-        for sibling in siblings:
-            if sibling is None or sibling.previous != parent.id:
-                continue
-            if (sibling.signer, sibling.epoch) != (snapshot.key, snapshot.statement.epoch):
-                continue
-            if len(self.evidence) >= EVIDENCE_PAIRS_MAX:
-                return
-            one, other = sorted((sibling.id, snapshot.id))
-            self.evidence.append(Evidence(sibling.epoch, sibling.signer, height, parent.id, one, other))
-            packed = canonical.encode([msgspec.to_builtins(e, builtin_types=(bytes,)) for e in self.evidence])
-            self._store.apply([PutMeta(META_EVIDENCE, packed)])
+        Only the lowest of two histories is any use: above it every snapshot is another such pair.
+        """
+        height, reign = parent.height + 1, (snapshot.statement.epoch, snapshot.key)
+        if self._cut(parent.branch, parent.height, reign) is not None:
             return
+        for row in self.branches():
+            other = self._store.snapshot_at(row.branch, height) if row.tip_height >= height else None
+            if row.branch == branch or other is None or (other.epoch, other.signer) != reign:
+                continue
+            below = self._store.snapshot(other.previous)
+            if (
+                other.previous != parent.id
+                and (parent.standing.epoch, parent.standing.witness) == reign
+                and below is not None
+                and (below.epoch, below.signer) == reign
+            ):
+                continue  # they part further down, which is known
+            pair = sorted([(snapshot.id, parent.id), (other.id, other.previous)])
+            self._keep_evidence(Evidence(*reign, height, pair[0][1], pair[0][0], pair[1][0]))
+            return
+
+    def _keep_evidence(self, new: Evidence) -> None:
+        against = [one for one in self.evidence if (one.epoch, one.witness) == (new.epoch, new.witness)]
+        if len(against) >= EVIDENCE_PER_REIGN_MAX:
+            self.evidence.remove(max(against, key=lambda one: one.height))
+        elif len(self.evidence) >= EVIDENCE_PAIRS_MAX:
+            return
+        self.evidence.append(new)
+        self._store.apply([PutMeta(META_EVIDENCE, _packed(self.evidence))])
+
+    def _cut(self, branch: int, top: int, reign: tuple[int, bytes]) -> int | None:
+        """Where the line of `branch` up to `top` is cut off in this reign (F3): the height of the first of
+        its snapshots that has a rival by the same witness in the same epoch."""
+        cuts = []
+        for one in self.evidence:
+            if (one.epoch, one.witness) != reign or one.height > top:
+                continue
+            row = self._store.snapshot_at(branch, one.height)
+            if row is None or (row.epoch, row.signer) != reign:
+                continue
+            if row.previous == one.parent or row.id in (one.one, one.other):
+                cuts.append(one.height)
+        return min(cuts, default=None)
 
     # --- choosing ---------------------------------------------------------------------------------
 
     def add_cosignature(self, cosignature: Verified[Cosignature]) -> HeadChange | None:
         """Keep a cosignature of a stored snapshot; it may make the head move (F1).
 
-        Raises `Incomplete` when its snapshot is not here and `Rejected` (P2, V8) when it does not count.
+        Raises `Incomplete` when its snapshot is not here and `Rejected` (V1, P2) when it does not count.
         """
         at = cosignature.statement
-        row = self._store.snapshot(at.snapshot)
-        if row is None:
-            raise Incomplete("the cosigned snapshot is not here", (at.snapshot,))
         if at.common_id != self.common_id:
             raise Rejected("V1", "it belongs to another Common", subject=cosignature.id)
-        if not cosignature_counts(self._store, row.branch, cosignature):
+        if self._store.snapshot(at.snapshot) is None:
+            raise Incomplete("the cosigned snapshot is not here", (at.snapshot,))
+        branch = counting_on(self._store, cosignature)
+        if branch is None:
             raise Rejected(
                 "P2", "its signer is no usable authority there", subject=cosignature.id, against=at.snapshot
             )
-        self._store.apply([keep_cosignature(row.branch, cosignature)])
+        self._store.apply([keep_cosignature(branch, cosignature)])
         self._finals.clear()
         return self._choose() if len(self._branches) > 1 else None
 
@@ -430,10 +477,11 @@ class Ledger:
         pair = conflicting(self._lines(), self.id_at)
         return None if pair is None else (pair[0].final_id, pair[1].final_id)
 
-    def _follow(self, tip: Tip) -> HeadChange | None:
-        """The head after `tip` was placed. Growing the followed branch is the everyday case and needs no
+    def _follow(self, placed: Sequence[Judged]) -> HeadChange | None:
+        """The head after snapshots were placed. Growing the followed branch is the everyday case and needs no
         choice."""
-        grows = tip.branch == self.head.branch and tip.height > self.head.height
+        tip = placed[-1].tip
+        grows = all(one.tip.branch == self.head.branch for one in placed) and tip.height > self.head.height
         cut = self.evidence and self.equivocation_in(tip.standing.epoch, tip.standing.witness)
         if grows and not cut:
             return self._move(tip)
@@ -482,14 +530,9 @@ class Ledger:
         tip = self._store.snapshot(row.tip_id)
         if tip is None:
             raise InvariantBroken(f"branch {row.branch} has no tip")
-        cuts = [
-            one.height
-            for one in self.evidence
-            if (one.epoch, one.witness) == (tip.epoch, tip.signer)
-            and self.id_at(row.branch, one.height - 1) == one.parent
-        ]
-        if cuts:
-            height = min(height, max(min(cuts), final))
+        cut = self._cut(row.branch, row.tip_height, (tip.epoch, tip.signer))
+        if cut is not None:
+            height = min(height, max(cut, final))
             if self._own_key in self.head.standing.authorities() and self.contains(
                 row.branch, row.tip_height, self.head.id
             ):
@@ -521,36 +564,47 @@ class Ledger:
     def mark_audited(self, row: SnapshotRow) -> None:
         """Everything up to `row` on its branch was audited."""
         old = self._branches[row.branch]
-        self._branches[row.branch] = new = msgspec.structs.replace(old, audited_height=row.height)
-        self._store.apply([PutBranch(new)])
+        if row.height > old.audited_height:
+            self._branches[row.branch] = new = msgspec.structs.replace(old, audited_height=row.height)
+            self._store.apply([PutBranch(new)])
 
     def roll_back(self, branch: int, height: int) -> HeadChange | None:
-        """Forget what stands above `height` on `branch` and on branches that fork from there (G4)."""
+        """Forget what stands above `height` on `branch` and on branches that fork from there (G4).
+
+        `height` is on `branch` itself or where it forks; anything else is an `InvariantBroken`. What the
+        forgotten snapshots were evidence of, or abandoned, is forgotten with them. Of a branch of which
+        nothing is left the store keeps a row without snapshots of its own; its number is free.
+        """
+        kept = self._store.snapshot_at(branch, height)
+        if kept is None or height < self._branches[branch].fork_height:
+            raise InvariantBroken(f"nothing at {branch}:{height} to roll back to")
         doomed = {branch: height}
-        for row in sorted(self._branches.values(), key=lambda row: row.branch):
+        for row in self.branches():
             if row.parent in doomed and row.fork_height > doomed[row.parent]:
                 doomed[row.branch] = row.fork_height
         for number, above in doomed.items():
-            row = self._branches[number]
-            if number == branch:
-                tip = self._store.snapshot_at(branch, height)
-                if tip is None:
-                    raise InvariantBroken(f"nothing at {branch}:{height} to roll back to")
-                row = msgspec.structs.replace(
-                    row, tip_height=height, tip_id=tip.id, audited_height=min(row.audited_height, height)
-                )
-                self._branches[number] = row
-                self._store.apply([DropBranchAbove(number, above), PutBranch(row)])
-            else:
-                self._store.apply([DropBranchAbove(number, above)])
-                del self._branches[number]
+            row = self._branches.pop(number)
             self._tips.pop(number, None)
+            if number == branch:
+                audited = min(row.audited_height, height)
+                row = BranchRow(number, row.parent, row.fork_height, height, kept.id, audited)
+            else:
+                row = BranchRow(number, branch, height, height, kept.id, height)
+            if row.tip_height > row.fork_height:
+                self._branches[number] = row
+            self._store.apply([DropBranchAbove(number, above), PutBranch(row)])
         self._finals.clear()
-        if self.head.branch in doomed and self.head.height > doomed[self.head.branch]:
-            old, self.head = self.head, load_tip(self._store, branch, height)
-            self._store.apply([PutMeta(META_HEAD, self.head.id)])
-            return HeadChange(old, self.head, height)
-        return None
+        self._abandoned = read_abandoned(self._store)
+        self.evidence = [
+            one for one in self.evidence if self._store.snapshot(one.one) and self._store.snapshot(one.other)
+        ]
+        self._store.apply([PutMeta(META_EVIDENCE, _packed(self.evidence))])
+        if self.head.branch not in doomed or self.head.height <= doomed[self.head.branch]:
+            return None
+        old, self.head = self.head, self.tip_at(kept.branch, kept.height)
+        self._store.apply([PutMeta(META_HEAD, kept.id)])
+        elsewhere = self._choose()
+        return HeadChange(old, self.head, elsewhere.fork_height if elsewhere else height)
 
     # --- composing --------------------------------------------------------------------------------
 
@@ -559,9 +613,8 @@ class Ledger:
         return Draft(self._store, self.head.branch, self.head.height)
 
 
-def abandoned_by(action: object) -> tuple[bytes, ...]:
-    """What an action gives up (S9)."""
-    return action.abandons if isinstance(action, Recovery | Revocation) else ()
+def _packed(evidence: Sequence[Evidence]) -> bytes:
+    return canonical.encode([msgspec.to_builtins(one, builtin_types=(bytes,)) for one in evidence])
 
 
 def _without_stale_branch_rows(writes: list[Write]) -> list[Write]:

@@ -7,7 +7,7 @@ rest:
     t PATH -> Entry          d FOLDER -> number of live children     m KEY -> Member     n NAME -> key of the
     living member
     p PROPOSAL -> log index  h LEVEL NUMBER -> Merkle tile root      s -> Standing       c KEY -> that
-    authority's cosignature
+    authority's cosignature  a SNAPSHOT -> the takeover's proposal that abandons it (S9)
 
 A `Draft` collects what a snapshot changes over the state at its parent. An action first checks everything and
 then changes the draft, so an action that does not apply has changed nothing (V7).
@@ -15,7 +15,7 @@ then changes the draft, so an action that does not apply has changed nothing (V7
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -139,12 +139,15 @@ class Draft:
 
 def load_members(reader: Reader, branch: int, height: int) -> dict[bytes, Member]:
     """Every key that was ever a member at (branch, height)."""
-    members: dict[bytes, Member] = {}
+    return {key[1:]: unpack(Member, value) for key, value in every_fact(reader, branch, b"m", height)}
+
+
+def every_fact(reader: Reader, branch: int, prefix: bytes, height: int) -> Iterator[tuple[bytes, bytes]]:
+    """All live (key, value) with `prefix` at (branch, height), by key, read a page at a time."""
     after = b""
-    while page := reader.facts(branch, b"m", height, after=after):
-        members.update((key[1:], unpack(Member, value)) for key, value, _ in page)
+    while page := reader.facts(branch, prefix, height, after=after):
+        yield from ((key, value) for key, value, _ in page)
         after = page[-1][0]
-    return members
 
 
 def is_admitted(members: Members, key: bytes) -> bool:
@@ -246,11 +249,17 @@ def _admit(
 
 
 def _expel(
-    draft: Draft, members: dict[bytes, Member], standing: Standing, action: Expel, author: bytes, id_: bytes
+    draft: Draft,
+    members: dict[bytes, Member],
+    standing: Standing,
+    action: Expel,
+    author: bytes,
+    id_: bytes,
+    appointed: frozenset[bytes],
 ) -> None:
     if author not in standing.authorities():
         raise NotApplicable("not-authority", "only an authority may expel", rule="P6")
-    if action.key in standing.authorities():
+    if action.key in standing.authorities() | appointed:
         raise NotApplicable(
             "is-authority", "an authority leaves by policy change or revocation, not by expulsion", rule="P6"
         )
@@ -263,10 +272,16 @@ def _expel(
 
 
 def apply_action(
-    draft: Draft, members: dict[bytes, Member], standing: Standing, proposal: Signed[Proposal]
+    draft: Draft,
+    members: dict[bytes, Member],
+    standing: Standing,
+    proposal: Signed[Proposal],
+    appointed: frozenset[bytes] = frozenset(),
 ) -> None:
     """Apply a proposal's ordinary action to `draft` and `members` (V7).
 
+    `appointed` are the keys that a certificate of the same snapshot makes witness or authority: they
+    cannot be expelled beside it (P6).
     Raises `NotApplicable`, with nothing changed, if its author may not or the state does not fit.
     Successions and
     policy changes are not applied here: they ride on a certificate (`gate.py`).
@@ -284,7 +299,7 @@ def apply_action(
         case Admit():
             _admit(draft, members, standing, action, proposal.key, proposal.id)
         case Expel():
-            _expel(draft, members, standing, action, proposal.key, proposal.id)
+            _expel(draft, members, standing, action, proposal.key, proposal.id, appointed)
         case _:
             raise NotApplicable(
                 "no-certificate", "a succession or policy change is listed with its certificate only"

@@ -70,7 +70,11 @@ def _judged(view: View, row: SnapshotRow, parent: Tip | None, common_id: bytes) 
         parent,
         common_id,
         Draft(view.reader, parent.branch, parent.height),
-        Ancestry(lambda height: _id_at(view, height), lambda height: view.row(height).epoch),
+        Ancestry(
+            lambda height: _id_at(view, height),
+            lambda height: view.row(height).epoch,
+            lambda id_: _holds(view, parent, id_),
+        ),
         VERIFIER,
     )
     _require_stored(view, row, dict(judged.changes))
@@ -88,6 +92,11 @@ def _judged(view: View, row: SnapshotRow, parent: Tip | None, common_id: bytes) 
 def _id_at(view: View, height: int) -> bytes | None:
     row = view.reader.snapshot_at(view.branch, height)
     return None if row is None else row.id
+
+
+def _holds(view: View, parent: Tip, id_: bytes) -> bool:
+    row = view.reader.snapshot(id_)
+    return row is not None and row.height <= parent.height and _id_at(view, row.height) == id_
 
 
 def _require_same(found: bytes, stored_as: bytes) -> None:

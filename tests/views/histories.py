@@ -110,7 +110,7 @@ class History:
             self.tip,
             self.id,
             Draft(self.store, 0, self.tip.height),
-            Ancestry(self._id_at, lambda _: 0),
+            Ancestry(self._id_at, lambda _: 0, lambda _: False),
             VERIFIER,
         )
         self.tip = judged.tip
