@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from aslp2p.artifacts.keys import KEY_PREFIX, parse_key
+from aslp2p.artifacts.text import terminal_safe
 from aslp2p.artifacts.types import Policy
+from aslp2p.errors import UserError
 from aslp2p.ledger.policy import survival
 from aslp2p.ledger.policy_file import dump_policy, policy_words
 from aslp2p.ledger.standing import Standing
@@ -66,3 +69,15 @@ def explained(view: View | None, policy: Policy) -> dict[str, Any]:
         },
         "explanation": [*survival_words(survives), grace_words(policy.grace_period_ms)],
     }
+
+
+def member_key(view: View, text: str) -> bytes:
+    """The key of the member whom `text` names: a name in the history, or a key. Raises `UserError`."""
+    key = (
+        parse_key(text)
+        if text.startswith(KEY_PREFIX)
+        else view.reader.fact(view.branch, b"n" + text.encode("utf-8", "replace"), view.height)
+    )
+    if key is None or view.member(key) is None:
+        raise UserError(f"nobody here is called {terminal_safe(text)!r}", remedy="see `asl members`")
+    return key

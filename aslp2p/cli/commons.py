@@ -1,0 +1,103 @@
+"""`asl common`: which Commons this home follows."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Any
+
+import click
+
+from aslp2p.cli.group import Group
+from aslp2p.cli.output import say, say_json, table
+from aslp2p.cli.settings import Settings, pass_settings
+from aslp2p.cli.source import Daemon, existing_home, open_source
+from aslp2p.cli.status import headline
+from aslp2p.errors import UsageError
+
+
+@click.group("common", cls=Group)
+def common_command() -> None:
+    """Which Commons this machine follows."""
+
+
+@common_command.command("list")
+@pass_settings
+def list_command(settings: Settings) -> None:
+    """The Commons that are followed here, the default marked, and foreign ones that were heard of."""
+    with open_source(settings) as source:
+        answer = source.status()
+    foreign: list[dict[str, Any]] = (answer["daemon"] or {}).get("foreign", [])
+    if settings.json:
+        say_json({"commons": answer["commons"], "foreign": foreign})
+        return
+    rows = [
+        (
+            "*" if one["default"] else " ",
+            one["id"][:12],
+            headline(one),
+        )
+        for one in answer["commons"]
+    ]
+    rows += [("?", one["id"][:12], "foreign: heard of, not followed") for one in foreign]
+    table(rows)
+
+
+@common_command.command("trust")
+@click.argument("name")
+@pass_settings
+def trust_command(settings: Settings, name: str) -> None:
+    """Make NAME (or an id) the Common that commands mean when they name none."""
+    settings.common = name
+    with open_source(settings) as source:
+        if isinstance(source, Daemon):
+            answer = source.call("common.trust")
+        else:
+            from aslp2p.cli.stopped import Stopped
+
+            assert isinstance(source, Stopped)  # noqa: S101 - the only other one there is
+            chosen = source.chosen()
+            existing_home(settings).set_default_common(chosen.id)
+            answer = {"id": chosen.id.hex(), "name": chosen.name}
+    if settings.json:
+        say_json(answer)
+        return
+    say(f"Commands mean {answer['name']} ({answer['id'][:12]}) from now on.")
+
+
+@common_command.command("forget")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_settings
+def forget_command(settings: Settings, name: str, yes: bool) -> None:
+    """Stop following NAME (or an id) and remove its files here; to come back takes a new invite."""
+    settings.common = name
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"this removes all of {name} from this machine", remedy="say --yes if you mean it"
+            )
+        click.confirm(f"Remove all of {name} from this machine?", abort=True, err=True)
+    with open_source(settings) as source:
+        if isinstance(source, Daemon):
+            answer = source.call("common.forget")
+        else:
+            answer = _forget_stopped(settings, source)
+    if settings.json:
+        say_json(answer)
+        return
+    say(f"{answer['name']} ({answer['id'][:12]}) is followed no longer.")
+
+
+def _forget_stopped(settings: Settings, source: Any) -> dict[str, Any]:
+    """Remove the folder. The shared lock is held, so no daemon starts in the middle."""
+    home = existing_home(settings)
+    chosen = source.chosen()
+    source.close()
+    folder = home.common_folder(chosen.id)
+    aside = folder.with_name(f".forgotten-{folder.name}")
+    folder.rename(aside)  # from here on it is not one of the home's Commons, whatever interrupts us
+    shutil.rmtree(aside)
+    if home.default_common() == chosen.id:
+        home.default.unlink()
+    return {"id": chosen.id.hex(), "name": chosen.name}

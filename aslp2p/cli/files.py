@@ -1,0 +1,171 @@
+"""`asl ls`, `get`, `rm`: the files of the Common, one by one."""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+import click
+
+from aslp2p.artifacts.content import chunks_of
+from aslp2p.cli.group import Command
+from aslp2p.cli.history import require_same_history
+from aslp2p.cli.output import count_text, say, say_json, size_text, table, when
+from aslp2p.cli.progress import Progress
+from aslp2p.cli.settings import Settings, pass_settings
+from aslp2p.cli.source import Source, open_daemon, open_source
+from aslp2p.cli.versions import at_option, clean_path, split_version
+from aslp2p.errors import UsageError, UserError
+
+
+@click.command("ls", cls=Command)
+@click.argument("prefix", default="", metavar="[PATH][@N]")
+@click.option("-l", "--long", "long_", is_flag=True, help="With size, version, author and date.")
+@at_option
+@pass_settings
+def ls_command(settings: Settings, prefix: str, long_: bool, at: int | None) -> None:
+    """List the files at PATH and below it, or all of them."""
+    path, version = split_version(prefix, at)
+    with open_source(settings) as source:
+        entries = listing(source, path, version)
+        if settings.json:
+            say_json({"entries": list(entries)})
+        elif long_:
+            table([_long(entry) for entry in entries])
+        else:
+            for entry in entries:
+                say(entry["path"])
+
+
+def _long(entry: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        "x" if entry["executable"] else "-",
+        size_text(entry["size"]),
+        f"@{entry['height']}",
+        entry["author"]["shown"],
+        when(entry["created_ms"]),
+        entry["path"],
+    )
+
+
+def listing(source: Source, path: str, at: int | None) -> Iterator[dict[str, Any]]:
+    """All entries at `path` and below it, of one version, by path."""
+    first = page = source.ask("ls", prefix=path, at=at)
+    while True:
+        require_same_history(first, page)
+        yield from page["entries"]
+        if page["next"] is None:
+            return
+        page = source.ask("ls", prefix=path, at=first["height"], after=page["next"])
+
+
+@click.command("get", cls=Command)
+@click.argument("path", metavar="PATH[@N]")
+@click.option("-o", "--output", metavar="FILE", help="Where to write it; `-`: standard output, as without.")
+@at_option
+@pass_settings
+def get_command(settings: Settings, path: str, output: str | None, at: int | None) -> None:
+    """Write out the file at PATH."""
+    if settings.json and output in (None, "-"):
+        raise UsageError("--json answers on standard output, where the file would go", remedy="say -o FILE")
+    wanted, version = split_version(path, at)
+    if not wanted:
+        raise UsageError(
+            "get writes out one file", remedy="name its path; a whole tree is written by `asl checkout`"
+        )
+    with open_source(settings) as source:
+        entry = source.ask("entry", path=wanted, at=version)
+        target = None if output in (None, "-") else _target(str(output), wanted)
+        if target is None:
+            _require_harmless(entry)
+            write_content(source, entry, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        else:
+            _write_file(source, entry, target)
+    if settings.json:
+        say_json({**entry, "written": target})
+
+
+def write_content(source: Source, entry: dict[str, Any], file: BinaryIO) -> None:
+    """Writes the bytes of `entry`. Raises `UserError` when they are not all here."""
+    size = entry["size"]
+    with Progress(entry["path"], size, bytes_=True) as progress:
+        for index in range(chunks_of(size)):
+            answer = source.ask("content.read", id=entry["content"], size=size, index=index)
+            data = base64.b64decode(answer["data"])
+            file.write(data)
+            progress.step(len(data))
+
+
+def _target(output: str, path: str) -> str:
+    if output.endswith("/") or os.path.isdir(output):
+        return os.path.join(output, path.rpartition("/")[2])
+    return output
+
+
+def _write_file(source: Source, entry: dict[str, Any], target: str) -> None:
+    """There whole or not at all."""
+    folder = os.path.dirname(target) or "."
+    umask = os.umask(0)
+    os.umask(umask)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=".asl-", dir=folder)
+    except OSError as error:
+        raise UserError(
+            f"cannot write into {folder} ({error.strerror})", remedy="name another file"
+        ) from None
+    try:
+        with open(descriptor, "wb") as file:
+            write_content(source, entry, file)
+            os.fchmod(file.fileno(), (0o777 if entry["executable"] else 0o666) & ~umask)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _require_harmless(entry: dict[str, Any]) -> None:
+    """Nobody wants a photograph on their terminal, nor escape sequences from others."""
+    if sys.stdout.isatty():
+        raise UsageError(
+            f"{entry['path']} ({size_text(entry['size'])}) would go to the terminal as it is",
+            remedy="say -o FILE, or pipe it somewhere",
+        )
+
+
+@click.command("rm", cls=Command)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option("-r", "--recursive", is_flag=True, help="Folders, with everything in them.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
+@pass_settings
+def rm_command(settings: Settings, paths: tuple[str, ...], recursive: bool, no_wait: bool) -> None:
+    """Remove files from the next version on; older versions keep them."""
+    from aslp2p.cli.waiting import Waiter
+
+    with open_daemon(settings) as daemon, Waiter(daemon, wait=not no_wait) as waiter:
+        for entry in [one for path in paths for one in _meant(daemon, clean_path(path), recursive)]:
+            # Only what was seen is removed: who changed it meanwhile keeps their change.
+            answer = daemon.call("remove", path=entry["path"], expects=entry["content"])
+            waiter.add(answer["proposal"], f"{entry['path']} removed")
+        waiter.finish()
+        if len(waiter.witnessed) > 1 and not settings.json:
+            say(f"{count_text(len(waiter.witnessed), 'file')} removed")
+            waiter.witnessed.clear()
+        waiter.report(settings)
+
+
+def _meant(source: Source, path: str, recursive: bool) -> list[dict[str, Any]]:
+    if not recursive:
+        if not path:
+            raise UsageError("this names everything", remedy="remove all of it with `asl rm -r .`")
+        return [source.ask("entry", path=path)]
+    found = list(listing(source, path, None))
+    if not found:
+        raise UserError(f"{path or 'the Common'} has nothing in it", remedy="see what there is with `asl ls`")
+    return found

@@ -1,0 +1,188 @@
+"""The command group: commands loaded when called, options that every command takes, and how it ends.
+
+Exit codes: 0 it worked, 1 it did not, 2 it was typed wrongly, 3 no daemon is running, 4 a person has to
+decide something. What went wrong is one line on standard error: `asl: what happened; what to type`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from aslp2p.artifacts.text import terminal_safe
+from aslp2p.cli.settings import Settings
+from aslp2p.errors import AslError
+
+COMMANDS = {
+    "init": ("begin", "Found a Common; this machine is its first witness."),
+    "join": ("begin", "Join a Common with an invite."),
+    "invite": ("begin", "Make an invite for another machine."),
+    "self": ("begin", "Show this machine's key and name."),
+    "up": ("up", "Run the daemon in the foreground."),
+    "status": ("status", "What is going on."),
+    "peers": ("status", "Which machines are linked."),
+    "put": ("put", "Put files into the Common."),
+    "get": ("files", "Write out one file, of any version."),
+    "rm": ("files", "Remove files."),
+    "ls": ("files", "List files."),
+    "checkout": ("checkout", "Write out the whole tree, of any version."),
+    "log": ("history", "The history, newest first."),
+    "show": ("history", "One version, file or proposal."),
+    "diff": ("history", "What changed between two versions."),
+    "proposals": ("history", "What waits for the witness, and what it refused."),
+    "members": ("people", "Who is in; admit and expel."),
+    "policy": ("people", "Who may replace the witness."),
+    "common": ("commons", "Which Commons this machine follows."),
+    "verify": ("verify", "Judge the whole history again."),
+    "fsck": ("verify", "Look for damage in what is stored."),
+    "version": ("version", "Which version this is."),
+    "completion": ("version", "Shell completion."),
+}
+"""Command to the module that has it and what it does in one line."""
+
+INTERRUPTED = 130
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(context.ensure_object(Settings), name, value)
+
+    return callback
+
+
+def _common_options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--home"],
+            metavar="DIR",
+            expose_value=False,
+            callback=_set("home"),
+            help="Another home than the usual one.",
+        ),
+        click.Option(
+            ["--common"],
+            metavar="NAME|ID",
+            expose_value=False,
+            callback=_set("common"),
+            help="Which Common, when there are several.",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set("json"),
+            help="Answer in JSON, for scripts.",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set("debug"),
+            help="Show where an error came from.",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command with the options that all of them have."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params += _common_options()
+
+
+class Group(click.Group):
+    """A command with subcommands, and the options that all of them have."""
+
+    command_class = Command
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params += _common_options()
+
+
+class Asl(Group):
+    """The program itself."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"aslp2p.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+    def main(
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, *more: Any, **extra: Any
+    ) -> Any:
+        """Runs one command and ends the process with its exit code."""
+        extra["standalone_mode"] = False
+        code = _run(lambda: super(Asl, self).main(args, prog_name or "asl", *more, **extra), args)
+        sys.exit(code)
+
+
+def _run(run: Callable[[], Any], args: Sequence[str] | None) -> int:
+    debug = "--debug" in (sys.argv if args is None else args)
+    try:
+        code = run()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "asl"
+        message = error.format_message().rstrip(".")
+        complain(message[:1].lower() + message[1:], f"see `{where} --help`")
+        return error.exit_code
+    except click.Abort:
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _gone()
+    except AslError as error:
+        if debug:
+            raise
+        complain(error.message, error.remedy)
+        return int(getattr(error, "exit_code", 1))
+    except OSError as error:
+        if debug:
+            raise
+        complain(
+            f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", "see `--debug`"
+        )
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        complain(f"this is a mistake of ours: {type(error).__name__}: {error}", "see where with `--debug`")
+        return 1
+
+
+def complain(message: str, remedy: str = "") -> None:
+    """One line on standard error, whatever is in it."""
+    text = f"asl: {message}{'; ' if remedy else ''}{remedy}"
+    click.echo(terminal_safe(" ".join(text.splitlines())), err=True)
+
+
+def _gone() -> int:
+    """Whoever read our output has enough; nothing more is written, at exit neither."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1
+
+
+@click.command(cls=Asl, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """One shared, signed history on your own machines, with a notary that can be replaced.
+
+    Begin with `asl init NAME` and `asl up`; on the next machine with `asl join INVITE`. A version is written
+    PATH@42 or @42.
+    """

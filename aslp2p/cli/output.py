@@ -1,0 +1,63 @@
+"""What goes to the terminal: JSON or lines, safe whatever names and texts hold; how figures are written."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from aslp2p.artifacts.text import terminal_safe
+
+_UNITS = ("B", "KiB", "MiB", "GiB")
+
+
+def say(line: str = "") -> None:
+    """One line on standard output; what could control a terminal is shown as an escape."""
+    click.echo(terminal_safe(line))
+
+
+def note(line: str) -> None:
+    """One line on standard error, for what is not the answer itself."""
+    click.echo(terminal_safe(line), err=True)
+
+
+def say_json(value: Any) -> None:
+    """The answer for scripts: one JSON value, ASCII."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def table(rows: Iterable[Sequence[str]]) -> None:
+    """Lines in columns as wide as they need to be; the last one is not padded."""
+    safe = [[terminal_safe(cell) for cell in row] for row in rows]
+    widths = (
+        [max(map(len, column)) for column in zip(*(row[:-1] for row in safe), strict=True)] if safe else []
+    )
+    for row in safe:
+        click.echo(
+            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        )
+
+
+def when(milliseconds: int) -> str:
+    """A wall clock's milliseconds as local time, to the minute."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
+    except (OverflowError, ValueError, OSError):
+        return f"{milliseconds} ms"
+
+
+def size_text(size: int) -> str:
+    """A number of bytes, short: `512 B`, `1.5 MiB`."""
+    amount, unit = float(size), 0
+    while amount >= 1024 and unit < len(_UNITS) - 1:
+        amount /= 1024
+        unit += 1
+    return f"{size} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+def count_text(count: int, one: str, many: str = "") -> str:
+    """`1 file`, `3 files`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,239 @@
+"""`asl put`: files into the Common, small ones several at once, large ones in chunks."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import click
+
+from aslp2p.cli.files import listing
+from aslp2p.cli.group import Command
+from aslp2p.cli.output import count_text, note, say, say_json, size_text
+from aslp2p.cli.progress import Progress
+from aslp2p.cli.settings import Settings, pass_settings
+from aslp2p.cli.source import Daemon, open_daemon
+from aslp2p.cli.waiting import Waiter
+from aslp2p.cli.walking import STDIN, Item, Walk
+from aslp2p.control.protocol import RemoteError
+from aslp2p.errors import UsageError
+from aslp2p.limits import CHUNK_BYTES, ID_BYTES
+
+NOTHING = "nothing"
+_BATCH_FILES = 64
+_BATCH_BYTES = 8 * CHUNK_BYTES
+_PROBLEMS_SHOWN = 20
+
+
+@click.command("put", cls=Command)
+@click.argument("paths", nargs=-1, required=True, metavar="SRC… DEST")
+@click.option("-r", "--recursive", is_flag=True, help="Folders, with everything in them.")
+@click.option("--expect", metavar="ID|nothing", help="Only if this content is there now.")
+@click.option(
+    "--if-unchanged", is_flag=True, help="Only over what is there now, as far as this machine knows."
+)
+@click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
+@pass_settings
+def put_command(
+    settings: Settings,
+    paths: tuple[str, ...],
+    recursive: bool,
+    expect: str | None,
+    if_unchanged: bool,
+    no_wait: bool,
+) -> None:
+    """Put files into the Common.
+
+    As in `asl put cat.jpg photos/`, `asl put -r photos/ photos/`, `asl put - notes.txt`. A DEST with a slash
+    at its end is a folder; a SRC with one means what is in it.
+    """
+    if len(paths) < 2:
+        raise UsageError(f"where to is {paths[0]} to be put", remedy=f"type: asl put {paths[0]} PATH")
+    if expect is not None and if_unchanged:
+        raise UsageError("--expect and --if-unchanged say two things", remedy="use one of them")
+    expects = _expected(expect)
+    walk = Walk(paths[:-1], paths[-1], recursive=recursive)
+    with open_daemon(settings) as daemon, Waiter(daemon, wait=not no_wait) as waiter:
+        known = {one["path"]: one["content"] for one in listing(daemon, "", None)} if if_unchanged else None
+        putting = _Putting(daemon, waiter, walk, expects, known)
+        putting.run()
+        waiter.finish()
+    _report(settings, putting, waiter, walk)
+
+
+def _expected(expect: str | None) -> str | None:
+    if expect in (None, NOTHING):
+        return None if expect is None else ""
+    assert expect is not None  # noqa: S101 - for the type checker
+    if len(expect) != 2 * ID_BYTES or set(expect) - set("0123456789abcdef"):
+        raise UsageError(
+            f"--expect {expect} is no content id", remedy="see `asl show PATH`, or write: --expect nothing"
+        )
+    return expect
+
+
+class _Putting:
+    """One run over the files; what it counts is for the report."""
+
+    def __init__(
+        self, daemon: Daemon, waiter: Waiter, walk: Walk, expects: str | None, known: dict[str, str] | None
+    ) -> None:
+        self._daemon = daemon
+        self._waiter = waiter
+        self._walk = walk
+        self._expects = expects
+        self._known = known
+        self._types = mimetypes.MimeTypes(filenames=())  # the same on every machine
+        self._batch: list[tuple[str, tuple[str, dict[str, Any]]]] = []
+        self._batch_bytes = 0
+        self._noted = 0
+        self.put = 0
+        self.bytes = 0
+        self.unchanged = 0
+
+    def run(self) -> None:
+        """Everything that the walk finds."""
+        with Progress("putting", bytes_=True) as progress:
+            for item in self._walk:
+                try:
+                    self._item(item, progress)
+                except OSError as error:
+                    self._walk.problems.append(f"{item.source}: {error.strerror}")
+                self._note_problems()
+            self._flush()
+        self._note_problems()
+
+    def _item(self, item: Item, progress: Progress) -> None:
+        if item.source == STDIN:
+            self._file(sys.stdin.buffer, item.path, False, progress)
+            return
+        # Not blocking, in case it has become a pipe since we looked.
+        with open(os.open(item.source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                self._walk.skipped.append(f"{item.source}: no file any more")
+                return
+            self._file(file, item.path, bool(mode & stat.S_IXUSR), progress)
+
+    def _file(self, file: BinaryIO, path: str, executable: bool, progress: Progress) -> None:
+        first = _read(file)
+        params: dict[str, Any] = {
+            "path": path,
+            "executable": executable,
+            "media_type": self._types.guess_type(path)[0] or "",
+            "expects": self._expects if self._known is None else self._known.get(path, ""),
+            "skip_same": True,
+        }
+        if len(first) == CHUNK_BYTES and (second := _read(file)):
+            self._flush()
+            self._large(first, second, file, params, progress)
+            return
+        progress.step(len(first))
+        self._batch.append((path, self._daemon.request("put", data=_base64(first), **params)))
+        self._batch_bytes += len(first)
+        if len(self._batch) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, self._batch, self._batch_bytes = self._batch, [], 0
+        answers = self._daemon.client.call_many([request for _, request in batch])
+        for (path, _), answer in zip(batch, answers, strict=True):
+            if isinstance(answer, RemoteError):
+                self._walk.problems.append(f"{path}: {answer}")
+            else:
+                self._done(path, answer)
+
+    def _large(
+        self, first: bytes, second: bytes, file: BinaryIO, params: dict[str, Any], progress: Progress
+    ) -> None:
+        client = self._daemon.client
+        upload = self._daemon.call("upload.begin")["upload"]
+        offset = 0
+        for chunk in _chunks(first, second, file):
+            client.call("upload.chunk", upload=upload, offset=offset, data=_base64(chunk))
+            offset += len(chunk)
+            progress.step(len(chunk))
+        try:
+            answer = client.call("upload.put", upload=upload, **params)
+        except RemoteError as error:
+            self._walk.problems.append(f"{params['path']}: {error}")
+            return
+        self._done(params["path"], answer)
+
+    def _done(self, path: str, answer: dict[str, Any]) -> None:
+        if answer["proposal"] is None:
+            self.unchanged += 1
+            return
+        self.put += 1
+        self.bytes += answer["size"]
+        self._waiter.add(answer["proposal"], path)
+
+    def _note_problems(self) -> None:
+        """What cannot be taken is said as it is found, up to a bound."""
+        for problem in self._walk.problems[self._noted : _PROBLEMS_SHOWN]:
+            note(f"asl: {problem}")
+        self._noted = len(self._walk.problems)
+
+
+def _chunks(first: bytes, second: bytes, file: BinaryIO) -> Iterator[bytes]:
+    yield first
+    yield second
+    while chunk := _read(file):
+        yield chunk
+
+
+def _read(file: BinaryIO) -> bytes:
+    """The next chunk, whole unless the file ends."""
+    parts = []
+    left = CHUNK_BYTES
+    while left and (data := file.read(left)):
+        parts.append(data)
+        left -= len(data)
+    return b"".join(parts)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _report(settings: Settings, putting: _Putting, waiter: Waiter, walk: Walk) -> None:
+    if settings.json:
+        say_json(
+            {
+                "put": putting.put,
+                "bytes": putting.bytes,
+                "unchanged": putting.unchanged,
+                **waiter.as_json(),
+                "skipped": walk.skipped,
+                "problems": walk.problems,
+            }
+        )
+    else:
+        for skipped in walk.skipped[:_PROBLEMS_SHOWN]:
+            note(f"skipped {skipped}")
+        if len(walk.skipped) > _PROBLEMS_SHOWN:
+            note(f"skipped {len(walk.skipped) - _PROBLEMS_SHOWN} more")
+        if len(walk.problems) > _PROBLEMS_SHOWN:
+            note(f"asl: {len(walk.problems) - _PROBLEMS_SHOWN} more could not be put")
+        _say_sum(putting, waiter)
+        waiter.note_others()
+    if walk.problems or waiter.refused:
+        raise click.exceptions.Exit(1)
+
+
+def _say_sum(putting: _Putting, waiter: Waiter) -> None:
+    heights = [height for _, _, height in waiter.witnessed if height is not None]
+    if len(waiter.witnessed) == 1 and not putting.unchanged:
+        say(f"{waiter.witnessed[0][1]}, at @{waiter.witnessed[0][2]}")
+        return
+    same = f", {putting.unchanged} unchanged" if putting.unchanged else ""
+    if heights:
+        files = f"{count_text(len(heights), 'file')} of {putting.put}"
+        say(f"{files} put ({size_text(putting.bytes)}){same}, at @{max(heights)}")
+    elif putting.put or putting.unchanged:
+        say(f"{count_text(putting.put, 'file')} proposed ({size_text(putting.bytes)}){same}")

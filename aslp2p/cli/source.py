@@ -1,0 +1,92 @@
+"""Where a command's answers come from: the running daemon, or the store of a stopped home.
+
+Both answer the same questions (`aslp2p.views.queries`) in the same words, so a command does not care which it
+has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from aslp2p.cli.settings import Settings
+from aslp2p.control.client import Client
+from aslp2p.errors import NoDaemon, UserError
+from aslp2p.home import Home
+
+
+class Source(Protocol):
+    """Answers about the Commons of one home."""
+
+    live: bool
+    """Whether a daemon answers."""
+
+    def ask(self, question: str, **params: Any) -> dict[str, Any]:
+        """The answer to one of `views.queries` about the Common that the command means."""
+
+    def status(self) -> dict[str, Any]:
+        """What `status` answers (`docs/control.md`); `daemon` is null for a stopped home."""
+
+
+class Daemon:
+    """The running daemon as a `Source`, and for what only it can do."""
+
+    live = True
+
+    def __init__(self, client: Client, common: str) -> None:
+        self.client = client
+        self._common = common
+
+    def ask(self, question: str, **params: Any) -> dict[str, Any]:
+        return self.call(question, **params)
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """The answer to a method that is about one Common."""
+        answer: dict[str, Any] = self.client.call(method, common=self._common, **params)
+        return answer
+
+    def request(self, method: str, **params: Any) -> tuple[str, dict[str, Any]]:
+        """The same as a request for `Client.call_many`."""
+        return method, {"common": self._common, **params}
+
+    def status(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.client.call("status")
+        return answer
+
+
+def home_of(settings: Settings) -> Home:
+    """The home that the options name; it may not exist."""
+    return Home.locate(settings.home)
+
+
+def existing_home(settings: Settings) -> Home:
+    """The home, which is there. Raises `UserError` with how to make one."""
+    home = home_of(settings)
+    if not home.exists():
+        raise UserError(f"there is no home at {home}", remedy="type `asl init NAME` or `asl join INVITE`")
+    return home
+
+
+@contextmanager
+def open_source(settings: Settings) -> Iterator[Source]:
+    """The daemon if one is running, else the stopped home's stores, which nobody writes meanwhile."""
+    home = existing_home(settings)
+    try:
+        client = Client.of_home(str(home))
+    except NoDaemon:
+        from aslp2p.cli.stopped import Stopped, reading_alone  # msgspec, PyNaCl and SQLite load only here
+
+        with reading_alone(home), Stopped(home, settings.common) as stopped:
+            yield stopped
+        return
+    with client:
+        yield Daemon(client, settings.common)
+
+
+@contextmanager
+def open_daemon(settings: Settings) -> Iterator[Daemon]:
+    """The running daemon. Raises `NoDaemon` when there is none."""
+    home = existing_home(settings)
+    with Client.of_home(str(home)) as client:
+        yield Daemon(client, settings.common)

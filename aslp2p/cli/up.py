@@ -1,0 +1,56 @@
+"""`asl up`: the daemon in the foreground. The only command that loads trio."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from aslp2p.cli.group import Command
+from aslp2p.cli.settings import Settings, pass_settings
+from aslp2p.cli.source import existing_home
+from aslp2p.errors import UsageError, UserError
+
+
+@click.command("up", cls=Command)
+@click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port; 0: any free one.")
+@click.option(
+    "--listen", multiple=True, metavar="ADDRESS", help="Listen on this address only; may be repeated."
+)
+@click.option("--no-mdns", is_flag=True, help="Neither announce this machine on the LAN nor look for others.")
+@click.option("--peer", multiple=True, metavar="HOST:PORT", help="Dial this machine too; may be repeated.")
+@pass_settings
+def up_command(
+    settings: Settings, port: int | None, listen: tuple[str, ...], no_mdns: bool, peer: tuple[str, ...]
+) -> None:
+    """Run the daemon in the foreground, until it is interrupted."""
+    from aslp2p.home.config import KEYS, load_config
+
+    home = existing_home(settings)
+    home.check()
+    if not home.commons():
+        raise UserError(
+            f"{home} follows no Common yet", remedy="type `asl init NAME` or `asl join INVITE` first"
+        )
+    config = load_config(home)
+    given: dict[str, object] = {}
+    for option, key, value in (
+        ("--listen", "listen.addresses", list(listen)),
+        ("--peer", "peers.static", list(peer)),
+    ):
+        if value:
+            try:
+                given[key.replace(".", "_")] = KEYS[key].read(value)
+            except ValueError:
+                raise UsageError(f"{option} {' '.join(value)} is not {KEYS[key].allowed}") from None
+    if "peers_static" in given:
+        given["peers_static"] = tuple(
+            dict.fromkeys((*config.peers_static, *KEYS["peers.static"].read(list(peer))))
+        )
+    if port is not None:
+        given["listen_port"] = port
+    if no_mdns:
+        given["mdns_enabled"] = False
+    from aslp2p.daemon.main import run
+
+    run(home, dataclasses.replace(config, **given))  # type: ignore[arg-type]

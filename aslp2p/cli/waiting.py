@@ -1,0 +1,148 @@
+"""Waiting until the witness has listed, or refused, what was proposed.
+
+The daemon tells of each proposal that is settled (topic `proposal`). Events may be lost to a slow reader, so
+while nothing comes the daemon is asked what has become of those that wait. Whoever cannot reach the witness
+is told so and does not wait: the proposal stays, and is listed when the witness returns.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+from aslp2p.cli.output import count_text, note, say, say_json
+from aslp2p.cli.settings import Settings
+from aslp2p.cli.source import Daemon
+from aslp2p.control.client import NoAnswer, Subscription
+from aslp2p.limits import PUTS_IN_FLIGHT_MAX
+
+LOOK_S = 0.5
+"""Without an event for so long, the daemon is asked."""
+UNREACHABLE_S = 2.0
+"""How long nothing may move before a witness that is not linked is not waited for."""
+STUCK_S = 30.0
+"""The same for one that is."""
+
+
+class Waiter:
+    """Proposals under way, each with the words for when it is done; use as a context manager."""
+
+    def __init__(self, daemon: Daemon, *, wait: bool = True) -> None:
+        self._daemon = daemon
+        self._wait = wait
+        self._events: Subscription | None = None
+        self._moved = time.monotonic()
+        self._given_up = False
+        self.pending: dict[str, str] = {}
+        self.witnessed: list[tuple[str, str, int | None]] = []
+        """(id, words, height)"""
+        self.refused: list[tuple[str, str, str, str]] = []
+        """(id, words, code, reason)"""
+
+    def __enter__(self) -> Self:
+        if self._wait:
+            self._events = self._daemon.client.subscribe(["proposal"], timeout_s=LOOK_S)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._events is not None:
+            self._events.close()
+
+    def add(self, proposal: str, words: str) -> None:
+        """Wait for `proposal` too, not letting more than `PUTS_IN_FLIGHT_MAX` wait at once."""
+        if not self.pending:
+            self._moved = time.monotonic()
+        self.pending[proposal] = words
+        self._until(PUTS_IN_FLIGHT_MAX - 1)
+
+    def finish(self) -> None:
+        """Wait until nothing is pending that can be waited for."""
+        self._until(0)
+
+    def _until(self, count: int) -> None:
+        while self._events is not None and not self._given_up and len(self.pending) > count:
+            try:
+                event = next(self._events)
+            except NoAnswer:
+                self._look()
+                continue
+            if event.get("topic") == "overflow":
+                self._look()
+            elif event.get("id") in self.pending:
+                self._settle(event)
+
+    def _settle(self, state: dict[str, Any]) -> None:
+        id_ = state["id"]
+        if state["state"] == "witnessed":
+            self.witnessed.append((id_, self.pending.pop(id_), state.get("height")))
+        elif state["state"] == "rejected":
+            self.refused.append((id_, self.pending.pop(id_), state.get("code", ""), state.get("text", "")))
+        else:
+            return
+        self._moved = time.monotonic()
+
+    def _look(self) -> None:
+        for state in self._daemon.ask("settled", ids=list(self.pending)[:PUTS_IN_FLIGHT_MAX])["settled"]:
+            self._settle(state)
+        still = time.monotonic() - self._moved
+        if self.pending and (still > STUCK_S or (still > UNREACHABLE_S and not self._witness_is_reachable())):
+            self._given_up = True
+
+    def _witness_is_reachable(self) -> bool:
+        witness = self._daemon.ask("summary")["witness"]
+        links = self._daemon.call("peers")["peers"]
+        return witness["self"] or any(link["key"] == witness["key"] for link in links)
+
+    # --- saying what came of it -------------------------------------------------------------------
+
+    def report(self, settings: Settings) -> None:
+        """Says what became of each of a few proposals; ends with 1 if one was refused."""
+        if settings.json:
+            say_json(self.as_json())
+        else:
+            for _, words, height in self.witnessed:
+                say(f"{words}, at @{height}")
+            self.note_others()
+        if self.refused:
+            raise click.exceptions.Exit(1)
+
+    def note_others(self) -> None:
+        """Lines for what was refused and for what is pending."""
+        for _, words, code, reason in self.refused[:20]:
+            note(f"refused: {words}: {reason} ({code})")
+        if len(self.refused) > 20:
+            note(f"refused: {len(self.refused) - 20} more; see `asl proposals`")
+        if self.pending:
+            note(self._pending_words())
+
+    def _pending_words(self) -> str:
+        what = count_text(len(self.pending), "proposal")
+        if not self._wait:
+            return f"pending: {what}; see `asl proposals`"
+        witness = self._daemon.ask("summary")["witness"]
+        if self._witness_is_reachable():
+            return (
+                f"pending: {what}; the witness ({witness['shown']}) has not answered yet; see `asl proposals`"
+            )
+        return (
+            f"pending: the witness ({witness['shown']}) is not reachable; "
+            f"{what} will be witnessed when it returns"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What became of each, for scripts."""
+        return {
+            "witnessed": [
+                {"proposal": id_, "what": words, "height": at} for id_, words, at in self.witnessed
+            ],
+            "rejected": [
+                {"proposal": id_, "what": words, "code": code, "reason": reason}
+                for id_, words, code, reason in self.refused
+            ],
+            "pending": [{"proposal": id_, "what": words} for id_, words in self.pending.items()],
+        }

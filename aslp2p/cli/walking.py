@@ -1,0 +1,121 @@
+"""Which files `asl put` means, and what they are called in the Common.
+
+asl put cat.jpg photos/          photos/cat.jpg         a DEST with a slash at its end is a folder asl put
+cat.jpg photos/c.jpg     photos/c.jpg asl put -r photos/ photos/       photos/…               a SRC with a
+slash at its end means what is in it asl put -r photos archive/       archive/photos/… asl put -r photos
+archive        archive/…              a DEST without one is what the folder is called there
+
+Symbolic links inside a folder are skipped (one given by name is followed), as are sockets, pipes and devices.
+What cannot be taken is a problem of its own and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from aslp2p.artifacts.text import path_problem
+from aslp2p.cli.versions import clean_path
+from aslp2p.errors import UsageError
+
+STDIN = "-"
+
+
+class Item(NamedTuple):
+    """One file to put: where it is here (`-`: standard input), and its path in the Common."""
+
+    source: str
+    path: str
+
+
+class Walk:
+    """The files of one `asl put`. Iterate; `problems` and `skipped` grow on the way, each one line."""
+
+    def __init__(self, sources: Sequence[str], dest: str, *, recursive: bool) -> None:
+        self._sources = sources
+        self._into = dest.endswith("/") or dest in (".", "./")
+        self._dest = clean_path(dest)
+        self._recursive = recursive
+        self._seen: dict[str, str] = {}
+        self.problems: list[str] = []
+        self.skipped: list[str] = []
+        if len(sources) > 1 and not self._into:
+            raise UsageError(f"{dest} is to hold several files", remedy=f"write it as a folder: {dest}/")
+        if STDIN in sources and self._into:
+            raise UsageError("standard input has no name of its own", remedy="write the whole path after -")
+
+    def __iter__(self) -> Iterator[Item]:
+        for source in self._sources:
+            yield from self._source(source)
+
+    def _source(self, source: str) -> Iterator[Item]:
+        if source == STDIN:
+            yield from self._checked(source, self._dest)
+            return
+        try:
+            mode = os.stat(source).st_mode
+        except OSError as error:
+            self.problems.append(f"{_shown(source)}: {error.strerror}")
+            return
+        contents = source.endswith("/") or os.path.basename(source) in (".", "..")
+        name = os.path.basename(source.rstrip("/"))
+        target = _joined(self._dest, name) if self._into and not contents else self._dest
+        if stat.S_ISDIR(mode):
+            if not self._recursive:
+                self.problems.append(f"{_shown(source)} is a folder; put it with -r")
+                return
+            yield from self._folder(source, target)
+        elif stat.S_ISREG(mode):
+            yield from self._checked(source, target)
+        else:
+            self.problems.append(f"{_shown(source)} is no file")
+
+    def _folder(self, folder: str, target: str) -> Iterator[Item]:
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            self.problems.append(f"{_shown(folder)}: {error.strerror}")
+            return
+        for entry in entries:
+            path = _joined(target, entry.name)
+            try:
+                if entry.is_symlink():
+                    self.skipped.append(f"{_shown(entry.path)}: a symbolic link")
+                elif entry.is_dir():
+                    yield from self._folder(entry.path, path)
+                elif entry.is_file():
+                    yield from self._checked(entry.path, path)
+                else:
+                    self.skipped.append(f"{_shown(entry.path)}: a pipe, socket or device")
+            except OSError as error:
+                self.problems.append(f"{_shown(entry.path)}: {error.strerror}")
+
+    def _checked(self, source: str, path: str) -> Iterator[Item]:
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            self.problems.append(f"{_shown(source)}: its name is not UTF-8; rename it")
+            return
+        path = unicodedata.normalize("NFC", path)
+        if problem := path_problem(path):
+            self.problems.append(f"{_shown(source)}: this cannot be its path, it is {problem}")
+        elif path in self._seen:
+            self.problems.append(
+                f"{_shown(source)}: {path} is what {_shown(self._seen[path])} is called already"
+            )
+        else:
+            self._seen[path] = source
+            yield Item(source, path)
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _shown(path: str) -> str:
+    """A path of this machine for a message, whatever bytes it holds."""
+    return path if path.isprintable() else ascii(path)

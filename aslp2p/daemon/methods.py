@@ -1,0 +1,359 @@
+"""What the control socket can be asked (`docs/control.md` has the table).
+
+Every method is an ordinary annotated function; `typed` checks its parameters. A method about one Common takes
+`common`: a name, 4 or more digits of an id, or nothing for the default. The questions in `views.queries`
+become methods as they are, so a stopped home and a running daemon answer alike.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import inspect
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Protocol, TypeVar
+
+import trio
+from msgspec import Meta
+
+from aslp2p import __version__
+from aslp2p.artifacts.content import Content, ContentBuilder
+from aslp2p.artifacts.invite import Hint, Invite
+from aslp2p.artifacts.keys import key_text
+from aslp2p.artifacts.types import Action, Admit, Expel, Put, Remove
+from aslp2p.core.inputs import AddContent, Command, MakeToken, Propose, Withdraw
+from aslp2p.daemon.control_methods import Method, typed
+from aslp2p.daemon.uploads import Uploads
+from aslp2p.errors import UsageError, UserError
+from aslp2p.home import Home
+from aslp2p.home.names import name_is_chosen
+from aslp2p.ledger.joining import read_belonging
+from aslp2p.ledger.reader import Reader
+from aslp2p.ledger.state import Entry, path_key, unpack
+from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION, UINT_MAX
+from aslp2p.views.actions import action_from_json, parse_id
+from aslp2p.views.commons import Followed, choose_common, common_status
+from aslp2p.views.people import member_key
+from aslp2p.views.queries import QUERIES
+from aslp2p.views.view import View
+
+T = TypeVar("T")
+Uint = Annotated[int, Meta(ge=0, le=UINT_MAX)]
+ExpectsText = str | None
+"""null: anything may be there; "": nothing may; else the id that must be there."""
+
+
+class Node(Protocol):
+    """One Common in the running daemon."""
+
+    @property
+    def id(self) -> bytes: ...
+
+    @property
+    def name(self) -> str: ...
+
+    async def query(self, function: Callable[[Reader], T], /) -> T:
+        """What `function` answers in the store's thread, between two batches."""
+
+    async def command(self, command: Command, /) -> Any:
+        """The answer of `NodeCore.step`, once it is on disk. Raises `UserError`, and nothing has changed."""
+
+    def live(self) -> dict[str, Any]:
+        """What only the running node knows (see `docs/control.md`): links, catch-up, addresses, warnings …"""
+
+
+class Daemon(Protocol):
+    """The running daemon, as its methods need it."""
+
+    @property
+    def home(self) -> Home: ...
+
+    @property
+    def own_key(self) -> bytes: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def started_ms(self) -> int: ...
+
+    @property
+    def nodes(self) -> Mapping[bytes, Node]: ...
+
+    async def open_common(self, common_id: bytes, /) -> None:
+        """Start following a Common whose folder `init` or `join` has made; one that runs learns of a new
+        invite.
+        """
+
+    async def forget(self, common_id: bytes, /) -> None:
+        """Stop following a Common and remove its folder."""
+
+    def stop(self) -> None:
+        """End the daemon cleanly, soon after this returns."""
+
+
+def control_methods(daemon: Daemon) -> dict[str, Method]:
+    """Every method by its name."""
+    methods = _Methods(daemon)
+    table: dict[str, Callable[..., Awaitable[Any]]] = {
+        "version": methods.version,
+        "status": methods.status,
+        "stop": methods.stop,
+        "commons": methods.commons,
+        "common.open": methods.common_open,
+        "common.forget": methods.common_forget,
+        "common.trust": methods.common_trust,
+        "peers": methods.peers,
+        "invite": methods.invite,
+        "propose": methods.propose,
+        "withdraw": methods.withdraw,
+        "put": methods.put,
+        "remove": methods.remove,
+        "admit": methods.admit,
+        "expel": methods.expel,
+        "upload.begin": methods.upload_begin,
+        "upload.chunk": methods.upload_chunk,
+        "upload.put": methods.upload_put,
+    }
+    made = {name: typed(function) for name, function in table.items()}
+    made.update((name, typed(methods.asking(function))) for name, function in QUERIES.items())
+    return made
+
+
+class _Methods:
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._uploads = Uploads()
+
+    # --- the daemon and its Commons ---------------------------------------------------------------
+
+    async def version(self) -> dict[str, Any]:
+        return {"version": __version__, "protocol": PROTOCOL_VERSION}
+
+    async def status(self) -> dict[str, Any]:
+        daemon = self._daemon
+        default, chosen = daemon.home.default_common(), name_is_chosen(daemon.home)
+
+        def about(reader: Reader) -> dict[str, Any]:
+            return common_status(reader, own_key=daemon.own_key, name_chosen=chosen, default=default)
+
+        commons = []
+        for node in list(daemon.nodes.values()):
+            commons.append({**await node.query(about), "live": node.live()})
+        return {
+            "daemon": {
+                "version": __version__,
+                "pid": os.getpid(),
+                "port": daemon.port,
+                "started_ms": daemon.started_ms,
+                "home": str(daemon.home),
+                "key": key_text(daemon.own_key),
+            },
+            "commons": commons,
+        }
+
+    async def stop(self) -> dict[str, Any]:
+        self._daemon.stop()
+        return {}
+
+    async def commons(self) -> dict[str, Any]:
+        default = self._daemon.home.default_common()
+        return {
+            "commons": [
+                {"id": node.id.hex(), "name": node.name, "default": node.id == default}
+                for node in self._daemon.nodes.values()
+            ]
+        }
+
+    async def common_open(self, id: str) -> dict[str, Any]:
+        await self._daemon.open_common(parse_id(id))
+        return {}
+
+    async def common_forget(self, common: str) -> dict[str, Any]:
+        node = self._node(common)
+        await self._daemon.forget(node.id)
+        return {"id": node.id.hex(), "name": node.name}
+
+    async def common_trust(self, common: str) -> dict[str, Any]:
+        node = self._node(common)
+        await trio.to_thread.run_sync(self._daemon.home.set_default_common, node.id)
+        return {"id": node.id.hex(), "name": node.name}
+
+    async def peers(self, common: str = "") -> dict[str, Any]:
+        """Who is linked, with the names that the history has for them."""
+        node = self._node(common)
+        live = node.live()
+        links: list[dict[str, Any]] = live.get("links", [])
+
+        def named(reader: Reader) -> list[dict[str, Any]]:
+            status = common_status(reader, own_key=self._daemon.own_key, name_chosen=False, default=None)
+            if status["height"] is None:
+                return [{**link, "name": ""} for link in links]
+            view = self._view(reader)
+            return [{**link, "name": view.label(bytes.fromhex(link["key"][-64:]))} for link in links]
+
+        return {"peers": await node.query(named), "addresses": live.get("addresses", [])}
+
+    async def invite(self, common: str = "", expires_ms: Uint = 86_400_000, uses: Uint = 0) -> dict[str, Any]:
+        """A new invite; `expires_ms` is how long it is good from now on, `uses` 0 means any number of
+        machines.
+        """
+        node = self._node(common)
+        until_ms = int(time.time() * 1000) + expires_ms
+        token = await node.command(MakeToken(until_ms, uses))
+        belonging = await node.query(read_belonging)
+        if belonging is None:
+            raise UserError("this Common is not whole here yet", remedy="try again when it is")
+        hints = tuple(map(_hint, node.live().get("addresses", [])[:INVITE_HINTS_MAX]))
+        invite = Invite(node.id, belonging.name, belonging.network_secret, token, hints)
+        return {"invite": invite.encode(), "name": belonging.name, "expires_ms": until_ms, "uses": uses}
+
+    # --- proposing --------------------------------------------------------------------------------
+
+    async def propose(self, action: dict[str, Any], common: str = "") -> dict[str, Any]:
+        return await self._propose(self._node(common), action_from_json(action))
+
+    async def withdraw(self, id: str, common: str = "") -> dict[str, Any]:
+        return {"withdrawn": await self._node(common).command(Withdraw(parse_id(id)))}
+
+    async def remove(self, path: str, common: str = "", expects: ExpectsText = None) -> dict[str, Any]:
+        return await self._propose(self._node(common), _made(Remove, path, _expects(expects)))
+
+    async def admit(self, key: str, name: str, common: str = "") -> dict[str, Any]:
+        action = action_from_json({"kind": "admit", "key": key, "name": name})
+        assert isinstance(action, Admit)  # noqa: S101 - of the kind asked for
+        return await self._propose(self._node(common), action)
+
+    async def expel(self, member: str, common: str = "") -> dict[str, Any]:
+        node = self._node(common)
+        key = await node.query(lambda reader: member_key(self._view(reader), member))
+        return await self._propose(node, Expel(key))
+
+    async def put(
+        self,
+        path: str,
+        data: str,
+        common: str = "",
+        executable: bool = False,
+        media_type: str = "",
+        expects: ExpectsText = None,
+        skip_same: bool = False,
+    ) -> dict[str, Any]:
+        """Put at most 1 MiB, in base64, at `path`; larger files are uploaded."""
+        node = self._node(common)
+        raw = _unbase64(data)
+        if len(raw) > CHUNK_BYTES:
+            raise UsageError(
+                "data has more than 1 MiB", remedy="use upload.begin, upload.chunk and upload.put"
+            )
+        builder = ContentBuilder()
+        pieces = builder.feed(raw)
+        content = builder.finish()
+        action = _made(Put, path, content.id, content.size, media_type, executable, _expects(expects))
+        if skip_same and await node.query(lambda reader: self._is_there(reader, action)):
+            return _unchanged(content)
+        await node.command(AddContent((*pieces, *content.last)))
+        return {**await self._propose(node, action), "content": content.id.hex(), "size": content.size}
+
+    async def upload_begin(self, common: str = "") -> dict[str, Any]:
+        node = self._node(common)
+        return {"upload": self._uploads.begin(node.id)}
+
+    async def upload_chunk(self, upload: int, offset: Uint, data: str) -> dict[str, Any]:
+        """Add at most 1 MiB at `offset`, which is how much was uploaded before; the answer is how much is
+        now.
+        """
+        raw = _unbase64(data)
+        if len(raw) > CHUNK_BYTES:
+            raise UsageError("data has more than 1 MiB", remedy="upload it in several chunks")
+        async with self._uploads.using(upload) as taken:
+            pieces = taken.feed(offset, raw)
+            if pieces:
+                await self._node(taken.common_id.hex()).command(AddContent(tuple(pieces)))
+            return {"size": taken.size}
+
+    async def upload_put(
+        self,
+        upload: int,
+        path: str,
+        executable: bool = False,
+        media_type: str = "",
+        expects: ExpectsText = None,
+        skip_same: bool = False,
+    ) -> dict[str, Any]:
+        """Put what was uploaded at `path`; the upload ends, whatever comes of it."""
+        async with self._uploads.using(upload) as taken:
+            self._uploads.end(upload)
+            node = self._node(taken.common_id.hex())
+            content = taken.builder.finish()
+            action = _made(Put, path, content.id, content.size, media_type, executable, _expects(expects))
+            if skip_same and await node.query(lambda reader: self._is_there(reader, action)):
+                return _unchanged(content)
+            await node.command(AddContent(content.last))
+            return {**await self._propose(node, action), "content": content.id.hex(), "size": content.size}
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    def asking(self, question: Callable[..., dict[str, Any]]) -> Callable[..., Awaitable[Any]]:
+        """The method that answers `question` of a Common: its parameters but the view, and `common`."""
+
+        async def ask(common: str = "", **params: Any) -> dict[str, Any]:
+            return await self._node(common).query(lambda reader: question(self._view(reader), **params))
+
+        own = list(inspect.signature(question, eval_str=True).parameters.values())[1:]
+        own = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own]
+        common = inspect.Parameter("common", inspect.Parameter.KEYWORD_ONLY, default="", annotation=str)
+        ask.__signature__ = inspect.Signature([common, *own])  # type: ignore[attr-defined]
+        ask.__annotations__ = {parameter.name: parameter.annotation for parameter in (common, *own)}
+        return ask
+
+    def _node(self, common: str) -> Node:
+        nodes = self._daemon.nodes
+        followed = [Followed(node.id, node.name) for node in nodes.values()]
+        return nodes[choose_common(followed, common, self._daemon.home.default_common()).id]
+
+    def _view(self, reader: Reader) -> View:
+        return View(reader, own_key=self._daemon.own_key, name_chosen=name_is_chosen(self._daemon.home))
+
+    def _is_there(self, reader: Reader, action: Put) -> bool:
+        """Whether the head has exactly this at the path already."""
+        view = self._view(reader)
+        data = reader.fact(view.branch, path_key(action.path), view.height)
+        if data is None:
+            return False
+        entry = unpack(Entry, data)
+        return (entry.content, entry.executable) == (action.content, action.executable)
+
+    async def _propose(self, node: Node, action: Action) -> dict[str, Any]:
+        id_: bytes = await node.command(Propose(action))
+        return {"proposal": id_.hex()}
+
+
+def _unchanged(content: Content) -> dict[str, Any]:
+    return {"proposal": None, "content": content.id.hex(), "size": content.size}
+
+
+def _made(record: Callable[..., T], *fields: Any) -> T:
+    """An action from a user's parameters; what it refuses is the user's fault."""
+    try:
+        return record(*fields)
+    except ValueError as error:
+        raise UsageError(f"this cannot be proposed: it is {error}") from None
+
+
+def _expects(text: ExpectsText) -> bytes | None:
+    return parse_id(text, "expects") if text else None if text is None else b""
+
+
+def _unbase64(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise UsageError("data is not base64") from None
+
+
+def _hint(address: str) -> Hint:
+    host, _, port = address.rpartition(":")
+    return Hint(host.removeprefix("[").removesuffix("]"), int(port))
