@@ -1,4 +1,4 @@
-"""The policy as a file (section 3): YAML in, `Policy` out, and back.
+"""The policy as a file (section 3): YAML in, `Policy` out (`policy_text` writes it).
 
 The text is composed into YAML's node graph, not loaded: every node knows its line, so every mistake is one
 error that names line, field and remedy, and nothing is guessed: `no` stays a word, a key given twice is a
@@ -7,19 +7,18 @@ mistake. `key: self` stands for this machine's own key.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from aslp2p.artifacts.keys import KEY_PREFIX, key_text, parse_key, short_key
+from aslp2p.artifacts.keys import KEY_PREFIX, parse_key
 from aslp2p.artifacts.text import name_problem, terminal_safe
 from aslp2p.artifacts.types import Named, Policy
 from aslp2p.errors import UsageError
 from aslp2p.ledger.duration import FORM, duration_text, parse_duration
+from aslp2p.ledger.policy_text import ROOT
 from aslp2p.limits import (
     AUTHORITIES_MAX,
     GRACE_PERIOD_MS_MAX,
@@ -28,10 +27,8 @@ from aslp2p.limits import (
     PROTOCOL_VERSION,
 )
 
-ROOT = "common_policy"
 SELF = "self"
 _TAG = "tag:yaml.org,2002:"
-_NOT_PRINTABLE = re.compile("[\ufffe\uffff]")  # to YAML, of what a name may hold
 GRACE_PERIOD_MS_DEFAULT = 30 * 24 * 3600 * 1000
 
 
@@ -41,28 +38,6 @@ def parse_policy(text: str, *, source: str = "the policy", own_key: bytes | None
     Raises `UsageError` for the first mistake, with its line, its field and what to write instead.
     """
     return _File(source, own_key).policy(text)
-
-
-def dump_policy(policy: Policy) -> str:
-    """`policy` as the file that `parse_policy` reads back to the same value."""
-    lines = [f"{ROOT}:", "  witnesses:  # the authorities; order is the order of succession"]
-    for witness in policy.witnesses:
-        lines += [f"    - domain: {_quoted(witness.name)}", f"      key: {key_text(witness.key)}"]
-    lines += [
-        f"  threshold: {policy.threshold}",
-        "  rotation:",
-        f"    allowed: {'true' if policy.rotation_allowed else 'false'}",
-        f"    grace_period: {duration_text(policy.grace_period_ms)}",
-        f"  participants: {policy.participants}",
-        f"  protocol: {policy.protocol}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(name: str) -> str:
-    """A name as a YAML scalar that is a string whatever it looks like."""
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + _NOT_PRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped) + '"'
 
 
 class _File:
@@ -280,13 +255,3 @@ class _File:
 def _shown(text: str) -> str:
     safe = terminal_safe(text)
     return f"'{safe[:60]}…'" if len(safe) > 60 else f"'{safe}'"
-
-
-def policy_words(policy: Policy, who: Callable[[bytes], str] | None = None) -> str:
-    """`policy` in one line: `2 of 3 (you, alice, james), silence 30d, participants invited`."""
-    names = [who(w.key) if who else f"{w.name} {short_key(w.key)}" for w in policy.witnesses]
-    rotation = "" if policy.rotation_allowed else ", no rotation"
-    return (
-        f"{policy.threshold} of {len(policy.witnesses)} ({', '.join(names)}){rotation}, "
-        f"silence {duration_text(policy.grace_period_ms)}, participants {policy.participants}"
-    )

@@ -107,6 +107,9 @@ class Reader(Protocol):
     def content(self, id_: bytes) -> bytes | None:
         """Content or a manifest by id, re-hashed as it is read."""
 
+    def content_size(self, id_: bytes) -> int | None:
+        """How long a stored content or manifest is, without reading it; None if it is not here."""
+
     def lacking_content(self, ids: Iterable[bytes]) -> list[bytes]:
         """Those of `ids` that are not stored, in the order given."""
 

@@ -220,6 +220,10 @@ class MemoryStore:
     def content(self, id_: bytes) -> bytes | None:
         return self._content.get(id_)
 
+    def content_size(self, id_: bytes) -> int | None:
+        data = self._content.get(id_)
+        return None if data is None else len(data)
+
     def lacking_content(self, ids: Iterable[bytes]) -> list[bytes]:
         return [id_ for id_ in ids if id_ not in self._content]
 

@@ -210,6 +210,10 @@ class SqliteReader:
             raise damaged(f"content {id_.hex()[:12]} is damaged", id_)
         return data
 
+    def content_size(self, id_: bytes) -> int | None:
+        row = self._row("SELECT length(data) FROM content WHERE id = ?", (id_,))
+        return None if row is None else int(row[0])
+
     def lacking_content(self, ids: Iterable[bytes]) -> list[bytes]:
         ids = list(ids)
         here: set[bytes] = set()

@@ -1,0 +1,115 @@
+"""Auditing what a catch-up showed early (G4).
+
+Every signature of every snapshot and proposal is verified in the background, lowest first; until that
+reaches the
+head this node neither emits, cosigns nor endorses. A signature that fails is blamed on its relay and asked of
+others; what nobody can prove in time is rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aslp2p.artifacts.envelope import Signed, decode_as
+from aslp2p.artifacts.types import Proposal, Snapshot
+from aslp2p.core.catchup import Catchup
+from aslp2p.core.chain import Chain
+from aslp2p.core.context import Context
+from aslp2p.errors import ArtifactError
+from aslp2p.gossip.messages import Want
+from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, PutSnapshot, SnapshotRow
+from aslp2p.limits import AUDIT_BATCH, REPAIR_MS
+
+
+class Audit:
+    """The audit under way and the artifacts that it asked for again."""
+
+    def __init__(self, context: Context, chain: Chain, catchup: Catchup) -> None:
+        self._context = context
+        self._chain = chain
+        self._catchup = catchup
+        self._repair: dict[bytes, SnapshotRow] = {}
+        self._repair_since_ms = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether every signature up to the head was verified."""
+        ledger = self._context.ledger
+        return ledger.audited_height() >= ledger.head.height
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        if not self._context.founded or self._catchup.running or self.done:
+            return None
+        return self._context.now.mono + (REPAIR_MS // 30 if self._repair else 0)
+
+    def step(self) -> None:
+        """Verify every signature of the next unaudited snapshots; a failure starts a repair."""
+        context = self._context
+        if self._catchup.running or not context.founded:
+            return
+        if self._repair:
+            self._give_up_repair()
+            return
+        rows = context.ledger.unaudited(AUDIT_BATCH)
+        if not rows:
+            return
+        snapshots = [decode_as(Snapshot, row.raw) for row in rows]
+        ids = [id_ for snapshot in snapshots for id_ in snapshot.statement.proposals]
+        stored = context.store.artifacts(ids)
+        proposals = {id_: decode_as(Proposal, raw) for id_, raw in stored.items()}
+        bad = set(context.verifier.failing([*snapshots, *proposals.values()]))
+        bad.update(id_ for id_ in ids if id_ not in proposals)
+        good: SnapshotRow | None = None
+        for row, snapshot in zip(rows, snapshots, strict=True):
+            wrong = [id_ for id_ in (row.id, *snapshot.statement.proposals) if id_ in bad]
+            if wrong:
+                self._start_repair(row, wrong)
+                break
+            good = row
+        if good is not None:
+            context.ledger.mark_audited(good)
+
+    def _start_repair(self, row: SnapshotRow, wrong: Sequence[bytes]) -> None:
+        context = self._context
+        self._repair = dict.fromkeys(wrong, row)
+        self._repair_since_ms = context.now.mono
+        for first, last, link in self._catchup.relays:
+            if first <= row.height <= last:
+                context.close(link, f"a signature in @{row.height} does not verify", blame=True)
+        for peer in list(context.peers.values()):
+            context.send(peer.link, Want(tuple(wrong)))
+
+    def repair(self, signed: Signed[Snapshot] | Signed[Proposal]) -> bool:
+        """Take an artifact that the audit asked for again, if it verifies; whether it was asked for."""
+        row = self._repair.get(signed.id)
+        if row is None:
+            return False
+        try:
+            self._context.verifier.verify_all([signed])
+        except ArtifactError:
+            return True
+        if signed.id == row.id:
+            fields = {name: getattr(row, name) for name in row.__struct_fields__}
+            self._context.store.apply([PutSnapshot(SnapshotRow(**{**fields, "raw": signed.raw}))])
+        else:
+            self._context.store.apply(
+                [DropArtifacts([signed.id]), PutArtifacts([(signed.id, signed.type, signed.raw, False)])]
+            )
+        del self._repair[signed.id]
+        return True
+
+    def _give_up_repair(self) -> None:
+        """What nobody can prove is rolled back."""
+        if self._context.now.mono - self._repair_since_ms < REPAIR_MS:
+            return
+        row = next(iter(self._repair.values()))
+        self._repair = {}
+        change = self._context.ledger.roll_back(row.branch, row.height - 1)
+        self._context.publish(
+            "notice",
+            code="rolled-back",
+            text=f"@{row.height} and what follows was rolled back: nobody has its proof",
+        )
+        if change is not None:
+            self._chain.rolled_back(change)

@@ -1,0 +1,87 @@
+"""What the parts of a node share: the store, the ledger, the peers, the clock of this step and its outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aslp2p.artifacts.envelope import Signer, Verifier
+from aslp2p.core.effects import Close, Publish, Send, Step
+from aslp2p.core.inputs import Now
+from aslp2p.gossip.messages import AnyMessage, Refused, encode_message
+from aslp2p.gossip.peer import Peer
+from aslp2p.ledger.history import Ledger
+from aslp2p.ledger.reader import Store
+from aslp2p.ledger.state import is_admitted
+
+
+class Context:
+    """Shared by reference; every part reads and writes through it and none keeps a copy."""
+
+    def __init__(
+        self,
+        store: Store,
+        common_id: bytes,
+        signer: Signer,
+        entropy: Callable[[int], bytes],
+        verifier: Verifier,
+    ) -> None:
+        self.store = store
+        self.common_id = common_id
+        self.signer = signer
+        self.entropy = entropy
+        self.verifier = verifier
+        self.peers: dict[int, Peer] = {}
+        self.now = Now(0, 0)
+        self.out = Step()
+        self._ledger: Ledger | None = None
+
+    @property
+    def key(self) -> bytes:
+        return self.signer.key
+
+    @property
+    def founded(self) -> bool:
+        """Whether genesis is here: a joiner starts without."""
+        return self._ledger is not None
+
+    @property
+    def ledger(self) -> Ledger:
+        if self._ledger is None:
+            raise LookupError("this node has no genesis yet")
+        return self._ledger
+
+    def open_ledger(self) -> None:
+        """Read the ledger from a store that holds a genesis."""
+        self._ledger = Ledger(self.store, own_key=self.key, verifier=self.verifier)
+
+    def is_member(self, key: bytes) -> bool:
+        """Whether `key` is admitted at the head."""
+        return self.founded and is_admitted(self.ledger.head.members, key)
+
+    def name_of(self, key: bytes) -> str:
+        member = self.ledger.head.members.get(key) if self.founded else None
+        return member.name if member else key.hex()[:8]
+
+    def draw(self, below: int) -> int:
+        """A number in 0..below-1 from this node's entropy."""
+        return int.from_bytes(self.entropy(8), "big") % below
+
+    # --- outbox -----------------------------------------------------------------------------------
+
+    def send(self, link: int, message: AnyMessage) -> None:
+        self.out.effects.append(Send(link, encode_message(message)))
+
+    def close(self, link: int, reason: str, *, blame: bool) -> None:
+        """End a link; nothing more goes to it."""
+        if self.peers.pop(link, None) is not None:
+            self.out.effects.append(Close(link, reason, blame))
+
+    def refuse(self, link: int, code: str, text: str) -> None:
+        """Close without blame, telling the other side's person why."""
+        self.send(link, Refused(code, text))
+        self.peers.pop(link, None)
+        self.out.effects.append(Close(link, text, False))
+
+    def publish(self, topic: str, **data: Any) -> None:
+        self.out.effects.append(Publish(topic, data))

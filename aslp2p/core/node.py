@@ -1,0 +1,596 @@
+"""NodeCore: one node of one Common, without its shell.
+
+    step(input, now) -> Step        effects in order, and the answer of a command
+    wake_at_ms                      when it next wants a Tick (monotonic ms), or None
+
+How it works. Every input is handed to the part that it concerns; what is new is judged, written through the
+store's open
+transaction, and collected to be spread; at the end of the step the parts send what is due. The driver commits
+before it carries out any effect (persist, then send). The core reads no clock, draws entropy only from the
+function it
+was given, and iterates nothing whose order is not fixed, so a seed reproduces a run to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from aslp2p.artifacts.content import content_id, has_manifest
+from aslp2p.artifacts.envelope import (
+    VERIFIER,
+    Signed,
+    Signer,
+    Verified,
+    Verifier,
+    decode_artifact,
+    sign_statement,
+)
+from aslp2p.artifacts.types import (
+    Action,
+    Admit,
+    Genesis,
+    Proposal,
+    Put,
+    Rejection,
+    Snapshot,
+)
+from aslp2p.core.admission import Admission, Refusal
+from aslp2p.core.audit import Audit
+from aslp2p.core.catchup import Catchup
+from aslp2p.core.chain import Chain
+from aslp2p.core.contents import Contents
+from aslp2p.core.context import Context
+from aslp2p.core.effects import Hints, Step
+from aslp2p.core.inputs import (
+    AddContent,
+    Input,
+    LinkDown,
+    LinkUp,
+    MakeToken,
+    Now,
+    OwnAddresses,
+    Propose,
+    Received,
+    Tick,
+    Withdraw,
+)
+from aslp2p.core.pending import Pending
+from aslp2p.core.serve import serve_artifacts, serve_range
+from aslp2p.core.spread import Spreader
+from aslp2p.core.witness import Witness
+from aslp2p.errors import PeerFault, Rejected, UserError
+from aslp2p.gossip.messages import (
+    Addresses,
+    AnyMessage,
+    Content,
+    GetContent,
+    GetRange,
+    Have,
+    Heads,
+    Neighbours,
+    NoContent,
+    OpenIds,
+    Push,
+    Range,
+    Refused,
+    Want,
+    decode_message,
+)
+from aslp2p.gossip.peer import Peer
+from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
+from aslp2p.ledger.history import HeadChange, found_common
+from aslp2p.ledger.reader import PutContent, Store
+from aslp2p.ledger.state import is_admitted
+from aslp2p.limits import (
+    ADDRESSES_PER_MESSAGE_MAX,
+    HEADS_INTERVAL_MS,
+    HEADS_SPACING_MS,
+    IDS_PER_MESSAGE_MAX,
+    INLINE_CONTENT_BYTES_MAX,
+    OPEN_DIGEST_BYTES,
+    PEERS_MAX,
+    PROTOCOL_VERSION,
+    RECONCILE_SPACING_MS,
+    REQUEST_TIMEOUT_MS,
+)
+
+
+class NodeCore:
+    """A node; see the module's text. Raises `UserError` for a command that is refused (nothing has changed
+    then),
+    and whatever the store raises."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        common_id: bytes,
+        signer: Signer,
+        entropy: Callable[[int], bytes],
+        verifier: Verifier = VERIFIER,
+    ) -> None:
+        self._context = context = Context(store, common_id, signer, entropy, verifier)
+        if store.meta("genesis") is not None:
+            context.open_ledger()
+        self._pending = Pending(context)
+        self._spreader = Spreader(context)
+        self._contents = Contents(context)
+        self._chain = Chain(context, self._pending, self._spreader, self._contents)
+        self._catchup = Catchup(context, self._chain, self._contents)
+        self._audit = Audit(context, self._chain, self._catchup)
+        self._witness = Witness(
+            context, self._pending, self._chain, self._contents, self._spreader, self._audit
+        )
+        self._admission = Admission(context)
+        self._chain.listeners.append(self)
+        self._addresses: tuple[str, ...] = ()
+        self._told: tuple[object, ...] = ()
+        self._expire_at_ms = 0
+        self._refusals: dict[bytes, str] = {}
+
+    # --- the step ---------------------------------------------------------------------------------
+
+    def step(self, input_: Input, now: Now) -> Step:
+        """Take one input at `now`; returns the effects and, for a command, its answer."""
+        context = self._context
+        context.now = now
+        context.out = out = Step()
+        match input_:
+            case Received():
+                self._received(input_)
+            case Tick():
+                pass
+            case LinkUp():
+                self._link_up(input_)
+            case LinkDown():
+                self._link_down(input_.link)
+            case OwnAddresses():
+                self._addresses = input_.addresses[:ADDRESSES_PER_MESSAGE_MAX]
+                self._tell_addresses(list(context.peers.values()))
+            case Propose():
+                out.answer = self._propose(input_.action)
+            case AddContent():
+                self._add_content(input_)
+            case MakeToken():
+                out.answer = self._admission.make_token(input_)
+            case Withdraw():
+                out.answer = self._withdraw(input_.proposal)
+        self._finish(input_)
+        return out
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When a Tick is due, on the monotonic clock; None when nothing is."""
+        due = [self._witness.wake_at_ms, self._catchup.wake_at_ms, self._audit.wake_at_ms]
+        due.append(self._contents.wake_at_ms)
+        if self._context.peers:
+            due += [self._expire_at_ms, self._heads_at_ms()]
+        times = [at for at in due if at is not None]
+        return min(times) if times else None
+
+    @property
+    def head(self) -> Tip | None:
+        """What this node follows; None before it has a genesis."""
+        return self._context.ledger.head if self._context.founded else None
+
+    def _finish(self, input_: Input) -> None:
+        """Send and start what is due, whatever the input was."""
+        now = self._context.now.mono
+        if isinstance(input_, Tick):
+            self._witness.emit()
+            self._audit.step()
+            if now >= self._expire_at_ms:
+                self._expire_at_ms = now + REQUEST_TIMEOUT_MS // 4
+                self._chain.expire()
+                self._contents.expire()
+                self._catchup.expire()
+        if self._chain.orphans:
+            self._chain.orphans.clear()
+            self._catchup.consider()
+        self._contents.poll()
+        self._spreader.flush()
+        self._send_heads()
+
+    # --- links ------------------------------------------------------------------------------------
+
+    def _link_up(self, up: LinkUp) -> None:
+        context = self._context
+        if len(context.peers) >= PEERS_MAX:
+            context.refuse(up.link, "full", "too many links")
+            return
+        try:
+            action = self._admission.judge(up)
+        except Refusal as refusal:
+            context.refuse(up.link, refusal.code, refusal.text)
+            return
+        peer = Peer(up.link, up.key, up.name, up.address, up.initiator, context.now.mono)
+        context.peers[up.link] = peer
+        if action is not None and not self._admission_pending(up.key):
+            self._propose(action)
+        if not context.founded:
+            context.send(up.link, Want((context.common_id,)))
+        self._send_heads_to(peer)
+        self._spreader.tell_neighbours()
+        self._tell_addresses([peer])
+        context.publish("peers", count=len(context.peers))
+
+    def _admission_pending(self, key: bytes) -> bool:
+        actions = (proposal.statement.action for proposal in self._pending.proposals.values())
+        return any(isinstance(action, Admit) and action.key == key for action in actions)
+
+    def _link_down(self, link: int) -> None:
+        context = self._context
+        context.peers.pop(link, None)
+        self._catchup.forget_link(link)
+        self._contents.forget_link(link)
+        self._spreader.tell_neighbours()
+        self._catchup.poll()
+        context.publish("peers", count=len(context.peers))
+
+    def _tell_addresses(self, peers: Sequence[Peer]) -> None:
+        if self._addresses:
+            for peer in peers:
+                self._context.send(peer.link, Addresses(self._addresses))
+
+    def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
+        """Links of keys that are members no more end; whoever was let in on a token stays."""
+        if change.new.members is change.old.members:
+            return
+        context = self._context
+        context.publish("members", height=change.new.height)
+        for peer in list(context.peers.values()):
+            was = is_admitted(change.old.members, peer.key)
+            if was and not is_admitted(change.new.members, peer.key):
+                context.refuse(peer.link, "expelled", "this key is no member any more")
+
+    # --- heads ------------------------------------------------------------------------------------
+
+    def _heads(self) -> Heads:
+        """Where this node stands, as far as it can prove it to others (audited)."""
+        context = self._context
+        digest = self._pending.open.digest()
+        if not context.founded:
+            return Heads(PROTOCOL_VERSION, bytes(32), 0, 0, 0, bytes(OPEN_DIGEST_BYTES))
+        ledger = context.ledger
+        head = ledger.head
+        height = ledger.audited_height()
+        id_ = head.id if height == head.height else ledger.id_at(head.branch, height) or head.id
+        epoch = head.standing.epoch
+        return Heads(PROTOCOL_VERSION, id_, height, epoch, ledger.final_height(), digest)
+
+    def _stand(self) -> tuple[object, ...]:
+        """Changes whenever `_heads` would."""
+        context = self._context
+        if not context.founded:
+            return ()
+        ledger = context.ledger
+        return (ledger.head.id, ledger.audited_height(), self._pending.open.digest(), ledger.final_height())
+
+    def _heads_at_ms(self) -> int:
+        stand = self._stand()
+        return min(
+            peer.heads_sent_ms + (HEADS_INTERVAL_MS if peer.told_heads == stand else HEADS_SPACING_MS)
+            for peer in self._context.peers.values()
+        )
+
+    def _send_heads(self) -> None:
+        context = self._context
+        if not context.peers:
+            return
+        now, stand = context.now.mono, self._stand()
+        message: Heads | None = None
+        for peer in context.peers.values():
+            spacing = HEADS_INTERVAL_MS if peer.told_heads == stand else HEADS_SPACING_MS
+            if now >= peer.heads_sent_ms + spacing:
+                message = message or self._heads()
+                peer.heads_sent_ms, peer.told_heads = now, stand
+                context.send(peer.link, message)
+
+    def _send_heads_to(self, peer: Peer) -> None:
+        peer.heads_sent_ms, peer.told_heads = self._context.now.mono, self._stand()
+        self._context.send(peer.link, self._heads())
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def _received(self, received: Received) -> None:
+        context = self._context
+        peer = context.peers.get(received.link)
+        if peer is None:
+            return
+        try:
+            message = decode_message(received.data)
+            useless = self._message(peer, message)
+        except PeerFault as fault:
+            context.close(peer.link, fault.message, blame=True)
+            return
+        if useless and peer.useless(useless, context.now.mono):
+            context.close(peer.link, "a flood of what nobody needs", blame=True)
+
+    def _message(self, peer: Peer, message: AnyMessage) -> int:
+        """Handle one message; returns how much of it was of no use. Raises `PeerFault`."""
+        context = self._context
+        match message:
+            case Heads():
+                self._heard_heads(peer, message)
+            case Push():
+                return self._pushed(peer, message)
+            case Have():
+                return self._heard_have(peer, message)
+            case Want():
+                serve_artifacts(context, self._pending, peer, message.ids)
+            case OpenIds():
+                self._reconcile(peer, message)
+            case GetRange():
+                answer = serve_range(context, message) if context.founded else None
+                context.send(peer.link, answer or Range(message.request, message.first, (), ()))
+            case Range():
+                return 0 if self._catchup.take(peer, message) else len(message.items) + 1
+            case GetContent():
+                self._contents.serve(peer, message.ids)
+            case Content():
+                return self._contents.take(peer, message.contents)
+            case NoContent():
+                self._contents.take_none(peer, message.ids)
+            case Neighbours():
+                peer.neighbours = frozenset(message.keys)
+            case Addresses():
+                context.out.effects.append(Hints(message.addresses))
+            case Refused():
+                self._refusals[peer.key] = message.text
+                context.publish("notice", code=message.code, text=message.text)
+        return 0
+
+    def _heard_heads(self, peer: Peer, heads: Heads) -> None:
+        context = self._context
+        if heads.protocol != PROTOCOL_VERSION:
+            raise PeerFault(f"protocol {heads.protocol} is unknown here")
+        self._refusals.pop(peer.key, None)
+        peer.head, peer.height, peer.epoch = heads.head, heads.height, heads.epoch
+        peer.final_height = heads.final_height
+        self._catchup.consider()
+        if not context.founded or self._catchup.running:
+            return
+        if context.now.mono < peer.reconciled_ms + RECONCILE_SPACING_MS:
+            return
+        buckets = self._pending.open.differing(heads.open_digest)
+        if buckets:
+            peer.reconciled_ms = context.now.mono
+            ids = self._pending.open.ids_in(buckets)
+            while len(ids) > IDS_PER_MESSAGE_MAX and len(buckets) > 1:
+                buckets = buckets[: len(buckets) // 2]
+                ids = self._pending.open.ids_in(buckets)
+            context.send(peer.link, OpenIds(tuple(buckets), tuple(ids[:IDS_PER_MESSAGE_MAX])))
+
+    def _reconcile(self, peer: Peer, message: OpenIds) -> None:
+        """Ask for what only the peer has open, give what only we have."""
+        context = self._context
+        theirs = set(message.ids)
+        ours = self._pending.open.ids_in(message.buckets)
+        missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
+        closed = context.store.artifacts(missing)
+        if wanted := [id_ for id_ in missing if id_ not in closed]:
+            context.send(peer.link, Want(tuple(wanted)))
+        if len(message.ids) < IDS_PER_MESSAGE_MAX:
+            serve_artifacts(context, self._pending, peer, [id_ for id_ in ours if id_ not in theirs])
+
+    def _heard_have(self, peer: Peer, message: Have) -> int:
+        context = self._context
+        for id_ in message.ids:
+            peer.note_known(id_)
+        missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
+        stored = context.store.artifacts(missing)
+        wanted = [id_ for id_ in missing if id_ not in stored and self._chain.wants(id_)]
+        if wanted and context.founded:
+            context.send(peer.link, Want(tuple(wanted)))
+        return len(message.ids) - len(wanted)
+
+    # --- artifacts --------------------------------------------------------------------------------
+
+    def _pushed(self, peer: Peer, push: Push) -> int:
+        context = self._context
+        signed = [decode_artifact(raw) for raw in push.artifacts]
+        contents = {content_id(data): data for data in push.contents if len(data) <= INLINE_CONTENT_BYTES_MAX}
+        useless = 0
+        proposals = []
+        for one in signed:
+            peer.note_known(one.id)
+            statement = one.statement
+            if isinstance(statement, Proposal):
+                proposals.append(cast("Signed[Proposal]", one))
+            elif isinstance(statement, Snapshot | Rejection):
+                continue
+            elif isinstance(statement, Genesis):
+                useless += not self._found(cast("Signed[Genesis]", one))
+            else:
+                useless += 1
+        if not context.founded:
+            return useless
+        useless += self._take_proposals(peer, proposals, contents)
+        for one in signed:
+            statement = one.statement
+            if isinstance(statement, Snapshot):
+                snapshot = cast("Signed[Snapshot]", one)
+                if self._audit.repair(snapshot):
+                    continue
+                useless += not self._take_snapshot(peer, snapshot)
+            elif isinstance(statement, Rejection):
+                useless += not self._take_rejection(peer, cast("Signed[Rejection]", one))
+        return useless
+
+    def _found(self, genesis: Signed[Genesis]) -> bool:
+        """A joiner receives the genesis that its invite names (the id pins it)."""
+        context = self._context
+        if context.founded or genesis.id != context.common_id:
+            return False
+        try:
+            found_common(context.store, context.verifier.verify(genesis))
+        except Rejected as refused:
+            raise PeerFault(f"a genesis that cannot found a Common: {refused.message}") from None
+        context.open_ledger()
+        context.publish("head", height=0, id=genesis.id.hex(), fork=0)
+        self._catchup.consider()
+        return True
+
+    def _take_proposals(
+        self, peer: Peer, proposals: Sequence[Signed[Proposal]], contents: dict[bytes, bytes]
+    ) -> int:
+        context = self._context
+        fresh = [one for one in proposals if one.id not in self._pending.open]
+        if not fresh:
+            return len(proposals)
+        stored = context.store.artifacts([one.id for one in fresh])
+        taken: list[Signed[Proposal]] = []
+        counts: dict[bytes, int] = {}
+        for one in fresh:
+            if self._audit.repair(one):
+                continue
+            if one.statement.common_id != context.common_id:
+                raise PeerFault("a proposal of another Common")
+            if one.id in stored or not context.is_member(one.key):
+                continue
+            counts[one.key] = counts.get(one.key, 0) + 1
+            if self._pending.room_for(one.key, counts[one.key]):
+                taken.append(one)
+        verified = context.verifier.verify_all(taken)
+        self._pending.add(*verified)
+        wants: list[tuple[bytes, bool]] = []
+        for one in verified:
+            content = self._note_content(one, contents, wants)
+            self._spreader.add(one, content=content, source=peer.link)
+        self._contents.want(wants)
+        if verified:
+            self._chain.proposals_came()
+        return len(proposals) - len(verified)
+
+    def _note_content(
+        self,
+        proposal: Verified[Proposal],
+        contents: dict[bytes, bytes],
+        wants: list[tuple[bytes, bool]],
+    ) -> bytes | None:
+        """Keep or want the content of a put; what came along with it, to be passed on."""
+        action = proposal.statement.action
+        if not isinstance(action, Put):
+            return None
+        content = contents.get(action.content)
+        if content is not None:
+            self._contents.keep(content)
+        else:
+            wants.append((action.content, has_manifest(action.size)))
+        return content
+
+    def _take_snapshot(self, peer: Peer, snapshot: Signed[Snapshot]) -> bool:
+        if snapshot.statement.common_id != self._context.common_id:
+            raise PeerFault("a snapshot of another Common")
+        if not self._chain.wants(snapshot.id):
+            return False
+        if snapshot.statement.height > peer.height:
+            peer.head, peer.height = snapshot.id, snapshot.statement.height
+            peer.epoch = snapshot.statement.epoch
+        if self._catchup.running and snapshot.statement.height > self._context.ledger.head.height + 1:
+            return True
+        self._chain.offer(snapshot, peer.link)
+        return True
+
+    def _take_rejection(self, peer: Peer, rejection: Signed[Rejection]) -> bool:
+        """The witness's word that it will not list a proposal; anybody else's is of no use."""
+        context = self._context
+        statement = rejection.statement
+        head = context.ledger.head
+        if statement.common_id != context.common_id or rejection.key != head.standing.next_witness:
+            return False
+        if rejection.id in self._pending.open or context.store.artifact(rejection.id) is not None:
+            return False
+        verified = context.verifier.verify(rejection)
+        mine = self._pending.proposals.get(statement.proposal)
+        self._pending.add_rejection(verified)
+        self._spreader.add(verified, source=peer.link)
+        if mine is not None and mine.key == context.key:
+            context.publish(
+                "proposal",
+                id=statement.proposal.hex(),
+                state="rejected",
+                code=statement.code,
+                text=statement.text,
+            )
+        return True
+
+    # --- commands ---------------------------------------------------------------------------------
+
+    def _propose(self, action: Action) -> bytes:
+        context = self._context
+        if not context.founded:
+            raise UserError(
+                "this machine has not received the Common yet", remedy="wait, and see: asl status"
+            )
+        if not context.is_member(context.key):
+            raise UserError(
+                "this machine is not admitted, so it cannot propose",
+                remedy="see what it waits for: asl status",
+            )
+        if isinstance(action, AUTHORITY_ACTIONS):
+            raise UserError(
+                "a succession or policy change has a command of its own", remedy="see: asl --help"
+            )
+        if not self._pending.room_for(context.key):
+            raise UserError(
+                f"{self._pending.count_of(context.key)} proposals of this machine are pending already",
+                remedy="wait until the witness is there: asl status",
+            )
+        content: bytes | None = None
+        if isinstance(action, Put):
+            if context.store.content_size(action.content) is None:
+                raise UserError("the content of that put is not here", remedy="put the file again")
+            if action.size <= INLINE_CONTENT_BYTES_MAX:
+                content = context.store.content(action.content)
+        statement = Proposal(context.common_id, max(0, context.now.wall), context.entropy(8), action)
+        proposal = sign_statement(statement, context.signer)
+        self._pending.add(proposal)
+        self._spreader.add(proposal, content=content)
+        return proposal.id
+
+    def _add_content(self, command: AddContent) -> None:
+        for id_, data in command.pieces:
+            if content_id(data) != id_:
+                raise UserError("content that is not what its id says", remedy="put the file again")
+        self._context.store.apply([PutContent(id_, data) for id_, data in command.pieces])
+
+    def _withdraw(self, proposal: bytes) -> bool:
+        mine = self._pending.proposals.get(proposal)
+        if mine is None or mine.key != self._context.key:
+            return False
+        self._pending.close([proposal])
+        return True
+
+    # --- what only the running node knows ---------------------------------------------------------
+
+    def live(self) -> dict[str, Any]:
+        """Links, progress and warnings, for status; keys and ids as bytes."""
+        context = self._context
+        founded = context.founded
+        return {
+            "founded": founded,
+            "admitted": context.is_member(context.key),
+            "peers": [
+                {
+                    "key": peer.key,
+                    "name": context.name_of(peer.key) if context.is_member(peer.key) else peer.name,
+                    "address": peer.address,
+                    "initiator": peer.initiator,
+                    "since_mono_ms": peer.since_ms,
+                    "height": peer.height,
+                    "head": peer.head,
+                    "member": context.is_member(peer.key),
+                }
+                for peer in context.peers.values()
+            ],
+            "pending": len(self._pending.proposals),
+            "pending_mine": self._pending.count_of(context.key),
+            "catching_up_to": self._catchup.target_height,
+            "audited_height": context.ledger.audited_height() if founded else 0,
+            "fetching": dict(self._contents.progress()),
+            "is_witness": self._witness.is_witness,
+            "not_emitting_because": self._witness.idle_reason() if self._witness.is_witness else None,
+            "refused_by": dict(self._refusals),
+        }

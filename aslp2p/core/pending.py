@@ -1,0 +1,91 @@
+"""What is open at this node: pending proposals, rejections and, later, the paper of successions.
+
+Bounded by author and in all, persisted as it comes, and loaded again on start. A proposal stays pending until
+history lists it or the witness rejects it; moving to another branch makes it pending again (F4).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from typing import TypeVar, cast
+
+from aslp2p.artifacts.envelope import Verified, decode_artifact, trust_stored
+from aslp2p.artifacts.types import Proposal, Rejection, Statement
+from aslp2p.core.context import Context
+from aslp2p.gossip.openset import OpenSet
+from aslp2p.ledger.reader import CloseArtifacts, PutArtifacts
+from aslp2p.limits import PENDING_MAX, PENDING_PER_AUTHOR_MAX, REJECTIONS_MAX
+
+S = TypeVar("S", bound=Statement)
+
+
+class Pending:
+    """The open set with its bookkeeping; everything in it has a verified signature."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.open = OpenSet()
+        self.proposals: dict[bytes, Verified[Proposal]] = {}
+        self.rejections: OrderedDict[bytes, Verified[Rejection]] = OrderedDict()
+        """By proposal."""
+        self._by_author: Counter[bytes] = Counter()
+        for _, raw in context.store.open_artifacts():
+            self._keep(trust_stored(decode_artifact(raw)))
+
+    def _keep(self, artifact: Verified[Statement]) -> None:
+        if not self.open.add(artifact):
+            return
+        statement = artifact.statement
+        if isinstance(statement, Proposal):
+            self.proposals[artifact.id] = cast("Verified[Proposal]", artifact)
+            self._by_author[artifact.key] += 1
+        elif isinstance(statement, Rejection):
+            self.rejections[statement.proposal] = cast("Verified[Rejection]", artifact)
+
+    def room_for(self, author: bytes, count: int = 1) -> bool:
+        """Whether `count` more proposals of `author` may be pending."""
+        room = self._by_author[author] + count <= PENDING_PER_AUTHOR_MAX
+        return room and len(self.proposals) + count <= PENDING_MAX
+
+    def count_of(self, author: bytes) -> int:
+        return self._by_author[author]
+
+    def add(self, *artifacts: Verified[Statement]) -> None:
+        """Keep and persist open artifacts that are new."""
+        new = [one for one in artifacts if one.id not in self.open]
+        if new:
+            self._context.store.apply([PutArtifacts([(one.id, one.type, one.raw, True) for one in new])])
+            for one in new:
+                self._keep(one)
+
+    def add_rejection(self, rejection: Verified[Rejection]) -> None:
+        """Keep a rejection and close the proposal it refuses; the oldest rejections beyond a bound are
+        closed."""
+        self.add(rejection)
+        self.close([rejection.statement.proposal])
+        while len(self.rejections) > REJECTIONS_MAX:
+            _, oldest = self.rejections.popitem(last=False)
+            self.close([oldest.id])
+
+    def close(self, ids: Iterable[bytes], *, store: bool = True) -> list[Verified[Proposal]]:
+        """These are open no more; returns the proposals among them."""
+        closed = []
+        gone = []
+        for id_ in ids:
+            if self.open.discard(id_):
+                gone.append(id_)
+                proposal = self.proposals.pop(id_, None)
+                if proposal is not None:
+                    self._by_author[proposal.key] -= 1
+                    closed.append(proposal)
+        if gone and store:
+            self._context.store.apply([CloseArtifacts(gone)])
+        return closed
+
+    def forget_rejections(self, proposals: Iterable[bytes]) -> None:
+        """History lists these after all (another witness, another branch)."""
+        for id_ in proposals:
+            rejection = self.rejections.pop(id_, None)
+            if rejection is not None:
+                self.close([rejection.id])
