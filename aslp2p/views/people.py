@@ -9,7 +9,7 @@ from aslp2p.artifacts.text import terminal_safe
 from aslp2p.artifacts.types import Policy
 from aslp2p.errors import UserError
 from aslp2p.ledger.policy import survival
-from aslp2p.ledger.policy_file import dump_policy, policy_words
+from aslp2p.ledger.policy_text import dump_policy, policy_words
 from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import ADMITTED, load_members
 from aslp2p.views.actions import policy_json

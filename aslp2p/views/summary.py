@@ -8,7 +8,7 @@ from aslp2p.artifacts.envelope import decode_artifact
 from aslp2p.artifacts.types import Proposal, Rejection
 from aslp2p.ledger.finality import final_height
 from aslp2p.ledger.history import read_abandoned, read_evidence
-from aslp2p.ledger.policy_file import policy_words
+from aslp2p.ledger.policy_text import policy_words
 from aslp2p.ledger.state import ADMITTED, load_members
 from aslp2p.views.log import created_ms
 from aslp2p.views.people import roles

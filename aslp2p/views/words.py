@@ -20,7 +20,7 @@ from aslp2p.artifacts.types import (
 )
 from aslp2p.ledger.duration import duration_text
 from aslp2p.ledger.policy import Survival
-from aslp2p.ledger.policy_file import policy_words
+from aslp2p.ledger.policy_text import policy_words
 
 Who = Callable[[bytes], str]
 """How to call a key."""

@@ -12,7 +12,8 @@ from aslp2p.artifacts.text import name_problem
 from aslp2p.artifacts.types import Named, Policy
 from aslp2p.errors import UsageError
 from aslp2p.ledger.duration import duration_text, parse_duration
-from aslp2p.ledger.policy_file import GRACE_PERIOD_MS_DEFAULT, dump_policy, parse_policy, policy_words
+from aslp2p.ledger.policy_file import GRACE_PERIOD_MS_DEFAULT, parse_policy
+from aslp2p.ledger.policy_text import dump_policy, policy_words
 from aslp2p.limits import GRACE_PERIOD_MS_MAX, GRACE_PERIOD_MS_MIN, POLICY_FILE_CHARS_MAX
 
 A, B, C = bytes([1] * 32), bytes([2] * 32), bytes([3] * 32)
