@@ -12,7 +12,7 @@ and the answers to the trio thread in one call: persist, then send. Questions ar
    reaches the disk the node runs again.
 4. `Damaged` rolls the batch back; the core starts again from the store, and what is damaged is reported. When
    it happens again soon, the node is read-only until the next probe, so that it does not turn in a circle.
-5. Whatever else a step raises is a bug of ours, and `JournalDamaged` is as grave: the batch is rolled back and
+5. Whatever else a step raises is a bug of ours, and `JournalDamaged` is as grave: the batch is rolled back,
    the node is *stopped*. It answers questions and never signs again in this process; other Commons go on. A
    question that finds a broken invariant does the same.
 
@@ -85,12 +85,12 @@ class Worker:
         self._queue: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._held: deque[Job] = deque()
         self._core: Core | None = None
+        self._wake_at_ms: int | None = None
         self._condition = Condition(Mode.RUNNING, "", 0)
         self._fault: AslError = NodeStopped("this Common has not started yet", remedy="try again")
         self._started_at = self._probed_at = 0.0
         self._live_at = 0.0
         self._live_due = True
-        self._closed: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"common-{name}", daemon=True)
 
     def start(self) -> None:
@@ -102,10 +102,8 @@ class Worker:
         self._queue.put(job)
 
     def join(self) -> None:
-        """Wait for the end of the thread, after a `Leave`. Raises what closing the store did."""
+        """Wait for the end of the thread, after a `Leave`."""
         self._thread.join()
-        if self._closed is not None:
-            raise self._closed
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -158,7 +156,7 @@ class Worker:
         """How long the thread may sleep when nothing comes."""
         if self._core is None:
             return None if self._condition.mode is Mode.STOPPED else self._probe_s
-        wake = self._core.wake_at_ms
+        wake = self._wake_at_ms
         pause = None if wake is None else max(0.0, (wake - self._clocks().mono) / 1000)
         if self._live_due:
             due = max(0.0, self._live_at + LIVE_SPACING_S - time.monotonic())
@@ -166,9 +164,9 @@ class Worker:
         return pause
 
     def _tick_is_due(self) -> bool:
-        if self._core is None or self._core.wake_at_ms is None:
+        if self._core is None or self._wake_at_ms is None:
             return False
-        return self._core.wake_at_ms <= self._clocks().mono
+        return self._wake_at_ms <= self._clocks().mono
 
     # --- a batch ----------------------------------------------------------------------------------
 
@@ -181,37 +179,49 @@ class Worker:
         try:
             if self._tick_is_due():
                 report.effects += self._core.step(Tick(), self._clocks()).effects
-            sent = counted = 0
+            sent = 0
             for number, job in enumerate(jobs):
-                if sent > BATCH_BYTES_MAX:
-                    self._held.extendleft(reversed(jobs[number:]))
-                    jobs = jobs[:number]
+                for position, culprit in enumerate(job.inputs):
+                    if sent > BATCH_BYTES_MAX:
+                        jobs = self._hold_back(jobs, number, position)
+                        break
+                    sent += self._step(job, culprit, report)
+                if len(jobs) <= number + 1:
                     break
-                for culprit in job.inputs:
-                    self._step(job, culprit, report)
-                sent += sum(len(e.data) for e in report.effects[counted:] if type(e) is Send)
-                counted = len(report.effects)
             culprit = None
             self._store.commit()
         except Exception as error:
             return self._failed(jobs, culprit, error)
+        self._wake_at_ms = self._core.wake_at_ms
         self._live_due = True
         report.done = [job.done for job in jobs if job.done is not None]
         return report
 
-    def _step(self, job: Inputs, event: Input, report: Report) -> None:
+    def _hold_back(self, jobs: list[Inputs], number: int, position: int) -> list[Inputs]:
+        """Keep the inputs from `position` of job `number` on for the next batch; returns those before."""
+        self._held.extendleft(reversed(jobs[number + 1 :]))
+        job = jobs[number]
+        rest = Inputs(job.inputs[position:], 0, job.era, job.reply, job.done)
+        self._held.appendleft(rest)
+        return [*jobs[:number], Inputs(job.inputs[:position], job.size, job.era)]
+
+    def _step(self, job: Inputs, event: Input, report: Report) -> int:
+        """Run one step; returns how many bytes it sends."""
         assert self._core is not None  # noqa: S101 - `_run_batch` looked
-        if job.reply is None:
-            if job.era == self._condition.era or not isinstance(event, LinkUp | LinkDown | Received):
-                report.effects += self._core.step(event, self._clocks()).effects
-            return
+        of_link = isinstance(event, LinkUp | LinkDown | Received)
+        if of_link and job.era != self._condition.era:
+            return 0
         try:
             step = self._core.step(event, self._clocks())
         except UserError as error:
+            if job.reply is None:
+                raise InvariantBroken(f"an event is refused like a command: {error}") from error
             report.answers.append((job.reply, None, error))
-        else:
-            report.effects += step.effects
+            return 0
+        report.effects += step.effects
+        if job.reply is not None:
             report.answers.append((job.reply, step.answer, None))
+        return sum(len(effect.data) for effect in step.effects if type(effect) is Send)
 
     def _refuse(self, report: Report, jobs: list[Inputs]) -> None:
         for job in jobs:
@@ -274,6 +284,7 @@ class Worker:
         except Exception as error:
             return self._failed([], None, error)
         self._core = core
+        self._wake_at_ms = core.wake_at_ms
         self._live_due = True
         return self._turn(Mode.RUNNING, "", damaged)
 
@@ -321,7 +332,7 @@ class Worker:
         try:
             self._store.close()
         except Exception as error:
-            self._closed = error
+            logger.error("closing the store: %s", error)
         for job in self._remaining():
             if isinstance(job, Question) or (isinstance(job, Inputs) and job.reply is not None):
                 gone = UserError("this Common is closed here", remedy="start `asl up` again")

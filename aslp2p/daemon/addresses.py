@@ -1,0 +1,214 @@
+"""Where members of one Common may be dialled, and when to try each next. Pure: time and chance are arguments.
+
+An address comes from the configuration, an invite, an announcement (mDNS), a peer's word, or from having
+worked before. All are hints (G1). After a failure an address waits `BACKOFF_S_MIN`, then twice as long each
+time, `BACKOFF_S_MAX` at most, and 0 to 50 % more by chance, so that a house whose power came back does not
+dial in step. A link that lived `LIVED_S` starts the count anew, and so does a fresh announcement.
+
+While at most `DIAL_ALL_MAX` addresses are known, all are dialled; above that as many as keep `OUTGOING` links
+of our own, taken by chance: the history reaches everybody through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from enum import IntEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+BACKOFF_S_MIN = 0.2
+BACKOFF_S_MAX = 60.0
+LIVED_S = 5.0
+DIAL_ALL_MAX = 16
+OUTGOING = 8
+KNOWN_MAX = 256
+REMEMBERED_MAX = 64
+OWN_S = 600.0
+"""How long an address that turned out to be ours is left out; it may be another machine's tomorrow."""
+
+Address: TypeAlias = tuple[str, int]
+"""(host, port)"""
+Chance: TypeAlias = Callable[[], float]
+"""A number from 0 up to 1."""
+
+
+class Source(IntEnum):
+    """Who says so; the higher is worth more when there are too many."""
+
+    PEER = 0
+    REMEMBERED = 1
+    MDNS = 2
+    INVITE = 3
+    STATIC = 4
+
+
+class Place(Struct):
+    """One address and how it went."""
+
+    address: Address
+    source: Source
+    failures: int = 0
+    due: float = 0.0
+    key: bytes = b""
+    """Who answered there last."""
+    success_ms: int = 0
+    """When a member last answered, by the wall clock; 0: never."""
+    busy: bool = False
+    """Being dialled, or linked by our dialling."""
+    instance: str = ""
+    """Of its announcement."""
+
+
+def backoff_s(failures: int, chance: float) -> float:
+    """The pause after `failures` failures in a row, with `chance` in [0, 1)."""
+    doubled = BACKOFF_S_MIN * 2.0 ** min(failures - 1, 20)
+    return min(BACKOFF_S_MAX, doubled) * (1 + chance / 2)
+
+
+class AddressBook:
+    """All that are known, at most `KNOWN_MAX`."""
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+        self._places: dict[Address, Place] = {}
+        self._own: dict[Address, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def learn(self, address: Address, source: Source, now: float, *, instance: str = "") -> None:
+        """Somebody says that a member listens at `address`."""
+        if self._own.get(address, 0.0) > now:
+            return
+        place = self._places.get(address)
+        if place is None:
+            if len(self._places) >= KNOWN_MAX and not self._make_room(source):
+                return
+            place = self._places[address] = Place(address, source, due=now)
+        place.source = max(place.source, source)
+        if instance and instance != place.instance:
+            place.instance = instance
+            place.failures = 0
+            place.due = min(place.due, now)
+
+    def remember(self, address: Address, success_ms: int, now: float) -> None:
+        """It worked in an earlier life of this daemon."""
+        self.learn(address, Source.REMEMBERED, now)
+        if place := self._places.get(address):
+            place.success_ms = max(place.success_ms, success_ms)
+
+    def lose(self, instance: str) -> None:
+        """An announcement is gone: what never worked otherwise is forgotten."""
+        for place in list(self._places.values()):
+            if place.instance == instance:
+                place.instance = ""
+                if place.source is Source.MDNS:
+                    place.source = Source.REMEMBERED if place.success_ms else Source.PEER
+                    if not place.success_ms and not place.busy:
+                        del self._places[place.address]
+
+    def choose(self, now: float, linked: Collection[bytes], outgoing: int) -> list[Address]:
+        """What to dial now, when the keys in `linked` are linked, `outgoing` of them by our dialling."""
+        free = [place for place in self._places.values() if not place.busy and place.key not in linked]
+        due = [place for place in free if place.due <= now]
+        if len(self._places) <= DIAL_ALL_MAX:
+            return [place.address for place in due]
+        dialling = sum(place.busy for place in self._places.values())
+        missing = OUTGOING - max(outgoing, dialling)
+        due.sort(key=lambda place: (place.source is not Source.STATIC, self._chance()))
+        return [place.address for place in due[: max(0, missing)]]
+
+    def next_due(self, now: float, linked: Collection[bytes]) -> float | None:
+        """When the next address will be due that is not yet; None when none will be by itself."""
+        free = [place for place in self._places.values() if not place.busy and place.key not in linked]
+        times = [place.due for place in free if place.due > now]
+        return min(times, default=None)
+
+    def started(self, address: Address) -> None:
+        """It is being dialled."""
+        if place := self._places.get(address):
+            place.busy = True
+
+    def linked(self, address: Address, key: bytes, wall_ms: int) -> None:
+        """`key` has answered there."""
+        if place := self._places.get(address):
+            place.key = key
+            place.success_ms = wall_ms
+
+    def ended(
+        self,
+        address: Address,
+        now: float,
+        *,
+        lived_s: float = 0.0,
+        duplicate: bool = False,
+        blamed_until: float = 0.0,
+    ) -> None:
+        """The dialling, or the link that came of it, has ended."""
+        place = self._places.get(address)
+        if place is None:
+            return
+        place.busy = False
+        if lived_s >= LIVED_S:
+            place.failures = 0
+        if duplicate:
+            place.failures = 0
+            place.due = now + backoff_s(1, self._chance())
+            return
+        place.failures += 1
+        place.due = max(now + backoff_s(place.failures, self._chance()), blamed_until)
+
+    def is_ours(self, address: Address, now: float) -> None:
+        """We dialled ourselves: forget it for a while."""
+        self._places.pop(address, None)
+        self._own = {other: until for other, until in self._own.items() if until > now}
+        if len(self._own) < KNOWN_MAX:
+            self._own[address] = now + OWN_S
+
+    def worked(self) -> list[tuple[Address, int]]:
+        """What to remember: addresses with the wall time in ms of their last success, newest first."""
+        good = sorted(
+            (place for place in self._places.values() if place.success_ms), key=lambda p: -p.success_ms
+        )
+        return [(place.address, place.success_ms) for place in good[:REMEMBERED_MAX]]
+
+    def _make_room(self, source: Source) -> bool:
+        victims = [place for place in self._places.values() if not place.busy and place.source <= source]
+        if not victims:
+            return False
+        worst = min(victims, key=lambda place: (place.source, place.success_ms, -place.failures))
+        del self._places[worst.address]
+        return True
+
+
+def parse_address(text: str) -> Address | None:
+    """("host", port) of "host:port" or "[IPv6]:port"; None for anything else."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        return None
+    printable = all("!" <= character <= "~" for character in host)
+    if not colon or not 1 <= len(host) <= 255 or not printable:
+        return None
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        return None
+    return host, int(port)
+
+
+def pack(worked: Iterable[tuple[Address, int]]) -> bytes:
+    """The text of the file of remembered addresses: a line each, host, port and time."""
+    return "".join(f"{host} {port} {at_ms}\n" for (host, port), at_ms in worked).encode("ascii")
+
+
+def unpack(data: bytes) -> Sequence[tuple[Address, int]]:
+    """What `pack` packed; lines that it cannot have made are skipped, for all of them are hints."""
+    found: list[tuple[Address, int]] = []
+    for line in data.decode("ascii", "replace").splitlines()[:REMEMBERED_MAX]:
+        host, _, rest = line.partition(" ")
+        port, _, at_ms = rest.partition(" ")
+        address = parse_address(f"[{host}]:{port}")
+        if address is not None and at_ms.isascii() and at_ms.isdigit() and len(at_ms) <= 16:
+            found.append((address, int(at_ms)))
+    return found

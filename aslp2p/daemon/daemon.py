@@ -1,0 +1,266 @@
+"""The running daemon: all Commons of one home, and what they share: key, port, mDNS, control socket."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import trio
+
+from aslp2p.artifacts.keys import short
+from aslp2p.core.node import NodeCore
+from aslp2p.daemon.adapters import announced, read_adapters
+from aslp2p.daemon.addresses import Source
+from aslp2p.daemon.announcement import Hint, make_tag
+from aslp2p.daemon.control_events import EventSource
+from aslp2p.daemon.control_listener import claim_socket_path
+from aslp2p.daemon.control_server import serve_control
+from aslp2p.daemon.dialer import Dialer
+from aslp2p.daemon.discovery import run_discovery
+from aslp2p.daemon.methods import control_methods
+from aslp2p.daemon.node import CommonNode
+from aslp2p.daemon.transport import Transport, address_text
+from aslp2p.errors import AslError, UserError
+from aslp2p.home import Home
+from aslp2p.home.config import Config
+from aslp2p.home.key import SecretKey
+from aslp2p.home.names import name_is_chosen
+from aslp2p.ledger.joining import Belonging, read_belonging
+from aslp2p.ledger.reader import Reader, Store
+from aslp2p.store.sqlite import SqliteStore
+from aslp2p.views.commons import common_status
+
+logger = logging.getLogger(__name__)
+
+STORE_NAME = "store.db"
+ADDRESSES_POLL_S = 15.0
+TOPICS = ("head", "proposal", "members", "peers", "notice", "condition")
+
+
+class _Followed:
+    """A Common that runs: its node, its dialer, and the scope that ends both."""
+
+    def __init__(self, node: CommonNode, dialer: Dialer) -> None:
+        self.node = node
+        self.dialer = dialer
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
+
+
+class Daemon:
+    """Made before trio runs; `run` it. Takes over `listeners`."""
+
+    def __init__(
+        self, home: Home, config: Config, identity: SecretKey, listeners: Sequence[socket.socket]
+    ) -> None:
+        self.home = home
+        self.own_key = identity.key
+        self.port: int = listeners[0].getsockname()[1]
+        self.started_ms = time.time_ns() // 1_000_000
+        self.stopped = trio.Event()
+        self._config = config
+        self._identity = identity
+        self._listeners = listeners
+        self._commons: dict[bytes, _Followed] = {}
+        self._events = EventSource(TOPICS)
+        self._transport = Transport(identity, lambda: [one.node for one in self._commons.values()])
+        self._addresses: tuple[str, ...] = ()
+        self._control_path = ""
+        self._announce, self._rescan = trio.open_memory_channel[None](1)
+        self._opening = trio.Lock()
+
+    @property
+    def nodes(self) -> Mapping[bytes, CommonNode]:
+        return {id_: one.node for id_, one in self._commons.items()}
+
+    async def ready_line(self) -> str:
+        """What `asl up` prints when it is ready."""
+        chosen = name_is_chosen(self.home)
+
+        def about(reader: Reader) -> str:
+            status = common_status(reader, own_key=self.own_key, name_chosen=chosen, default=None)
+            if status["height"] is None:
+                return f"{status['name']} (joining)"
+            return f"{status['name']}@{status['height']} (witness: {status['witness']['shown']})"
+
+        commons = [await one.node.query(about) for one in self._commons.values()]
+        return f"asl: {', '.join(commons)} on port {self.port}; control {self._control_path}"
+
+    def stop(self) -> None:
+        """End the daemon cleanly, soon after this returns."""
+        self.stopped.set()
+
+    # --- life -----------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled. Started when commands are answered and peers accepted.
+
+        Raises `UserError` when the control socket cannot be had or no store can be opened.
+        """
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._control_path = claim_socket_path(str(self.home))
+            for folder in self.home.commons():
+                try:
+                    await self._open(folder)
+                except AslError as error:
+                    logger.error("%s is not followed: %s", folder.name, error)
+                    if len(self.home.commons()) == 1:
+                        raise
+            await self._look_at_addresses()
+            nursery.start_soon(self._transport.serve, self._listeners)
+            nursery.start_soon(self._follow_addresses)
+            if self._config.mdns_enabled:
+                nursery.start_soon(self._discover)
+            await nursery.start(serve_control, self._control_path, control_methods(self), self._events)
+            task_status.started()
+
+    # --- Commons --------------------------------------------------------------------------------------
+
+    async def open_common(self, common_id: bytes, /) -> None:
+        """Start following the Common whose folder `init` or `join` has made; one that runs reads its store's
+        settings again. Raises `UserError` and `DiskFault`."""
+        if common_id in self._commons:
+            self._commons[common_id].node.refresh()
+            return
+        folder = self.home.common_folder(common_id)
+        if not folder.is_dir():
+            raise UserError(f"there is no Common {short(common_id)} in {self.home}", remedy="join it first")
+        await self._open(folder)
+        self._announce_anew()
+
+    async def forget(self, common_id: bytes, /) -> None:
+        """Stop following a Common and remove its folder. Raises `UserError` when that cannot be done."""
+        one = self._commons.pop(common_id, None)
+        if one is None:
+            raise UserError(f"no Common {short(common_id)} is followed here", remedy="see `asl common list`")
+        one.scope.cancel()
+        await one.ended.wait()
+        self._announce_anew()
+        folder = self.home.common_folder(common_id)
+        aside = folder.with_name(f".forgotten-{folder.name}")
+        try:
+            folder.rename(aside)  # from here on it is none of the home's Commons, whatever interrupts us
+            await trio.to_thread.run_sync(shutil.rmtree, aside)
+            if self.home.default_common() == common_id:
+                self.home.default.unlink()
+        except OSError as error:
+            raise UserError(
+                f"cannot remove {folder} ({error.strerror})", remedy="remove it by hand"
+            ) from None
+
+    async def _open(self, folder: Path) -> None:
+        async with self._opening:
+            store, belonging = await trio.to_thread.run_sync(_open_store, folder / STORE_NAME)
+            if belonging.common_id in self._commons:
+                store.close()
+                return
+            node = CommonNode(
+                store,
+                belonging,
+                lambda store: self._make_core(store, belonging),
+                self._identity,
+                self._events,
+                twin_at=lambda: self._transport.twin_at,
+            )
+            one = _Followed(node, Dialer(node, self._transport, folder))
+            await self._nursery.start(self._follow, one)
+            self._commons[belonging.common_id] = one
+            one.dialer.add(self._config.peers_static, Source.STATIC)
+            node.tell_addresses(self._addresses)
+
+    def _make_core(self, store: Store, belonging: Belonging) -> NodeCore:
+        return NodeCore(
+            store, common_id=belonging.common_id, signer=self._identity, entropy=secrets.token_bytes
+        )
+
+    async def _follow(
+        self, one: _Followed, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        try:
+            with one.scope:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(one.node.run)
+                    nursery.start_soon(one.dialer.run)
+                    task_status.started()
+        finally:
+            one.ended.set()
+
+    # --- being found ----------------------------------------------------------------------------------
+
+    async def _discover(self) -> None:
+        await run_discovery(
+            port=self.port,
+            tags=lambda nonce: [make_tag(secret, nonce) for secret in self._secrets()],
+            on_hint=self._on_hint,
+            on_lost=self._on_lost,
+            on_state=lambda state: logger.info("%s", state),
+            interfaces=self._config.mdns_interfaces or None,
+            rescan=self._rescan,
+        )
+
+    def _secrets(self) -> list[bytes]:
+        return [one.node.network.psk for one in self._commons.values()]
+
+    def _on_hint(self, hint: Hint) -> None:
+        for one in self._commons.values():
+            if make_tag(one.node.network.psk, hint.nonce) in hint.tags:
+                one.dialer.on_announcement(hint)
+
+    def _on_lost(self, instance: str) -> None:
+        for one in self._commons.values():
+            one.dialer.on_lost(instance)
+
+    def _announce_anew(self) -> None:
+        with suppress(trio.WouldBlock):  # one that waits will do
+            self._announce.send_nowait(None)
+
+    async def _follow_addresses(self) -> None:
+        while True:
+            await trio.sleep(ADDRESSES_POLL_S)
+            await self._look_at_addresses()
+
+    async def _look_at_addresses(self) -> None:
+        """Learn where this machine can be dialled now, and tell the nodes if that is new."""
+        try:
+            adapters = await trio.to_thread.run_sync(read_adapters)
+        except OSError as error:
+            logger.warning("cannot read the network adapters: %s", error)
+            return
+        bound = {listener.getsockname()[0] for listener in self._listeners}
+        hosts = [
+            host
+            for host in announced(adapters)
+            if not host.startswith("fe80")
+            and (host in bound or ("::" if ":" in host else "0.0.0.0") in bound)  # noqa: S104
+        ]
+        if not hosts:
+            hosts = [host for host in bound if host not in ("0.0.0.0", "::")]  # noqa: S104
+        addresses = tuple(address_text(host, self.port) for host in hosts)
+        if addresses == self._addresses:
+            return
+        self._addresses = addresses
+        for one in self._commons.values():
+            one.node.tell_addresses(addresses)
+
+
+def _open_store(path: Path) -> tuple[SqliteStore, Belonging]:
+    """The store at `path` and what it belongs to. Raises `UserError`, `DiskFault`."""
+    if not os.path.exists(path):
+        raise UserError(f"there is no store at {path}", remedy="remove its folder, and join again")
+    store = SqliteStore(path)
+    try:
+        belonging = read_belonging(store)
+        if belonging is None:
+            raise UserError(f"{path} belongs to no Common", remedy="remove its folder, and join again")
+    except BaseException:
+        store.close()
+        raise
+    return store, belonging

@@ -1,0 +1,151 @@
+"""The links of one Common's node: who may stay, and one link for each machine.
+
+Two links to one key: both ends agree which one goes. Dialled by both, it is the one whose initiator has the
+greater key; dialled twice by the same end, the newer. The initiator of the link that goes closes it at once.
+Where the other end does that, it gets `DUPLICATE_S`; if nothing happens then it knows nothing of the older
+link, which died without a word with its process or its cable, and that one is closed here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import trio
+
+from aslp2p.artifacts.keys import short_key
+from aslp2p.core.inputs import LinkDown, LinkUp, Received
+from aslp2p.daemon.blame import Blame
+from aslp2p.daemon.jobs import Inputs
+from aslp2p.daemon.link import Link
+from aslp2p.daemon.quiet import Quiet
+from aslp2p.daemon.room import Room
+from aslp2p.limits import MIB
+from aslp2p.link.session import Event
+
+logger = logging.getLogger(__name__)
+
+LINKS_MAX = 64
+WAITING_INPUTS_MAX = 1024
+WAITING_BYTES_MAX = 8 * MIB
+"""In the queue of the node's thread, of all links together."""
+DUPLICATE_S = 2.0
+DUPLICATE = "another link to the same machine is kept"
+CLOSE_S = 2.0
+
+
+class Links:
+    """All links of a node. `put` queues inputs for its thread; `era` and `taking` are the node's to set."""
+
+    def __init__(self, own_key: bytes, put: Callable[[Inputs], None]) -> None:
+        self._own_key = own_key
+        self._put = put
+        self._links: dict[int, Link] = {}
+        self._eras: dict[int, int] = {}
+        self._gone = trio.Event()
+        self._log = Quiet(logger)
+        self.room = Room(WAITING_INPUTS_MAX, WAITING_BYTES_MAX)
+        self.blame = Blame()
+        self.era = 0
+        self.taking = False
+
+    @property
+    def open(self) -> tuple[Link, ...]:
+        return tuple(link for link in self._links.values() if link.open)
+
+    def get(self, number: int) -> Link | None:
+        return self._links.get(number)
+
+    def close_older(self, era: int, reason: str) -> None:
+        """Close what an earlier core knew; the one of `era` has never heard of it."""
+        self.era = era
+        for number, link in self._links.items():
+            if self._eras[number] < era:
+                link.close(reason)
+
+    async def close_all(self, reason: str) -> None:
+        """Close every link and wait until they are gone, `CLOSE_S` at most."""
+        self.taking = False
+        for link in self.open:
+            link.close(reason)
+        with trio.move_on_after(CLOSE_S):
+            while self._links:
+                self._gone = trio.Event()
+                await self._gone.wait()
+
+    async def serve(self, link: Link, first: Sequence[Event]) -> None:
+        """Run an established link to its end; `link.reason` says why it ended.
+
+        At once for a key that was blamed, for one too many, and for a duplicate that goes.
+        """
+        if not self._may_stay(link):
+            return
+        leaving = {old: self._loser(old, link) for old in self.open if old.key == link.key}
+        if any(loser is link and link.initiator for loser in leaving.values()):
+            link.abort(DUPLICATE)
+            return
+        era = self.era
+        self._links[link.number] = link
+        self._eras[link.number] = era
+        up = LinkUp(link.number, link.key, link.token, link.name, link.address, link.initiator)
+        self._put(Inputs((up,), 0, era))
+        logger.info("linked with %s at %s", short_key(link.key), link.address)
+        try:
+            async with trio.open_nursery() as nursery:
+                for old, loser in leaving.items():
+                    if loser.initiator:
+                        loser.close(DUPLICATE)
+                    else:
+                        nursery.start_soon(_expect_close, loser, old)
+
+                async def handle(messages: Sequence[bytes], size: int) -> None:
+                    await self._queue(link, era, messages, size)
+
+                await link.run(first, handle)
+                nursery.cancel_scope.cancel()
+        finally:
+            self._forget(link, era)
+
+    def _may_stay(self, link: Link) -> bool:
+        if not self.taking:
+            link.abort("this Common takes no links now")
+        elif self.blame.until(link.key) > trio.current_time():
+            link.abort("this machine was blamed a while ago")
+        elif len(self._links) >= LINKS_MAX:
+            link.abort("there are links enough")
+        return link.open
+
+    def _loser(self, old: Link, new: Link) -> Link:
+        if old.initiator == new.initiator:
+            return new
+        ours, theirs = (old, new) if old.initiator else (new, old)
+        return theirs if self._own_key < new.key else ours
+
+    async def _queue(self, link: Link, era: int, messages: Sequence[bytes], size: int) -> None:
+        count = len(messages)
+        await self.room.take(count, size)
+
+        def done() -> None:
+            self.room.give(count, size)
+            link.unhandled.give(count, size)
+
+        received = [Received(link.number, message) for message in messages]
+        self._put(Inputs(received, size, era, None, done))
+
+    def _forget(self, link: Link, era: int) -> None:
+        del self._links[link.number], self._eras[link.number]
+        self._gone.set()
+        link.abort("this machine stops")
+        self._put(Inputs((LinkDown(link.number),), 0, era))
+        if link.blame:
+            self.blame.put(link.key, trio.current_time())
+            self._log.warning("blamed %s at %s: %s", short_key(link.key), link.address, link.reason)
+        else:
+            logger.info("no longer linked with %s at %s: %s", short_key(link.key), link.address, link.reason)
+
+
+async def _expect_close(loser: Link, old: Link) -> None:
+    """Their end should close `loser`; if it does not, it does not know `old`."""
+    await trio.sleep(DUPLICATE_S)
+    if loser.open:
+        old.abort("the machine has forgotten this link")

@@ -1,0 +1,119 @@
+"""Sockets that listen: one port on all configured addresses, and an error that says what to type."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from aslp2p.errors import UserError
+
+BACKLOG = 128
+_TRIES = 16
+"""For one free port that is free on every address."""
+USER_TIMEOUT_MS = 30_000
+"""What was sent and is not acknowledged for so long: the cable is out."""
+KEEPALIVE_S = 15
+_ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
+_WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - these are compared, not bound
+
+
+class _Taken(Exception):
+    def __init__(self, address: str, port: int) -> None:
+        self.address = address
+        self.port = port
+
+
+def listen(addresses: Sequence[str], port: int, remembered: int | None = None) -> list[socket.socket]:
+    """Listening sockets, all on one port, which is `port`; 0: `remembered` if it is free, else any.
+
+    A wildcard of a family that this machine has not is left out, as long as one address remains. Raises
+    `UserError` when the port is in use or not allowed, or an address is not this machine's.
+    """
+    if port:
+        try:
+            return _bind_all(addresses, port)
+        except _Taken as taken:
+            raise UserError(
+                f"port {taken.port} is in use on {taken.address}",
+                remedy=f"stop what uses it (`ss -ltnp 'sport = {taken.port}'` shows it),"
+                " or choose another: asl up --port PORT",
+            ) from None
+    for wanted in ([remembered] if remembered else []) + [0] * _TRIES:
+        try:
+            return _bind_all(addresses, wanted)
+        except _Taken:
+            continue
+    raise UserError("no port is free on all addresses", remedy="choose one: asl up --port PORT")
+
+
+def _bind_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
+    absent: list[str] = []
+    with ExitStack() as undo:
+        sockets: list[socket.socket] = []
+        for address in addresses:
+            try:
+                one = undo.enter_context(_bind(address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise _Taken(address, port) from None
+                if error.errno in _ABSENT and address in _WILDCARDS:
+                    absent.append(address)
+                    continue
+                raise _refused(address, port, error) from None
+            sockets.append(one)
+            port = one.getsockname()[1]
+        if not sockets:
+            raise UserError(
+                f"cannot listen on {', '.join(absent)}", remedy="set listen.addresses in config.toml"
+            )
+        undo.pop_all()
+    return sockets
+
+
+def _bind(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setblocking(False)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind((address, port))
+        one.listen(BACKLOG)
+    except BaseException:
+        one.close()
+        raise
+    return one
+
+
+def _refused(address: str, port: int, error: OSError) -> UserError:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return UserError(
+            f"this machine has not the address {address}", remedy="set listen.addresses in config.toml"
+        )
+    if error.errno == errno.EACCES:
+        return UserError(
+            f"port {port} is not allowed to this user", remedy="choose one above 1023: asl up --port PORT"
+        )
+    return UserError(
+        f"cannot listen on {address} port {port} ({error.strerror})",
+        remedy="set listen.addresses in config.toml",
+    )
+
+
+def tune(connection: socket.socket) -> None:
+    """Set what every link wants: small messages at once, and to hear soon that the other end is gone."""
+    connection.setblocking(False)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_S),
+        ("TCP_KEEPINTVL", KEEPALIVE_S),
+        ("TCP_KEEPCNT", 2),
+        ("TCP_USER_TIMEOUT", USER_TIMEOUT_MS),
+    ):
+        number = getattr(socket, option, None)  # as far as this system has it
+        if number is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, number, value)

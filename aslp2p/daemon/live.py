@@ -1,0 +1,83 @@
+"""What only the running node knows, as JSON for the control socket: links, progress, what needs a person.
+
+links        key, name, address, initiator, seconds, backlog_bytes; height and member as the core knows them
+addresses    where this node can be dialled, "host:port"
+catch_up     {"target": height} while history is being fetched, else null
+audited      up to which height every signature was verified
+read_only    why nothing can be written, else null
+stopped      why nothing is signed any more, else null
+damaged      ids that were damaged on disk
+warnings     text, remedy, and attention: whether a person has to do something
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aslp2p.artifacts.keys import key_text, short_key
+from aslp2p.daemon.jobs import Condition, Mode
+from aslp2p.daemon.link import Link
+
+
+def live_json(
+    core: dict[str, Any],
+    links: Sequence[Link],
+    condition: Condition,
+    addresses: Sequence[str],
+    now: float,
+    *,
+    twin_at: str | None,
+) -> dict[str, Any]:
+    """The JSON value; `core` is what `NodeCore.live` gave, `now` trio's time, `twin_at` where a copy of our
+    key was heard (S11)."""
+    target = core.get("catching_up_to")
+    mode = condition.mode
+    known = {peer["key"]: peer for peer in core.get("peers", ())}
+    return {
+        "links": [_link_json(link, known.get(link.key, {}), now) for link in links],
+        "addresses": list(addresses),
+        "catch_up": None if target is None else {"target": target},
+        "audited": core.get("audited_height"),
+        "fetching": core.get("fetching"),
+        "is_witness": core.get("is_witness"),
+        "read_only": condition.reason if mode is Mode.READ_ONLY else None,
+        "stopped": condition.reason if mode is Mode.STOPPED else None,
+        "damaged": [id_.hex() for id_ in condition.damaged],
+        "warnings": list(_warnings(core, condition, twin_at)),
+    }
+
+
+def _link_json(link: Link, peer: dict[str, Any], now: float) -> dict[str, Any]:
+    return {
+        "key": key_text(link.key),
+        "name": peer.get("name", link.name),
+        "address": link.address,
+        "initiator": link.initiator,
+        "seconds": int(now - link.established_at),
+        "backlog_bytes": link.backlog,
+        "height": peer.get("height"),
+        "member": peer.get("member"),
+    }
+
+
+def _warnings(core: dict[str, Any], condition: Condition, twin_at: str | None) -> Iterable[dict[str, Any]]:
+    if condition.mode is Mode.STOPPED:
+        yield _warning(
+            f"this Common is stopped: {condition.reason}", "see the daemon's log, then start `asl up` again"
+        )
+    if condition.damaged:
+        yield _warning(f"{len(condition.damaged)} artifacts were damaged on disk", "run `asl fsck`")
+    if twin_at is not None:
+        yield _warning(
+            f"another machine at {twin_at} has a copy of this machine's key: neither may sign any more",
+            "stop one of them, and give it a key of its own",
+        )
+    if reason := core.get("not_emitting_because"):
+        yield _warning(f"this witness emits nothing: {reason}", "", attention=False)
+    for key, text in core.get("refused_by", {}).items():
+        yield _warning(f"{short_key(key)} ended the link: {text}", "", attention=not core.get("admitted"))
+
+
+def _warning(text: str, remedy: str, *, attention: bool = True) -> dict[str, Any]:
+    return {"text": text, "remedy": remedy, "attention": attention}

@@ -1,0 +1,263 @@
+"""One Common in the running daemon: its thread, its links, and what goes to and fro between them.
+
+Inputs go into the thread's queue (`worker`), those of links as long as there is room. What comes back is
+carried out here, in order, in the trio thread and without waiting: sends and closes on links, events for the
+control socket, hints for the dialer, answers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+import trio
+
+from aslp2p.artifacts.envelope import Signer
+from aslp2p.artifacts.keys import short
+from aslp2p.core.effects import Close, Effect, Hints, Publish, Send
+from aslp2p.core.inputs import AddContent, Command, Now, OwnAddresses
+from aslp2p.daemon.control_events import EventSource
+from aslp2p.daemon.jobs import Condition, Core, Inputs, Leave, Mode, Question, Report, read_clocks
+from aslp2p.daemon.link import Link
+from aslp2p.daemon.links import Links
+from aslp2p.daemon.live import live_json
+from aslp2p.daemon.worker import PROBE_S, Worker
+from aslp2p.errors import UserError
+from aslp2p.ledger.joining import Belonging, read_belonging
+from aslp2p.ledger.reader import Reader, Store
+from aslp2p.link.session import Event, Network
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class CommonNode:
+    """The node of the Common that `store` belongs to. Made in the trio thread; `run` it.
+
+    `make_core` makes a core on the store, in the node's thread; `twin_at` says where a copy of our key was
+    heard. The dialer sets `on_hints`, which gets addresses that peers tell, and `on_change`, which is called
+    when a link ends or the node's condition turns.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        belonging: Belonging,
+        make_core: Callable[[Store], Core],
+        identity: Signer,
+        events: EventSource,
+        *,
+        twin_at: Callable[[], str | None] = lambda: None,
+        clocks: Callable[[], Now] = read_clocks,
+        probe_s: float = PROBE_S,
+    ) -> None:
+        self.belonging = belonging
+        self.on_hints: Callable[[Sequence[str]], None] = lambda addresses: None
+        self.on_change: Callable[[], None] = lambda: None
+        self.addresses: tuple[str, ...] = ()
+        self.condition = Condition(Mode.RUNNING, "", 0)
+        self._events = events
+        self._twin_at = twin_at
+        self._trio = trio.lowlevel.current_trio_token()
+        self._settled = trio.Event()
+        self._stale = trio.Event()
+        self._closed = False
+        self._live: dict[str, Any] = {}
+        self._worker = Worker(
+            short(belonging.common_id), store, make_core, self._hear, clocks=clocks, probe_s=probe_s
+        )
+        self.links = Links(identity.key, self._worker.put)
+
+    # --- who it is ------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> bytes:
+        return self.belonging.common_id
+
+    @property
+    def name(self) -> str:
+        return self.belonging.name
+
+    @property
+    def network(self) -> Network:
+        return Network(self.belonging.common_id, self.belonging.network_secret)
+
+    @property
+    def token(self) -> bytes:
+        return self.belonging.token
+
+    @property
+    def own_name(self) -> str:
+        return self.belonging.own_name
+
+    @property
+    def accepts_links(self) -> bool:
+        return self.links.taking
+
+    # --- life -----------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled; then links end, and the store is closed with all that was done on disk.
+
+        Started when the core has been made, or cannot be (`condition`).
+        """
+        self._worker.start()
+        try:
+            await self._settled.wait()
+            task_status.started()
+            while True:
+                await self._stale.wait()
+                self._stale = trio.Event()
+                with suppress(Exception):  # asked again at the next change
+                    belonging = await self.query(read_belonging)
+                    if belonging is not None:
+                        self.belonging = belonging
+        finally:
+            with trio.CancelScope(shield=True):
+                await self.links.close_all("this machine stops")
+                self._closed = True
+                self._worker.put(Leave())
+                await trio.to_thread.run_sync(self._worker.join)
+
+    def refresh(self) -> None:
+        """Read again what `init` or `join` wrote about belonging to the Common."""
+        self._stale.set()
+
+    # --- asking and telling ---------------------------------------------------------------------------
+
+    async def query(self, function: Callable[[Reader], T], /) -> T:
+        """What `function` answers in the node's thread, between two batches; raises what it raises."""
+        self._require_open()
+        answer: _Answer[T] = _Answer()
+        self._worker.put(Question(function, answer))
+        return await answer.wait()
+
+    async def command(self, command: Command, /) -> Any:
+        """The core's answer, once everything that it wrote is on disk.
+
+        Raises `UserError` (nothing has changed then), `DiskFault` while the node is read-only, `NodeStopped`.
+        """
+        size = sum(len(data) for _, data in command.pieces) if isinstance(command, AddContent) else 0
+        await self.links.room.take(1, size)
+        answer: _Answer[Any] = _Answer()
+
+        def done() -> None:
+            self.links.room.give(1, size)
+
+        self._require_open()
+        self._worker.put(Inputs((command,), size, self.condition.era, answer, done))
+        return await answer.wait()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise UserError("this Common is closed here", remedy="start `asl up` again")
+
+    def tell_addresses(self, addresses: Sequence[str]) -> None:
+        """Where this node can be dialled now; the core tells its peers."""
+        self.addresses = tuple(addresses)
+        self._worker.put(Inputs((OwnAddresses(self.addresses),), 0, self.condition.era))
+
+    def live(self) -> dict[str, Any]:
+        """What only the running node knows (see `live`); what the core says in it is at most 0.25 s old."""
+        return live_json(
+            self._live,
+            self.links.open,
+            self.condition,
+            self.addresses,
+            trio.current_time(),
+            twin_at=self._twin_at(),
+        )
+
+    async def serve_link(self, link: Link, first: Sequence[Event], /) -> None:
+        """Run an established link to its end (see `Links.serve`)."""
+        await self.links.serve(link, first)
+        self.on_change()
+
+    # --- what the thread reports ----------------------------------------------------------------------
+
+    def _hear(self, report: Report) -> None:
+        """In the node's thread."""
+        with suppress(trio.RunFinishedError):
+            self._trio.run_sync_soon(self._carry_out, report)
+
+    def _carry_out(self, report: Report) -> None:
+        if report.live is not None:
+            self._live = report.live
+        self._perform(report.effects)
+        if report.condition is not None:
+            self._turn(report.condition)
+        for reply, value, error in report.answers:
+            if error is None:
+                reply.succeed(value)
+            else:
+                reply.fail(error)
+        for done in report.done:
+            done()
+
+    def _turn(self, condition: Condition) -> None:
+        before, self.condition = self.condition, condition
+        running = condition.mode is Mode.RUNNING
+        self.links.taking = running and not self._closed
+        self.links.close_older(condition.era, condition.reason or "this Common starts again")
+        self._settled.set()
+        self.on_change()
+        if condition.mode is not before.mode:
+            self._publish("condition", {"mode": condition.mode.value, "reason": condition.reason})
+        if running and self.addresses:
+            self.tell_addresses(self.addresses)
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        touched: dict[int, Link] = {}
+        for effect in effects:
+            try:
+                if type(effect) is Send:
+                    if link := self.links.get(effect.link):
+                        link.send(effect.data)
+                        touched[effect.link] = link
+                elif type(effect) is Close:
+                    if link := self.links.get(effect.link):
+                        link.close(effect.reason, blame=effect.blame)
+                elif type(effect) is Publish:
+                    self._publish(effect.topic, effect.data)
+                elif type(effect) is Hints:
+                    self.on_hints(effect.addresses)
+            except Exception as error:  # here it would end the daemon, and every other Common with it
+                logger.critical("cannot do a %s: %s", type(effect).__name__, error, exc_info=error)
+        for link in touched.values():
+            try:
+                link.flush()
+            except Exception as error:
+                logger.critical("cannot send: %s", error, exc_info=error)
+                link.abort("a bug of ours")
+
+    def _publish(self, topic: str, data: dict[str, Any]) -> None:
+        if topic == "members" or not self.belonging.founded:
+            self._stale.set()
+        self._events.publish(topic, common=self.id.hex(), **data)
+
+
+class _Answer(Generic[T]):
+    """What a command or a question gets, in the trio thread."""
+
+    def __init__(self) -> None:
+        self._come = trio.Event()
+        self._value: T
+        self._error: BaseException | None = None
+
+    def succeed(self, value: T) -> None:
+        self._value = value
+        self._come.set()
+
+    def fail(self, error: BaseException) -> None:
+        self._error = error
+        self._come.set()
+
+    async def wait(self) -> T:
+        await self._come.wait()
+        if self._error is not None:
+            # One fault may fail many commands: each raises it anew.
+            raise self._error.with_traceback(None)
+        return self._value
