@@ -179,7 +179,9 @@ def _gone() -> int:
     return 1
 
 
-@click.command(cls=Asl, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    "asl", cls=Asl, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 def main() -> None:
     """One shared, signed history on your own machines, with a notary that can be replaced.
 

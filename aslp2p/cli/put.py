@@ -127,7 +127,7 @@ class _Putting:
             "executable": executable,
             "media_type": self._types.guess_type(path)[0] or "",
             "expects": self._expects if self._known is None else self._known.get(path, ""),
-            "skip_same": True,
+            "skip_same": self._expects is None,
         }
         if len(first) == CHUNK_BYTES and (second := _read(file)):
             self._flush()
@@ -235,5 +235,7 @@ def _say_sum(putting: _Putting, waiter: Waiter) -> None:
     if heights:
         files = f"{count_text(len(heights), 'file')} of {putting.put}"
         say(f"{files} put ({size_text(putting.bytes)}){same}, at @{max(heights)}")
-    elif putting.put or putting.unchanged:
+    elif putting.put:
         say(f"{count_text(putting.put, 'file')} proposed ({size_text(putting.bytes)}){same}")
+    elif putting.unchanged:
+        say(f"Nothing to put: {count_text(putting.unchanged, 'file')} there already, unchanged")

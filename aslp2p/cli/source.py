@@ -61,10 +61,11 @@ def home_of(settings: Settings) -> Home:
 
 
 def existing_home(settings: Settings) -> Home:
-    """The home, which is there. Raises `UserError` with how to make one."""
+    """The home, which is there and ours. Raises `UserError` with how to make one."""
     home = home_of(settings)
     if not home.exists():
         raise UserError(f"there is no home at {home}", remedy="type `asl init NAME` or `asl join INVITE`")
+    home.check()
     return home
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, say, say_json, table, when
+from aslp2p.cli.output import count_text, say, say_json, table
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import open_daemon, open_source
 from aslp2p.errors import NeedsAttention, UsageError, UserError
@@ -60,8 +60,9 @@ def status_lines(common: dict[str, Any], daemon: dict[str, Any] | None) -> list[
     if daemon is None:
         lines.append("Daemon: not running; start it with: asl up")
         return lines
-    names = [link.get("name") or link.get("key", "")[8:16] for link in live.get("links", [])]
+    names = [link["name"] or link["key"][8:16] for link in live.get("links", [])]
     lines.append(f"Peers: {', '.join(names)}" if names else "Peers: none reachable now")
+    lines += [f"Note: {one['text']}" for one in live.get("warnings", []) if not one["attention"]]
     return lines
 
 
@@ -73,9 +74,10 @@ def _history_lines(common: dict[str, Any], live: dict[str, Any]) -> list[str]:
         lines.append(f"final @{common['final']}")
     if catching := live.get("catch_up"):
         lines.append(f"Catching up: @{common['height']} of @{catching['target']}")
-    audited = live.get("audited")
-    if audited is not None and audited < common["height"]:
-        lines.append(f"audited to @{audited}")
+    if fetching := sum((live.get("fetching") or {}).values()):
+        lines.append(f"Fetching: {count_text(fetching, 'piece')} of content still to come")
+    if common["audited"] < common["height"]:
+        lines.append(f"audited to @{common['audited']}")
     if common["joint"]:
         lines.append("Policy: a change is in its joint phase; both policies count until it settles")
     if common["standing"] != "admitted":
@@ -151,7 +153,15 @@ def peers_command(settings: Settings) -> None:
                 link["key"][8:16],
                 "" if height is None else f"@{height}",
                 link.get("address", ""),
-                f"since {when(link['since_ms'])}" if link.get("since_ms") else "",
+                f"for {_span(link.get('seconds', 0))}",
             )
         )
     table(rows)
+
+
+def _span(seconds: int) -> str:
+    """How long, to the largest unit."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

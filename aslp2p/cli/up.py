@@ -27,7 +27,6 @@ def up_command(
     from aslp2p.home.config import KEYS, load_config
 
     home = existing_home(settings)
-    home.check()
     if not home.commons():
         raise UserError(
             f"{home} follows no Common yet", remedy="type `asl init NAME` or `asl join INVITE` first"

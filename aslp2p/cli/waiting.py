@@ -21,6 +21,9 @@ from aslp2p.limits import PUTS_IN_FLIGHT_MAX
 
 LOOK_S = 0.5
 """Without an event for so long, the daemon is asked."""
+LOOK_AGAIN_S = 2.0
+"""It is asked so often even while there are events: one may have been lost."""
+_EARLY_MAX = 1024
 UNREACHABLE_S = 2.0
 """How long nothing may move before a witness that is not linked is not waited for."""
 STUCK_S = 30.0
@@ -35,7 +38,10 @@ class Waiter:
         self._wait = wait
         self._events: Subscription | None = None
         self._moved = time.monotonic()
+        self._looked = self._moved
         self._given_up = False
+        self._early: dict[str, dict[str, Any]] = {}
+        """What was told of proposals before their ids were."""
         self.pending: dict[str, str] = {}
         self.witnessed: list[tuple[str, str, int | None]] = []
         """(id, words, height)"""
@@ -58,6 +64,8 @@ class Waiter:
         if not self.pending:
             self._moved = time.monotonic()
         self.pending[proposal] = words
+        if proposal in self._early:
+            self._settle(self._early.pop(proposal))
         self._until(PUTS_IN_FLIGHT_MAX - 1)
 
     def finish(self) -> None:
@@ -67,14 +75,19 @@ class Waiter:
     def _until(self, count: int) -> None:
         while self._events is not None and not self._given_up and len(self.pending) > count:
             try:
-                event = next(self._events)
+                self._hear(next(self._events))
             except NoAnswer:
                 self._look()
-                continue
-            if event.get("topic") == "overflow":
+            if time.monotonic() - self._looked > LOOK_AGAIN_S:
                 self._look()
-            elif event.get("id") in self.pending:
-                self._settle(event)
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        if event.get("topic") == "overflow":
+            self._look()
+        elif event.get("id") in self.pending:
+            self._settle(event)
+        elif len(self._early) < _EARLY_MAX:
+            self._early[str(event.get("id"))] = event
 
     def _settle(self, state: dict[str, Any]) -> None:
         id_ = state["id"]
@@ -87,6 +100,7 @@ class Waiter:
         self._moved = time.monotonic()
 
     def _look(self) -> None:
+        self._looked = time.monotonic()
         for state in self._daemon.ask("settled", ids=list(self.pending)[:PUTS_IN_FLIGHT_MAX])["settled"]:
             self._settle(state)
         still = time.monotonic() - self._moved

@@ -173,7 +173,10 @@ class _Methods:
 
     async def common_forget(self, common: str) -> dict[str, Any]:
         node = self._node(common)
+        was_default = self._daemon.home.default_common() == node.id
         await self._daemon.forget(node.id)
+        if was_default:
+            self._daemon.home.default.unlink(missing_ok=True)
         return {"id": node.id.hex(), "name": node.name}
 
     async def common_trust(self, common: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def choose_common(followed: Sequence[Followed], wanted: str, default: bytes | No
     if len(matching) == 1:
         return matching[0]
     what = f"{len(matching)} Commons here are called" if matching else "no Common here is called"
-    raise UsageError(f"{what} {terminal_safe(wanted)!r}", remedy=f"use the id of one of {_listed(followed)}")
+    raise UsageError(f"{what} '{terminal_safe(wanted)}'", remedy=f"use the id of one of {_listed(followed)}")
 
 
 def common_status(

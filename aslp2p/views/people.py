@@ -79,5 +79,5 @@ def member_key(view: View, text: str) -> bytes:
         else view.reader.fact(view.branch, b"n" + text.encode("utf-8", "replace"), view.height)
     )
     if key is None or view.member(key) is None:
-        raise UserError(f"nobody here is called {terminal_safe(text)!r}", remedy="see `asl members`")
+        raise UserError(f"nobody here is called '{terminal_safe(text)}'", remedy="see `asl members`")
     return key

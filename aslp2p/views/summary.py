@@ -36,6 +36,7 @@ def summary(view: View) -> dict[str, Any]:
         "policy": [policy_words(policy, view.who) for policy in standing.policies],
         "joint": standing.joint,
         "final": final_height(view.reader, view.branch, view.height),
+        "audited": audited_height(view),
         "evidence": len(read_evidence(view.reader)),
         "abandoned": [id_.hex() for id_ in read_abandoned(view.reader)],
         "log_size": view.head.log_size,
@@ -45,6 +46,20 @@ def summary(view: View) -> dict[str, Any]:
         "rejected": rejected,
         "predecessor": genesis.predecessor and genesis.predecessor.hex(),
     }
+
+
+def audited_height(view: View) -> int:
+    """Every signature on the head's line was verified here up to this height (G4)."""
+    rows = {row.branch: row for row in view.reader.branches()}
+    row, top = rows[view.branch], view.height
+    line = [(row, top)]
+    while row.parent >= 0:
+        row, top = rows[row.parent], row.fork_height
+        line.append((row, top))
+    for row, top in reversed(line):
+        if row.audited_height < top:
+            return row.audited_height
+    return view.height
 
 
 def _waiting(view: View) -> tuple[int, int]:

@@ -45,7 +45,7 @@ def test_the_only_common_needs_no_choice() -> None:
         ("team", "2 Commons here are called 'team'; use the id of one of home 0a0a"),
         ("nobody", "no Common here is called 'nobody'"),
         ("0a0", "no Common here is called '0a0'"),
-        ("\x1b[2J", "no Common here is called '\\\\u{1b}[2J'"),
+        ("\x1b[2J", "no Common here is called '\\u{1b}[2J'"),
     ],
 )
 def test_what_names_none_or_several_is_refused(wanted: str, says: str) -> None:

@@ -417,3 +417,21 @@ def test_settled_tells_what_became_of_proposals(history: History) -> None:
     ]
     with pytest.raises(UsageError, match="more than 400 ids"):
         ask(history, "settled", ids=ids * 101)
+
+
+def test_summary_tells_up_to_where_signatures_were_verified(history: History) -> None:
+    """G4: along the whole line of branches."""
+    assert ask(history, "summary")["audited"] == 2
+    fork = [
+        PutBranch(BranchRow(0, -1, -1, 2, history.tip.id, 1)),
+        PutBranch(BranchRow(1, 0, 1, 2, history.tip.id, 1)),
+    ]
+    history.store.apply(fork)
+    assert ask(history, "summary")["audited"] == 1
+    row = history.store.snapshot(history.tip.id)
+    assert row is not None
+    moved = SnapshotRow(bytes([9] * 32), 1, 2, row.previous, 0, row.signer, row.log_size, row.raw)
+    history.store.apply([PutSnapshot(moved), PutMeta("head", moved.id)])
+    for audited in (1, 2):
+        history.store.apply([PutBranch(BranchRow(1, 0, 1, 2, moved.id, audited))])
+        assert ask(history, "summary")["audited"] == audited

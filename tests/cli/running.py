@@ -1,0 +1,125 @@
+"""A daemon in a thread of the test: real stores, cores, nodes and control server, and no network."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+
+import trio
+
+from aslp2p.cli.stopped import STORE_NAME
+from aslp2p.control.client import Client
+from aslp2p.control.path import socket_path
+from aslp2p.core.node import NodeCore
+from aslp2p.daemon.control_events import EventSource
+from aslp2p.daemon.control_server import serve_control
+from aslp2p.daemon.methods import control_methods
+from aslp2p.daemon.node import CommonNode
+from aslp2p.home import Home
+from aslp2p.home.key import load_key
+from aslp2p.home.lock import HomeLock
+from aslp2p.ledger.joining import read_belonging
+from aslp2p.ledger.reader import Store
+from aslp2p.store.sqlite import SqliteStore
+
+TOPICS = ("head", "proposal", "members", "peers", "notice", "condition", "commons")
+
+
+class Daemon:
+    """As much of a daemon as its control methods need."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.secret = load_key(home)
+        self.own_key = self.secret.key
+        self.port = 4242
+        self.started_ms = int(time.time() * 1000)
+        self.events = EventSource(TOPICS)
+        self._nodes: dict[bytes, CommonNode] = {}
+        self._scopes: dict[bytes, trio.CancelScope] = {}
+        self._stopping = trio.Event()
+
+    @property
+    def nodes(self) -> Mapping[bytes, CommonNode]:
+        return self._nodes
+
+    async def open_common(self, common_id: bytes, /) -> None:
+        if common_id in self._nodes:
+            self._nodes[common_id].refresh()
+        else:
+            await self._open(self.home.common_folder(common_id))
+
+    async def forget(self, common_id: bytes, /) -> None:
+        self._scopes.pop(common_id).cancel()
+        del self._nodes[common_id]
+        rmtree(self.home.common_folder(common_id))
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def _open(self, folder: Path) -> None:
+        store = SqliteStore(folder / STORE_NAME)
+        belonging = read_belonging(store)
+        assert belonging is not None
+
+        def make_core(store: Store) -> NodeCore:
+            return NodeCore(store, common_id=belonging.common_id, signer=self.secret, entropy=os.urandom)
+
+        node = CommonNode(store, belonging, make_core, self.secret, self.events)
+        self._scopes[node.id] = await self.nursery.start(self._run, node)
+        self._nodes[node.id] = node
+
+    async def _run(
+        self, node: CommonNode, *, task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(node.run)
+                task_status.started(scope)
+
+    async def run(self, started: threading.Event) -> None:
+        with HomeLock(self.home):
+            async with trio.open_nursery() as self.nursery:
+                for folder in self.home.commons():
+                    await self._open(folder)
+                path = socket_path(str(self.home))
+                await self.nursery.start(serve_control, path, control_methods(self), self.events)
+                started.set()
+                await self._stopping.wait()
+                self.nursery.cancel_scope.cancel()
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Client]:
+    """A daemon for the home at `home`, and a client of it."""
+    started = threading.Event()
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        async def main() -> None:
+            await Daemon(Home(home)).run(started)
+
+        try:
+            trio.run(main)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert started.wait(30)
+    try:
+        if not failed:
+            with Client.of_home(str(home)) as client:
+                yield client
+                client.call("stop")
+    finally:
+        thread.join(30)
+    if failed:
+        raise failed[0]

@@ -1,0 +1,124 @@
+"""`asl checkout`: exactly the tree, never outside DIR, and nothing of anybody else's touched."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from tests.cli.conftest import Asl
+
+CAT = b"another cat" * 200_000
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+
+
+def test_versions_come_and_go(kept: Asl, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = kept("checkout", str(out), "@3")
+    assert (first.exit_code, first.stdout) == (
+        0,
+        f"home@3 in {out}: 3 files written, 0 unchanged, 0 removed\n",
+    )
+    assert files(out) == {".asl-checkout", "photos/cat.jpg", "readme", "run.sh"}
+    assert (out / "run.sh").stat().st_mode & 0o100 and not (out / "readme").stat().st_mode & 0o111
+    second = kept("checkout", str(out))
+    assert second.stdout == f"home@5 in {out}: 1 file written, 1 unchanged, 1 removed\n"
+    assert (
+        files(out) == {".asl-checkout", "photos/cat.jpg", "run.sh"}
+        and (out / "photos/cat.jpg").read_bytes() == CAT
+    )
+    assert kept("checkout", str(out), "--at", "1").exit_code == 0
+    assert files(out) == {".asl-checkout", "readme"} and not (out / "photos").exists()
+
+
+def test_other_peoples_files_are_left_alone(kept: Asl, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "photos").mkdir(parents=True)
+    (out / "run.sh").write_text("mine")
+    (out / "photos" / "own.jpg").write_text("mine too")
+    result = kept("checkout", str(out), "@3")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "conflict: run.sh: a file that checkout did not write is in its place; --force replaces it\n"
+    )
+    assert (out / "run.sh").read_text() == "mine" and (out / "readme").exists()
+    forced = kept("checkout", str(out), "@0", "--force")
+    assert forced.exit_code == 0 and files(out) == {".asl-checkout", "run.sh", "photos/own.jpg"}
+    kept("checkout", str(out), "@3", "--force")
+    assert (out / "run.sh").read_bytes() == b"#!/bin/sh\n" and (
+        out / "photos" / "own.jpg"
+    ).read_text() == "mine too"
+
+
+def test_edits_are_kept(kept: Asl, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    kept("checkout", str(out), "@1")
+    (out / "readme").write_text("edited")
+    result = kept("checkout", str(out), "--json")
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 1 and (out / "readme").read_text() == "edited"
+    assert answer["conflicts"] == [
+        "readme: it is not in this version, and was changed here; --force removes it"
+    ]
+    assert kept("checkout", str(out), "--force").exit_code == 0 and not (out / "readme").exists()
+
+
+def test_nothing_is_written_outside(kept: Asl, tmp_path: Path) -> None:
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    out.mkdir()
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (out / "photos").symlink_to(outside)
+    (out / "run.sh").symlink_to(outside / "secret")
+    result = kept("checkout", str(out))
+    assert result.exit_code == 1
+    assert "photos is in the way: not a folder, and links are not followed" in result.stderr
+    assert "run.sh: a symbolic link is in its place" in result.stderr
+    assert files(outside) == {"secret"} and (outside / "secret").read_text() == "secret"
+    kept("checkout", str(out), "--force")
+    assert (outside / "secret").read_text() == "secret" and not (out / "run.sh").is_symlink()
+    assert files(outside) == {"secret"}
+
+
+def test_a_record_that_lies_removes_nothing_outside(kept: Asl, tmp_path: Path) -> None:
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    out.mkdir()
+    victim.write_text("v")
+    status = victim.stat()
+    record = {"files": {"../victim": ["00", status.st_size, status.st_mtime_ns]}}
+    (out / ".asl-checkout").write_text(json.dumps(record))
+    result = kept("checkout", str(out))
+    assert victim.exists() and "everything there is taken for yours" in result.stderr
+    for damaged in ("", "[]", '{"files": 3}', '{"files": {"a": 1}}'):
+        (out / ".asl-checkout").write_text(damaged)
+        assert "cannot be read" in kept("checkout", str(out), "--force").stderr
+
+
+def test_a_folder_in_the_place_of_a_file(kept: Asl, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "run.sh").mkdir(parents=True)
+    result = kept("checkout", str(out), "--force")
+    assert result.exit_code == 1 and "run.sh: a folder is in its place" in result.stderr
+
+
+def test_dir_may_not_be_a_file(kept: Asl, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("x")
+    result = kept("checkout", str(tmp_path / "out"))
+    assert result.exit_code == 1 and result.stderr.startswith("asl: cannot write into ")
+
+
+def test_names_that_fold_together_are_a_conflict_where_they_would_be(
+    kept: Asl, tmp_path: Path, monkeypatch: object
+) -> None:
+    from aslp2p.cli.checkout import _Tree
+
+    with _Tree(str(tmp_path / "out"), False) as tree:
+        assert not tree._folds_names(), "this test wants a file system that tells upper from lower case"
+        tree._folds_names = lambda: True  # type: ignore[method-assign]
+        entries = [{"path": path} for path in ("A", "a", "straße", "STRASSE", ".ASL-checkout", "b")]
+        assert [entry["path"] for entry in tree._without_collisions(entries)] == ["A", "straße", "b"]
+        assert tree.conflicts[0] == "a: A has the same name on this file system"
+    os.listdir(tmp_path / "out")

@@ -1,0 +1,244 @@
+"""Reading a stopped home, at every version, as people and as scripts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Asl
+from tests.cli.running import running
+
+CAT = b"another cat" * 200_000
+
+
+def test_ls(kept: Asl) -> None:
+    assert kept("ls").stdout == "photos/cat.jpg\nrun.sh\n"
+    assert kept("ls", "@3").stdout == "photos/cat.jpg\nreadme\nrun.sh\n"
+    assert kept("ls", "photos", "--at", "2").stdout == "photos/cat.jpg\n"
+    assert kept("ls", "photos/@1").stdout == ""
+    long = kept("ls", "-l").stdout.splitlines()
+    assert long[0].split()[:5] == ["-", "2.1", "MiB", "@4", "ann"] and long[1].startswith("x  10 B")
+    entries = json.loads(kept("ls", "--json").stdout)["entries"]
+    assert [entry["size"] for entry in entries] == [len(CAT), 10]
+
+
+def test_get(kept: Asl, tmp_path: Path) -> None:
+    assert kept("get", "readme@3").stdout_bytes == b"read me\n"
+    assert kept("get", "photos/cat.jpg").stdout_bytes == CAT
+    assert kept("get", "photos/cat.jpg@2").stdout_bytes == b"cat"
+    out = tmp_path / "out"
+    out.write_bytes(b"before")
+    assert kept("get", "photos/cat.jpg", "-o", str(out)).exit_code == 0
+    assert sha256(out.read_bytes()).digest() == sha256(CAT).digest()
+    assert kept("get", "run.sh", "-o", f"{tmp_path}/").exit_code == 0
+    assert (tmp_path / "run.sh").stat().st_mode & 0o111
+    written = json.loads(kept("get", "run.sh", "-o", str(out), "--json").stdout)
+    assert written["written"] == str(out) and out.read_bytes() == b"#!/bin/sh\n"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".asl-")]
+
+
+def test_log_show_diff(kept: Asl) -> None:
+    log = kept("log").stdout
+    assert [line.split()[0] for line in log.splitlines() if line.startswith("@")] == [
+        f"@{n}" for n in range(5, -1, -1)
+    ]
+    assert "    ann removes readme" in log
+    assert [line.split()[0] for line in kept("log", "photos").stdout.splitlines() if line[0] == "@"] == [
+        "@4",
+        "@2",
+    ]
+    assert len(json.loads(kept("log", "-n", "2", "--json").stdout)["snapshots"]) == 2
+    assert kept("log", "--before", "@2").stdout.startswith("@1 ")
+    assert kept("diff", "@1").stdout.split() == [
+        "+",
+        "2.1",
+        "MiB",
+        "photos/cat.jpg",
+        "-",
+        "readme",
+        "+",
+        "10",
+        "B",
+        "run.sh",
+    ]
+    assert kept("diff").stdout.split() == ["-", "readme"]
+    assert kept("diff", "@2", "@4").stdout.splitlines()[0].startswith("~")
+    shown = kept("show", "@4").stdout
+    assert "Version:   @4" in shown and "ann puts photos/cat.jpg (2.1 MiB)" in shown
+    proposal = json.loads(kept("show", "@4", "--json").stdout)["proposals"][0]["id"]
+    assert "State:     in @4" in kept("show", proposal[:12]).stdout
+    assert "Version:   @2 (as of @3)" in kept("show", "photos/cat.jpg@3").stdout
+    assert "@0, the genesis of home" in kept("show", "@0").stdout
+
+
+def test_verify_and_fsck(kept: Asl) -> None:
+    assert kept("verify").stdout.startswith("home@0 to home@5 hold: 6 versions, every signature.\n")
+    assert json.loads(kept("verify", "@3", "--json").stdout)["checked"] == 3
+    assert kept("fsck").stdout == "1 Common: everything is as it was written.\n"
+    assert json.loads(kept("fsck", "--json").stdout) == {"findings": [], "commons": 1}
+
+
+def test_fsck_finds_a_flipped_bit_and_ends_with_1(kept: Asl, tmp_path: Path) -> None:
+    (store,) = (tmp_path / "kept" / "commons").glob("*/store.db")
+    data = bytearray(store.read_bytes())
+    at = data.find(b"another cat" * 50)
+    assert at > 0
+    data[at + 5] ^= 4
+    store.write_bytes(data)
+    found = kept("fsck")
+    assert found.exit_code == 1 and "asl fsck --repair" in found.stdout
+    got = kept("get", "photos/cat.jpg", "-o", str(tmp_path / "out"))
+    assert got.exit_code == 1 and got.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
+    kept("fsck", "--repair")
+    assert kept("fsck").exit_code == 0
+    missing = kept("get", "photos/cat.jpg", "-o", str(tmp_path / "out"))
+    assert missing.exit_code == 1 and "have not all arrived on this machine yet" in missing.stderr
+
+
+def test_members_policy_proposals(kept: Asl) -> None:
+    assert kept("members").stdout.split()[:4] == ["ann", "(you)", "witness,", "authority"]
+    assert kept("members", "--at", "0").exit_code == 0
+    assert kept("policy", "show").stdout.startswith("common_policy:\n")
+    assert kept("policy", "show", "@0", "--json").exit_code == 0
+    assert kept("proposals").stdout == "Nothing waits, and nothing was refused.\n"
+
+
+def test_policy_show_can_be_checked_again(kept: Asl, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(kept("policy", "show").stdout)
+    assert kept("policy", "check", str(file)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (
+            ["ls", "@6"],
+            1,
+            "@6 does not exist yet: the newest here is @5; wait for it, or ask for an older one",
+        ),
+        (["get", "nothing"], 1, "nothing is not there at @5; see what is with `asl ls`"),
+        (["get", "readme"], 1, "readme is not there at @5; it is there at @1: readme@1"),
+        (["get", "photos"], 1, "photos is a folder; list it with `asl ls photos`"),
+        (["get", "@3"], 2, "get writes out one file; name its path"),
+        (["get", "readme@3", "--at", "2"], 2, "readme@3 and --at 2 are two versions; name one of them"),
+        (["get", "run.sh", "--json"], 2, "--json answers on standard output"),
+        (["get", "run.sh", "-o", "/nowhere/x"], 1, "cannot write into /nowhere (No such file or directory)"),
+        (["diff", "1"], 2, "'1' is no version; write @ and a number, as in @42"),
+        (["diff", "@9"], 1, "@9 does not exist yet"),
+        (["log", "-n", "0"], 2, "invalid value for '-n'"),
+        (["show", "ffffffff"], 1, "nothing here has an id that begins with ffffffff"),
+        (["verify", "@9"], 1, "@9 does not exist yet"),
+        (["verify", "9"], 2, "'9' is no version"),
+        (["ls", "--common", "nobody"], 2, "no Common here is called 'nobody'"),
+        (["ls", "--common", "\x1b]0;"], 2, "no Common here is called '\\u{1b}]0;'"),
+        (["status", "--common", "nobody"], 2, "no Common here is called 'nobody'; see `asl common list`"),
+        (["nonsense"], 2, "no such command 'nonsense'; see `asl --help`"),
+        (["ls", "--nonsense"], 2, "no such option '--nonsense'|no such option: --nonsense"),
+        (["ls", "a", "b"], 2, "got unexpected extra argument (b); see `asl ls --help`"),
+        (["ls", "--at", "-1"], 2, "invalid value for '--at'"),
+        (["get", "\udcff"], 2, "'\\udcff' is not UTF-8"),
+        (["members", "nobody"], 2, "no such command 'nobody'; see `asl members --help`"),
+        (["policy"], 2, "asl: "),
+        (["put", "a", "b"], 3, "no daemon is running for"),
+        (["rm", "a"], 3, "start it with `asl up`"),
+        (["invite"], 3, "start it with `asl up`"),
+        (["peers"], 3, "start it with `asl up`"),
+        (["members", "admit", "ed25519:00", "x"], 3, "start it with `asl up`"),
+        (["members", "expel", "x"], 3, "start it with `asl up`"),
+        (["put", "a"], 2, "where to is a to be put; type: asl put a PATH"),
+        (["put", "a", "b", "c"], 2, "c is to hold several files; write it as a folder: c/"),
+        (["put", "-", "photos/"], 2, "standard input has no name of its own"),
+        (["put", "a", "b", "--expect", "12"], 2, "--expect 12 is no content id"),
+        (["put", "a", "b", "--expect", "nothing", "--if-unchanged"], 2, "say two things"),
+        (["completion", "tcsh"], 2, "invalid value for '{bash|zsh|fish}'|invalid value for 'SHELL"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_its_exit_code(
+    kept: Asl, arguments: list[str], code: int, says: str
+) -> None:
+    result = kept(*arguments)
+    assert result.exit_code == code, result.output
+    assert any(part in result.stderr for part in says.split("|")), result.stderr
+    assert result.stderr.startswith("asl: ") and "\x1b" not in result.stderr
+    if arguments != ["policy"]:
+        assert result.stderr.count("\n") == 1 and not result.stdout
+
+
+def test_without_a_home_it_says_how_to_begin(asl: Asl) -> None:
+    for arguments in (["status"], ["ls"], ["up"], ["put", "a", "b"], ["fsck"], ["common", "list"]):
+        result = asl(*arguments)
+        assert result.exit_code == 1 and result.stderr.endswith(
+            "; type `asl init NAME` or `asl join INVITE`\n"
+        )
+
+
+def test_commands_that_need_nothing(asl: Asl) -> None:
+    assert asl("version").stdout.startswith("aslp2p ")
+    assert json.loads(asl("version", "--json").stdout)["protocol"] == 1
+    for shell in ("bash", "zsh", "fish"):
+        assert "_ASL_COMPLETE" in asl("completion", shell).stdout
+    assert "checkout" in asl("--help").stdout and asl("ls", "--help").exit_code == 0
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(filled: Path) -> None:
+    """`asl log | head -1`: no traceback, no complaint."""
+    command = f"{sys.executable} -c 'from aslp2p.cli import main; main()' log --home {filled} | head -c 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == (b"@", b"")
+
+
+LIGHT = [
+    "trio",
+    "zeroconf",
+    "rich",
+    "msgspec",
+    "msgpack",
+    "nacl",
+    "sqlite3",
+    "ruamel",
+    "segno",
+    "aslp2p.ledger",
+]
+
+
+def test_status_of_a_running_daemon_loads_nothing_heavy(kept: Asl, tmp_path: Path) -> None:
+    """`asl status` has to answer at once: what it does not load, it does not wait for."""
+    script = (
+        "import sys\nfrom aslp2p.cli import main\n"
+        "try:\n    main(['status'])\nexcept SystemExit as done:\n    assert not done.code\n"
+        f"print(sorted(name for name in {LIGHT} if name in sys.modules))\n"
+    )
+    home = tmp_path / "kept"
+    with running(home):
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env={"ASL_HOME": str(home)},
+        )
+    assert done.stdout.splitlines()[0] == "Common: home@5 (witness: ann)"
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_several_readers_at_once_and_no_daemon_meanwhile(kept: Asl, tmp_path: Path) -> None:
+    from aslp2p.cli.stopped import reading_alone
+    from aslp2p.errors import UserError
+    from aslp2p.home import Home
+    from aslp2p.home.lock import HomeLock
+
+    home = Home(tmp_path / "kept")
+    with reading_alone(home):
+        assert kept("ls").exit_code == 0
+        with pytest.raises(UserError, match=r"already running|using"), HomeLock(home):
+            pass
+    with HomeLock(home):
+        refused = kept("ls")
+    assert refused.exit_code == 1 and "something else is using" in refused.stderr
