@@ -600,7 +600,7 @@ class Ledger:
         ]
         self._store.apply([PutMeta(META_EVIDENCE, _packed(self.evidence))])
         if self.head.branch not in doomed or self.head.height <= doomed[self.head.branch]:
-            return None
+            return self._choose()  # a history that was cut off may not be any more
         old, self.head = self.head, self.tip_at(kept.branch, kept.height)
         self._store.apply([PutMeta(META_HEAD, kept.id)])
         elsewhere = self._choose()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from nacl.signing import SigningKey
 
@@ -99,7 +99,7 @@ class Node:
     @property
     def snapshot(self) -> Verified[Snapshot]:
         assert isinstance(self.signed.statement, Snapshot)
-        return cast("Verified[Snapshot]", self.signed)
+        return self.signed
 
     def line(self) -> list[Node]:
         """From the first snapshot above genesis to this one."""
