@@ -63,7 +63,7 @@ def put_command(
         putting = _Putting(daemon, waiter, walk, expects, known)
         putting.run()
         waiter.finish()
-    _report(settings, putting, waiter, walk)
+        _report(settings, putting, waiter, walk)
 
 
 def _expected(expect: str | None) -> str | None:
