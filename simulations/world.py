@@ -1,138 +1,110 @@
 """A deterministic world: many `NodeCore`s, one event queue, one seed.
 
-Time is virtual milliseconds; a message is delivered after a drawn delay on its link unless the link is cut. Each
-input is followed by a commit and then by its effects (persist, then send); a crash drops what was not
-committed and what was not sent yet. The world carries bytes, through the real codec.
+Time is virtual milliseconds. Each input of a node is followed by a commit and then by its effects (persist,
+then send). A crash drops what was not committed and what was not sent yet; a lit fuse (`Node.fuse`) makes it
+happen before the commit, after it, or between two effects. The world carries bytes, through the real
+codec; what the network does to them is `network.py`, what the machine does to a node `machine.py`, `clock.py`
+and `disk.py`. Nothing here reads a clock or draws entropy but from the seed, and nothing leaves the thread.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nacl.signing import SigningKey
-
-from aslp2p.artifacts.envelope import Verifier, sign_statement
+from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Genesis, Named, Policy
 from aslp2p.core.effects import Close, Effect, Publish, Send
-from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Now, Received, Tick
+from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Received, Tick
 from aslp2p.core.node import NodeCore
+from aslp2p.errors import DiskFault
 from aslp2p.ledger.history import found_common
-from aslp2p.store.memory import MemoryStore
+from simulations.clock import Clock
+from simulations.disk import Disk
+from simulations.events import Action, EventLog, EventQueue
+from simulations.exposure import Exposure
+from simulations.keys import RememberingVerifier, SeededKey
+from simulations.machine import Node
+from simulations.network import SILENCE_MS, Network, Pipe, Weather
 
+if TYPE_CHECKING:
+    from simulations.dialer import Dialer
 
-class SeededKey:
-    """A domain key made from a name."""
+__all__ = ["Node", "Pipe", "RememberingVerifier", "SeededKey", "World"]
 
-    def __init__(self, name: str) -> None:
-        self._key = SigningKey(name.encode().ljust(32, b"\0")[:32])
-        self.key = bytes(self._key.verify_key)
-
-    def sign(self, message: bytes) -> bytes:
-        return self._key.sign(message).signature
-
-
-class RememberingVerifier(Verifier):
-    """Verification is a pure function of the bytes, so nodes of one world share its results."""
-
-    def __init__(self, bound: int = 200_000) -> None:
-        self._known: dict[tuple[bytes, bytes, bytes], bool] = {}
-        self._bound = bound
-
-    def holds(self, items: Any) -> list[bool]:
-        answers = []
-        for item in items:
-            known = self._known.get(item)
-            if known is None:
-                known = super().holds([item])[0]
-                if len(self._known) >= self._bound:
-                    self._known.clear()
-                self._known[item] = known
-            answers.append(known)
-        return answers
-
-
-@dataclass
-class Node:
-    """One machine: its disk survives it."""
-
-    name: str
-    signer: SeededKey
-    store: MemoryStore
-    random: Random
-    core: NodeCore | None = None
-    token: bytes = b""
-    links: dict[int, int] = field(default_factory=dict)
-    """Own link number to the number of the pipe."""
-    published: list[Publish] = field(default_factory=list)
-    closed: list[Close] = field(default_factory=list)
-    ticked_for: int | None = None
-
-
-@dataclass
-class Pipe:
-    """A two-way link between two nodes; `alive` ends for both at once, the news travels like a message."""
-
-    ends: tuple[str, str]
-    links: tuple[int, int]
-    alive: bool = True
-    last_ms: list[int] = field(default_factory=lambda: [0, 0])
-
-
-@dataclass(order=True)
-class _Event:
-    at_ms: int
-    order: int
-    run: Callable[[], None] = field(compare=False)
+WALL_MS = 1_800_000_000_000
+PROBE_MS = 3_000
+"""How often a read-only node tries its disk."""
+JOURNAL_KINDS = ("emit", "endorse", "cosign")
+JOURNAL_LAST = 256
 
 
 class World:
-    """Nodes, pipes and the queue of what happens next."""
+    """Machines, links, and the queue of what happens next."""
 
     def __init__(
-        self, seed: int, *, delay_ms: tuple[int, int] = (1, 5), wall_ms: int = 1_800_000_000_000
+        self,
+        seed: int,
+        *,
+        delay_ms: tuple[int, int] = (1, 5),
+        wall_ms: int = WALL_MS,
+        weather: Weather | None = None,
+        log: EventLog | None = None,
     ) -> None:
         self.random = Random(seed)
         self.now_ms = 1_000
         self.wall_ms = wall_ms
-        self.delay_ms = delay_ms
+        self.network = Network(weather or Weather(delay_ms))
         self.nodes: dict[str, Node] = {}
         self.pipes: dict[int, Pipe] = {}
         self.verifier = RememberingVerifier()
+        self.log = log or EventLog()
+        self.exposure = Exposure()
+        self.dialer: Dialer | None = None
         self.messages = 0
         self.message_bytes = 0
-        self.drop: Callable[[str, str], bool] = lambda _source, _target: False
+        self.drop: Callable[[str, str], bool] | None = None
         """Asked for each message: whether it is lost, which ends its pipe (a link is a TCP connection)."""
-        self._queue: list[_Event] = []
-        self._order = 0
+        self.listeners: list[Callable[[Node, Effect], None]] = []
+        """Told of every effect but sends, as it is carried out."""
+        self.on_send: Callable[[Node, bytes], bytes | None] | None = None
+        """May change what a machine sends (a liar), or swallow it (None)."""
+        self._queue = EventQueue()
         self._numbers = 0
         self.common_id = b""
+        self.genesis: Verified[Genesis] | None = None
 
     # --- making -----------------------------------------------------------------------------------
 
-    def add_node(self, name: str) -> Node:
-        node = Node(name, SeededKey(name), MemoryStore(), Random(self.random.getrandbits(64)))
+    def add_node(self, name: str, *, signer: SeededKey | None = None) -> Node:
+        """A machine with an empty disk; `signer` gives it somebody else's key (a copy)."""
+        random = Random(self.random.getrandbits(64))
+        node = Node(name, signer or SeededKey(name), Disk(), random, Clock(self.wall_ms))
         self.nodes[name] = node
         return node
 
-    def found(self, founder: str, members: list[str], policy: Policy | None = None) -> bytes:
+    def found(self, founder: str, members: Sequence[str], policy: Policy | None = None) -> bytes:
         """`common@0` by `founder`, with everybody in `members` an anchor that holds it already."""
         for name in members:
             if name not in self.nodes:
                 self.add_node(name)
-        anchors = tuple(Named(name, self.nodes[name].signer.key) for name in members)
+        anchors = tuple(Named(name, self.nodes[name].key) for name in members)
         policy = policy or Policy(anchors[:1], 1, True, 3_600_000, "invited", 1)
         statement = Genesis("common", policy, anchors, None, self.wall_ms, bytes(32))
-        genesis = sign_statement(statement, self.nodes[founder].signer)
+        self.genesis = genesis = sign_statement(statement, self.nodes[founder].signer)
         self.common_id = genesis.id
         for name in members:
-            store = self.nodes[name].store
-            found_common(store, genesis)
-            store.commit()
+            self.give_genesis(name)
         return genesis.id
+
+    def give_genesis(self, name: str) -> None:
+        """Put `common@0` on a machine's disk, as `init` or an invite with its genesis does."""
+        assert self.genesis is not None
+        store = self.nodes[name].store
+        found_common(store, self.genesis)
+        store.commit()
 
     def start(self, name: str) -> None:
         """Switch a machine on; its state is what its disk holds."""
@@ -143,40 +115,86 @@ class World:
             signer=node.signer,
             entropy=node.random.randbytes,
             verifier=self.verifier,
+            **node.options,
         )
         node.ticked_for = None
+        node.read_only = False
+        node.stopped = False
+        node.inbox.clear()
+        node.started_ms = self.now_ms
+        self.log.note(self.now_ms, name, "starts")
         self._plan_tick(node)
+        if self.dialer is not None:
+            self.dialer.started(name)
 
     def crash(self, name: str) -> None:
         """Switch a machine off: what was not committed is gone, its links end."""
         node = self.nodes[name]
+        self.log.note(self.now_ms, name, "crashes")
+        self._halt(node)
+        if node.clock.asleep:
+            node.clock.wake(self.now_ms)
+        node.stopped = node.read_only = False
+
+    def _halt(self, node: Node) -> None:
         node.core = None
+        node.fuse = None
+        node.inbox.clear()
         node.store.rollback()
         for link in list(node.links):
             self._end(node.links[link])
 
+    def pause(self, name: str, *, suspend: bool = False) -> None:
+        """Stop a machine (`suspend`: its monotonic clock too); its links die if it takes too long."""
+        node = self.nodes[name]
+        if node.core is None or node.stopped:
+            return
+        self.log.note(self.now_ms, name, "falls asleep" if suspend else "is stopped")
+        node.stopped = True
+        if suspend:
+            node.clock.sleep(self.now_ms)
+        for number in set(node.links.values()):
+            self._doom(self.pipes[number])
+
+    def resume(self, name: str) -> None:
+        """The end of `pause`: what came meanwhile is handled now."""
+        node = self.nodes[name]
+        if not node.stopped:
+            return
+        self.log.note(self.now_ms, name, "goes on")
+        node.stopped = False
+        if node.clock.asleep:
+            node.clock.wake(self.now_ms)
+        inbox, node.inbox = node.inbox, []
+        for input_ in inbox:
+            self.plan(0, self._input_if_on, node, input_)
+        node.ticked_for = None
+        self._plan_tick(node)
+        if self.dialer is not None:
+            self.dialer.started(name)
+
     def connect(self, one: str, other: str) -> int | None:
-        """Link two running nodes; the number of the pipe, or None if one is off."""
+        """Link two running machines; the number of the pipe, or None if one is off."""
         ends = (self.nodes[one], self.nodes[other])
-        if any(node.core is None for node in ends):
+        if not (ends[0].on and ends[1].on) or ends[0].key == ends[1].key:
             return None
         number = self._number()
         links = (self._number(), self._number())
-        self.pipes[number] = Pipe((one, other), links)
+        self.pipes[number] = Pipe((one, other), links, number)
         for side in (0, 1):
             node, peer, link = ends[side], ends[1 - side], links[side]
             node.links[link] = number
-            up = LinkUp(link, peer.signer.key, peer.token, peer.name, peer.name, side == 0)
-            self._later(1, lambda node=node, up=up: self._input_if_on(node, up))  # type: ignore[misc]
+            node.peers[peer.name] = node.peers.get(peer.name, 0) + 1
+            up = LinkUp(link, peer.key, peer.token, peer.name, peer.name, side == 0)
+            self.plan(1, self._input_if_on, node, up)
         return number
 
     def mesh(self) -> None:
         """Link every running node to every other that it is not linked to."""
-        names = [name for name, node in self.nodes.items() if node.core is not None]
-        linked = {frozenset(pipe.ends) for pipe in self.pipes.values() if pipe.alive}
+        names = [name for name, node in self.nodes.items() if node.on]
         for index, one in enumerate(names):
             for other in names[index + 1 :]:
-                if frozenset((one, other)) not in linked:
+                if other not in self.nodes[one].peers:
                     self.connect(one, other)
 
     def disconnect(self, one: str, other: str) -> None:
@@ -184,27 +202,46 @@ class World:
             if set(pipe.ends) == {one, other}:
                 self._end(number)
 
+    @property
+    def delay_ms(self) -> tuple[int, int]:
+        """How long a message takes, at least and at most."""
+        return self.network.weather.delay_ms
+
+    @delay_ms.setter
+    def delay_ms(self, delay_ms: tuple[int, int]) -> None:
+        self.network.weather = replace(self.network.weather, delay_ms=delay_ms)
+
     # --- running ----------------------------------------------------------------------------------
 
     def command(self, name: str, command: Command) -> Any:
-        """A person's command on a machine that is on; its answer. Raises `UserError`."""
-        return self._input(self.nodes[name], command)
+        """A person's command on a machine that is on; its answer. Raises `UserError`, or `DiskFault`."""
+        node = self.nodes[name]
+        if not node.on:
+            raise RuntimeError(f"{name} is off")
+        return self._input(node, command)
 
     def run(self, duration_ms: int) -> None:
         """Let time pass."""
-        self.run_until(lambda: False, duration_ms)
+        self.run_until(_never, duration_ms)
 
     def run_until(self, done: Callable[[], bool], limit_ms: int) -> bool:
         """Run until `done`, at most `limit_ms`; whether it came to that."""
         end = self.now_ms + limit_ms
+        queue = self._queue
         while not done():
-            if not self._queue or self._queue[0].at_ms > end:
+            at = queue.next_ms
+            if at is None or at > end:
                 self.now_ms = end
                 return done()
-            event = heapq.heappop(self._queue)
-            self.now_ms = max(self.now_ms, event.at_ms)
-            event.run()
+            _, action, arguments = queue.pop()
+            if at > self.now_ms:
+                self.now_ms = at
+            action(*arguments)
         return True
+
+    def plan(self, delay_ms: int, action: Action, *arguments: Any) -> None:
+        """Do something later."""
+        self._queue.plan(self.now_ms + delay_ms, action, *arguments)
 
     def heads(self) -> dict[str, tuple[int, bytes]]:
         """Height and id of the head of each running node that has one."""
@@ -218,76 +255,203 @@ class World:
         self._numbers += 1
         return self._numbers
 
-    def _later(self, delay_ms: int, run: Callable[[], None], at_ms: int | None = None) -> None:
-        self._order += 1
-        heapq.heappush(self._queue, _Event(at_ms or self.now_ms + delay_ms, self._order, run))
+    # --- a node's step ----------------------------------------------------------------------------
 
     def _input_if_on(self, node: Node, input_: Input) -> None:
+        if node.stopped:
+            node.inbox.append(input_)
+            return
+        if node.core is None:
+            return
         link = getattr(input_, "link", None)
-        if node.core is not None and (link is None or link in node.links or isinstance(input_, LinkDown)):
+        if link is None or link in node.links or type(input_) is LinkDown:
             self._input(node, input_)
 
     def _input(self, node: Node, input_: Input) -> Any:
-        if node.core is None:
+        core = node.core
+        if core is None:
             raise RuntimeError(f"{node.name} is off")
-        step = node.core.step(input_, Now(self.now_ms, self.wall_ms + self.now_ms))
-        node.store.commit()
+        node.inputs += 1
+        self.log.input(self.now_ms, node.name, input_)
+        try:
+            step = core.step(input_, node.clock.now(self.now_ms))
+            if node.fuse is not None and self._burns(node):
+                return None
+            node.store.commit()
+        except DiskFault:
+            self._refused(node)
+            if isinstance(input_, Command):
+                raise
+            return None
+        if node.signer.signed:
+            self.exposure.collect(node.name, node.signer)
+        if node.fuse is not None and self._burns(node):
+            return None
         for effect in step.effects:
             self._perform(node, effect)
+            if node.fuse is not None and self._burns(node):
+                return None
         self._plan_tick(node)
         return step.answer
 
+    def _burns(self, node: Node) -> bool:
+        """One point nearer to the end of the fuse; whether the power has failed now."""
+        assert node.fuse is not None
+        node.fuse -= 1
+        if node.fuse > 0:
+            return False
+        self.crash(node.name)
+        node.signer.signed.clear()
+        return True
+
+    def _refused(self, node: Node) -> None:
+        """The disk refused: nothing of this step happened, the node starts again when a write succeeds."""
+        self.log.note(self.now_ms, node.name, "cannot write")
+        self._halt(node)
+        node.signer.signed.clear()
+        node.read_only = True
+        self.plan(PROBE_MS, self._probe, node)
+
+    def _probe(self, node: Node) -> None:
+        if not node.read_only:
+            return
+        if node.store.works:
+            self.start(node.name)
+        else:
+            self.plan(PROBE_MS, self._probe, node)
+
     def _perform(self, node: Node, effect: Effect) -> None:
-        if isinstance(effect, Send):
+        self.log.effect(self.now_ms, node.name, effect)
+        if type(effect) is Send:
             self._send(node, effect)
-        elif isinstance(effect, Close):
+            return
+        if type(effect) is Close:
             node.closed.append(effect)
-            if effect.link in node.links:
-                self._end(node.links[effect.link])
-        elif isinstance(effect, Publish):
+            number = node.links.get(effect.link)
+            if number is not None:
+                if effect.blame and self.dialer is not None:
+                    pipe = self.pipes[number]
+                    self.dialer.blamed(node.name, pipe.ends[1 - pipe.links.index(effect.link)])
+                self._end(number)
+        elif type(effect) is Publish:
             node.published.append(effect)
+        for listener in self.listeners:
+            listener(node, effect)
+
+    def _plan_tick(self, node: Node) -> None:
+        core = node.core
+        if core is None:
+            return
+        mono = core.wake_at_ms
+        if mono is None:
+            return
+        at = max(node.clock.true_at(mono), self.now_ms)
+        if node.ticked_for is not None and self.now_ms <= node.ticked_for <= at:
+            return
+        node.ticked_for = at
+        self._queue.plan(at, self._tick, node, core, at)
+
+    def _tick(self, node: Node, core: NodeCore, at: int) -> None:
+        if node.core is core and node.ticked_for == at:
+            node.ticked_for = None
+            if not node.stopped:
+                self._input(node, Tick())
+
+    # --- links ------------------------------------------------------------------------------------
 
     def _send(self, node: Node, effect: Send) -> None:
         number = node.links.get(effect.link)
         if number is None:
             return
+        data: bytes | None = effect.data
+        if self.on_send is not None:
+            data = self.on_send(node, effect.data)
+            if data is None:
+                return
+        assert data is not None
+        if self.exposure.is_waiting(node.name):
+            held = (row.raw for kind in JOURNAL_KINDS for row in node.store.journal(kind, last=JOURNAL_LAST))
+            self.exposure.sent(self.now_ms, node.name, node.key, data, frozenset(held))
         pipe = self.pipes[number]
-        side = pipe.ends.index(node.name)
-        target = pipe.ends[1 - side]
+        side = 0 if pipe.links[0] == effect.link else 1
         self.messages += 1
-        self.message_bytes += len(effect.data)
-        if self.drop(node.name, target):
+        self.message_bytes += len(data)
+        node.sent += 1
+        node.sent_bytes += len(data)
+        if self.drop is not None and self.drop(node.name, pipe.ends[1 - side]):
             self._end(number)
             return
-        # A link is a stream: what is sent later does not arrive earlier.
-        at = max(self.now_ms + self.random.randint(*self.delay_ms), pipe.last_ms[side])
-        pipe.last_ms[side] = at
-        received = Received(pipe.links[1 - side], effect.data)
-        self._later(0, lambda: self._input_if_on(self.nodes[target], received), at)
+        if pipe.stalled[side] or not self.network.flows(node.name, pipe.ends[1 - side]):
+            pipe.stalled[side].append(data)
+            if not self.network.open(node.name, pipe.ends[1 - side]):
+                self._doom(pipe)
+            return
+        self._deliver(pipe, side, data)
+
+    def _deliver(self, pipe: Pipe, side: int, data: bytes) -> None:
+        times = self.network.arrivals(pipe, side, self.now_ms, self.random)
+        if not times:
+            self._end(pipe.number)
+            return
+        target = self.nodes[pipe.ends[1 - side]]
+        received = Received(pipe.links[1 - side], data)
+        for at in times:
+            self._queue.plan(at, self._input_if_on, target, received)
+
+    def inject(self, source: str, target: str, data: bytes) -> bool:
+        """A liar's bytes over a link that it has with `target`; whether there is one."""
+        for pipe in self.pipes.values():
+            if set(pipe.ends) == {source, target}:
+                self._deliver(pipe, pipe.ends.index(source), data)
+                return True
+        return False
+
+    def network_changed(self) -> None:
+        """Ways were opened or closed: what stalled goes on where it can; machines look around."""
+        for pipe in list(self.pipes.values()):
+            for side in (0, 1):
+                if pipe.stalled[side] and self.network.flows(pipe.ends[side], pipe.ends[1 - side]):
+                    waiting = list(pipe.stalled[side])
+                    pipe.stalled[side].clear()
+                    for data in waiting:
+                        if pipe.alive:
+                            self._deliver(pipe, side, data)
+            if not (self.network.open(*pipe.ends) and self.network.open(*pipe.ends[::-1])):
+                self._doom(pipe)
+        if self.dialer is not None:
+            self.dialer.look_around()
+
+    def _doom(self, pipe: Pipe) -> None:
+        """Nothing gets through: the link dies unless that changes in time."""
+        if not pipe.dying:
+            pipe.dying = True
+            self.plan(SILENCE_MS, self._expire, pipe)
+
+    def _expire(self, pipe: Pipe) -> None:
+        pipe.dying = False
+        one, other = pipe.ends
+        if not pipe.alive:
+            return
+        stopped = self.nodes[one].stopped or self.nodes[other].stopped
+        if stopped or not (self.network.open(one, other) and self.network.open(other, one)):
+            self._end(pipe.number)
 
     def _end(self, number: int) -> None:
         pipe = self.pipes.pop(number, None)
         if pipe is None:
             return
         pipe.alive = False
-        for name, link in zip(pipe.ends, pipe.links, strict=True):
-            node = self.nodes[name]
-            node.links.pop(link, None)
-            self._later(1, lambda node=node, link=link: self._input_if_on(node, LinkDown(link)))  # type: ignore[misc]
+        for side in (0, 1):
+            node, link, peer = self.nodes[pipe.ends[side]], pipe.links[side], pipe.ends[1 - side]
+            if node.links.pop(link, None) is None:
+                continue
+            node.peers[peer] -= 1
+            if not node.peers[peer]:
+                del node.peers[peer]
+            self.plan(1, self._input_if_on, node, LinkDown(link))
+            if self.dialer is not None:
+                self.dialer.lost(node.name)
 
-    def _plan_tick(self, node: Node) -> None:
-        if node.core is None:
-            return
-        at = node.core.wake_at_ms
-        if at is None or (node.ticked_for is not None and self.now_ms < node.ticked_for <= at):
-            return
-        at = max(at, self.now_ms)
-        node.ticked_for = at
-        core = node.core
 
-        def tick() -> None:
-            if node.core is core and node.ticked_for == at:
-                node.ticked_for = None
-                self._input(node, Tick())
-
-        self._later(0, tick, at)
+def _never() -> bool:
+    return False

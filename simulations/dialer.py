@@ -1,0 +1,103 @@
+"""Who links with whom: what the daemon's discovery, dialling and back-off come to.
+
+A machine that is on looks for others after a short while, links with those that it reaches until it has
+`links` of them, and waits ever longer (up to a minute) while some are missing. In a house of at most
+`links` + 1 machines that is everybody with everybody. Who was blamed is left alone for a minute at first,
+twice as long each time.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulations.world import World
+
+BACKOFF_MS_MIN = 1_000
+BACKOFF_MS_MAX = 60_000
+BLAME_MS_MIN = 60_000
+BLAME_MS_MAX = 3_600_000
+
+
+class Dialer:
+    """Keeps the machines of a world linked; made once, before they start."""
+
+    def __init__(self, world: World, *, links: int = 8, delay_ms: tuple[int, int] = (20, 1_500)) -> None:
+        self._world = world
+        self._links = links
+        self._delay_ms = delay_ms
+        self._random = Random(world.random.getrandbits(64))
+        self._pause: dict[str, int] = {}
+        self._planned: dict[str, int] = {}
+        self._blamed: dict[tuple[str, str], tuple[int, int]] = {}
+        self._changes = world.network.changes
+        world.dialer = self
+
+    def started(self, name: str) -> None:
+        """A machine is on, or awake, or its surroundings changed: it looks around."""
+        self._pause[name] = BACKOFF_MS_MIN
+        self._plan(name, self._random.randint(*self._delay_ms))
+
+    def lost(self, name: str) -> None:
+        """A link of this machine has ended."""
+        self._plan(name, self._random.randint(*self._delay_ms))
+
+    def blamed(self, name: str, peer: str) -> None:
+        """`name` has closed its link with `peer` and blames it."""
+        until, pause = self._blamed.get((name, peer), (0, 0))
+        if self._world.now_ms > until + 4 * pause:
+            pause = 0
+        pause = min(BLAME_MS_MAX, 2 * pause or BLAME_MS_MIN)
+        self._blamed[name, peer] = (self._world.now_ms + pause, pause)
+
+    def look_around(self) -> None:
+        """The network has changed somewhere: everybody that lacks links tries again soon (mDNS tells)."""
+        for name, node in self._world.nodes.items():
+            if node.on and len(node.links) < self._wanted():
+                self.started(name)
+
+    def _wanted(self) -> int:
+        return min(self._links, len(self._world.nodes) - 1)
+
+    def _plan(self, name: str, delay_ms: int) -> None:
+        at = self._world.now_ms + delay_ms
+        planned = self._planned.get(name)
+        if planned is None or at < planned:
+            self._planned[name] = at
+            self._world.plan(delay_ms, self._dial, name, at)
+
+    def _dial(self, name: str, at: int) -> None:
+        if self._planned.get(name) != at:
+            return
+        del self._planned[name]
+        world = self._world
+        node = world.nodes[name]
+        missing = self._wanted() - len(node.links)
+        if not node.on or missing <= 0:
+            return
+        linked = node.peers
+        others = [other for other in world.nodes if other != name and other not in linked]
+        if len(others) > 4 * missing:
+            others = self._random.sample(others, 4 * missing)
+        else:
+            self._random.shuffle(others)
+        for other in others:
+            if missing and self._may_link(name, other) and world.connect(name, other) is not None:
+                missing -= 1
+        if missing:
+            pause = self._pause.get(name, BACKOFF_MS_MIN)
+            self._pause[name] = min(BACKOFF_MS_MAX, 2 * pause)
+            self._plan(name, pause + self._random.randrange(pause // 2 + 1))
+        else:
+            self._pause[name] = BACKOFF_MS_MIN
+
+    def _may_link(self, name: str, other: str) -> bool:
+        world = self._world
+        node = world.nodes[other]
+        if not node.on or not world.network.open(name, other) or not world.network.open(other, name):
+            return False
+        if len(node.links) >= 2 * self._links:
+            return False
+        ways = ((name, other), (other, name))
+        return all(self._blamed.get(way, (0, 0))[0] <= world.now_ms for way in ways)

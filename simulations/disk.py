@@ -1,0 +1,66 @@
+"""A machine's disk: the store in memory, with what can happen to a disk.
+
+Power cuts lose what was not committed (`rollback`). A full disk refuses every commit that writes; a failing
+one refuses the n-th operation from now, in the middle of a step or at its commit. `copy` is a disk image:
+put back later it is a restored backup, put into another machine a copied key (S11). Faults are of the level
+of transactions; torn bytes belong to the tests of the real store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aslp2p.errors import DiskFault
+from aslp2p.ledger.reader import Write
+from aslp2p.store.memory import MemoryStore
+
+
+class Disk(MemoryStore):
+    """A `MemoryStore` that can be full, fail, and be copied with its faults left behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = False
+        self.fails_in: int | None = None
+        """Operations until one fails; it and all after it fail until this is None again."""
+        self._dirty = False
+
+    def apply(self, writes: Iterable[Write]) -> None:
+        self._operate()
+        self._dirty = True
+        super().apply(writes)
+
+    def commit(self) -> None:
+        """Raises `DiskFault` when the disk is full or fails; then the caller rolls back."""
+        if self._dirty:
+            self._operate()
+            if self.full:
+                raise DiskFault("the disk is full")
+            self._dirty = False
+            super().commit()
+
+    def rollback(self) -> None:
+        self._dirty = False
+        super().rollback()
+
+    def _operate(self) -> None:
+        if self.fails_in is not None:
+            if self.fails_in <= 0:
+                raise DiskFault("the disk does not answer")
+            self.fails_in -= 1
+
+    @property
+    def works(self) -> bool:
+        """Whether a write would reach the disk now."""
+        return not self.full and (self.fails_in is None or self.fails_in > 0)
+
+    def repair(self) -> None:
+        """Make room, plug the cable in again."""
+        self.full = False
+        self.fails_in = None
+
+    def copy(self) -> Disk:
+        """An independent disk that holds what is committed here."""
+        image = Disk()
+        vars(image).update(vars(self.clone()))
+        return image

@@ -1,0 +1,60 @@
+"""One machine of a world: its key, its disk, its clocks, its links, and the node that runs on it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from aslp2p.core.effects import Close, Publish
+from aslp2p.core.inputs import Input
+from aslp2p.core.node import NodeCore
+from simulations.clock import Clock
+from simulations.disk import Disk
+from simulations.keys import SeededKey
+
+PUBLISHED_MAX = 10_000
+
+
+@dataclass
+class Node:
+    """The disk survives a crash; `core` is None while the machine is off or its disk refuses."""
+
+    name: str
+    signer: SeededKey
+    store: Disk
+    random: Random
+    clock: Clock
+    core: NodeCore | None = None
+    token: bytes = b""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What `NodeCore` is made with besides store, key and entropy."""
+    links: dict[int, int] = field(default_factory=dict)
+    """Own link number to the number of the pipe."""
+    peers: dict[str, int] = field(default_factory=dict)
+    """Name of the other machine to the number of links with it."""
+    published: deque[Publish] = field(default_factory=lambda: deque(maxlen=PUBLISHED_MAX))
+    closed: deque[Close] = field(default_factory=lambda: deque(maxlen=PUBLISHED_MAX))
+    ticked_for: int | None = None
+    """The true time for which a tick is planned."""
+    fuse: int | None = None
+    """Points (before a commit, after it, after each effect) until the power fails."""
+    stopped: bool = False
+    """Asleep or stopped: nothing goes in; what comes waits in `inbox`."""
+    read_only: bool = False
+    """The disk has refused a write; a probe is planned."""
+    inbox: list[Input] = field(default_factory=list)
+    sent: int = 0
+    sent_bytes: int = 0
+    inputs: int = 0
+    started_ms: int = 0
+
+    @property
+    def on(self) -> bool:
+        """Whether it runs and is awake."""
+        return self.core is not None and not self.stopped
+
+    @property
+    def key(self) -> bytes:
+        return self.signer.key
