@@ -39,6 +39,10 @@ class Progress:
             self._begin()
         self._shown.update(self._task, completed=self._done, total=self._total or None)
 
+    def expect(self, count: int) -> None:
+        """`count` more are to come than was known before."""
+        self._total += count
+
     def _begin(self) -> None:
         from rich import progress
         from rich.console import Console

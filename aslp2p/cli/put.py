@@ -114,10 +114,12 @@ class _Putting:
             return
         # Not blocking, in case it has become a pipe since we looked.
         with open(os.open(item.source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+            status = os.fstat(file.fileno())
+            mode = status.st_mode
             if not stat.S_ISREG(mode):
                 self._walk.skipped.append(f"{item.source}: no file any more")
                 return
+            progress.expect(status.st_size)
             self._file(file, item.path, bool(mode & stat.S_IXUSR), progress)
 
     def _file(self, file: BinaryIO, path: str, executable: bool, progress: Progress) -> None:

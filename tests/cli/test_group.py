@@ -1,0 +1,273 @@
+"""How the program ends, whatever happens inside a command; what `asl up` refuses; the words of status."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from aslp2p.cli.group import COMMANDS, _run, main
+from aslp2p.cli.output import size_text, when
+from aslp2p.cli.progress import Progress
+from aslp2p.cli.status import attention, status_lines
+from aslp2p.errors import (
+    DiskFault,
+    InvariantBroken,
+    NeedsAttention,
+    NoDaemon,
+    Rejected,
+    UsageError,
+    UserError,
+)
+from tests.cli.conftest import Asl
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("it is so", remedy="do that"), 1, "asl: it is so; do that\n"),
+        (UsageError("typed wrongly"), 2, "asl: typed wrongly\n"),
+        (NoDaemon("none"), 3, "asl: none\n"),
+        (NeedsAttention("decide"), 4, "asl: decide\n"),
+        (DiskFault("the disk is full", remedy="make room"), 1, "asl: the disk is full; make room\n"),
+        (Rejected("V3", "no"), 1, "asl: V3: no\n"),
+        (InvariantBroken("two\nlines \x1b[2J"), 1, "asl: two lines \\u{1b}[2J\n"),
+        (
+            OSError(28, "No space left on device", "/x"),
+            1,
+            "asl: No space left on device: /x; see `--debug`\n",
+        ),
+        (
+            ZeroDivisionError("what"),
+            1,
+            "asl: this is a mistake of ours: ZeroDivisionError: what; see where with `--debug`\n",
+        ),
+        (click.Abort(), 130, "asl: interrupted\n"),
+    ],
+)
+def test_every_end_is_one_line_and_a_code(
+    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    assert _run(fail, []) == code
+    assert capsys.readouterr().err == line
+    if not isinstance(error, click.Abort):
+        with pytest.raises(type(error)):
+            _run(fail, ["--debug"])
+
+
+def test_ordinary_ends() -> None:
+    assert _run(lambda: None, []) == 0 and _run(lambda: 4, []) == 4
+
+
+def test_every_command_loads_and_takes_the_common_options() -> None:
+    context = click.Context(main)
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None and command.help, name
+        for one in (command, *getattr(command, "commands", {}).values()):
+            options = {option for parameter in one.params for option in parameter.opts}
+            assert {"--home", "--json", "--common", "--debug"} <= options, one.name
+
+
+def test_documented_commands_are_the_ones_there_are() -> None:
+    """docs/cli.md's table of what needs a daemon names every command."""
+    text = (ROOT / "docs" / "cli.md").read_text()
+    table = text[text.index("## With and without a daemon") : text.index("## Versions and paths")]
+    named = {word for cell in re.findall(r"`([^`]+)`", table) for word in [cell.split()[0]]}
+    assert set(COMMANDS) <= named
+
+
+def test_options_are_taken_before_and_after_the_command(asl: Asl, tmp_path: Path) -> None:
+    asl("init", "home")
+    home = str(tmp_path / "home")
+    for arguments in (["--home", home, "--json", "ls"], ["ls", "--home", home, "--json"]):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0 and '"entries"' in result.stdout
+
+
+def test_an_interrupted_daemon_ends_cleanly(asl: Asl, tmp_path: Path) -> None:
+    asl("init", "home")
+    daemon = _up(tmp_path / "home")
+    try:
+        assert daemon.stdout is not None and daemon.stdout.readline().startswith("asl: home@0 (witness: you)")
+        second = subprocess.run(
+            _command("up"),
+            env=_environment(tmp_path / "home"),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (
+            second.returncode == 1 and second.stderr.count("\n") == 1 and "already running" in second.stderr
+        )
+        assert asl("put", "-", "x", input="1").stdout == "x, at @1\n"
+    finally:
+        daemon.send_signal(signal.SIGINT)
+        assert daemon.wait(30) == 0
+    assert asl("ls").stdout == "x\n"
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from aslp2p.cli import main; main()", *arguments]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "ASL_HOME": str(home)}
+
+
+def _up(home: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        _command("up", "--no-mdns", "--listen", "127.0.0.1"),
+        env=_environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--port", "70000"], 2, "invalid value for '--port'"),
+        (["--listen", "nowhere"], 2, "--listen nowhere is not a list of 1 to 64 IP addresses"),
+        (["--peer", "nowhere"], 2, '--peer nowhere is not a list of "host:port"'),
+        (["--peer", "a:1", "--peer", "b:0"], 2, "--peer a:1 b:0 is not"),
+    ],
+)
+def test_up_refuses_what_it_cannot_mean(asl: Asl, arguments: list[str], code: int, says: str) -> None:
+    asl("init", "home")
+    result = asl("up", *arguments)
+    assert (result.exit_code, result.stderr.count("\n")) == (code, 1) and says in result.stderr
+
+
+def test_up_without_a_common_says_how_to_begin(asl: Asl, tmp_path: Path) -> None:
+    asl("self")
+    result = asl("up")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"asl: {tmp_path}/home follows no Common yet; type `asl init NAME` or `asl join INVITE` first\n"
+    )
+
+
+def test_up_refuses_a_config_that_says_nothing_known(asl: Asl, tmp_path: Path) -> None:
+    asl("init", "home")
+    (tmp_path / "home" / "config.toml").write_text("[listen]\nprot = 1\n")
+    result = asl("up")
+    assert result.exit_code == 2 and "listen.prot: there is no such key" in result.stderr
+
+
+def test_up_on_a_port_in_use_is_one_line(asl: Asl, tmp_path: Path) -> None:
+    asl("init", "home")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            _command("up", "--no-mdns", "--listen", "127.0.0.1", "--port", port),
+            env=_environment(tmp_path / "home"),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and port in done.stderr
+
+
+# --- status ---------------------------------------------------------------------------------------
+
+
+def common(**changes: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "name": "home",
+        "height": 43,
+        "witness": {"shown": "james"},
+        "note": "",
+        "final": 0,
+        "audited": 43,
+        "joint": False,
+        "standing": "admitted",
+        "pending": 0,
+        "rejected": 0,
+        "evidence": 0,
+        "live": {"links": [], "warnings": []},
+    }
+    return plain | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"note": "witness rotated at home@43"}, "Note: witness rotated at home@43"),
+        ({"final": 41}, "final @41"),
+        ({"audited": 40}, "audited to @40"),
+        ({"joint": True}, "Policy: a change is in its joint phase; both policies count until it settles"),
+        ({"standing": "unknown"}, "This machine: not admitted yet"),
+        ({"standing": "expelled"}, "This machine: expelled"),
+        ({"pending": 2}, "Pending: 2 proposals wait for the witness (james)"),
+        ({"rejected": 1}, "Refused: 1 of yours; see why with: asl proposals"),
+        ({"live": {"catch_up": {"target": 50}}}, "Catching up: @43 of @50"),
+        ({"live": {"fetching": {"asked": 1, "queued": 2}}}, "Fetching: 3 pieces of content still to come"),
+        (
+            {"live": {"links": [{"name": "ann"}, {"name": "", "key": "ed25519:0123456789"}]}},
+            "Peers: ann, 01234567",
+        ),
+        ({"live": {"warnings": [{"text": "so it is", "attention": False}]}}, "Note: so it is"),
+    ],
+)
+def test_status_says_what_there_is_to_say(changes: dict[str, Any], line: str) -> None:
+    lines = status_lines(common(**changes), {})
+    assert lines[0] == "Common: home@43 (witness: james)" and line in lines
+    assert line not in status_lines(common(), {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"evidence": 1}, "a witness has signed two histories"),
+        ({"standing": "revoked"}, "this machine's key was revoked"),
+        ({"live": {"read_only": "the disk is full"}}, "read-only: the disk is full"),
+        ({"live": {"warnings": [{"text": "a copy", "remedy": "stop one", "attention": True}]}}, "a copy"),
+    ],
+)
+def test_what_wants_a_decision(changes: dict[str, Any], says: str) -> None:
+    assert [text for text, _ in attention(common(**changes))] == [says]
+    assert attention(common()) == []
+
+
+def test_figures() -> None:
+    assert [size_text(n) for n in (0, 1023, 1024, 1 << 40)] == ["0 B", "1023 B", "1.0 KiB", "1024.0 GiB"]
+    assert when(1 << 80).endswith(" ms") and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", when(0))
+
+
+def test_progress_shows_itself_to_a_terminal_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aslp2p.cli.progress.PATIENCE_S", 0.0)
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal, os.fdopen(ours, "rb", buffering=0) as screen:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with Progress("writing \x1b[2J [b]x[/b]", 2) as progress:
+            progress.step()
+            progress.step()
+        shown = screen.read(65536)
+    assert b"writing \\u{1b}[2J [b]x[/b]" in shown
+
+
+def test_progress_says_nothing_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("x", 1) as progress:
+        progress.step()
+    assert capsys.readouterr().err == ""
