@@ -49,6 +49,7 @@ def init_command(
     from aslp2p.artifacts.envelope import sign_statement
     from aslp2p.artifacts.text import name_problem
     from aslp2p.errors import Rejected
+    from aslp2p.home.key import load_key
     from aslp2p.home.names import choose_name
     from aslp2p.ledger.history import found_common
     from aslp2p.ledger.joining import founding
@@ -63,7 +64,8 @@ def init_command(
     text = None if policy_file is None else read_policy_text(policy_file)
     home = home_of(settings)
     with ExitStack() as stack:
-        secret, daemon = _prepared(stack, home, "asl init")
+        daemon = _prepared(stack, home, "asl init")
+        secret = load_key(home)
         followed = _followed(home, daemon)
         if any(one.name == name for one in followed):
             raise UserError(f"this home follows a Common called {name} already", remedy="choose another name")
@@ -105,6 +107,7 @@ def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
     """Join the Common of INVITE (`-`: read it from standard input)."""
     from aslp2p.artifacts.invite import Invite
     from aslp2p.artifacts.text import name_problem
+    from aslp2p.home.key import load_public_key
     from aslp2p.home.names import choose_name
     from aslp2p.home.names import own_name as name_of
     from aslp2p.ledger.joining import joining
@@ -118,7 +121,7 @@ def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
         )
     home = home_of(settings)
     with ExitStack() as stack:
-        secret, daemon = _prepared(stack, home, "asl join")
+        daemon = _prepared(stack, home, "asl join")
         followed = _followed(home, daemon)
         again = any(one.id == invited.common_id for one in followed)
         if again and daemon is not None:
@@ -130,7 +133,7 @@ def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
             choose_name(home, own_name)
         with _store(home, invited.common_id) as store:
             if again:
-                _require_outside(store, secret.key, invited.name)
+                _require_outside(store, load_public_key(home), invited.name)
             store.apply(joining(invited, name_of(home), name_chosen=False))
             store.commit()
         if home.default_common() is None:
@@ -236,9 +239,9 @@ def read_policy_text(name: str) -> str:
     return str(text)
 
 
-def _prepared(stack: ExitStack, home: Home, holder: str) -> tuple[SecretKey, Client | None]:
-    """The home made, its key, and the running daemon; without one, nobody else changes the home meanwhile."""
-    from aslp2p.home.key import create_key, load_key
+def _prepared(stack: ExitStack, home: Home, holder: str) -> Client | None:
+    """The home made, with a key; the running daemon, or without one the home to ourselves meanwhile."""
+    from aslp2p.home.key import create_key
     from aslp2p.home.lock import HomeLock
 
     home.create()
@@ -247,7 +250,9 @@ def _prepared(stack: ExitStack, home: Home, holder: str) -> tuple[SecretKey, Cli
         daemon = stack.enter_context(Client.of_home(str(home)))
     except NoDaemon:
         stack.enter_context(HomeLock(home, holder))
-    return (load_key(home) if home.key.exists() else create_key(home)), daemon
+    if not home.key.exists():
+        create_key(home)
+    return daemon
 
 
 def _followed(home: Home, daemon: Client | None) -> list[Followed]:

@@ -42,6 +42,9 @@ def reading_alone(home: Home) -> Iterator[None]:
                         remedy="if `asl up` is just starting, type this again",
                     ) from None
                 time.sleep(_PAUSE_S)
+        # Whoever is kept out is told by whom (`home.lock`); of several readers, by the last one.
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\na command that reads it\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

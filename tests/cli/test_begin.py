@@ -218,3 +218,15 @@ def test_a_home_from_a_newer_version_is_not_touched(asl: Asl, tmp_path: Path) ->
     for arguments in (["status"], ["up"], ["init", "team"], ["put", "a", "b"]):
         result = asl(*arguments)
         assert result.exit_code == 1 and "newer aslp2p" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_sealed_key_is_asked_for_only_by_what_signs(asl: Asl, tmp_path: Path) -> None:
+    from aslp2p.home import Home
+    from aslp2p.home.key import KdfCost, create_key
+
+    home = Home(tmp_path / "home")
+    home.create()
+    create_key(home, passphrase="open", cost=KdfCost(1, 8192))
+    assert asl("join", invite()).exit_code == 0 and asl("self").exit_code == 0
+    refused = asl("init", "team")
+    assert refused.exit_code == 1 and "there is no terminal to ask for its passphrase" in refused.stderr

@@ -122,3 +122,41 @@ def test_names_that_fold_together_are_a_conflict_where_they_would_be(
         assert [entry["path"] for entry in tree._without_collisions(entries)] == ["A", "straße", "b"]
         assert tree.conflicts[0] == "a: A has the same name on this file system"
     os.listdir(tmp_path / "out")
+
+
+def test_two_versions_and_missing_content_are_said(kept: Asl, tmp_path: Path) -> None:
+    from aslp2p.ledger.reader import DropContent
+    from aslp2p.store.sqlite import SqliteStore
+
+    result = kept("checkout", str(tmp_path / "out"), "@1", "--at", "2")
+    assert result.exit_code == 2 and "are two versions" in result.stderr
+    entry = json.loads(kept("show", "run.sh", "--json").stdout)
+    (path,) = (tmp_path / "kept" / "commons").glob("*/store.db")
+    store = SqliteStore(path)
+    store.apply([DropContent(bytes.fromhex(entry["content"]))])
+    store.commit()
+    store.close()
+    result = kept("checkout", str(tmp_path / "out"))
+    assert result.exit_code == 1 and "run.sh: its bytes have not all arrived" in result.stderr
+    assert files(tmp_path / "out") == {".asl-checkout", "photos/cat.jpg"}
+    assert (
+        "Content:   " in kept("show", "run.sh").stdout and "(not here yet)" in kept("show", "run.sh").stdout
+    )
+
+
+def test_a_file_that_became_a_folder_and_back(asl: Asl, tmp_path: Path) -> None:
+    from tests.cli.running import running
+
+    asl("init", "home")
+    with running(tmp_path / "home"):
+        asl("put", "-", "a", input="1")
+        asl("rm", "a")
+        asl("put", "-", "a/b", input="2")
+    out = tmp_path / "out"
+    for version, held in (("@1", {"a"}), ("@3", {"a/b"}), ("@1", {"a"}), ("@2", set())):
+        assert kept_exit(asl, out, version) == 0
+        assert files(out) == {".asl-checkout", *held}
+
+
+def kept_exit(asl: Asl, out: Path, version: str) -> int:
+    return asl("checkout", str(out), version).exit_code

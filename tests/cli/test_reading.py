@@ -237,7 +237,10 @@ def test_several_readers_at_once_and_no_daemon_meanwhile(kept: Asl, tmp_path: Pa
     home = Home(tmp_path / "kept")
     with reading_alone(home):
         assert kept("ls").exit_code == 0
-        with pytest.raises(UserError, match=r"already running|using"), HomeLock(home):
+        with (
+            pytest.raises(UserError, match="a command that reads it is already running for this home"),
+            HomeLock(home),
+        ):
             pass
     with HomeLock(home):
         refused = kept("ls")

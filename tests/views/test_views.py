@@ -7,15 +7,17 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aslp2p.artifacts.envelope import sign_statement
-from aslp2p.artifacts.types import Admit, Cosignature, Expel, Put, Remove, Snapshot
+from aslp2p.artifacts.types import Admit, Cosignature, Endorsement, Expel, Put, Remove, Rotation, Snapshot
 from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.finality import keep_cosignature
 from aslp2p.ledger.joining import META_NAME_CHOSEN
 from aslp2p.ledger.reader import (
     BranchRow,
     DropArtifacts,
+    PutArtifacts,
     PutBranch,
     PutFacts,
     PutMeta,
@@ -435,3 +437,58 @@ def test_summary_tells_up_to_where_signatures_were_verified(history: History) ->
     for audited in (1, 2):
         history.store.apply([PutBranch(BranchRow(1, 0, 1, 2, moved.id, audited))])
         assert ask(history, "summary")["audited"] == audited
+
+
+def test_what_authorities_have_endorsed_is_shown_while_it_is_pending(history: History) -> None:
+    action = Rotation(1, history.tip.height, history.tip.id, history.cleo.key, "tired")
+    proposal = history.propose(action)
+    endorsement = sign_statement(Endorsement(history.id, proposal.id, 1, 5), history.ben)
+    rows = [(endorsement.id, endorsement.type, endorsement.raw, True)]
+    history.store.apply([PutArtifacts(rows)])
+    (one,) = ask(history, "proposals")["proposals"]
+    assert one["words"] == "hands the witness's office to cleo: tired"
+    assert [party["name"] for party in one["endorsed_by"]] == ["ben"]
+
+
+def test_a_superseded_snapshot_is_found_and_called_so(history: History) -> None:
+    """F4: what is left behind is kept."""
+    tip = history.tip
+    left = sign_statement(
+        Snapshot(history.id, 2, history.view().row(1).id, 0, 7, (), 3, tip.frontier.root(), None, None),
+        history.ann,
+    )
+    row = SnapshotRow(left.id, 1, 2, history.view().row(1).id, 0, left.key, 3, left.raw)
+    history.store.apply([PutSnapshot(row), PutBranch(BranchRow(1, 0, 1, 2, left.id, 2))])
+    found = ask(history, "find", id=left.id.hex())
+    assert (found["kind"], found["height"], found["witness"]["name"]) == ("superseded", 2, "ann")
+
+
+def test_a_folders_log_is_looked_through_in_bounded_steps(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aslp2p.views.log._SCANNED_MAX", 5)
+    for _ in range(12):
+        history.emit(history.put("other", b""))
+    heights: list[int] = []
+    before: int | None = None
+    questions = 0
+    while True:
+        page = ask(history, "log", path="photos", before=before)
+        questions += 1
+        heights += [one["height"] for one in page["snapshots"]]
+        if (before := page["next"]) is None:
+            break
+    assert heights == [2, 1] and questions == 3
+    assert ask(history, "log", before=0)["snapshots"] == []
+
+
+def test_verify_tells_of_policy_changes(history: History) -> None:
+    standing = history.view().standing(2)
+    joint = replace(standing, installed=(*standing.installed, *standing.installed), change_height=3)
+    history.store.apply([PutFacts(0, 1, {b"s": joint.encode()}), PutFacts(0, 2, {b"s": standing.encode()})])
+    trace = ask(history, "verify", first=3, at=2)["trace"]
+    assert [(one["height"], one["by"]) for one in trace] == [
+        (0, "genesis"),
+        (1, "policy-change"),
+        (2, "policy-settled"),
+    ]
