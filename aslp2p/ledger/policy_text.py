@@ -1,4 +1,4 @@
-"""A policy as text: the file that `policy_file` reads back, and one line for people. Needs no YAML library."""
+"""A policy as text: the file that `policy_file` reads back, and one line for people. Needs no YAML reader."""
 
 from __future__ import annotations
 
