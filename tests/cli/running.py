@@ -18,6 +18,7 @@ from aslp2p.control.path import socket_path
 from aslp2p.core.node import NodeCore
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.control_server import serve_control
+from aslp2p.daemon.daemon import TOPICS
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
 from aslp2p.home import Home
@@ -26,8 +27,6 @@ from aslp2p.home.lock import HomeLock
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.reader import Store
 from aslp2p.store.sqlite import SqliteStore
-
-TOPICS = ("head", "proposal", "members", "peers", "notice", "condition", "commons")
 
 
 class Daemon:
