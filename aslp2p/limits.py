@@ -161,6 +161,31 @@ assert RANGE_BYTES_MAX + ARTIFACT_BYTES_MAX * 2 < MESSAGE_BYTES_MAX
 assert PUSH_BYTES_MAX + ARTIFACT_BYTES_MAX < MESSAGE_BYTES_MAX
 assert SNAPSHOT_PROPOSALS_MAX <= PROPOSALS_PER_SNAPSHOT_MAX < ARRAY_ITEMS_MAX
 
+# --- succession -----------------------------------------------------------------------------------
+
+BEACON_MS_MIN = 50
+BEACON_MS_MAX = 3_600_000
+ROUND_MS_MIN = 250
+ROUND_MS_MAX = 24 * 3_600_000
+GAP_MS_MAX = 24 * 3_600_000
+"""What one gap (off, asleep, alone) adds to a silence at most; and never more than a tenth of the grace
+period."""
+SUSPEND_MS_MIN = 5_000
+"""How far the wall clock has to run ahead of the monotonic one to count as a suspended machine."""
+COSIGN_SPACING_MS = 200
+"""An authority cosigns heads at most this often."""
+SILENCE_SAVE_MS = 30_000
+RETURN_WAIT_MS = 2_000
+"""How long a witness that starts waits for somebody to tell it that it was replaced (S10)."""
+PAUSE_MS = 600_000
+"""How long finality waits here for a person's succession to be proposed again on a newer base."""
+SPECIAL_PER_AUTHOR_MAX = 16
+"""Open successions and policy changes of one author."""
+WAITING_PAPER_MAX = 256
+"""Endorsements and cosignatures of what is not here yet."""
+BEACON_RESERVE = 1024
+"""Beacon counters reserved on disk at once."""
+
 # --- relations -------------------------------------------------------------------------------------
 
 assert LINK_PROOF_BYTES_MAX + LINK_TAG_BYTES + 2 <= LINK_HANDSHAKE_BYTES_MAX

@@ -18,7 +18,7 @@ from aslp2p.core.context import Context
 from aslp2p.errors import ArtifactError
 from aslp2p.gossip.messages import Want
 from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, PutSnapshot, SnapshotRow
-from aslp2p.limits import AUDIT_BATCH, REPAIR_MS
+from aslp2p.limits import AUDIT_BATCH, IDS_PER_MESSAGE_MAX, REPAIR_MS
 
 
 class Audit:
@@ -30,6 +30,7 @@ class Audit:
         self._catchup = catchup
         self._repair: dict[bytes, SnapshotRow] = {}
         self._repair_since_ms = 0
+        self._missing: dict[bytes, None] = {}
 
     @property
     def done(self) -> bool:
@@ -82,6 +83,8 @@ class Audit:
 
     def repair(self, signed: Signed[Snapshot] | Signed[Proposal]) -> bool:
         """Take an artifact that the audit asked for again, if it verifies; whether it was asked for."""
+        if signed.id in self._missing:
+            return self._restore(signed)
         row = self._repair.get(signed.id)
         if row is None:
             return False
@@ -97,6 +100,49 @@ class Audit:
                 [DropArtifacts([signed.id]), PutArtifacts([(signed.id, signed.type, signed.raw, False)])]
             )
         del self._repair[signed.id]
+        return True
+
+    def lost(self, ids: Sequence[bytes]) -> None:
+        """The store found these damaged: ask for them until they are here again."""
+        self._missing.update(dict.fromkeys(ids))
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """Ask every peer for what is missing; called now and then."""
+        if self._missing:
+            ids = tuple(self._missing)[:IDS_PER_MESSAGE_MAX]
+            for peer in list(self._context.peers.values()):
+                self._context.send(peer.link, Want(ids))
+
+    def _restore(self, signed: Signed[Snapshot] | Signed[Proposal]) -> bool:
+        """Put an undamaged copy where the damaged one was."""
+        context = self._context
+        try:
+            context.verifier.verify_all([signed])
+        except ArtifactError:
+            return True
+        statement = signed.statement
+        if isinstance(statement, Snapshot):
+            for branch in context.ledger.branches():
+                if not branch.fork_height < statement.height <= branch.tip_height:
+                    continue
+                if context.ledger.id_at(branch.branch, statement.height - 1) != statement.previous:
+                    continue
+                row = SnapshotRow(
+                    signed.id,
+                    branch.branch,
+                    statement.height,
+                    statement.previous,
+                    statement.epoch,
+                    signed.key,
+                    statement.log_size,
+                    signed.raw,
+                )
+                context.store.apply([PutSnapshot(row)])
+                break
+        else:
+            context.store.apply([PutArtifacts([(signed.id, signed.type, signed.raw, False)])])
+        del self._missing[signed.id]
         return True
 
     def _give_up_repair(self) -> None:

@@ -23,7 +23,7 @@ from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import ArtifactError, Incomplete, Rejected
 from aslp2p.gossip.messages import Want as WantMessage
-from aslp2p.ledger.gate import Judged
+from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Judged
 from aslp2p.ledger.history import HeadChange, read_snapshot
 from aslp2p.ledger.reader import PutArtifacts, SnapshotRow
 from aslp2p.ledger.state import is_admitted
@@ -167,6 +167,37 @@ class Chain:
             self._context.store.apply([PutArtifacts(rows)])
         if change is not None:
             self._moved(change, accepted)
+        self._reopen_aside(judged, accepted)
+
+    def _reopen_aside(self, judged: Sequence[Judged], accepted: Accepted) -> None:
+        """What only a snapshot beside our line lists is pending here, like what was superseded (F4)."""
+        ledger = self._context.ledger
+        head = ledger.head
+        for one in judged:
+            if one.tip.height <= head.height and ledger.id_at(head.branch, one.tip.height) == one.tip.id:
+                continue
+            if one.tip.branch == head.branch and one.tip.height > head.height:
+                continue  # ahead of a head that a conflict holds back (F3)
+            self._reopen(accepted[one.snapshot.id][1])
+
+    def _reopen(self, proposals: Iterable[Signed[Proposal]]) -> int:
+        """Make those pending again that our line does not list and whose authors are members; returns how
+        many."""
+        context = self._context
+        head = context.ledger.head
+        again = []
+        for proposal in proposals:
+            listed = context.store.fact(head.branch, b"p" + proposal.id, head.height) is not None
+            special = isinstance(proposal.statement.action, AUTHORITY_ACTIONS)
+            if listed or special or not is_admitted(head.members, proposal.key):
+                continue
+            if proposal.id in self._pending.rejections or not self._pending.room_for(proposal.key):
+                continue
+            again.append(proposal)
+        bad = set(context.verifier.failing(again))
+        good = [trust_stored(proposal) for proposal in again if proposal.id not in bad]
+        self._pending.add(*good)
+        return len(good)
 
     def _moved(self, change: HeadChange, accepted: Accepted) -> None:
         context = self._context
@@ -175,7 +206,7 @@ class Chain:
         closed = self._pending.close(ids)
         self._pending.forget_rejections(ids)
         if change.fork_height < change.old.height:
-            self._reopen(change, set(ids))
+            self._supersede(change)
         wants = [
             (action.content, has_manifest(action.size))
             for action in (proposal.statement.action for proposal in listed)
@@ -212,16 +243,10 @@ class Chain:
             if not rows:
                 return
 
-    def _reopen(self, change: HeadChange, listed: set[bytes]) -> None:
+    def _supersede(self, change: HeadChange) -> None:
         """What only the superseded snapshots listed is pending again (F4)."""
         old = change.old
-        members = change.new.members
-        count = 0
-        for proposal in self._listed(old.branch, change.fork_height, old.height, {}):
-            if proposal.id in listed or not is_admitted(members, proposal.key):
-                continue
-            self._pending.add(trust_stored(proposal))
-            count += 1
+        count = self._reopen(self._listed(old.branch, change.fork_height, old.height, {}))
         self._context.publish(
             "notice",
             code="superseded",

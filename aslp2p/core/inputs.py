@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from aslp2p.artifacts.types import Action
+from aslp2p.artifacts.types import Action, Policy
 
 
 class Now(Struct, frozen=True):
@@ -59,7 +59,19 @@ class OwnAddresses(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
-Event: TypeAlias = LinkUp | LinkDown | Received | Tick | OwnAddresses
+class MarkStale(Struct, frozen=True):
+    """The driver has found that this key's journal may be old: the home was copied or restored (S11)."""
+
+    reason: str
+
+
+class Lost(Struct, frozen=True):
+    """The driver found these damaged in the store: forget them and fetch them again."""
+
+    ids: tuple[bytes, ...]
+
+
+Event: TypeAlias = LinkUp | LinkDown | Received | Tick | OwnAddresses | MarkStale | Lost
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -90,5 +102,67 @@ class Withdraw(Struct, frozen=True):
     proposal: bytes
 
 
-Command: TypeAlias = Propose | AddContent | MakeToken | Withdraw
+class Endorse(Struct, frozen=True):
+    """Endorse an open succession or policy change; the answer is the signed endorsement's bytes."""
+
+    proposal: bytes
+
+
+class Rotate(Struct, frozen=True):
+    """The witness asks to hand over to `new_witness`; the answer is the proposal's id."""
+
+    new_witness: bytes
+    reason: str
+
+
+class Recover(Struct, frozen=True):
+    """An authority proposes, and endorses, a new witness (itself by default) before its daemon would.
+
+    `abandons` names cosigned snapshots that are given up (S9). The answer is the proposal's id."""
+
+    reason: str
+    new_witness: bytes | None = None
+    abandons: tuple[bytes, ...] = ()
+
+
+class Revoke(Struct, frozen=True):
+    """An authority proposes, and endorses, to end a key. The answer is the proposal's id."""
+
+    revoked: bytes
+    reason: str
+    evidence: tuple[bytes, ...] = ()
+    new_witness: bytes | None = None
+    abandons: tuple[bytes, ...] = ()
+
+
+class ChangePolicy(Struct, frozen=True):
+    """Propose another policy, and endorse it if this key may; the answer is the proposal's id."""
+
+    policy: Policy
+
+
+class Vouch(Struct, frozen=True):
+    """The owner of a 1-of-1 Common, alone in it, says that the journal is whole (S11)."""
+
+
+class Import(Struct, frozen=True):
+    """Take a bundle's artifacts and contents, all or none; the answer is an `Imported`."""
+
+    artifacts: tuple[bytes, ...]
+    contents: tuple[bytes, ...]
+
+
+Command: TypeAlias = (
+    Propose
+    | AddContent
+    | MakeToken
+    | Withdraw
+    | Endorse
+    | Rotate
+    | Recover
+    | Revoke
+    | ChangePolicy
+    | Vouch
+    | Import
+)
 Input: TypeAlias = Event | Command

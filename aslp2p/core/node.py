@@ -14,27 +14,11 @@ was given, and iterates nothing whose order is not fixed, so a seed reproduces a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
-from aslp2p.artifacts.content import content_id, has_manifest
-from aslp2p.artifacts.envelope import (
-    VERIFIER,
-    Signed,
-    Signer,
-    Verified,
-    Verifier,
-    decode_artifact,
-    sign_statement,
-)
-from aslp2p.artifacts.types import (
-    Action,
-    Admit,
-    Genesis,
-    Proposal,
-    Put,
-    Rejection,
-    Snapshot,
-)
+from aslp2p.artifacts.content import content_id
+from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier, sign_statement
+from aslp2p.artifacts.types import Action, Admit, Proposal, Put
 from aslp2p.core.admission import Admission, Refusal
 from aslp2p.core.audit import Audit
 from aslp2p.core.catchup import Catchup
@@ -44,22 +28,36 @@ from aslp2p.core.context import Context
 from aslp2p.core.effects import Hints, Step
 from aslp2p.core.inputs import (
     AddContent,
+    ChangePolicy,
+    Endorse,
+    Import,
     Input,
     LinkDown,
     LinkUp,
+    Lost,
     MakeToken,
+    MarkStale,
     Now,
     OwnAddresses,
     Propose,
     Received,
+    Recover,
+    Revoke,
+    Rotate,
     Tick,
+    Vouch,
     Withdraw,
 )
+from aslp2p.core.intake import Intake
+from aslp2p.core.keyring import Keyring
+from aslp2p.core.orders import Orders
+from aslp2p.core.paper import Paper
 from aslp2p.core.pending import Pending
 from aslp2p.core.serve import serve_artifacts, serve_range
 from aslp2p.core.spread import Spreader
+from aslp2p.core.succession import Succession
 from aslp2p.core.witness import Witness
-from aslp2p.errors import PeerFault, Rejected, UserError
+from aslp2p.errors import PeerFault, UserError
 from aslp2p.gossip.messages import (
     Addresses,
     AnyMessage,
@@ -79,8 +77,8 @@ from aslp2p.gossip.messages import (
 )
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
-from aslp2p.ledger.history import HeadChange, found_common
-from aslp2p.ledger.reader import PutContent, Store
+from aslp2p.ledger.history import HeadChange
+from aslp2p.ledger.reader import DropArtifacts, DropContent, PutContent, Store
 from aslp2p.ledger.state import is_admitted
 from aslp2p.limits import (
     ADDRESSES_PER_MESSAGE_MAX,
@@ -93,6 +91,7 @@ from aslp2p.limits import (
     PROTOCOL_VERSION,
     RECONCILE_SPACING_MS,
     REQUEST_TIMEOUT_MS,
+    SUSPEND_MS_MIN,
 )
 
 
@@ -109,6 +108,7 @@ class NodeCore:
         signer: Signer,
         entropy: Callable[[int], bytes],
         verifier: Verifier = VERIFIER,
+        auto: bool = False,
     ) -> None:
         self._context = context = Context(store, common_id, signer, entropy, verifier)
         if store.meta("genesis") is not None:
@@ -119,11 +119,46 @@ class NodeCore:
         self._chain = Chain(context, self._pending, self._spreader, self._contents)
         self._catchup = Catchup(context, self._chain, self._contents)
         self._audit = Audit(context, self._chain, self._catchup)
+        self._paper = Paper(context, self._pending)
+        self._keyring = Keyring(context)
         self._witness = Witness(
-            context, self._pending, self._chain, self._contents, self._spreader, self._audit
+            context,
+            self._pending,
+            self._paper,
+            self._keyring,
+            self._chain,
+            self._contents,
+            self._spreader,
+            self._catchup,
+            self._audit,
+        )
+        self._succession = Succession(
+            context,
+            self._pending,
+            self._paper,
+            self._keyring,
+            self._chain,
+            self._catchup,
+            self._audit,
+            self._witness,
+            self._spreader,
+            auto=auto,
+        )
+        self._orders = Orders(context, self._pending, self._paper, self._keyring, self._succession)
+        self._intake = Intake(
+            context,
+            self._pending,
+            self._paper,
+            self._chain,
+            self._contents,
+            self._spreader,
+            self._catchup,
+            self._audit,
+            self._succession,
         )
         self._admission = Admission(context)
-        self._chain.listeners.append(self)
+        self._chain.listeners += [self, self._succession]
+        self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
         self._told: tuple[object, ...] = ()
         self._expire_at_ms = 0
@@ -136,6 +171,7 @@ class NodeCore:
         context = self._context
         context.now = now
         context.out = out = Step()
+        self._watch_clocks()
         match input_:
             case Received():
                 self._received(input_)
@@ -156,6 +192,24 @@ class NodeCore:
                 out.answer = self._admission.make_token(input_)
             case Withdraw():
                 out.answer = self._withdraw(input_.proposal)
+            case Endorse():
+                out.answer = self._orders.endorse(input_)
+            case Rotate():
+                out.answer = self._orders.rotate(input_)
+            case Recover():
+                out.answer = self._orders.recover(input_)
+            case Revoke():
+                out.answer = self._orders.revoke(input_)
+            case ChangePolicy():
+                out.answer = self._orders.change_policy(input_)
+            case MarkStale():
+                self._keyring.mark_stale(input_.reason)
+            case Vouch():
+                self._orders.vouch()
+            case Import():
+                out.answer = self._intake.imported(input_.artifacts, input_.contents)
+            case Lost():
+                self._lost(input_.ids)
         self._finish(input_)
         return out
 
@@ -163,7 +217,7 @@ class NodeCore:
     def wake_at_ms(self) -> int | None:
         """When a Tick is due, on the monotonic clock; None when nothing is."""
         due = [self._witness.wake_at_ms, self._catchup.wake_at_ms, self._audit.wake_at_ms]
-        due.append(self._contents.wake_at_ms)
+        due += [self._contents.wake_at_ms, self._succession.wake_at_ms]
         if self._context.peers:
             due += [self._expire_at_ms, self._heads_at_ms()]
         times = [at for at in due if at is not None]
@@ -174,10 +228,28 @@ class NodeCore:
         """What this node follows; None before it has a genesis."""
         return self._context.ledger.head if self._context.founded else None
 
+    def _watch_clocks(self) -> None:
+        """After a start, or when the wall clock ran ahead of the monotonic one, this machine was away
+        (S10)."""
+        now, before = self._context.now, self._clocks
+        self._clocks = now
+        if before is None or (now.wall - before.wall) - (now.mono - before.mono) > SUSPEND_MS_MIN:
+            self._witness.returned()
+
+    def _lost(self, ids: Sequence[bytes]) -> None:
+        """Damaged in the store: forget what can be forgotten, and ask peers for all of it."""
+        context = self._context
+        context.store.apply([DropArtifacts(ids)])
+        for id_ in ids:
+            context.store.apply([DropContent(id_)])
+        self._contents.want([(id_, False) for id_ in ids])
+        self._audit.lost(ids)
+
     def _finish(self, input_: Input) -> None:
         """Send and start what is due, whatever the input was."""
         now = self._context.now.mono
         if isinstance(input_, Tick):
+            self._succession.tick()
             self._witness.emit()
             self._audit.step()
             if now >= self._expire_at_ms:
@@ -185,6 +257,7 @@ class NodeCore:
                 self._chain.expire()
                 self._contents.expire()
                 self._catchup.expire()
+                self._audit.ask_again()
         if self._chain.orphans:
             self._chain.orphans.clear()
             self._catchup.consider()
@@ -213,6 +286,7 @@ class NodeCore:
         self._send_heads_to(peer)
         self._spreader.tell_neighbours()
         self._tell_addresses([peer])
+        self._succession.links_changed()
         context.publish("peers", count=len(context.peers))
 
     def _admission_pending(self, key: bytes) -> bool:
@@ -226,6 +300,7 @@ class NodeCore:
         self._contents.forget_link(link)
         self._spreader.tell_neighbours()
         self._catchup.poll()
+        self._succession.links_changed()
         context.publish("peers", count=len(context.peers))
 
     def _tell_addresses(self, peers: Sequence[Peer]) -> None:
@@ -314,7 +389,7 @@ class NodeCore:
             case Heads():
                 self._heard_heads(peer, message)
             case Push():
-                return self._pushed(peer, message)
+                return self._intake.pushed(peer.link, message.artifacts, message.contents)
             case Have():
                 return self._heard_have(peer, message)
             case Want():
@@ -346,6 +421,8 @@ class NodeCore:
         if heads.protocol != PROTOCOL_VERSION:
             raise PeerFault(f"protocol {heads.protocol} is unknown here")
         self._refusals.pop(peer.key, None)
+        if context.founded and peer.key in context.ledger.head.standing.authorities():
+            self._witness.heard_authority()
         peer.head, peer.height, peer.epoch = heads.head, heads.height, heads.epoch
         peer.final_height = heads.final_height
         self._catchup.consider()
@@ -384,137 +461,6 @@ class NodeCore:
         if wanted and context.founded:
             context.send(peer.link, Want(tuple(wanted)))
         return len(message.ids) - len(wanted)
-
-    # --- artifacts --------------------------------------------------------------------------------
-
-    def _pushed(self, peer: Peer, push: Push) -> int:
-        context = self._context
-        signed = [decode_artifact(raw) for raw in push.artifacts]
-        contents = {content_id(data): data for data in push.contents if len(data) <= INLINE_CONTENT_BYTES_MAX}
-        useless = 0
-        proposals = []
-        for one in signed:
-            peer.note_known(one.id)
-            statement = one.statement
-            if isinstance(statement, Proposal):
-                proposals.append(cast("Signed[Proposal]", one))
-            elif isinstance(statement, Snapshot | Rejection):
-                continue
-            elif isinstance(statement, Genesis):
-                useless += not self._found(cast("Signed[Genesis]", one))
-            else:
-                useless += 1
-        if not context.founded:
-            return useless
-        useless += self._take_proposals(peer, proposals, contents)
-        for one in signed:
-            statement = one.statement
-            if isinstance(statement, Snapshot):
-                snapshot = cast("Signed[Snapshot]", one)
-                if self._audit.repair(snapshot):
-                    continue
-                useless += not self._take_snapshot(peer, snapshot)
-            elif isinstance(statement, Rejection):
-                useless += not self._take_rejection(peer, cast("Signed[Rejection]", one))
-        return useless
-
-    def _found(self, genesis: Signed[Genesis]) -> bool:
-        """A joiner receives the genesis that its invite names (the id pins it)."""
-        context = self._context
-        if context.founded or genesis.id != context.common_id:
-            return False
-        try:
-            found_common(context.store, context.verifier.verify(genesis))
-        except Rejected as refused:
-            raise PeerFault(f"a genesis that cannot found a Common: {refused.message}") from None
-        context.open_ledger()
-        context.publish("head", height=0, id=genesis.id.hex(), fork=0)
-        self._catchup.consider()
-        return True
-
-    def _take_proposals(
-        self, peer: Peer, proposals: Sequence[Signed[Proposal]], contents: dict[bytes, bytes]
-    ) -> int:
-        context = self._context
-        fresh = [one for one in proposals if one.id not in self._pending.open]
-        if not fresh:
-            return len(proposals)
-        stored = context.store.artifacts([one.id for one in fresh])
-        taken: list[Signed[Proposal]] = []
-        counts: dict[bytes, int] = {}
-        for one in fresh:
-            if self._audit.repair(one):
-                continue
-            if one.statement.common_id != context.common_id:
-                raise PeerFault("a proposal of another Common")
-            if one.id in stored or not context.is_member(one.key):
-                continue
-            counts[one.key] = counts.get(one.key, 0) + 1
-            if self._pending.room_for(one.key, counts[one.key]):
-                taken.append(one)
-        verified = context.verifier.verify_all(taken)
-        self._pending.add(*verified)
-        wants: list[tuple[bytes, bool]] = []
-        for one in verified:
-            content = self._note_content(one, contents, wants)
-            self._spreader.add(one, content=content, source=peer.link)
-        self._contents.want(wants)
-        if verified:
-            self._chain.proposals_came()
-        return len(proposals) - len(verified)
-
-    def _note_content(
-        self,
-        proposal: Verified[Proposal],
-        contents: dict[bytes, bytes],
-        wants: list[tuple[bytes, bool]],
-    ) -> bytes | None:
-        """Keep or want the content of a put; what came along with it, to be passed on."""
-        action = proposal.statement.action
-        if not isinstance(action, Put):
-            return None
-        content = contents.get(action.content)
-        if content is not None:
-            self._contents.keep(content)
-        else:
-            wants.append((action.content, has_manifest(action.size)))
-        return content
-
-    def _take_snapshot(self, peer: Peer, snapshot: Signed[Snapshot]) -> bool:
-        if snapshot.statement.common_id != self._context.common_id:
-            raise PeerFault("a snapshot of another Common")
-        if not self._chain.wants(snapshot.id):
-            return False
-        if snapshot.statement.height > peer.height:
-            peer.head, peer.height = snapshot.id, snapshot.statement.height
-            peer.epoch = snapshot.statement.epoch
-        if self._catchup.running and snapshot.statement.height > self._context.ledger.head.height + 1:
-            return True
-        self._chain.offer(snapshot, peer.link)
-        return True
-
-    def _take_rejection(self, peer: Peer, rejection: Signed[Rejection]) -> bool:
-        """The witness's word that it will not list a proposal; anybody else's is of no use."""
-        context = self._context
-        statement = rejection.statement
-        head = context.ledger.head
-        if statement.common_id != context.common_id or rejection.key != head.standing.next_witness:
-            return False
-        if rejection.id in self._pending.open or context.store.artifact(rejection.id) is not None:
-            return False
-        verified = context.verifier.verify(rejection)
-        mine = self._pending.proposals.get(statement.proposal)
-        self._pending.add_rejection(verified)
-        self._spreader.add(verified, source=peer.link)
-        if mine is not None and mine.key == context.key:
-            context.publish(
-                "proposal",
-                id=statement.proposal.hex(),
-                state="rejected",
-                code=statement.code,
-                text=statement.text,
-            )
-        return True
 
     # --- commands ---------------------------------------------------------------------------------
 
@@ -593,4 +539,12 @@ class NodeCore:
             "is_witness": self._witness.is_witness,
             "not_emitting_because": self._witness.idle_reason() if self._witness.is_witness else None,
             "refused_by": dict(self._refusals),
+            "silent_ms": self._succession.silent_ms() if founded else 0,
+            "watching": self._succession.silence.watching,
+            "stale_reason": self._keyring.stale_reason(),
+            "is_authority": founded and self._succession.is_authority,
+            "authorities_connected": len(self._succession.connected_authorities()) if founded else 0,
+            "conflict": context.ledger.conflict() if founded else None,
+            "final_height": context.ledger.final_height() if founded else 0,
+            "endorsed_epoch": self._keyring.endorsed_epoch(),
         }

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from typing import TypeVar, cast
 
 from aslp2p.artifacts.envelope import Verified, decode_artifact, trust_stored
-from aslp2p.artifacts.types import Proposal, Rejection, Statement
+from aslp2p.artifacts.types import Beacon, Cosignature, Endorsement, Proposal, Rejection, Statement
 from aslp2p.core.context import Context
 from aslp2p.gossip.openset import OpenSet
-from aslp2p.ledger.reader import CloseArtifacts, PutArtifacts
+from aslp2p.ledger.gate import AUTHORITY_ACTIONS
+from aslp2p.ledger.reader import CloseArtifacts, DropArtifacts, PutArtifacts
 from aslp2p.limits import PENDING_MAX, PENDING_PER_AUTHOR_MAX, REJECTIONS_MAX
 
 S = TypeVar("S", bound=Statement)
@@ -27,8 +28,16 @@ class Pending:
         self._context = context
         self.open = OpenSet()
         self.proposals: dict[bytes, Verified[Proposal]] = {}
+        self.special: dict[bytes, Verified[Proposal]] = {}
+        """Those of `proposals` that propose a succession or a policy change."""
+        self.endorsements: dict[bytes, dict[bytes, Verified[Endorsement]]] = {}
+        """By proposal, then by signer."""
+        self.cosignatures: dict[bytes, Verified[Cosignature]] = {}
+        """The newest of each authority, by signer."""
         self.rejections: OrderedDict[bytes, Verified[Rejection]] = OrderedDict()
         """By proposal."""
+        self.beacon: Verified[Beacon] | None = None
+        """The newest, for peers that learn only its id; not history, so not stored."""
         self._by_author: Counter[bytes] = Counter()
         for _, raw in context.store.open_artifacts():
             self._keep(trust_stored(decode_artifact(raw)))
@@ -40,8 +49,15 @@ class Pending:
         if isinstance(statement, Proposal):
             self.proposals[artifact.id] = cast("Verified[Proposal]", artifact)
             self._by_author[artifact.key] += 1
+            if isinstance(statement.action, AUTHORITY_ACTIONS):
+                self.special[artifact.id] = cast("Verified[Proposal]", artifact)
         elif isinstance(statement, Rejection):
             self.rejections[statement.proposal] = cast("Verified[Rejection]", artifact)
+        elif isinstance(statement, Endorsement):
+            signed = self.endorsements.setdefault(statement.proposal, {})
+            signed[artifact.key] = cast("Verified[Endorsement]", artifact)
+        elif isinstance(statement, Cosignature):
+            self.cosignatures[artifact.key] = cast("Verified[Cosignature]", artifact)
 
     def room_for(self, author: bytes, count: int = 1) -> bool:
         """Whether `count` more proposals of `author` may be pending."""
@@ -73,8 +89,11 @@ class Pending:
         closed = []
         gone = []
         for id_ in ids:
-            if self.open.discard(id_):
+            artifact = self.open.get(id_)
+            if artifact is not None:
+                self.open.discard(id_)
                 gone.append(id_)
+                self._forget(artifact)
                 proposal = self.proposals.pop(id_, None)
                 if proposal is not None:
                     self._by_author[proposal.key] -= 1
@@ -82,6 +101,27 @@ class Pending:
         if gone and store:
             self._context.store.apply([CloseArtifacts(gone)])
         return closed
+
+    def _forget(self, artifact: Verified[Statement]) -> None:
+        statement = artifact.statement
+        self.special.pop(artifact.id, None)
+        if isinstance(statement, Endorsement):
+            signed = self.endorsements.get(statement.proposal, {})
+            signed.pop(artifact.key, None)
+            if not signed:
+                self.endorsements.pop(statement.proposal, None)
+        elif isinstance(statement, Cosignature) and self.cosignatures.get(artifact.key) == artifact:
+            del self.cosignatures[artifact.key]
+
+    def add_cosignature(self, cosignature: Verified[Cosignature]) -> None:
+        """Keep an authority's newest cosignature open; the one before is a fact of its branch and open no
+        more."""
+        older = self.cosignatures.get(cosignature.key)
+        self.add(cosignature)
+        if older is not None and older != cosignature:
+            self.close([older.id], store=False)
+            self.cosignatures[cosignature.key] = cosignature
+            self._context.store.apply([DropArtifacts([older.id])])
 
     def forget_rejections(self, proposals: Iterable[bytes]) -> None:
         """History lists these after all (another witness, another branch)."""

@@ -1,11 +1,12 @@
-"""The witness: numbers, signs and emits the next snapshot as soon as there is something to list.
+"""The witness: numbers, signs and emits the next snapshot as soon as there is something to say.
 
-It tries the pending proposals in order on a draft of the state; what applies is listed, what does not is
-answered
-with a signed rejection, what lacks content waits (G6). One promise a height: (epoch, height, id) is in the
-signing
-journal, in the same transaction as the snapshot, before anybody can see it (S1). After a quiet time the next
-proposal is emitted at once; in a busy one, snapshots are spaced a few milliseconds so that each lists many.
+Paper goes first: a complete certificate (`paper.py`) is emitted alone, on the parent that it is for; a joint
+policy is
+settled as soon as the cosignatures are here. Otherwise it tries the pending proposals in order on a draft of
+the
+state; what applies is listed, what does not is answered with a signed rejection, what lacks content waits
+(G6). After a
+quiet time the next proposal is emitted at once; in a busy one, snapshots are spaced so that each lists many.
 """
 
 from __future__ import annotations
@@ -13,71 +14,119 @@ from __future__ import annotations
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Proposal, Put, Rejection, Snapshot
 from aslp2p.core.audit import Audit
+from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
+from aslp2p.core.keyring import Keyring
+from aslp2p.core.paper import Paper, Ready
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import Rejected
-from aslp2p.ledger.gate import AUTHORITY_ACTIONS
-from aslp2p.ledger.reader import JournalRow, PutJournal
-from aslp2p.ledger.state import NotApplicable, apply_action
-from aslp2p.limits import BATCH_SPACING_MS, SNAPSHOT_PROPOSALS_MAX, TEXT_BYTES_MAX
+from aslp2p.ledger.finality import cosignatures_on
+from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
+from aslp2p.ledger.policy import satisfies_all
+from aslp2p.ledger.state import NotApplicable, apply_action, revoked_keys
+from aslp2p.limits import BATCH_SPACING_MS, RETURN_WAIT_MS, SNAPSHOT_PROPOSALS_MAX, TEXT_BYTES_MAX
+from aslp2p.recovery import grace_ms
 
 
 class Witness:
-    """Emits while this node's key is the one that the head appoints."""
+    """Emits while this node's key is the one that the head, or a complete certificate, appoints."""
 
     def __init__(
         self,
         context: Context,
         pending: Pending,
+        paper: Paper,
+        keyring: Keyring,
         chain: Chain,
         contents: Contents,
         spreader: Spreader,
+        catchup: Catchup,
         audit: Audit,
     ) -> None:
         self._context = context
         self._pending = pending
+        self._paper = paper
+        self._keyring = keyring
         self._chain = chain
         self._contents = contents
         self._spreader = spreader
+        self._catchup = catchup
         self._audit = audit
         self._emitted_ms = -(10**9)
         self._looked_at: tuple[object, ...] = ()
+        self._returned_ms: int | None = None
+        self._heard_since = False
 
     @property
     def is_witness(self) -> bool:
         context = self._context
         return context.founded and context.ledger.head.standing.next_witness == context.key
 
-    def idle_reason(self) -> str | None:
+    # --- coming back (S10) ------------------------------------------------------------------------
+
+    def returned(self) -> None:
+        """This machine was off or asleep: it may have been replaced, so it listens before it signs."""
+        self._returned_ms = self._context.now.mono
+        self._heard_since = False
+
+    def heard_authority(self) -> None:
+        """Another authority has told its head since this machine came back."""
+        self._heard_since = True
+
+    def _listens_until(self) -> int | None:
+        context = self._context
+        standing = context.ledger.head.standing
+        if self._heard_since or self._returned_ms is None or standing.authorities() <= {context.key}:
+            return None
+        until = self._returned_ms + min(RETURN_WAIT_MS, grace_ms(standing.policies) // 4)
+        return until if context.now.mono < until else None
+
+    # --- may it -----------------------------------------------------------------------------------
+
+    def idle_reason(self, ready: Ready | None = None) -> str | None:
         """Why this node, appointed as it is, may not emit now; None if it may."""
         context = self._context
-        head = context.ledger.head
-        epoch = head.standing.next_epoch
         if not self._audit.done:
             return "the history is still being audited"
+        if self._catchup.running:
+            return "it is catching up"
+        if self._listens_until() is not None:
+            return "it has just come back and listens whether it was replaced (S10)"
+        parent = ready.parent if ready is not None else context.ledger.head
+        epoch = ready.epoch if ready is not None else parent.standing.next_epoch
         if context.ledger.equivocation_in(epoch, context.key) is not None:
             return "two histories are signed with this key in this epoch"
-        if context.ledger.conflict() is not None:
-            return "two final histories exclude each other"
-        if context.store.journal_at("emit", epoch, head.height + 1) is not None:
-            return f"this key has signed another @{head.height + 1} already"
-        last = context.store.journal("emit", last=1)
-        if (
-            last
-            and last[0].epoch == epoch
-            and not context.ledger.contains(head.branch, head.height, last[0].subject)
-        ):
-            return "the branch that this key signed in this epoch is not followed any more (S13)"
-        return None
+        if ready is None and (successor := self._paper.superseded_by()) not in (None, context.key):
+            return f"{context.name_of(successor or b'')} is appointed by a complete certificate (S10)"
+        row = context.store.snapshot(parent.id)
+        if row is None:
+            return "its parent is not here"
+        return self._keyring.refusal_to_emit(epoch, row)
+
+    # --- when -------------------------------------------------------------------------------------
+
+    def _has_reason(self) -> bool:
+        context = self._context
+        if not context.founded:
+            return False
+        if self._pending.special and any(True for _ in self._pending.endorsements):
+            return True
+        return self.is_witness and bool(self._pending.proposals or context.ledger.head.standing.joint)
 
     @property
     def wake_at_ms(self) -> int | None:
-        if not self.is_witness or not self._pending.proposals or self._looked_at == self._state():
+        if not self._has_reason():
             return None
-        return max(self._context.now.mono, self._emitted_ms + BATCH_SPACING_MS)
+        now = self._context.now.mono
+        listens = self._listens_until()
+        if listens is not None:
+            return listens
+        if self._looked_at == self._state():
+            return None
+        return max(now, self._emitted_ms + BATCH_SPACING_MS)
 
     def _state(self) -> tuple[object, ...]:
         """What an attempt to emit depends on: no second attempt while it is the same."""
@@ -86,27 +135,35 @@ class Witness:
             self._pending.open.digest(),
             self._contents.arrived,
             self._audit.done,
+            self._catchup.running,
+            self._listens_until() is None,
         )
 
     def emit(self) -> None:
-        """Emit the next snapshot if there is something to list and nothing forbids it."""
-        if not self.is_witness or not self._pending.proposals:
+        """Emit the next snapshot if there is something to say and nothing forbids it."""
+        if not self._has_reason() or self._looked_at == self._state():
             return
-        if self._context.now.mono < self._emitted_ms + BATCH_SPACING_MS or self._looked_at == self._state():
+        if self._context.now.mono < self._emitted_ms + BATCH_SPACING_MS:
             return
-        if self.idle_reason() is None:
-            listed = self._choose()
-            if listed:
-                self._sign(listed)
+        ready = self._paper.ready()
+        if ready is not None and self.idle_reason(ready) is None:
+            self._sign(ready.parent, ready.epoch, [ready.proposal], certificate=ready.certificate)
+        elif self.is_witness and self.idle_reason() is None:
+            head = self._context.ledger.head
+            settlement = self._settlement(head)
+            listed = self._choose(head)
+            if listed or settlement is not None:
+                self._sign(head, head.standing.next_epoch, listed, settlement=settlement)
         self._looked_at = self._state()
         if len(self._pending.proposals) >= SNAPSHOT_PROPOSALS_MAX:
             self._looked_at = ()
 
-    def _choose(self) -> list[Verified[Proposal]]:
-        ledger = self._context.ledger
-        draft = ledger.draft()
-        members = dict(ledger.head.members)
-        standing = ledger.head.standing
+    # --- what -------------------------------------------------------------------------------------
+
+    def _choose(self, parent: Tip) -> list[Verified[Proposal]]:
+        """What applies of what is pending, in order; what does not is rejected."""
+        draft = self._context.ledger.draft()
+        members = dict(parent.members)
         listed: list[Verified[Proposal]] = []
         for proposal in list(self._pending.proposals.values()):
             action = proposal.statement.action
@@ -115,12 +172,9 @@ class Witness:
             try:
                 if isinstance(action, Put) and not self._contents.complete(action):
                     continue
-                apply_action(draft, members, standing, proposal)
+                apply_action(draft, members, parent.standing, proposal)
             except NotApplicable as refused:
                 self._reject(proposal, refused.reason_code, refused.reason)
-                continue
-            except Rejected as refused:
-                self._reject(proposal, "refused", refused.reason)
                 continue
             draft.set(b"p" + proposal.id, b"")
             listed.append(proposal)
@@ -128,26 +182,53 @@ class Witness:
                 break
         return listed
 
-    def _sign(self, listed: list[Verified[Proposal]]) -> None:
+    def _settlement(self, head: Tip) -> tuple[bytes, ...] | None:
+        """Cosignatures that settle a joint policy (P4), if they are here."""
+        standing = head.standing
+        if not standing.joint:
+            return None
+        gone = revoked_keys(head.members)
+        cosigned = cosignatures_on(self._context.store, head.branch, head.height)
+        usable = {
+            key: raw
+            for key, (height, raw) in cosigned.items()
+            if height >= standing.change_height and key in standing.authorities() and key not in gone
+        }
+        if not satisfies_all(standing.policies, usable.keys()):
+            return None
+        return tuple(usable[key] for key in sorted(usable))
+
+    def _sign(
+        self,
+        parent: Tip,
+        epoch: int,
+        listed: list[Verified[Proposal]],
+        *,
+        certificate: tuple[bytes, ...] | None = None,
+        settlement: tuple[bytes, ...] | None = None,
+    ) -> None:
         context = self._context
-        head = context.ledger.head
         ids = tuple(proposal.id for proposal in listed)
-        frontier, _ = head.frontier.extend(ids)
+        frontier, _ = parent.frontier.extend(ids)
         statement = Snapshot(
             common_id=context.common_id,
-            height=head.height + 1,
-            previous=head.id,
-            epoch=head.standing.next_epoch,
+            height=parent.height + 1,
+            previous=parent.id,
+            epoch=epoch,
             created_ms=max(0, context.now.wall),
             proposals=ids,
             log_size=frontier.size,
             log_root=frontier.root(),
-            certificate=None,
-            settlement=None,
+            certificate=certificate,
+            settlement=settlement,
         )
-        snapshot = sign_statement(statement, context.signer)
-        row = JournalRow("emit", statement.epoch, statement.height, snapshot.id, snapshot.raw)
-        context.store.apply([PutJournal(row)])
+        row = context.store.snapshot(parent.id)
+        if row is None:
+            return
+        try:
+            snapshot = self._keyring.emit(statement, row)
+        except Rejected:
+            return
         self._emitted_ms = context.now.mono
         self._chain.offer(snapshot, None)
 

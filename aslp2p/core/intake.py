@@ -1,0 +1,326 @@
+"""Taking artifacts in, whoever brings them: a peer's push, or a bundle that a person imports (section 10).
+
+Both go through the same judgement and move the same trust. A peer that sends what no honest peer sends is at
+fault
+(`PeerFault`); in a bundle the same is reported to the person, and the rest is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from msgspec import Struct
+
+from aslp2p.artifacts.content import content_id, has_manifest
+from aslp2p.artifacts.envelope import Signed, Verified, decode_artifact, decode_as, trust_stored
+from aslp2p.artifacts.types import (
+    Beacon,
+    Cosignature,
+    Endorsement,
+    Genesis,
+    Proposal,
+    Put,
+    Rejection,
+    Snapshot,
+    Statement,
+)
+from aslp2p.core.audit import Audit
+from aslp2p.core.catchup import Catchup
+from aslp2p.core.chain import Chain
+from aslp2p.core.contents import Contents
+from aslp2p.core.context import Context
+from aslp2p.core.paper import Paper
+from aslp2p.core.pending import Pending
+from aslp2p.core.spread import Spreader
+from aslp2p.core.succession import Succession
+from aslp2p.errors import ArtifactError, Incomplete, PeerFault, Rejected, UserError
+from aslp2p.ledger.gate import AUTHORITY_ACTIONS
+from aslp2p.ledger.history import found_common
+from aslp2p.ledger.reader import PutContent
+from aslp2p.limits import INLINE_CONTENT_BYTES_MAX
+
+
+class Imported(Struct):
+    """What became of a bundle: counts, and what was refused and why (id in hex, reason)."""
+
+    new: int = 0
+    known: int = 0
+    waiting: int = 0
+    refused: list[tuple[str, str]] = []
+    height_before: int = -1
+    height_after: int = -1
+
+
+class Intake:
+    """The way in for artifacts."""
+
+    def __init__(
+        self,
+        context: Context,
+        pending: Pending,
+        paper: Paper,
+        chain: Chain,
+        contents: Contents,
+        spreader: Spreader,
+        catchup: Catchup,
+        audit: Audit,
+        succession: Succession,
+    ) -> None:
+        self._context = context
+        self._pending = pending
+        self._paper = paper
+        self._chain = chain
+        self._contents = contents
+        self._spreader = spreader
+        self._catchup = catchup
+        self._audit = audit
+        self._succession = succession
+
+    # --- from a peer ------------------------------------------------------------------------------
+
+    def pushed(self, link: int, raws: Sequence[bytes], contents: Sequence[bytes]) -> int:
+        """Take a push; returns how much of it was of no use. Raises `PeerFault`."""
+        context = self._context
+        signed = [decode_artifact(raw) for raw in raws]
+        inline = {content_id(data): data for data in contents if len(data) <= INLINE_CONTENT_BYTES_MAX}
+        peer = context.peers[link]
+        useless = 0
+        for one in signed:
+            peer.note_known(one.id)
+            if isinstance(one.statement, Genesis):
+                useless += not self._take_genesis(cast("Signed[Genesis]", one))
+        if not context.founded:
+            return useless
+        proposals = [cast("Signed[Proposal]", one) for one in signed if isinstance(one.statement, Proposal)]
+        useless += len(proposals) - self._take_proposals(proposals, inline, link)
+        for one in signed:
+            if not isinstance(one.statement, Proposal | Genesis):
+                useless += not self._take(one, link)
+        return useless
+
+    def _take(self, one: Signed[Statement], link: int | None) -> bool:
+        """Take one artifact that is neither genesis nor proposal; whether it was of use."""
+        context = self._context
+        statement = one.statement
+        if getattr(statement, "common_id", None) != context.common_id:
+            raise PeerFault("an artifact of another Common")
+        match statement:
+            case Snapshot():
+                return self._take_snapshot(cast("Signed[Snapshot]", one), link)
+            case Rejection():
+                return self._take_rejection(cast("Signed[Rejection]", one), link)
+            case Endorsement():
+                return self._succession.take_endorsement(cast("Signed[Endorsement]", one), link)
+            case Cosignature():
+                return self._succession.take_cosignature(cast("Signed[Cosignature]", one), link)
+            case Beacon():
+                return self._succession.take_beacon(cast("Signed[Beacon]", one), link)
+            case _:
+                return False
+
+    def _take_genesis(self, genesis: Signed[Genesis]) -> bool:
+        """A joiner receives the genesis that its invite names (the id pins it)."""
+        context = self._context
+        if context.founded or genesis.id != context.common_id:
+            return False
+        try:
+            found_common(context.store, context.verifier.verify(genesis))
+        except Rejected as refused:
+            raise PeerFault(f"a genesis that cannot found a Common: {refused.message}") from None
+        context.open_ledger()
+        context.publish("head", height=0, id=genesis.id.hex(), fork=0)
+        self._catchup.consider()
+        return True
+
+    def _take_proposals(
+        self, proposals: Sequence[Signed[Proposal]], inline: Mapping[bytes, bytes], link: int | None
+    ) -> int:
+        """Keep those that may be pending; returns how many."""
+        context = self._context
+        fresh = [one for one in proposals if one.id not in self._pending.open]
+        if not fresh:
+            return 0
+        stored = context.store.artifacts([one.id for one in fresh])
+        taken: list[Signed[Proposal]] = []
+        counts: dict[bytes, int] = {}
+        repaired = 0
+        for one in fresh:
+            if self._audit.repair(one):
+                repaired += 1
+                continue
+            if one.statement.common_id != context.common_id:
+                raise PeerFault("a proposal of another Common")
+            if one.id in stored or not context.is_member(one.key):
+                continue
+            counts[one.key] = counts.get(one.key, 0) + 1
+            if self._pending.room_for(one.key, counts[one.key]) and self._is_welcome(one):
+                taken.append(one)
+        verified = context.verifier.verify_all(taken)
+        self._pending.add(*verified)
+        wants: list[tuple[bytes, bool]] = []
+        special = False
+        for one in verified:
+            content = self._note_content(one, inline, wants)
+            self._spreader.add(one, content=content, source=link)
+            if one.id in self._pending.special:
+                special = True
+                self._succession.noticed_proposal(one)
+        self._contents.want(wants)
+        if verified:
+            self._chain.proposals_came()
+        if special:
+            self._succession.retry_waiting()
+        return len(verified) + repaired
+
+    def _is_welcome(self, proposal: Signed[Proposal]) -> bool:
+        if not isinstance(proposal.statement.action, AUTHORITY_ACTIONS):
+            return True
+        relevant = self._paper.is_relevant(proposal.statement, proposal.key)
+        return relevant and self._paper.room_for(proposal.key)
+
+    def _note_content(
+        self,
+        proposal: Verified[Proposal],
+        inline: Mapping[bytes, bytes],
+        wants: list[tuple[bytes, bool]],
+    ) -> bytes | None:
+        """Keep or want the content of a put; what came along with it, to be passed on."""
+        action = proposal.statement.action
+        if not isinstance(action, Put):
+            return None
+        content = inline.get(action.content)
+        if content is not None:
+            self._contents.keep(content)
+        else:
+            wants.append((action.content, has_manifest(action.size)))
+        return content
+
+    def _take_snapshot(self, snapshot: Signed[Snapshot], link: int | None) -> bool:
+        context = self._context
+        if self._audit.repair(snapshot):
+            return True
+        if not self._chain.wants(snapshot.id):
+            return False
+        if snapshot.key == context.key:
+            context.verifier.verify(snapshot)
+            self._succession.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
+        peer = context.peers.get(link) if link is not None else None
+        if peer is not None and snapshot.statement.height > peer.height:
+            peer.head, peer.height = snapshot.id, snapshot.statement.height
+            peer.epoch = snapshot.statement.epoch
+        if self._catchup.running and snapshot.statement.height > context.ledger.head.height + 1:
+            return True
+        self._chain.offer(snapshot, link)
+        return True
+
+    def _take_rejection(self, rejection: Signed[Rejection], link: int | None) -> bool:
+        """The witness's word that it will not list a proposal; anybody else's is of no use."""
+        context = self._context
+        statement = rejection.statement
+        if rejection.key != context.ledger.head.standing.next_witness:
+            return False
+        if rejection.id in self._pending.open or context.store.artifact(rejection.id) is not None:
+            return False
+        verified = context.verifier.verify(rejection)
+        mine = self._pending.proposals.get(statement.proposal)
+        self._pending.add_rejection(verified)
+        self._spreader.add(verified, source=link)
+        if mine is not None and mine.key == context.key:
+            context.publish(
+                "proposal",
+                id=statement.proposal.hex(),
+                state="rejected",
+                code=statement.code,
+                text=statement.text,
+            )
+        return True
+
+    # --- from a person ----------------------------------------------------------------------------
+
+    def imported(self, raws: Sequence[bytes], contents: Sequence[bytes]) -> Imported:
+        """Take a bundle. Its bytes are all decoded first: one that is no artifact refuses the whole
+        (`UserError`)."""
+        context = self._context
+        try:
+            signed = [decode_artifact(raw) for raw in raws]
+        except ArtifactError as error:
+            raise UserError(
+                f"the bundle is damaged: {error.message}", remedy="copy it again from where it was made"
+            ) from None
+        report = Imported(refused=[])
+        for one in signed:
+            if isinstance(one.statement, Genesis):
+                try:
+                    self._take_genesis(cast("Signed[Genesis]", one))
+                except PeerFault as fault:
+                    report.refused.append((one.id.hex(), fault.message))
+        if not context.founded:
+            raise UserError("the bundle lacks the genesis of this Common", remedy="ask for a whole one")
+        report.height_before = context.ledger.head.height
+        context.store.apply([PutContent(content_id(data), data) for data in contents])
+        self._contents.arrived += len(contents)
+        proposals = {
+            one.id: cast("Signed[Proposal]", one) for one in signed if isinstance(one.statement, Proposal)
+        }
+        self._import_snapshots(signed, proposals, report)
+        left = [one for one in proposals.values() if not self._is_known(one.id)]
+        report.known += len(proposals) - len(left)
+        for one in left:
+            self._report(report, one, lambda one=one: self._take_proposals([one], {}, None) > 0)
+        for other in signed:
+            if not isinstance(other.statement, Proposal | Genesis | Snapshot):
+                self._report(report, other, lambda other=other: self._take(other, None))
+        report.height_after = context.ledger.head.height
+        return report
+
+    def _is_known(self, id_: bytes) -> bool:
+        return id_ in self._pending.open or self._context.store.artifact(id_) is not None
+
+    def _report(self, report: Imported, one: Signed[Statement], take: object) -> None:
+        try:
+            useful = take()  # type: ignore[operator]
+        except (PeerFault, Incomplete) as fault:
+            report.refused.append((one.id.hex(), fault.message))
+            return
+        if useful:
+            report.new += 1
+        elif self._is_known(one.id):
+            report.known += 1
+        else:
+            report.refused.append((one.id.hex(), "it is of no use here: not by a member, or overtaken"))
+
+    def _import_snapshots(
+        self,
+        signed: Sequence[Signed[Statement]],
+        proposals: Mapping[bytes, Signed[Proposal]],
+        report: Imported,
+    ) -> None:
+        context = self._context
+        snapshots = sorted(
+            (cast("Signed[Snapshot]", one) for one in signed if isinstance(one.statement, Snapshot)),
+            key=lambda one: (one.statement.height, one.id),
+        )
+        for snapshot in snapshots:
+            if context.store.snapshot(snapshot.id) is not None:
+                report.known += 1
+                continue
+            if snapshot.key == context.key and snapshot.statement.common_id == context.common_id:
+                self._succession.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
+            ids = snapshot.statement.proposals
+            listed = [proposals[id_] for id_ in ids if id_ in proposals]
+            lacking = [id_ for id_ in ids if id_ not in proposals]
+            stored = context.store.artifacts(lacking)
+            listed += [trust_stored(decode_as(Proposal, raw)) for raw in stored.values()]
+            try:
+                result = context.ledger.accept(snapshot, listed)
+            except Incomplete:
+                report.waiting += 1
+                continue
+            except (Rejected, ArtifactError) as refused:
+                report.refused.append((snapshot.id.hex(), refused.message))
+                continue
+            if result is not None:
+                report.new += 1
+                self._spreader.add(context.verifier.verify(snapshot))
+                self._chain.settle([result[0]], result[1], {snapshot.id: (snapshot, listed)})

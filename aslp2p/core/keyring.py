@@ -1,0 +1,143 @@
+"""The one place where this node's key makes promises: classify, decide by the table, journal, sign (S1, S11).
+
+Every signature that binds (endorsement, cosignature, emission) is made here, and is in the signing journal,
+in the
+same transaction as what it changes, before any effect of the step leaves the machine.
+"""
+
+from __future__ import annotations
+
+from aslp2p.artifacts.envelope import Verified, decode_as, sign_statement, trust_stored
+from aslp2p.artifacts.types import (
+    Cosignature,
+    Endorsement,
+    PolicyChange,
+    Proposal,
+    Snapshot,
+    Succession,
+)
+from aslp2p.core.context import Context
+from aslp2p.errors import Rejected
+from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
+from aslp2p.ledger.succession import (
+    COSIGN,
+    EMIT,
+    ENDORSE,
+    ENDORSE_POLICY,
+    META_STALE,
+    Stance,
+    classify_cosignature,
+    classify_emission,
+    classify_endorsement,
+    decide,
+    endorsed_epoch,
+    last_cosigned,
+    stance_of,
+)
+
+
+class Keyring:
+    """Signs for this node, by the rules of `ledger/succession.py`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    # --- stance -----------------------------------------------------------------------------------
+
+    @property
+    def stance(self) -> Stance:
+        return stance_of(self._context.ledger, self._context.store)
+
+    def stale_reason(self) -> str | None:
+        """Why this key signs no promises any more (S11), or None."""
+        raw = self._context.store.meta(META_STALE)
+        return None if raw is None else raw.decode()
+
+    def mark_stale(self, reason: str) -> None:
+        """The journal of this key may be old: from now on it endorses, cosigns and emits nothing (S11)."""
+        if self.stale_reason() is None:
+            self._context.store.apply([PutMeta(META_STALE, reason.encode())])
+            self._context.publish("notice", code="stale-key", text=reason)
+
+    def vouch(self) -> None:
+        """The owner of a 1-of-1 Common takes responsibility for the journal, in so many words (S11)."""
+        self._context.store.apply([PutMeta(META_STALE, None)])
+
+    def endorsed_epoch(self) -> int:
+        return endorsed_epoch(self._context.store)
+
+    def last_cosigned(self) -> JournalRow | None:
+        return last_cosigned(self._context.store)
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def refusal_to_emit(self, epoch: int, parent: SnapshotRow) -> str | None:
+        """Why this key may not emit on `parent` in `epoch`; None if it may."""
+        context = self._context
+        try:
+            decide(self.stance, classify_emission(context.ledger, context.store, epoch, parent))
+        except Rejected as refused:
+            return refused.message
+        return None
+
+    def may_cosign(self, row: SnapshotRow) -> bool:
+        context = self._context
+        try:
+            decide(self.stance, classify_cosignature(context.ledger, context.store, row))
+        except Rejected:
+            return False
+        return True
+
+    # --- promises ---------------------------------------------------------------------------------
+
+    def endorse(
+        self, proposal: Verified[Proposal], action: Succession | PolicyChange
+    ) -> Verified[Endorsement]:
+        """Endorse a succession or policy change; the same one again gives the same endorsement.
+
+        Raises `Rejected` (S1, S3, S11, F1).
+        """
+        context = self._context
+        ask = classify_endorsement(context.ledger, context.store, proposal.id, action)
+        kind = ENDORSE_POLICY if isinstance(action, PolicyChange) else ENDORSE
+        decide(self.stance, ask)
+        if context.store.journal_holds(kind, proposal.id):
+            return self._promised(kind, proposal.id)
+        epoch = 0 if isinstance(action, PolicyChange) else action.epoch
+        statement = Endorsement(context.common_id, proposal.id, epoch, max(0, context.now.wall))
+        endorsement = sign_statement(statement, context.signer)
+        self._journal(kind, epoch, 0, proposal.id, endorsement.raw)
+        return endorsement
+
+    def _promised(self, kind: str, subject: bytes) -> Verified[Endorsement]:
+        for row in self._context.store.journal(kind, last=1000):
+            if row.subject == subject:
+                return trust_stored(decode_as(Endorsement, row.raw))
+        raise LookupError("a promise of the journal")
+
+    def cosign(self, row: SnapshotRow) -> Verified[Cosignature]:
+        """Cosign a stored snapshot. Raises `Rejected` (S4, S5, S11, F1)."""
+        context = self._context
+        decide(self.stance, classify_cosignature(context.ledger, context.store, row))
+        statement = Cosignature(context.common_id, row.epoch, row.height, row.id, max(0, context.now.wall))
+        cosignature = sign_statement(statement, context.signer)
+        self._journal(COSIGN, row.epoch, row.height, row.id, cosignature.raw)
+        return cosignature
+
+    def emit(self, statement: Snapshot, parent: SnapshotRow) -> Verified[Snapshot]:
+        """Sign the next snapshot on `parent`. Raises `Rejected` (S1, S11, S13, F1)."""
+        context = self._context
+        decide(self.stance, classify_emission(context.ledger, context.store, statement.epoch, parent))
+        snapshot = sign_statement(statement, context.signer)
+        self._journal(EMIT, statement.epoch, statement.height, snapshot.id, snapshot.raw)
+        return snapshot
+
+    def _journal(self, kind: str, epoch: int, height: int, subject: bytes, raw: bytes) -> None:
+        self._context.store.apply([PutJournal(JournalRow(kind, epoch, height, subject, raw))])
+
+    # --- hearing oneself --------------------------------------------------------------------------
+
+    def hear_own(self, kind: str, subject: bytes, what: str) -> None:
+        """A signature of this key came from outside: if the journal lacks it, the journal is old (S11)."""
+        if not self._context.store.journal_holds(kind, subject):
+            self.mark_stale(f"others hold {what} signed with this key that this machine does not know of")

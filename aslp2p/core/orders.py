@@ -1,0 +1,199 @@
+"""Commands of people that concern succession: each either makes its promise or raises, with what to do next.
+
+What the daemon does by itself is `succession.py`'s; both go through the same `Keyring`.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn, cast
+
+from aslp2p.artifacts.envelope import Verified
+from aslp2p.artifacts.types import PolicyChange, Proposal, Recovery, Revocation, Rotation
+from aslp2p.core.context import Context
+from aslp2p.core.inputs import ChangePolicy, Endorse, Recover, Revoke, Rotate
+from aslp2p.core.keyring import Keyring
+from aslp2p.core.paper import Paper, Special
+from aslp2p.core.pending import Pending
+from aslp2p.core.succession import Succession
+from aslp2p.errors import Rejected, UserError
+from aslp2p.ledger.certificate import Parent, require_applicable
+from aslp2p.ledger.gate import Tip
+from aslp2p.ledger.state import is_admitted
+
+_REMEDY = {
+    "S1": "wait until the other one has come to nothing, or until it is proposed again",
+    "S3": "nothing to do: it will be proposed again on a newer base; finality waits for it meanwhile",
+    "S11": "bring a new key in: asl policy replace-key",
+    "F1": "talk to the other authorities: asl evidence",
+}
+
+
+def _refuse(refused: Rejected) -> NoReturn:
+    raise UserError(refused.message, remedy=_REMEDY.get(refused.rule, "see where things stand: asl status"))
+
+
+class Orders:
+    """Carries out what a person asks."""
+
+    def __init__(
+        self, context: Context, pending: Pending, paper: Paper, keyring: Keyring, succession: Succession
+    ) -> None:
+        self._context = context
+        self._pending = pending
+        self._paper = paper
+        self._keyring = keyring
+        self._succession = succession
+
+    def endorse(self, command: Endorse) -> bytes:
+        """The endorsement's bytes. Raises `UserError`."""
+        self._require_founded()
+        proposal = self._pending.special.get(command.proposal)
+        if proposal is None:
+            known = command.proposal in self._pending.proposals
+            what = "that proposal needs no endorsement" if known else "no open proposal has that id"
+            raise UserError(what, remedy="see what is open: asl proposals")
+        return self._endorse(proposal, cast("Special", proposal.statement.action))
+
+    def _endorse(self, proposal: Verified[Proposal], action: Special) -> bytes:
+        context = self._context
+        if not self._paper.may_endorse(action, context.key, context.ledger.head.standing):
+            raise UserError(
+                "this machine's key is no authority, so its endorsement would not count",
+                remedy="see who can endorse: asl policy show",
+            )
+        self._require_applicable(proposal.id, action)
+        try:
+            endorsement = self._keyring.endorse(proposal, action)
+        except Rejected as refused:
+            if refused.rule == "S3":
+                self._succession.pause_finality()
+            _refuse(refused)
+        self._succession.note_person(proposal.id)
+        self._succession.add_endorsement(endorsement)
+        return endorsement.raw
+
+    def _require_applicable(self, subject: bytes, action: Special) -> None:
+        context = self._context
+        at = context.ledger.head
+        if isinstance(action, Recovery | Revocation):
+            row = context.store.snapshot(action.base_id)
+            if row is None:
+                raise UserError(
+                    f"its base @{action.base_height} is not here yet, so it cannot be judged",
+                    remedy="let this machine catch up first: asl status",
+                )
+            at = context.ledger.tip_at(row.branch, row.height)
+        try:
+            require_applicable(action, self._view(at), subject=subject)
+        except Rejected as refused:
+            _refuse(refused)
+
+    def _view(self, at: Tip) -> Parent:
+        ledger = self._context.ledger
+        return Parent(
+            at.id,
+            at.height,
+            at.standing,
+            at.members,
+            lambda height: ledger.id_at(at.branch, height),
+            lambda id_: ledger.contains(at.branch, at.height, id_),
+        )
+
+    def rotate(self, command: Rotate) -> bytes:
+        """The proposal's id; only the witness may ask. Raises `UserError`."""
+        self._require_founded()
+        context = self._context
+        head = context.ledger.head
+        if head.standing.next_witness != context.key:
+            raise UserError(
+                f"only the witness can hand over, and that is {context.name_of(head.standing.next_witness)}",
+                remedy="type it there, or if it is gone: asl recover",
+            )
+        self._require_member(command.new_witness)
+        action = Rotation(
+            self._succession.next_epoch(), head.height, head.id, command.new_witness, command.reason
+        )
+        return self._propose(action)
+
+    def recover(self, command: Recover) -> bytes:
+        """The proposal's id; only an authority may ask. Raises `UserError`."""
+        self._require_authority()
+        context = self._context
+        head = context.ledger.head
+        new_witness = command.new_witness or context.key
+        self._require_member(new_witness)
+        action = Recovery(
+            self._succession.next_epoch(), head.height, head.id, new_witness, command.reason, command.abandons
+        )
+        return self._propose(action)
+
+    def revoke(self, command: Revoke) -> bytes:
+        """The proposal's id; only an authority may ask. Raises `UserError`."""
+        self._require_authority()
+        context = self._context
+        head = context.ledger.head
+        witness = head.standing.next_witness
+        new_witness = command.new_witness or (witness if witness != command.revoked else context.key)
+        self._require_member(new_witness)
+        action = Revocation(
+            self._succession.next_epoch(),
+            head.height,
+            head.id,
+            new_witness,
+            command.reason,
+            command.abandons,
+            command.revoked,
+            command.evidence,
+        )
+        return self._propose(action)
+
+    def change_policy(self, command: ChangePolicy) -> bytes:
+        """The proposal's id. Raises `UserError`."""
+        self._require_founded()
+        standing = self._context.ledger.head.standing
+        return self._propose(PolicyChange(command.policy, standing.installed[-1].id))
+
+    def vouch(self) -> None:
+        """Raises `UserError` unless this key is the only authority and its journal is in doubt."""
+        self._require_founded()
+        context = self._context
+        if self._keyring.stale_reason() is None:
+            raise UserError("nothing is in doubt about this machine's signing journal")
+        if context.ledger.head.standing.authorities() != {context.key}:
+            raise UserError(
+                "only the owner of a Common with one authority may vouch for its journal",
+                remedy="bring a new key in: asl policy replace-key",
+            )
+        self._keyring.vouch()
+
+    # --- shared -----------------------------------------------------------------------------------
+
+    def _propose(self, action: Special) -> bytes:
+        context = self._context
+        if not context.is_member(context.key):
+            raise UserError("this machine is not admitted", remedy="see what it waits for: asl status")
+        if not self._paper.room_for(context.key):
+            raise UserError(
+                "too many successions of this machine are open already", remedy="see them: asl proposals"
+            )
+        self._require_applicable(b"", action)
+        counts = self._paper.may_endorse(action, context.key, context.ledger.head.standing)
+        if counts and self._keyring.stale_reason() is not None and not isinstance(action, PolicyChange):
+            raise UserError(str(self._keyring.stale_reason()), remedy=_REMEDY["S11"])
+        proposal = self._succession.propose(action)
+        if counts and self._keyring.stale_reason() is None:
+            self._endorse(proposal, action)
+        return proposal.id
+
+    def _require_founded(self) -> None:
+        if not self._context.founded:
+            raise UserError("this machine has not received the Common yet", remedy="see: asl status")
+
+    def _require_authority(self) -> None:
+        self._require_founded()
+        if not self._succession.is_authority:
+            raise UserError("only an authority can ask for that", remedy="see who is: asl policy show")
+
+    def _require_member(self, key: bytes) -> None:
+        if not is_admitted(self._context.ledger.head.members, key):
+            raise UserError("the new witness must be a member", remedy="see who is: asl members")

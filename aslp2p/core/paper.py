@@ -1,0 +1,206 @@
+"""Succession and policy paper at this node: open proposals, their endorsements, and when they make a
+certificate.
+
+Pure bookkeeping over the open set; what may be signed is `keyring.py`'s, when it is proposed
+`succession.py`'s.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from msgspec import Struct
+
+from aslp2p.artifacts.envelope import Verified
+from aslp2p.artifacts.types import (
+    Endorsement,
+    PolicyChange,
+    Proposal,
+    Recovery,
+    Revocation,
+    Rotation,
+    Succession,
+)
+from aslp2p.core.context import Context
+from aslp2p.core.pending import Pending
+from aslp2p.errors import Rejected
+from aslp2p.ledger.certificate import Parent, require_applicable
+from aslp2p.ledger.gate import Tip
+from aslp2p.ledger.policy import authority_keys, lacking, satisfies_all
+from aslp2p.ledger.standing import Standing
+from aslp2p.ledger.state import Members, is_admitted, revoked_keys
+from aslp2p.limits import EPOCH_STEP_MAX, SPECIAL_PER_AUTHOR_MAX
+
+Special = Succession | PolicyChange
+
+
+class Ready(Struct, frozen=True):
+    """A complete certificate that this node may put into a snapshot on `parent`."""
+
+    proposal: Verified[Proposal]
+    certificate: tuple[bytes, ...]
+    parent: Tip
+    epoch: int
+
+
+class Paper:
+    """Which successions and policy changes are open, and how far their signatures have come."""
+
+    def __init__(self, context: Context, pending: Pending) -> None:
+        self._context = context
+        self._pending = pending
+
+    # --- what is open -----------------------------------------------------------------------------
+
+    def open(self) -> list[tuple[Verified[Proposal], Special]]:
+        """Every open succession or policy change, in order of arrival."""
+        return [(one, cast("Special", one.statement.action)) for one in self._pending.special.values()]
+
+    def takeovers(self) -> list[tuple[Verified[Proposal], Recovery | Revocation]]:
+        return [(one, action) for one, action in self.open() if isinstance(action, Recovery | Revocation)]
+
+    def is_relevant(self, proposal: Proposal, author: bytes) -> bool:
+        """Whether a special proposal can still come to something at our head."""
+        standing = self._context.ledger.head.standing
+        action = proposal.action
+        if isinstance(action, PolicyChange):
+            return not standing.joint and action.replaces == standing.installed[-1].id
+        if not isinstance(action, Rotation | Recovery | Revocation):
+            return False
+        if not standing.next_epoch < action.epoch <= standing.next_epoch + EPOCH_STEP_MAX:
+            return False
+        if isinstance(action, Rotation):
+            return author == standing.next_witness
+        return author in standing.authorities() and is_admitted(self._context.ledger.head.members, author)
+
+    def room_for(self, author: bytes) -> bool:
+        mine = sum(one.key == author for one in self._pending.special.values())
+        return mine < SPECIAL_PER_AUTHOR_MAX
+
+    def prune(self) -> list[Verified[Proposal]]:
+        """Close what cannot come to anything any more, with its endorsements; returns the proposals."""
+        dead = [one for one, _ in self.open() if not self.is_relevant(one.statement, one.key)]
+        ids = [one.id for one in dead]
+        for one in dead:
+            ids += [endorsement.id for endorsement in self.endorsements(one.id).values()]
+        self._pending.close(ids)
+        return dead
+
+    # --- endorsements -----------------------------------------------------------------------------
+
+    def endorsements(self, proposal: bytes) -> dict[bytes, Verified[Endorsement]]:
+        """The endorsements of a proposal that are here, by signer."""
+        return self._pending.endorsements.get(proposal, {})
+
+    def may_endorse(self, action: Special, key: bytes, standing: Standing) -> bool:
+        """Whether an endorsement by `key` can count for `action` (V4, V6, P3)."""
+        if key in standing.authorities():
+            return True
+        if isinstance(action, PolicyChange):
+            return key in authority_keys(action.policy)
+        return isinstance(action, Rotation) and key == action.new_witness
+
+    def highest_epoch(self) -> int:
+        """The highest epoch that anybody is known to have endorsed, within the bound of V6; 0 if none."""
+        bound = self._context.ledger.head.standing.next_epoch + EPOCH_STEP_MAX - 1
+        epochs = [
+            endorsement.statement.epoch
+            for endorsements in self._pending.endorsements.values()
+            for endorsement in endorsements.values()
+        ]
+        return max((epoch for epoch in epochs if epoch <= bound), default=0)
+
+    def signers(self, proposal: Verified[Proposal], action: Special, members: Members) -> frozenset[bytes]:
+        """The keys whose endorsements count."""
+        gone = revoked_keys(members)
+        if isinstance(action, Revocation):
+            gone |= {action.revoked}
+        return frozenset(self.endorsements(proposal.id)) - gone
+
+    def quorum(
+        self, proposal: Verified[Proposal], action: Special, standing: Standing, members: Members
+    ) -> bool:
+        """Whether the endorsements here are a certificate at `standing` (V4, V6, P3)."""
+        keys = self.signers(proposal, action, members)
+        policies = standing.policies
+        if isinstance(action, PolicyChange):
+            policies = (*policies, action.policy)
+        if isinstance(action, Rotation) and action.new_witness not in keys:
+            return False
+        return satisfies_all(policies, keys)
+
+    def still_needed(
+        self, proposal: Verified[Proposal], action: Special
+    ) -> list[tuple[int, int, list[bytes]]]:
+        """For each policy that counts: its threshold, how many signatures lack, and who could give them."""
+        head = self._context.ledger.head
+        policies = head.standing.policies
+        if isinstance(action, PolicyChange):
+            policies = (*policies, action.policy)
+        keys = self.signers(proposal, action, head.members)
+        gone = revoked_keys(head.members)
+        everybody = frozenset(key for policy in policies for key in authority_keys(policy)) - gone
+        needs = lacking(policies, keys, everybody)
+        return [
+            (policy.threshold, short, could) for policy, (short, could) in zip(policies, needs, strict=True)
+        ]
+
+    # --- certificates -----------------------------------------------------------------------------
+
+    def ready(self) -> Ready | None:
+        """The certificate that this node is the one to emit, if one is complete; the highest epoch first."""
+        context = self._context
+        head = context.ledger.head
+        found: list[Ready] = []
+        for proposal, action in self.open():
+            if isinstance(action, PolicyChange | Rotation):
+                if head.standing.next_witness != context.key:
+                    continue
+                parent, epoch = head, head.standing.next_epoch
+            else:
+                if action.new_witness != context.key:
+                    continue
+                row = context.store.snapshot(action.base_id)
+                if row is None or row.height != action.base_height:
+                    continue
+                parent, epoch = context.ledger.tip_at(row.branch, row.height), action.epoch
+            if self.quorum(proposal, action, parent.standing, parent.members) and self._fits(
+                proposal, action, parent
+            ):
+                found.append(Ready(proposal, self._certificate(proposal, action, parent), parent, epoch))
+        return max(found, key=lambda one: (one.epoch, one.proposal.id), default=None)
+
+    def _fits(self, proposal: Verified[Proposal], action: Special, parent: Tip) -> bool:
+        ledger = self._context.ledger
+        if isinstance(action, Rotation):
+            in_reign = parent.standing.reign_height <= action.base_height <= parent.height
+            if not in_reign and action.base_id != parent.id:
+                return False
+            if ledger.id_at(parent.branch, action.base_height) != action.base_id:
+                return False
+        view = Parent(
+            parent.id,
+            parent.height,
+            parent.standing,
+            parent.members,
+            lambda height: ledger.id_at(parent.branch, height),
+            lambda id_: ledger.contains(parent.branch, parent.height, id_),
+        )
+        try:
+            require_applicable(action, view, subject=proposal.id)
+        except Rejected:
+            return False
+        return True
+
+    def _certificate(self, proposal: Verified[Proposal], action: Special, parent: Tip) -> tuple[bytes, ...]:
+        endorsements = self.endorsements(proposal.id)
+        keys = [key for key in endorsements if self.may_endorse(action, key, parent.standing)]
+        return tuple(endorsements[key].raw for key in sorted(keys))
+
+    def superseded_by(self) -> bytes | None:
+        """The new witness of a complete takeover of a higher epoch than our head's (S10), if there is one."""
+        head = self._context.ledger.head
+        for proposal, action in self.takeovers():
+            if self.quorum(proposal, action, head.standing, head.members):
+                return action.new_witness
+        return None
