@@ -43,7 +43,6 @@ from aslp2p.ledger.state import (
     Draft,
     Member,
     Members,
-    NotApplicable,
     apply_action,
     is_admitted,
     require_admissible,
@@ -221,8 +220,7 @@ def _touches_members(listed: Sequence[Signed[Proposal]]) -> bool:
 def _apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Member]) -> None:
     """What a certified action does to members: a new authority is admitted under its label, a revoked key
     ends."""
-    if draft.get(b"p" + special.id) is not None:
-        raise NotApplicable("listed-already", "it is listed already on this branch", subject=special.id)
+    # Paper cannot be listed already: its epoch would not be above (V6), or it would replace itself (P3).
     action = special.statement.action
     if isinstance(action, PolicyChange):
         for witness in action.policy.witnesses:

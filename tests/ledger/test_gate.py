@@ -6,11 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from aslp2p.artifacts.envelope import VERIFIER
 from aslp2p.artifacts.types import Expel, Named, Rotation
 from aslp2p.errors import ArtifactError, Incomplete, Rejected
 from aslp2p.ledger.finality import cosigners
+from aslp2p.ledger.gate import Ancestry, judge
 from aslp2p.ledger.history import Ledger, found_common
+from aslp2p.ledger.state import Member
 from aslp2p.limits import EPOCH_STEP_MAX
 from aslp2p.store.memory import MemoryStore
 from tests.ledger.builder import (
@@ -424,6 +428,24 @@ def test_a_member_that_is_no_authority_can_be_revoked() -> None:
     world, ledger, tip = world_at(1)
     feed(ledger, world.revoke(tip, CLEO, DAN))
     assert ledger.head.members[DAN.key].status == "revoked"
+
+
+def test_a_signer_that_is_no_member_is_refused_whatever_appointed_it() -> None:
+    """V8, on a parent that no history leads to: the gate does not rest on how its parent came to be."""
+    world, ledger, tip = world_at(1)
+    head, empty = ledger.head, world.after(tip)
+    members = {**head.members, ANN.key: Member("ann", "revoked", bytes(32))}
+    with pytest.raises(Rejected) as caught:
+        judge(
+            empty.snapshot,
+            [],
+            replace(head, members=members),
+            world.id,
+            ledger.draft(),
+            Ancestry(lambda _: None, lambda _: -1, lambda _: False),
+            VERIFIER,
+        )
+    assert (caught.value.rule, caught.value.subject) == ("V8", empty.id)
 
 
 # --- policy changes -----------------------------------------------------------------------------------

@@ -220,6 +220,7 @@ def test_two_snapshots_of_one_witness_are_evidence() -> None:
     assert ledger.equivocation_in(0, ANN.key) == found
     assert ledger.equivocation_in(1, ANN.key) is None
     assert ledger.head.id == a.id
+    assert ledger.tip_at(ledger.head.branch, ledger.head.height) == ledger.head
     reopened(ledger)
     feed(ledger, world.puts(low, "further"))
     assert ledger.head.id == a.id  # nothing more of that witness in that epoch is adopted
@@ -267,9 +268,13 @@ def test_histories_that_parted_before_the_witness_came_are_evidence_too() -> Non
     )
     first, second = world.chain(one, 2, "one"), world.chain(other, 2, "other")
     heads = set()
-    for order in ((first, second), (second, first)):
+    for order, deferred in itertools.product(((first, second), (second, first)), (False, True)):
         ledger = world.ledger()
-        feed(ledger, *order)
+        for tip in order:
+            if deferred:
+                assert ledger.accept_run(run_of(tip)).error is None
+            else:
+                feed(ledger, tip)
         against = {(found.epoch, found.witness, found.height) for found in ledger.evidence}
         assert against == {(0, ANN.key, 1), (1, BEN.key, 3)}
         heads.add(ledger.head.id)
