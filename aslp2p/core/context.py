@@ -33,6 +33,8 @@ class Context:
         self.verifier = verifier
         self.peers: dict[int, Peer] = {}
         self.now = Now(0, 0)
+        self.learned = 0
+        """Artifacts that became known here: what each peer may honestly tell us once more (G5)."""
         self.out = Step()
         self._ledger: Ledger | None = None
 
@@ -54,6 +56,11 @@ class Context:
     def open_ledger(self) -> None:
         """Read the ledger from a store that holds a genesis."""
         self._ledger = Ledger(self.store, own_key=self.key, verifier=self.verifier)
+
+    def all_audited(self) -> bool:
+        """Whether every signature on every branch was verified: then what is stored may be trusted (G4)."""
+        ledger = self.ledger
+        return all(ledger.audited_on(row.branch) >= row.tip_height for row in ledger.branches())
 
     def is_member(self, key: bytes) -> bool:
         """Whether `key` is admitted at the head."""

@@ -15,6 +15,10 @@ from aslp2p.ledger.history import read_snapshot
 from aslp2p.limits import IDS_PER_MESSAGE_MAX, INLINE_CONTENT_BYTES_MAX, RANGE_BYTES_MAX
 
 
+_PROPOSAL_START = b"\x94\xb5asl.common.proposal/1"
+"""How a canonical proposal begins: array of four, string of 21 bytes."""
+
+
 def serve_artifacts(context: Context, pending: Pending, peer: Peer, ids: Sequence[bytes]) -> None:
     """Send those of `ids` that are here, small contents with their proposals."""
     raws: list[bytes] = []
@@ -24,19 +28,23 @@ def serve_artifacts(context: Context, pending: Pending, peer: Peer, ids: Sequenc
         raw = held.raw if held is not None else stored.get(id_)
         if raw is None and id_ == context.common_id and context.founded:
             raw = context.ledger.genesis.raw
+        elif raw is None and pending.beacon is not None and pending.beacon.id == id_:
+            raw = pending.beacon.raw
         elif raw is None:
             row = context.store.snapshot(id_)
             raw = row.raw if row is not None else None
         if raw is not None:
             raws.append(raw)
             peer.note_known(id_)
-    contents = list(small_contents(context, [raw for raw in raws if _is_proposal(raw)]))
-    for message in pushes(raws, contents):
+    for message in pushes((raw, _small_content(context, raw)) for raw in raws):
         context.send(peer.link, message)
 
 
-def _is_proposal(raw: bytes) -> bool:
-    return raw.startswith(b"\x94\xb5asl.common.proposal/1")
+def _small_content(context: Context, raw: bytes) -> bytes | None:
+    """The content that goes with a put, if it is small and here."""
+    if not raw.startswith(_PROPOSAL_START):
+        return None
+    return next(iter(small_contents(context, (raw,))), None)
 
 
 def serve_range(context: Context, request: GetRange) -> Range:

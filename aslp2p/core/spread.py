@@ -10,7 +10,7 @@ is found by comparing heads and digests, which every node does on connect, after
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import Statement
@@ -20,19 +20,23 @@ from aslp2p.gossip.peer import Peer
 from aslp2p.limits import FANOUT_MAX, IDS_PER_MESSAGE_MAX, NEIGHBOURS_MAX, PUSH_BYTES_MAX
 
 
-def pushes(artifacts: Sequence[bytes], contents: Sequence[bytes]) -> list[Push]:
-    """Messages that carry all of these, none above the bounds."""
+def pushes(items: Iterable[tuple[bytes, bytes | None]]) -> list[Push]:
+    """Messages that carry all of these artifacts, each beside the small content that goes with it; none above
+    the bounds."""
     messages: list[Push] = []
     batch: list[bytes] = []
-    inline: list[bytes] = []
+    inline: dict[bytes, None] = {}
     size = 0
-    for is_content, raw in [(True, raw) for raw in contents] + [(False, raw) for raw in artifacts]:
-        if size + len(raw) > PUSH_BYTES_MAX or max(len(batch), len(inline)) >= IDS_PER_MESSAGE_MAX:
+    for raw, content in items:
+        more = len(raw) + (len(content) if content is not None and content not in inline else 0)
+        if batch and (size + more > PUSH_BYTES_MAX or len(batch) >= IDS_PER_MESSAGE_MAX):
             messages.append(Push(tuple(batch), tuple(inline)))
-            batch, inline, size = [], [], 0
-        (inline if is_content else batch).append(raw)
-        size += len(raw)
-    if batch or inline:
+            batch, inline, size = [], {}, 0
+        batch.append(raw)
+        if content is not None:
+            inline[content] = None
+        size += more
+    if batch:
         messages.append(Push(tuple(batch), tuple(inline)))
     return messages
 
@@ -49,6 +53,7 @@ class Spreader:
     ) -> None:
         """`artifact` is new here, with a small content that goes with it; it came over the link `source`, or
         from us."""
+        self._context.learned += 1
         self._fresh.append((artifact, content, source))
 
     def flush(self) -> None:
@@ -56,7 +61,7 @@ class Spreader:
         if not fresh:
             return
         peers = list(self._context.peers.values())
-        queues: dict[int, tuple[list[bytes], list[bytes], list[bytes]]] = {}
+        queues: dict[int, tuple[list[tuple[bytes, bytes | None]], list[bytes]]] = {}
         turn = self._context.draw(len(peers)) if len(peers) > FANOUT_MAX else 0
         for artifact, content, source in fresh:
             targets = self._targets(peers, artifact.id, source)
@@ -64,23 +69,21 @@ class Spreader:
                 start = turn % len(targets)
                 targets = targets[start:] + targets[:start]
             for position, peer in enumerate(targets):
-                raws, contents, ids = queues.setdefault(peer.link, ([], [], []))
+                items, ids = queues.setdefault(peer.link, ([], []))
                 if position < FANOUT_MAX:
                     peer.note_known(artifact.id)
-                    raws.append(artifact.raw)
-                    if content is not None:
-                        contents.append(content)
+                    items.append((artifact.raw, content))
                 else:
                     ids.append(artifact.id)
-        for link, (raws, contents, ids) in queues.items():
-            for message in pushes(raws, contents):
+        for link, (items, ids) in queues.items():
+            for message in pushes(items):
                 self._context.send(link, message)
             for first in range(0, len(ids), IDS_PER_MESSAGE_MAX):
                 self._context.send(link, Have(tuple(ids[first : first + IDS_PER_MESSAGE_MAX])))
 
     def _targets(self, peers: Iterable[Peer], id_: bytes, source: int | None) -> list[Peer]:
         origin = self._context.peers.get(source) if source is not None else None
-        covered = origin.neighbours if origin is not None else frozenset[bytes]()
+        covered = origin.neighbours | {origin.key[:8]} if origin is not None else frozenset[bytes]()
         return [
             peer
             for peer in peers
