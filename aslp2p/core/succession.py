@@ -219,9 +219,9 @@ class Succession:
         if statement.counter <= self.silence.counter and statement.epoch == self.silence.epoch:
             return False
         verified = context.verifier.verify(signed)
+        self._pass_time()
         if self.silence.epoch != statement.epoch:
             self.silence.heard(statement.epoch)
-        self._pass_time()
         fresh = self.silence.heard_beacon(statement.epoch, statement.counter)
         if fresh:
             self._pending.beacon = verified
@@ -266,9 +266,9 @@ class Succession:
 
     def head_moved(self, change: HeadChange, _listed: object) -> None:
         """A new head is a sign of life of its witness; paper that cannot come to anything is closed."""
+        self._pass_time()  # first count up to now, then forget it
         self.silence.heard(change.new.standing.next_epoch)
         self._draw_jitter()
-        self._pass_time()
         for proposal in self._paper.prune():
             self._first_seen.pop(proposal.id, None)
             self._by_person.discard(proposal.id)
@@ -301,7 +301,9 @@ class Succession:
         self.silence.pass_time(now.mono, now.wall, self._grace(), self._watching())
 
     def silent_ms(self) -> int:
-        """How long the witness has been silent here."""
+        """How long the witness has been silent here; 0 where nobody counts."""
+        if not self._counts_silence():
+            return 0
         return self.silence.silent_ms(self._context.now.mono)
 
     @property
@@ -331,6 +333,7 @@ class Succession:
             return
         now = context.now.mono
         if self.silence.epoch != context.ledger.head.standing.next_epoch:
+            self._pass_time()
             self.silence.heard(context.ledger.head.standing.next_epoch)
         if self._counts_silence():
             self._pass_time()
