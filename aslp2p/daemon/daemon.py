@@ -41,7 +41,8 @@ logger = logging.getLogger(__name__)
 
 STORE_NAME = "store.db"
 ADDRESSES_POLL_S = 15.0
-TOPICS = ("head", "proposal", "members", "peers", "notice", "condition")
+TOPICS = ("head", "final", "proposal", "members", "peers", "paper", "witness", "notice", "condition")
+"""Of events: all that the core publishes, and `condition`, when a node turns read-only or back."""
 
 
 class _Followed:

@@ -23,6 +23,7 @@ from aslp2p.daemon.jobs import Condition, Core, Inputs, Leave, Mode, Question, R
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.links import Links
 from aslp2p.daemon.live import live_json
+from aslp2p.daemon.quiet import Quiet
 from aslp2p.daemon.worker import PROBE_S, Worker
 from aslp2p.errors import UserError
 from aslp2p.ledger.joining import Belonging, read_belonging
@@ -66,6 +67,7 @@ class CommonNode:
         self._stale = trio.Event()
         self._closed = False
         self._live: dict[str, Any] = {}
+        self._log = Quiet(logger)
         self._worker = Worker(
             short(belonging.common_id), store, make_core, self._hear, clocks=clocks, probe_s=probe_s
         )
@@ -225,7 +227,7 @@ class CommonNode:
                 elif type(effect) is Hints:
                     self.on_hints(effect.addresses)
             except Exception as error:  # here it would end the daemon, and every other Common with it
-                logger.critical("cannot do a %s: %s", type(effect).__name__, error, exc_info=error)
+                self._log.error("cannot do a %s: %s (%s)", type(effect).__name__, error, type(error).__name__)
         for link in touched.values():
             try:
                 link.flush()
