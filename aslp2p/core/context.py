@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aslp2p.artifacts.envelope import Signer, Verifier
-from aslp2p.core.effects import Close, Publish, Send, Step
+from aslp2p.core.effects import Close, Publish, Send, Step, Topic
 from aslp2p.core.inputs import Now
 from aslp2p.gossip.messages import AnyMessage, Refused, encode_message
 from aslp2p.gossip.peer import Peer
@@ -90,5 +90,5 @@ class Context:
         self.peers.pop(link, None)
         self.out.effects.append(Close(link, text, False))
 
-    def publish(self, topic: str, **data: Any) -> None:
+    def publish(self, topic: Topic, **data: Any) -> None:
         self.out.effects.append(Publish(topic, data))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field
 
@@ -22,10 +22,14 @@ class Close(Struct, frozen=True):
     blame: bool
 
 
-class Publish(Struct, frozen=True):
-    """Tell whoever listens on this machine: `topic` is `head`, `proposal`, `members`, `peers`, `notice` …"""
+Topic: TypeAlias = Literal["head", "final", "proposal", "paper", "witness", "members", "peers", "notice"]
+"""What a core publishes about; `docs/control.md` says what each event holds."""
 
-    topic: str
+
+class Publish(Struct, frozen=True):
+    """Tell whoever listens on this machine."""
+
+    topic: Topic
     data: dict[str, Any]
 
 

@@ -11,10 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import trio
 
 from aslp2p.artifacts.keys import short
+from aslp2p.core.effects import Topic
 from aslp2p.core.node import NodeCore
 from aslp2p.daemon.adapters import announced, read_adapters
 from aslp2p.daemon.addresses import Source
