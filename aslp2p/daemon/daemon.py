@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 STORE_NAME = "store.db"
 ADDRESSES_POLL_S = 15.0
-TOPICS = ("head", "final", "proposal", "members", "peers", "paper", "witness", "notice", "condition")
+TOPICS: tuple[str, ...] = (*get_args(Topic), "condition")
 """Of events: all that the core publishes, and `condition`, when a node turns read-only or back."""
 
 

@@ -1,4 +1,4 @@
-"""What the core publishes can be published: mypy holds every `publish` to `Topic`, this holds the rest to it."""
+"""What the core publishes can be heard: mypy holds each `publish` to `Topic`, this the rest to `Topic`."""
 
 from __future__ import annotations
 
