@@ -64,3 +64,21 @@ class Disk(MemoryStore):
         image = Disk()
         vars(image).update(vars(self.clone()))
         return image
+
+    # --- for who looks from outside -------------------------------------------------------------------
+
+    def every_artifact(self) -> list[bytes]:
+        """The raw bytes of every stored artifact that is no snapshot, in order of arrival."""
+        return [raw for _, raw in self._artifacts.values()]
+
+    def every_snapshot(self) -> list[bytes]:
+        """The raw bytes of every accepted snapshot, the genesis among them."""
+        return [row.raw for row in self._snapshots.values()]
+
+    def every_content(self) -> frozenset[bytes]:
+        """The ids of all contents here."""
+        return frozenset(self._content)
+
+    def every_promise(self) -> list[bytes]:
+        """The raw bytes of the signing journal."""
+        return [row.raw for rows in self._journal.values() for row in rows]

@@ -28,6 +28,8 @@ class Exposed:
     signature: bytes
     on_disk: bool
     """Whether the machine's journal held it when it left."""
+    order: int
+    """Its place in the order of signing."""
 
 
 class Exposure:
@@ -35,7 +37,8 @@ class Exposure:
 
     def __init__(self) -> None:
         self.promises: list[Exposed] = []
-        self._waiting: dict[str, list[tuple[bytes, bytes]]] = {}
+        self._waiting: dict[str, list[tuple[int, bytes, bytes]]] = {}
+        self._order = 0
 
     def collect(self, machine: str, signer: SeededKey) -> None:
         """Take note of what `signer` has signed since the last time."""
@@ -43,7 +46,9 @@ class Exposure:
         signer.signed.clear()
         if fresh:
             waiting = self._waiting.setdefault(machine, [])
-            waiting += fresh
+            for message, signature in fresh:
+                self._order += 1
+                waiting.append((self._order, message, signature))
             del waiting[:-WAITING_MAX]
 
     def sent(
@@ -54,12 +59,12 @@ class Exposure:
         if not waiting:
             return
         left = []
-        for message, signature in waiting:
+        for order, message, signature in waiting:
             if signature in data:
                 on_disk = journal is None or any(signature in raw for raw in journal)
-                self.promises.append(Exposed(at_ms, machine, key, message, signature, on_disk))
+                self.promises.append(Exposed(at_ms, machine, key, message, signature, on_disk, order))
             else:
-                left.append((message, signature))
+                left.append((order, message, signature))
         self._waiting[machine] = left
 
     def is_waiting(self, machine: str) -> bool:

@@ -49,6 +49,8 @@ class Node:
     sent_bytes: int = 0
     inputs: int = 0
     started_ms: int = 0
+    claimed: bytes = b""
+    """The last `Heads` that it sent, without the digest of what is open."""
 
     @property
     def on(self) -> bool:

@@ -37,8 +37,11 @@ __all__ = ["Node", "Pipe", "RememberingVerifier", "SeededKey", "World"]
 WALL_MS = 1_800_000_000_000
 PROBE_MS = 3_000
 """How often a read-only node tries its disk."""
-JOURNAL_KINDS = ("emit", "endorse", "cosign")
+JOURNAL_KINDS = ("emit", "endorse", "cosign", "policy")
 JOURNAL_LAST = 256
+HEADS_TAG = 1
+DIGEST_BYTES = 130
+"""The open set's digest at the end of a `Heads`: it changes without the head."""
 
 
 class World:
@@ -69,6 +72,10 @@ class World:
         """Asked for each message: whether it is lost, which ends its pipe (a link is a TCP connection)."""
         self.listeners: list[Callable[[Node, Effect], None]] = []
         """Told of every effect but sends, as it is carried out."""
+        self.blamed: list[tuple[str, str, str]] = []
+        """(who, whom, why) of links closed with blame."""
+        self.claims: list[tuple[int, str, bytes]] = []
+        """What each node told its peers about where it stands, whenever that changed."""
         self.on_send: Callable[[Node, bytes], bytes | None] | None = None
         """May change what a machine sends (a liar), or swallow it (None)."""
         self._queue = EventQueue()
@@ -220,6 +227,10 @@ class World:
             raise RuntimeError(f"{name} is off")
         return self._input(node, command)
 
+    def inform(self, name: str, event: Input) -> None:
+        """The driver of a machine has found something out; nothing if the machine is off."""
+        self._input_if_on(self.nodes[name], event)
+
     def run(self, duration_ms: int) -> None:
         """Let time pass."""
         self.run_until(_never, duration_ms)
@@ -329,9 +340,12 @@ class World:
             node.closed.append(effect)
             number = node.links.get(effect.link)
             if number is not None:
-                if effect.blame and self.dialer is not None:
+                if effect.blame:
                     pipe = self.pipes[number]
-                    self.dialer.blamed(node.name, pipe.ends[1 - pipe.links.index(effect.link)])
+                    peer = pipe.ends[1 - pipe.links.index(effect.link)]
+                    self.blamed.append((node.name, peer, effect.reason))
+                    if self.dialer is not None:
+                        self.dialer.blamed(node.name, peer)
                 self._end(number)
         elif type(effect) is Publish:
             node.published.append(effect)
@@ -372,6 +386,9 @@ class World:
         if self.exposure.is_waiting(node.name):
             held = (row.raw for kind in JOURNAL_KINDS for row in node.store.journal(kind, last=JOURNAL_LAST))
             self.exposure.sent(self.now_ms, node.name, node.key, data, frozenset(held))
+        if data[1] == HEADS_TAG and data[:-DIGEST_BYTES] != node.claimed:
+            node.claimed = data[:-DIGEST_BYTES]
+            self.claims.append((self.now_ms, node.name, data))
         pipe = self.pipes[number]
         side = 0 if pipe.links[0] == effect.link else 1
         self.messages += 1

@@ -1,0 +1,130 @@
+"""What must come to pass once things are calm and a quorum is up; each check yields what did not.
+
+    convergence  all machines that are on stand on one head
+    progress     what was proposed in the calm is listed
+    answered     every acknowledged proposal of a trusted disk is listed or rejected in the end (F4)
+    successor    as many takeovers as expected, each one by the bound
+    calm         no takeover where the witness was there all along
+    contents     what is listed is held by every machine that is on (G6)
+    bounded      nothing grows without bound (A4, G5)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from simulations.checkers.evidence import Image
+from simulations.checkers.law import Line
+from simulations.checkers.papers import SUCCESSIONS, TAKEOVERS, action_of, read
+from simulations.checkers.safety import Judge
+
+Found = Iterator[str]
+OPEN_MAX = 3 * 8192
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a scenario promises; None: nothing is asked."""
+
+    converged: bool = True
+    progress: bool = True
+    takeovers: tuple[int, int] | None = None
+    """At least and at most so many recoveries and revocations in the agreed history."""
+    rotations: tuple[int, int] | None = None
+    witness: str | None = None
+    """The machine that is witness in the end."""
+    final: bool = True
+    """Whether the last but few snapshots are final in the end."""
+
+
+def running(judge: Judge) -> list[Image]:
+    """The trusted machines that are on in the end."""
+    return [image for image in judge.evidence.trusted_images() if image.on]
+
+
+def agreed(judge: Judge) -> Line | None:
+    """The judged line that the running machines stand on; None if there are none."""
+    images = running(judge)
+    if not images:
+        return None
+    lines = judge.evidence.lines
+    return judge.line(max((image.head for image in images), key=lambda id_: (lines.height.get(id_, -1), id_)))
+
+
+def convergence(judge: Judge, _expected: Expected) -> Found:
+    lines = judge.evidence.lines
+    heads: dict[bytes, list[str]] = {}
+    for image in running(judge):
+        heads.setdefault(image.head, []).append(image.name)
+    if len(heads) > 1:
+        stands = (f"{', '.join(sorted(names)[:4])} on @{lines.height.get(head)}" for head, names in heads.items())
+        yield f"{len(heads)} heads: {'; '.join(sorted(stands)[:4])}"
+
+
+def progress(judge: Judge, expected: Expected, probes: frozenset[bytes]) -> Found:
+    """`probes` are what was proposed in the calm."""
+    line = agreed(judge)
+    if line is None or not expected.progress:
+        return
+    missing = [id_ for id_ in probes if id_ not in line.state.listed]
+    if missing:
+        yield f"{len(missing)} of {len(probes)} proposals made in the calm are not listed"
+
+
+def answered(judge: Judge, expected: Expected) -> Found:
+    line = agreed(judge)
+    if line is None or not expected.progress:
+        return
+    rejected: set[bytes] = set()
+    for image in judge.evidence.trusted_images():
+        for raw in image.artifacts.values():
+            paper = read(raw)
+            if paper.type == "asl.common.rejection/1":
+                rejected.add(paper.body[1])
+    for id_, (machine, at_ms) in judge.evidence.proposed.items():
+        image = judge.evidence.images.get(machine)
+        if image is None or not image.on or machine not in judge.evidence.trusted:
+            continue
+        raw = image.artifacts.get(id_)
+        if raw is None or action_of(read(raw))[0] in (*SUCCESSIONS, "policy-change"):
+            continue
+        if id_ not in line.state.listed and id_ not in rejected:
+            yield f"{machine}'s proposal {id_.hex()[:8]} of {at_ms} ms is neither listed nor rejected"
+
+
+def successor(judge: Judge, expected: Expected) -> Found:
+    line = agreed(judge)
+    if line is None:
+        return
+    kinds = [step.kind for step in line.steps]
+    takeovers = sum(kind in TAKEOVERS for kind in kinds)
+    renewed = [step for step in line.steps if step.kind == "witness-rotation" and step.certified is not None]
+    moved = sum(action_of(step.certified)[4] != step.signer for step in renewed if step.certified is not None)
+    for count, bounds, name in (
+        (takeovers, expected.takeovers, "takeovers"),
+        (moved, expected.rotations, "rotations"),
+    ):
+        if bounds is not None and not bounds[0] <= count <= bounds[1]:
+            yield f"{count} {name} where {bounds[0]} to {bounds[1]} were expected"
+    if expected.witness is not None:
+        image = judge.evidence.images[expected.witness]
+        if line.state.next_witness != image.key:
+            yield f"{expected.witness} is not the witness in the end"
+
+
+def contents(judge: Judge, expected: Expected) -> Found:
+    line = agreed(judge)
+    if line is None or not expected.progress:
+        return
+    wanted = set(line.state.files.values())
+    for image in running(judge):
+        missing = wanted - image.contents
+        if image.head == line.state.id and missing:
+            yield f"{image.name} lacks {len(missing)} of {len(wanted)} files"
+
+
+def bounded(judge: Judge, _expected: Expected) -> Found:
+    for image in judge.evidence.images.values():
+        if len(image.open) > OPEN_MAX:
+            yield f"{image.name} keeps {len(image.open)} open artifacts"

@@ -1,0 +1,316 @@
+"""What may never happen, whatever failed: each check yields what it found wrong, in words.
+
+    authorization  every snapshot on every disk has authority that traces to genesis (V1 to V8, P1 to P6)
+    chain          each disk's head stands on what the disk holds, down to genesis, without a gap
+    inclusion      no line lists a proposal twice
+    quorum         what is called final has the cosignatures of every policy in force
+    agreement      no two finals exclude each other
+    rollback       no node leaves what it called final, unless a certificate abandons it (F1, S9)
+    promises       one signature a promise: (epoch, height), one succession an epoch (S1), on disk before it left
+    fencing        nobody signs for an epoch below one that it endorsed or signed for (S4, S5, S10, S13)
+    isolation      nothing of another Common on any disk
+    blame          no honest peer is blamed (G5)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from simulations.checkers.evidence import Evidence, Promise
+from simulations.checkers.law import Line, judge_line
+from simulations.checkers.papers import (
+    COSIGNATURE,
+    ENDORSEMENT,
+    PROPOSAL,
+    SNAPSHOT,
+    SUCCESSIONS,
+    TAKEOVERS,
+    Paper,
+    Unreadable,
+    action_of,
+    read,
+)
+
+Found = Iterator[str]
+
+
+class Judge:
+    """The evidence of one run with its judged lines, so that each is walked once."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self._lines: dict[bytes, Line] = {}
+
+    def proposal(self, id_: bytes) -> bytes | None:
+        """A proposal from any disk."""
+        for image in self.evidence.images.values():
+            if (raw := image.artifacts.get(id_)) is not None:
+                return raw
+        return None
+
+    def line(self, tip: bytes) -> Line:
+        """The judged line from genesis to `tip`."""
+        if tip not in self._lines:
+            lines = self.evidence.lines
+            papers = [lines.paper[id_] for id_ in lines.line(tip)[1:]]
+            self._lines[tip] = judge_line(self.evidence.genesis, papers, self.proposal)
+        return self._lines[tip]
+
+    def tips(self, ids: frozenset[bytes]) -> list[bytes]:
+        """Those of `ids` on which nothing of `ids` stands, by height and id."""
+        lines = self.evidence.lines
+        below = {lines.parent.get(id_) for id_ in ids}
+        return sorted(ids - below, key=lambda id_: (lines.height.get(id_, -1), id_))
+
+    def abandoned(self) -> frozenset[bytes]:
+        """What certificates on any disk give up (S9)."""
+        found: set[bytes] = set()
+        for image in self.evidence.trusted_images():
+            for raw in image.snapshots.values():
+                paper = read(raw)
+                if paper.type != SNAPSHOT or paper.body[8] is None or not paper.body[5]:
+                    continue
+                special = self.proposal(paper.body[5][0])
+                if special is not None and (action := action_of(read(special)))[0] in TAKEOVERS:
+                    found.update(action[6])
+        return frozenset(found)
+
+
+def authorization(judge: Judge) -> Found:
+    for image in judge.evidence.trusted_images():
+        for tip in judge.tips(frozenset(image.snapshots)):
+            line = judge.line(tip)
+            if line.problem is not None:
+                yield f"{image.name} accepted {line.problem}"
+
+
+def chain(judge: Judge) -> Found:
+    lines = judge.evidence.lines
+    for image in judge.evidence.trusted_images():
+        if not image.snapshots:
+            continue
+        if image.head not in image.snapshots:
+            yield f"{image.name} stands on a head that its disk does not hold"
+            continue
+        line = lines.line(image.head)
+        if line[0] != judge.evidence.common_id or any(id_ not in image.snapshots for id_ in line):
+            yield f"the history on {image.name}'s disk has a gap"
+        if any(lines.height[after] != lines.height[before] + 1 for before, after in pairwise(line)):
+            yield f"the heights on {image.name}'s disk are not consecutive"
+
+
+def inclusion(judge: Judge) -> Found:
+    for image in judge.evidence.trusted_images():
+        listed: set[bytes] = set()
+        for id_ in judge.evidence.lines.line(image.head)[1:]:
+            for proposal in judge.evidence.lines.paper[id_].body[5]:
+                if proposal in listed:
+                    yield f"{image.name} lists {proposal.hex()[:8]} twice"
+                listed.add(proposal)
+
+
+def _cosigners(judge: Judge, tip: bytes) -> dict[bytes, int]:
+    """Every key to the highest height that it cosigned on the line of `tip`, by what ever left a machine."""
+    lines, found = judge.evidence.lines, dict[bytes, int]()
+    for one in judge.evidence.promises:
+        if one.paper.type == COSIGNATURE:
+            _, _, height, snapshot, _ = one.paper.body
+            if height > found.get(one.paper.key, 0) and lines.contains(tip, snapshot):
+                found[one.paper.key] = height
+    return found
+
+
+def final_on(judge: Judge, tip: bytes) -> int:
+    """The height up to which the line of `tip` is final."""
+    cosigned = _cosigners(judge, tip)
+    if not cosigned:
+        return 0
+    for step in reversed(judge.line(tip).steps):
+        signers = {key for key, height in cosigned.items() if height >= step.height} - step.revoked
+        if all(len(keys & signers) >= threshold for threshold, keys in step.policies):
+            return step.height
+    return 0
+
+
+def quorum(judge: Judge) -> Found:
+    """Each machine's highest claim on each line is what the cosignatures say, or less."""
+    lines = judge.evidence.lines
+    highest: dict[tuple[str, bytes], int] = {}
+    for claim in judge.evidence.claims:
+        if claim.machine in judge.evidence.trusted and claim.final_height:
+            final = lines.at_height(claim.head, claim.final_height)
+            if final is not None:
+                highest[claim.machine, final] = claim.final_height
+    real: dict[bytes, int] = {}
+    for (machine, final), height in highest.items():
+        tip = next((tip for tip in judge.tips(frozenset(lines.paper)) if lines.contains(tip, final)), final)
+        if tip not in real:
+            real[tip] = final_on(judge, tip)
+        if height > real[tip]:
+            yield f"{machine} calls @{height} {final.hex()[:8]} final, the cosignatures say @{real[tip]}"
+
+
+def agreement(judge: Judge) -> Found:
+    lines, abandoned = judge.evidence.lines, judge.abandoned()
+    held = {id_ for image in judge.evidence.trusted_images() for id_ in image.snapshots}
+    finals = []
+    for tip in judge.tips(frozenset(held)):
+        final = lines.at_height(tip, final_on(judge, tip))
+        if final is not None and not any(lines.contains(final, one) for one in abandoned):
+            finals.append(final)
+    for one, other in pairwise(sorted(set(finals), key=lambda id_: (lines.height[id_], id_))):
+        if not lines.contains(other, one):
+            yield f"@{lines.height[one]} {one.hex()[:8]} and @{lines.height[other]} {other.hex()[:8]} are both final"
+
+
+def rollback(judge: Judge) -> Found:
+    lines, abandoned = judge.evidence.lines, judge.abandoned()
+    final_of: dict[str, bytes] = {}
+    for claim in judge.evidence.claims:
+        if claim.machine not in judge.evidence.trusted:
+            continue
+        before = final_of.get(claim.machine)
+        if before is not None and not lines.contains(claim.head, before):
+            if any(lines.contains(before, one) for one in abandoned):
+                del final_of[claim.machine]
+            # A machine that starts again may tell a head that it has not caught up to; it is still below.
+            elif not lines.contains(before, claim.head):
+                yield f"{claim.machine} left @{lines.height[before]} {before.hex()[:8]}, which it called final"
+        final = lines.at_height(claim.head, claim.final_height)
+        if final is not None and lines.height[final] >= lines.height.get(final_of.get(claim.machine, b""), -1):
+            final_of[claim.machine] = final
+
+
+def _by_machine(judge: Judge, type_: str) -> Iterator[tuple[str, list[Promise]]]:
+    found: dict[str, list[Promise]] = {}
+    for one in judge.evidence.trusted_promises():
+        if one.paper.type == type_:
+            found.setdefault(one.machine, []).append(one)
+    for machine, promises in found.items():
+        yield machine, sorted(promises, key=lambda one: one.order)
+
+
+def promises(judge: Judge) -> Found:
+    for one in judge.evidence.trusted_promises():
+        if not one.on_disk and one.paper.body[2 if one.paper.type == ENDORSEMENT else 1]:
+            kind = one.paper.type.split(".")[2].split("/")[0]
+            yield f"a {kind} left {one.machine} that its journal does not hold"
+    for machine, signed in _by_machine(judge, SNAPSHOT):
+        places: dict[tuple[int, int], bytes] = {}
+        for one in signed:
+            place = one.paper.body[3], one.paper.body[1]
+            if places.setdefault(place, one.paper.id) != one.paper.id:
+                yield f"{machine} signed two snapshots @{place[1]} in epoch {place[0]}"
+    for machine, signed in _by_machine(judge, ENDORSEMENT):
+        last, of = 0, b""
+        for one in signed:
+            _, proposal, epoch, _ = one.paper.body
+            if epoch and proposal != of:
+                if epoch <= last:
+                    yield f"{machine} endorsed for epoch {epoch} after {last}"
+                last, of = max(last, epoch), proposal
+
+
+def fencing(judge: Judge) -> Found:
+    yield from _one_branch_an_epoch(judge)
+    orders: dict[str, list[Promise]] = {}
+    for one in judge.evidence.trusted_promises():
+        orders.setdefault(one.machine, []).append(one)
+    for machine, signed in orders.items():
+        endorsed, emitted, cosigned = 0, 0, None
+        for one in sorted(signed, key=lambda one: one.order):
+            paper = one.paper
+            if paper.type == ENDORSEMENT:
+                if paper.body[2] and cosigned is not None:
+                    yield from _endorses_what_it_cosigned(judge, machine, paper, cosigned)
+                endorsed = max(endorsed, paper.body[2])
+            elif paper.type == COSIGNATURE:
+                if paper.body[1] < endorsed:
+                    yield f"{machine} cosigned in epoch {paper.body[1]} after it endorsed {endorsed} (S4)"
+                if cosigned is not None and not _may_pass(judge, cosigned, paper.body[3]):
+                    yield f"{machine} cosigned @{paper.body[2]} past what it cosigned before (S5)"
+                cosigned = paper.body[3]
+            else:
+                if paper.body[3] < emitted:
+                    yield f"{machine} emitted in epoch {paper.body[3]} after {emitted}"
+                emitted = max(emitted, paper.body[3])
+
+
+def _one_branch_an_epoch(judge: Judge) -> Found:
+    lines = judge.evidence.lines
+    for machine, signed in _by_machine(judge, SNAPSHOT):
+        newest: dict[int, Paper] = {}
+        for one in sorted(signed, key=lambda one: (one.paper.body[3], one.paper.body[1])):
+            before = newest.get(one.paper.body[3])
+            if before is not None and not lines.contains(one.paper.id, before.id):
+                yield f"{machine} signed along two branches in epoch {one.paper.body[3]} (S13)"
+            newest[one.paper.body[3]] = one.paper
+
+
+def _endorses_what_it_cosigned(judge: Judge, machine: str, endorsement: Paper, cosigned: bytes) -> Found:
+    raw = judge.proposal(endorsement.body[1])
+    if raw is None:
+        return
+    lines, action = judge.evidence.lines, action_of(read(raw))
+    kind, base = action[0], action[3]
+    if base not in lines.paper or cosigned not in lines.paper:
+        return
+    same_reign = kind == "witness-rotation" and lines.contains(cosigned, base)
+    given_up = kind in TAKEOVERS and any(lines.contains(cosigned, one) for one in action[6])
+    if not (same_reign or given_up or _may_pass(judge, cosigned, base)):
+        yield f"{machine} endorsed {kind} on @{action[2]}, which leaves out what it cosigned (S3)"
+
+
+def _may_pass(judge: Judge, cosigned: bytes, to: bytes) -> bool:
+    """Whether `to` contains `cosigned`, or passes it by a succession of a higher epoch (S5)."""
+    lines = judge.evidence.lines
+    if to not in lines.paper or cosigned not in lines.paper or lines.contains(to, cosigned):
+        return True
+    floor, reign = lines.height[lines.fork(to, cosigned)], (lines.epoch[cosigned], lines.paper[cosigned].key)
+    for step in judge.line(to).steps:
+        if step.height > floor and step.certified is not None and step.kind in SUCCESSIONS:
+            ends_its_reign = step.kind not in TAKEOVERS and (step.epoch, step.signer) == reign
+            if action_of(step.certified)[1] > reign[0] and not ends_its_reign:
+                return True
+    return False
+
+
+def isolation(judge: Judge) -> Found:
+    common_id = judge.evidence.common_id
+    for image in judge.evidence.trusted_images():
+        for raw in [*image.artifacts.values(), *image.snapshots.values(), *image.journal]:
+            try:
+                paper = read(raw)
+            except Unreadable:
+                yield f"{image.name} keeps bytes that are no artifact"
+                continue
+            if (paper.id if paper.type == "asl.common.genesis/1" else paper.body[0]) != common_id:
+                yield f"{image.name} keeps a {paper.type} of another Common"
+
+
+def blame(judge: Judge) -> Found:
+    trusted = judge.evidence.trusted
+    for who, whom, why in judge.evidence.blamed:
+        if who in trusted and whom in trusted:
+            yield f"{who} blamed {whom}: {why}"
+
+
+def durability(judge: Judge) -> Found:
+    """An acknowledged proposal is on its machine's disk, listed or open or answered."""
+    for id_, (machine, _) in judge.evidence.proposed.items():
+        image = judge.evidence.images.get(machine)
+        if image is None or machine not in judge.evidence.trusted:
+            continue
+        raw = image.artifacts.get(id_)
+        if raw is None or read(raw).type != PROPOSAL:
+            yield f"{machine} acknowledged the proposal {id_.hex()[:8]} and its disk does not hold it"
+
+
+SAFETY: dict[str, Callable[[Judge], Found]] = {
+    check.__name__: check
+    for check in (
+        authorization, chain, inclusion, quorum, agreement, rollback, promises, fencing, isolation, blame,
+        durability,
+    )
+}

@@ -1,0 +1,226 @@
+"""What people do: put files, invite, answer what their daemon asks, carry sticks.
+
+People act through commands of the core, as `asl` does, and only on machines that are on. A refused command
+(`UserError`) is an everyday thing: it is noted and life goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aslp2p.artifacts.content import content_id
+from aslp2p.artifacts.envelope import decode_as
+from aslp2p.artifacts.types import Expel, Named, Policy, PolicyChange, Proposal, Put, Recovery, Remove, Rotation
+from aslp2p.core.effects import Effect, Publish
+from aslp2p.core.inputs import (
+    AddContent,
+    ChangePolicy,
+    Command,
+    Endorse,
+    Import,
+    MakeToken,
+    Propose,
+    Recover,
+    Revoke,
+    Rotate,
+)
+from aslp2p.errors import DiskFault, UserError
+from simulations.names import name_of
+from simulations.scenario import DAY, MINUTE
+
+if TYPE_CHECKING:
+    from simulations.machine import Node
+    from simulations.play import Play
+
+SHARED_PATHS = 8
+ASK_AGAIN_MAX = 20
+
+
+def command(play: Play, name: str, what: Command) -> Any:
+    """The answer, or None when it was refused or the machine is not there to take it."""
+    node = play.world.nodes[name]
+    if not node.on:
+        return None
+    try:
+        return play.world.command(name, what)
+    except (UserError, DiskFault) as refused:
+        play.note(name, f"refuses {type(what).__name__}: {refused.message}", minor=True)
+        return None
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def put_one(play: Play, name: str, path: str, data: bytes, *, expects: bytes | None = None) -> bytes | None:
+    """Put `data` at `path`; the proposal's id once it is acknowledged."""
+    id_ = content_id(data)
+    node = play.world.nodes[name]
+    core = node.core
+    if not node.on or core is None or core.head is None:
+        return None
+    if command(play, name, AddContent(((id_, data),))) is None and node.core is not core:
+        return None
+    proposal = command(play, name, Propose(Put(path, id_, len(data), "text/plain", False, expects)))
+    if isinstance(proposal, bytes):
+        play.acknowledged(name, proposal)
+        return proposal
+    return None
+
+
+def put(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+    for name in names:
+        for _ in range(int(options.get("count", "1"))):
+            put_one(play, name, f"{name}/{play.serial()}", play.random.randbytes(40))
+
+
+def work(play: Play, name: str) -> None:
+    """One small everyday change."""
+    workload = play.scenario.workload
+    assert workload is not None
+    data = play.random.randbytes(play.random.randint(1, workload.bytes_max))
+    chance = play.random.random() if workload.kinds == "mix" else 0.0
+    if chance < 0.5:
+        put_one(play, name, f"{name}/{play.serial() % 50}", data)
+    elif chance < 0.85:
+        put_one(play, name, f"shared/{play.random.randrange(SHARED_PATHS)}", data)
+    else:
+        path = f"shared/{play.random.randrange(SHARED_PATHS)}"
+        proposal = command(play, name, Propose(Remove(path, None)))
+        if isinstance(proposal, bytes):
+            play.acknowledged(name, proposal)
+
+
+# --- members --------------------------------------------------------------------------------------
+
+
+def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+    """New machines with an invite of `names`: they hold the Common's id and a token, and nothing else."""
+    inviter = names[0]
+    wall = play.world.nodes[inviter].clock.now(play.world.now_ms).wall
+    token = command(play, inviter, MakeToken(wall + DAY, 0))
+    if not isinstance(token, bytes):
+        return
+    for _ in range(int(options["count"])):
+        name = name_of(len(play.world.nodes))
+        play.add_machine(name)
+        play.world.nodes[name].token = token
+        play.switch_on([name])
+
+
+def expel(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+    by = play.choose("any-authority")[0]
+    for name in names:
+        proposal = command(play, by, Propose(Expel(play.world.nodes[name].key)))
+        if isinstance(proposal, bytes):
+            play.gone.add(name)
+
+
+# --- successions ----------------------------------------------------------------------------------
+
+
+def rotate(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+    """The witness asks to hand over; people answer later."""
+    to = [name for name in play.choose(options.get("to", "any-other")) if name not in names]
+    if to:
+        command(play, names[0], Rotate(play.world.nodes[to[0]].key, "moving out"))
+
+
+def recover(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+    command(play, names[0], Recover("the witness is gone"))
+
+
+def revoke(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+    by = play.choose(options.get("by", "any-other"))
+    if by:
+        command(play, by[0], Revoke(play.world.nodes[names[0]].key, "its key is in other hands"))
+
+
+def change_policy(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+    """`authorities` of the machines that are still here become the authorities; `keeps` old ones stay."""
+    head = play.head_of(names[0])
+    if head is None:
+        return
+    old = head.standing.policies[-1]
+    wanted = int(options.get("authorities", str(len(old.witnesses))))
+    keeps = list(old.witnesses)[: int(options.get("keeps", str(wanted)))]
+    others = [name for name in play.world.nodes if name not in play.gone and play.is_member(name, names[0])]
+    taken = {one.key for one in keeps}
+    fresh = [Named(name, play.world.nodes[name].key) for name in others]
+    witnesses = (keeps + [one for one in fresh if one.key not in taken])[:wanted]
+    threshold = int(options.get("threshold", str(len(witnesses) // 2 + 1)))
+    policy = Policy(tuple(witnesses), threshold, old.rotation_allowed, old.grace_period_ms, old.participants, 1)
+    command(play, names[0], ChangePolicy(policy))
+
+
+def courier(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+    """A stick with everything that one machine holds goes to another one."""
+    source = play.world.nodes[names[0]]
+    for target in play.choose(options["to"]):
+        if target != names[0]:
+            bundle = _everything(source)
+            play.world.plan(MINUTE, lambda target=target, bundle=bundle: command(play, target, bundle))
+
+
+def _everything(node: Node) -> Import:
+    store = node.store
+    raws = [] if store.meta("genesis") is None else [store.meta("genesis") or b""]
+    contents: dict[bytes, bytes] = {}
+    for branch in store.branches():
+        for row in store.snapshots(branch.branch, max(1, branch.fork_height + 1), branch.tip_height):
+            raws.append(row.raw)
+    artifacts = node.store.every_artifact()
+    for raw in artifacts:
+        if raw.startswith(b"\x94\xb5asl.common.proposal/1"):
+            action = decode_as(Proposal, raw).statement.action
+            if isinstance(action, Put) and (data := store.content(action.content)) is not None:
+                contents[action.content] = data
+    return Import(tuple(raws + artifacts), tuple(contents.values()))
+
+
+class People:
+    """Those who sit at the authorities' machines and answer what their daemon asks them."""
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+        self._asked: dict[tuple[str, bytes], int] = {}
+
+    def hear(self, node: Node, effect: Effect) -> None:
+        """A daemon tells of paper: its person looks at it later."""
+        if isinstance(effect, Publish) and effect.topic == "paper" and effect.data["endorsed_by"] is None:
+            proposal = bytes.fromhex(effect.data["proposal"])
+            if (node.name, proposal) not in self._asked:
+                self._asked[node.name, proposal] = 0
+                self._later(node.name, proposal)
+
+    def _later(self, name: str, proposal: bytes) -> None:
+        answer_ms = self._play.scenario.answer_ms
+        if answer_ms is not None and name not in self._play.liars:
+            self._play.world.plan(self._play.random.randint(*answer_ms), self._answer, name, proposal)
+
+    def _answer(self, name: str, proposal: bytes) -> None:
+        """Endorse what is sensible; look again later while the machine is off or it is too early."""
+        play = self._play
+        node = play.world.nodes[name]
+        key = (name, proposal)
+        if name in play.gone or self._asked[key] >= ASK_AGAIN_MAX:
+            return
+        self._asked[key] += 1
+        if not node.on or node.core is None:
+            self._later(name, proposal)
+            return
+        raw = node.store.artifact(proposal)
+        if raw is None or not any(id_ == proposal for id_, _ in node.store.open_artifacts()):
+            return
+        action = decode_as(Proposal, raw).statement.action
+        live = node.core.live()
+        counts = live["is_authority"] or isinstance(action, PolicyChange)
+        if isinstance(action, Rotation):
+            counts = counts or action.new_witness == node.key
+        if not counts or live["stale_reason"] is not None:
+            return
+        if isinstance(action, Recovery) and live["silent_ms"] < play.scenario.grace_period_ms:
+            self._later(name, proposal)
+            return
+        if command(play, name, Endorse(proposal)) is None:
+            self._later(name, proposal)

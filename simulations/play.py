@@ -1,0 +1,384 @@
+"""One run: a scenario and a seed, played to its end. First a safety phase with faults, then the calm.
+
+The safety phase lasts as the scenario says. Then everything that can heal heals, whoever is not gone for good
+is switched on, and in the calm the Common must come to one head and go on: new proposals are made, and have to
+be listed. `verdict.py` judges what is left on the disks and what ever left a machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from aslp2p.artifacts.types import Named, Policy
+from aslp2p.core.effects import Effect, Publish
+from aslp2p.core.inputs import MakeToken, MarkStale
+from aslp2p.ledger.gate import Tip
+from aslp2p.ledger.state import is_admitted
+from simulations import people
+from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, action_of, read
+from simulations.dialer import Dialer
+from simulations.disk import Disk
+from simulations.events import EventLog
+from simulations.faults import FAULTS
+from simulations.machine import Node
+from simulations.names import name_of
+from simulations.scenario import DAY, MINUTE, SECOND, Scenario, Step
+from simulations.story import Story
+from simulations.world import World
+
+SETTLE_MS = 10 * SECOND
+LOOK_MS = 2 * SECOND
+"""How often it is looked in the calm whether all is well."""
+PROBE_TRIES = 10
+
+
+class Play:
+    """The run of `scenario` with `seed`; `machines` overrides how many there are."""
+
+    def __init__(self, scenario: Scenario, seed: int, *, log: EventLog | None = None) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.world = World(seed, weather=scenario.weather, log=log)
+        self.random = Random(f"{seed}/{scenario.name}")
+        self.dialer = Dialer(self.world, links=scenario.links)
+        self.story = Story(self.world)
+        self.people = people.People(self)
+        self.gone: set[str] = set()
+        """Switched off for good, or no member any more."""
+        self.liars: dict[str, str] = {}
+        """Machines that the checkers do not trust, and why."""
+        self.mute: set[str] = set()
+        self.backups: dict[str, Disk] = {}
+        self.proposed: dict[bytes, tuple[str, int]] = {}
+        self.probes: set[bytes] = set()
+        self.witness_lost: list[int] = []
+        """When a machine that was witness went off."""
+        self.calm = False
+        self.done = False
+        self.converged_ms: int | None = None
+        self.calm_at_ms = 0
+        self._undos: list[Callable[[], None]] = []
+        self._serial = 0
+        self._drifts: dict[str, int] = {}
+        self.steps_done = 0
+        self._found()
+
+    def _found(self) -> None:
+        scenario, world = self.scenario, self.world
+        names = [name_of(place) for place in range(scenario.machines)]
+        for name in names:
+            self.add_machine(name)
+        authorities = tuple(Named(name, world.nodes[name].key) for name in names[: scenario.authorities])
+        participants = "authorities" if scenario.participants == "authorities" else "invited"
+        policy = Policy(
+            authorities, scenario.threshold, scenario.rotation, scenario.grace_period_ms, participants, 1
+        )
+        self.first = names[0]
+        self.authorities = names[: scenario.authorities]
+        # A genesis admits at most 64; further machines come in as everybody else does.
+        world.found(self.first, names[:64], policy)
+        self._late = names[64:]
+        world.listeners += [self.story.hear, self.people.hear, self._hear]
+        world.on_send = self._on_send
+
+    def add_machine(self, name: str, *, like: Node | None = None) -> Node:
+        """A machine with an empty disk; `like` gives it that one's key."""
+        node = self.world.add_node(name, signer=like.signer if like is not None else None)
+        node.options = {"auto": self.scenario.recovery == "auto"}
+        return node
+
+    # --- playing ------------------------------------------------------------------------------------
+
+    def run(self, watch: Callable[[Play], None] | None = None) -> None:
+        """Play it to the end; `watch` is called every now and then. Raises what a node raises by mistake."""
+        scenario, world = self.scenario, self.world
+        self.switch_on(list(world.nodes)[: scenario.machines - len(self._late)])
+        if self._late:
+            self._admit_late()
+        world.run(SETTLE_MS)
+        start = world.now_ms
+        for step in scenario.steps:
+            self._plan(step)
+        if scenario.workload is not None:
+            self._plan_work()
+        slices = 200 if watch is not None else 1
+        for part in range(slices):
+            world.run(scenario.lasts_ms * (part + 1) // slices + start - world.now_ms)
+            if watch is not None:
+                watch(self)
+        self._calm_down()
+        self._live(watch)
+        self.done = True
+
+    def _admit_late(self) -> None:
+        """Machines beyond what a genesis holds join with an invite, over time."""
+        wall = self.world.nodes[self.first].clock.now(self.world.now_ms).wall
+        token = self.world.command(self.first, MakeToken(wall + DAY, 0))
+        for place, name in enumerate(self._late):
+            self.world.nodes[name].token = token
+            self.world.plan(place * 200, self.switch_on, [name])
+        self.world.run(len(self._late) * 200)
+
+    def _plan(self, step: Step) -> None:
+        if step.at_ms is not None:
+            self.world.plan(step.at_ms, self._do, step)
+        else:
+            assert step.every_ms is not None
+            self.world.plan(step.from_ms + self.random.randint(0, step.every_ms[1]), self._again, step)
+
+    def _again(self, step: Step) -> None:
+        if self.calm or (step.until_ms is not None and self.world.now_ms > step.until_ms + SETTLE_MS):
+            return
+        self._do(step)
+        assert step.every_ms is not None
+        self.world.plan(self.random.randint(*step.every_ms), self._again, step)
+
+    def _do(self, step: Step) -> None:
+        if self.calm:
+            return
+        fault = FAULTS[step.do]
+        names = self.choose(step.on)
+        if not names:
+            return
+        self.steps_done += 1
+        self.note(", ".join(names[:6]), fault.words)
+        undo = fault.begin(self, names, step.options)
+        if undo is None or not fault.lasts:
+            return
+        self._undos.append(undo)
+        if step.for_ms is not None:
+            self.world.plan(self.random.randint(*step.for_ms), self._undo, undo, names, step.do)
+
+    def _undo(self, undo: Callable[[], None], names: Sequence[str], what: str) -> None:
+        if undo in self._undos:
+            self._undos.remove(undo)
+            self.note(", ".join(names[:6]), f"is over it ({what})")
+            undo()
+
+    def _plan_work(self) -> None:
+        assert self.scenario.workload is not None
+        self.world.plan(self.random.randint(*self.scenario.workload.every_ms), self._work)
+
+    def _work(self) -> None:
+        if self.calm or self.scenario.workload is None:
+            return
+        for name in self.choose(self.scenario.workload.by)[:1]:
+            people.work(self, name)
+        self._plan_work()
+
+    # --- the calm -----------------------------------------------------------------------------------
+
+    def _calm_down(self) -> None:
+        self.calm = True
+        self.calm_at_ms = self.world.now_ms
+        self.note("everybody", "has peace from now on")
+        undos, self._undos = self._undos, []
+        for undo in reversed(undos):
+            undo()
+        self.mute.clear()
+        for node in self.world.nodes.values():
+            node.store.repair()
+            node.fuse = None
+            self.world.resume(node.name)
+        self.world.network.heal()
+        self.switch_on([name for name in self.world.nodes if name not in self.gone])
+        self.world.network_changed()
+
+    def _live(self, watch: Callable[[Play], None] | None) -> None:
+        """Let things settle, ask for something new, and wait until it is everywhere."""
+        world, end = self.world, self.world.now_ms + self.scenario.heals_ms
+        world.run(min(MINUTE, self.scenario.heals_ms // 4))
+        tries = 0
+        while world.now_ms < end:
+            if tries < PROBE_TRIES and not self.probes:
+                tries += 1
+                self._probe()
+            world.run(min(LOOK_MS, end - world.now_ms))
+            if watch is not None:
+                watch(self)
+            if self._is_well():
+                self.converged_ms = world.now_ms - self.calm_at_ms
+                world.run(min(SETTLE_MS, max(0, end - world.now_ms)))
+                if self._is_well():
+                    return
+                self.converged_ms = None
+            if not self.probes:
+                world.run(min(MINUTE, max(0, end - world.now_ms)))
+
+    def _probe(self) -> None:
+        name = self.choose("any-honest")
+        if name:
+            proposal = people.put_one(self, name[0], f"{name[0]}/calm/{self.serial()}", self.random.randbytes(20))
+            if proposal is not None:
+                self.probes.add(proposal)
+
+    def _is_well(self) -> bool:
+        """Whether every machine that is on stands on one head that lists what was asked for in the calm."""
+        nodes = [node for name in self.trusted() if (node := self.world.nodes[name]).on]
+        heads = [self.head_of(node.name) for node in nodes]
+        if None in heads or len({head.id for head in heads if head is not None}) != 1:
+            return False
+        if not self.scenario.expect.progress:
+            return True
+        head = heads[0]
+        assert head is not None
+        node = nodes[0]
+        listed = all(node.store.fact(head.branch, b"p" + id_, head.height) is not None for id_ in self.probes)
+        return bool(self.probes) and listed and not any(map(_waits_for_more, nodes))
+
+    # --- who ----------------------------------------------------------------------------------------
+
+    def trusted(self) -> list[str]:
+        """Machines that neither lie nor lost their journal."""
+        return [name for name in self.world.nodes if name not in self.liars]
+
+    def head_of(self, name: str) -> Tip | None:
+        core = self.world.nodes[name].core
+        return None if core is None else core.head
+
+    def is_member(self, name: str, of: str) -> bool:
+        head = self.head_of(of)
+        return head is not None and is_admitted(head.members, self.world.nodes[name].key)
+
+    def witness(self) -> str:
+        """The machine that most of what is known appoints: by the highest epoch, then height, of those on."""
+        heads = [(node.core.head, name) for name, node in self.world.nodes.items() if node.core and node.core.head]
+        if not heads:
+            return self.first
+        best = max(heads, key=lambda one: (one[0].standing.next_epoch, one[0].height, one[1]))[0]
+        for name, node in self.world.nodes.items():
+            if node.key == best.standing.next_witness:
+                return name
+        return self.first
+
+    def current_authorities(self) -> list[str]:
+        """The machines that the newest head's policies list."""
+        head = self.head_of(self.witness())
+        keys = head.standing.authorities() if head is not None else frozenset()
+        found = [name for name, node in self.world.nodes.items() if node.key in keys]
+        return found or list(self.authorities)
+
+    def choose(self, who: str) -> list[str]:
+        """The machines that a selector means now; empty if there are none."""
+        here = [name for name in self.world.nodes if name not in self.gone]
+        match who:
+            case "witness":
+                return [self.witness()]
+            case "first":
+                return [self.first]
+            case "all":
+                return here
+            case "authorities":
+                return [name for name in self.current_authorities() if name in here]
+            case "participants":
+                authorities = self.current_authorities()
+                return [name for name in here if name not in authorities]
+            case "others":
+                witness = self.witness()
+                return [name for name in here if name != witness]
+            case "successor":
+                witness = self.witness()
+                return [name for name in self.current_authorities() if name in here and name != witness][:1]
+            case "any":
+                return self._draw(here)
+            case "any-honest":
+                return self._draw([name for name in here if name not in self.liars and self.world.nodes[name].on])
+            case "any-authority":
+                return self._draw([name for name in self.current_authorities() if name in here])
+            case "any-participant":
+                return self._draw(self.choose("participants"))
+            case "any-other":
+                witness = self.witness()
+                return self._draw([name for name in self.current_authorities() if name in here and name != witness])
+            case "half":
+                return sorted(self.random.sample(here, len(here) // 2))
+            case "minority":
+                return sorted(self.random.sample(here, max(1, (len(here) - 1) // 3)))
+            case _:
+                return [who] if who in self.world.nodes else []
+
+    def _draw(self, names: Sequence[str]) -> list[str]:
+        return [self.random.choice(list(names))] if names else []
+
+    # --- what faults and people need ----------------------------------------------------------------
+
+    def serial(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    def note(self, who: str, text: str, *, minor: bool = False) -> None:
+        self.world.log.note(self.world.now_ms, who, text)
+        if not minor:
+            self.story.tell(who, text)
+
+    def acknowledged(self, name: str, proposal: bytes) -> None:
+        if name not in self.liars:
+            self.proposed[proposal] = (name, self.world.now_ms)
+
+    def distrust(self, name: str, why: str) -> None:
+        self.liars.setdefault(name, why)
+
+    def switch_off(self, name: str) -> None:
+        node = self.world.nodes[name]
+        if node.core is not None or node.read_only:
+            if name == self.witness():
+                self.witness_lost.append(self.world.now_ms)
+            self.world.crash(name)
+
+    def switch_on(self, names: Sequence[str]) -> None:
+        for name in names:
+            node = self.world.nodes[name]
+            if node.core is None and name not in self.gone and not node.read_only:
+                node.clock.reboot(self.world.now_ms)
+                self.world.start(name)
+
+    def set_drift(self, name: str, ppm: int) -> None:
+        self.world.nodes[name].clock.drift(self.world.now_ms, ppm)
+
+    def replace_disk(self, name: str, image: Disk | None) -> None:
+        """Put another disk in: a backup, or an empty one that knows the Common by its invite."""
+        self.distrust(name, "its journal may be old")
+        node = self.world.nodes[name]
+        node.store = image.copy() if image is not None else Disk()
+
+    def copy_machine(self, name: str) -> None:
+        node = self.world.nodes[name]
+        node.store.rollback()
+        twin = f"{name}'"
+        if twin in self.world.nodes:
+            return
+        copy = self.add_machine(twin, like=node)
+        copy.store = node.store.copy()
+        self.distrust(name, "its key is on two machines")
+        self.distrust(twin, "its key is on two machines")
+        self.switch_on([twin])
+        self.world.plan(MINUTE, self._twins_meet, name, twin)
+
+    def _twins_meet(self, one: str, other: str) -> None:
+        """Their daemons dial each other and find their own key (S11); until then neither knows."""
+        nodes = [self.world.nodes[one], self.world.nodes[other]]
+        meet = all(node.on for node in nodes)
+        if meet and self.world.network.open(one, other) and self.world.network.open(other, one):
+            for node in nodes:
+                self.world.inform(node.name, MarkStale("another node links with our own key"))
+        else:
+            self.world.plan(MINUTE, self._twins_meet, one, other)
+
+    def _hear(self, node: Node, effect: Effect) -> None:
+        if isinstance(effect, Publish) and effect.topic == "notice" and effect.data["code"] == "stale-key":
+            self.distrust(node.name, "its key is stale")
+
+    def _on_send(self, node: Node, data: bytes) -> bytes | None:
+        """What a mute machine sends: where it stands, and nothing else."""
+        if self.mute and node.name in self.mute and data[1] != 1:
+            return None
+        return data
+
+
+def _waits_for_more(node: Node) -> bool:
+    """Whether a proposal of everyday work is open on this machine, or a content is missing."""
+    if node.store.wanted(1):
+        return True
+    papers = [read(raw) for _, raw in node.store.open_artifacts()]
+    return any(one.type == PROPOSAL and action_of(one)[0] not in PAPER_ACTIONS for one in papers)

@@ -1,0 +1,198 @@
+"""Scenarios as files: YAML in, `Scenario` out; `docs/simulations.md` is the manual.
+
+Every mistake is one `UsageError` that names file, line and what is allowed instead. A policy that the product
+itself refuses is refused here by the product's own words.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aslp2p.artifacts.types import Named, Policy
+from aslp2p.errors import UsageError
+from aslp2p.ledger.policy import policy_problem
+from aslp2p.limits import ANCHORS_MAX, AUTHORITIES_MAX, GRACE_PERIOD_MS_MAX, GRACE_PERIOD_MS_MIN
+from simulations.faults import FAULTS
+from simulations.fields import Fields, compose
+from simulations.names import name_of
+from simulations.network import Weather
+from simulations.scenario import DAY, HOUR, MINUTE, SELECTORS, Expect, Scenario, Step, Workload
+
+FOLDER = Path(__file__).parent / "scenarios"
+MACHINES_MAX = 2_000
+DEFAULT = Scenario("")
+
+
+def names() -> list[str]:
+    """The scenarios that come along."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> Scenario:
+    """A scenario by the name of one that comes along, or by its file. Raises `UsageError`."""
+    path = FOLDER / f"{name}.yaml"
+    if "/" in name or name.endswith((".yaml", ".yml")) or not path.exists():
+        path = Path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(
+            f"there is no scenario '{name}'", remedy=f"give a file, or one of {', '.join(names())}"
+        ) from None
+    return parse(text, source=path.name)
+
+
+def parse(text: str, *, source: str = "the scenario") -> Scenario:
+    """The scenario that `text` describes."""
+    root = compose(text, source)
+    name = root.text("scenario", Path(source).stem)
+    machines = root.whole("machines", DEFAULT.machines, 1, MACHINES_MAX)
+    policy = root.fields("policy")
+    given = _policy(policy, machines) if policy is not None else {}
+    network = root.fields("network")
+    weather, links = _network(network) if network is not None else (DEFAULT.weather, DEFAULT.links)
+    answer_ms = None if root.text("people") == "never" else DEFAULT.answer_ms
+    if answer_ms is not None and root.has("people"):
+        answer_ms = root.durations("people", (MINUTE, HOUR))
+    work = root.fields("workload")
+    expect = root.fields("expect")
+    scenario = Scenario(
+        name=name,
+        about=" ".join(root.text("about").split()),
+        machines=machines,
+        recovery=root.word("recovery", ("auto", "ask"), DEFAULT.recovery),
+        answer_ms=answer_ms,
+        weather=weather,
+        links=links,
+        lasts_ms=root.duration("lasts", DEFAULT.lasts_ms),
+        heals_ms=root.duration("heals", DEFAULT.heals_ms),
+        heavy=root.truth("heavy", False),
+        workload=_workload(work, machines) if work is not None else DEFAULT.workload,
+        steps=tuple(_step(one, machines) for one in root.each("steps")),
+        expect=_expect(expect, machines) if expect is not None else Expect(),
+        **given,  # type: ignore[arg-type]
+    )
+    root.finish()
+    if machines < scenario.authorities:
+        raise UsageError(
+            f"{source}: {scenario.authorities} authorities need as many machines, and there are {machines}",
+            remedy=f"write machines: {scenario.authorities} or more",
+        )
+    return scenario
+
+
+def _policy(fields: Fields, machines: int) -> dict[str, object]:
+    authorities = fields.whole("authorities", min(3, machines), 0, AUTHORITIES_MAX)
+    threshold = fields.whole("threshold", authorities // 2 + 1, 0, AUTHORITIES_MAX)
+    grace = fields.duration("grace_period", DEFAULT.grace_period_ms)
+    if not GRACE_PERIOD_MS_MIN <= grace <= GRACE_PERIOD_MS_MAX:
+        fields.wrong(fields.node("grace_period"), "grace_period is out of bounds", "write 200ms to 3650d")
+    witnesses = tuple(Named(name_of(place), place.to_bytes(32, "big")) for place in range(authorities))
+    if problem := policy_problem(Policy(witnesses, threshold, True, grace, "invited", 1)):
+        fields.wrong(None, f"this policy is refused (P1): {problem}", "raise the threshold above half")
+    given: dict[str, object] = {
+        "authorities": authorities,
+        "threshold": threshold,
+        "grace_period_ms": grace,
+        "rotation": fields.truth("rotation", True),
+        "participants": fields.word("participants", ("invited", "authorities"), "invited"),
+    }
+    fields.finish()
+    return given
+
+
+def _network(fields: Fields) -> tuple[Weather, int]:
+    weather = Weather(
+        fields.durations("delay", DEFAULT.weather.delay_ms),
+        fields.chance("loss"),
+        fields.chance("duplicate"),
+        fields.chance("reorder"),
+    )
+    links = fields.whole("links", DEFAULT.links, 1, 64)
+    fields.finish()
+    return weather, links
+
+
+def _workload(fields: Fields, machines: int) -> Workload | None:
+    every = fields.durations("every", Workload().every_ms)
+    if every[0] == 0:
+        fields.wrong(fields.node("every"), "every is 0", "write at least 1ms, or leave the workload out")
+    workload = Workload(
+        every,
+        _who(fields, "by", "any", machines),
+        fields.word("kinds", ("put", "mix"), "put"),
+        fields.whole("bytes", 200, 1, 100_000),
+    )
+    fields.finish()
+    return workload
+
+
+def _who(fields: Fields, name: str, default: str, machines: int) -> str:
+    text = fields.text(name, default)
+    known = {name_of(place) for place in range(machines + ANCHORS_MAX)}
+    if text not in SELECTORS and text not in known:
+        fields.wrong(
+            fields.node(name), f"{name} is '{text}'", f"write a machine's name or one of {', '.join(SELECTORS)}"
+        )
+    return text
+
+
+def _step(fields: Fields, machines: int) -> Step:
+    do = fields.word("do", sorted(FAULTS), "")
+    if not do:
+        fields.wrong(None, f"{fields.where} has no do", f"write one of {', '.join(sorted(FAULTS))}")
+    fault = FAULTS[do]
+    once = fields.has("at")
+    if once == fields.has("every"):
+        fields.wrong(None, f"{fields.where} has neither at nor every, or both", "write at: or every:")
+    options = {}
+    for name, kind in fault.options.items():
+        if fields.has(name):
+            options[name] = _option(fields, name, kind, machines)
+        elif kind.endswith("!"):
+            fields.wrong(None, f"{do} has no {name}", f"write {name}:")
+    lasts = fields.durations("for", (0, 0)) if fault.lasts and fields.has("for") else None
+    step = Step(
+        do=do,
+        on=_who(fields, "on", fault.on, machines),
+        at_ms=fields.duration("at", 0) if once else None,
+        every_ms=None if once else fields.durations("every", (HOUR, DAY)),
+        from_ms=fields.duration("from", 0),
+        until_ms=fields.duration("until", 0) if fields.has("until") else None,
+        for_ms=lasts,
+        options=options,
+    )
+    if step.every_ms is not None and step.every_ms[0] == 0:
+        fields.wrong(fields.node("every"), "every is 0", "write at least 1ms")
+    fields.finish()
+    return step
+
+
+def _option(fields: Fields, name: str, kind: str, machines: int) -> str:
+    match kind.rstrip("!"):
+        case "duration":
+            return str(fields.duration(name, 0, signed=True))
+        case "who":
+            return _who(fields, name, "", machines)
+        case "chance":
+            return str(fields.chance(name))
+        case "whole":
+            return str(fields.whole(name, 0, -1_000_000, 1_000_000))
+        case "text":
+            return fields.text(name)
+        case words:
+            return fields.word(name, words.split("|"), "")
+
+
+def _expect(fields: Fields, machines: int) -> Expect:
+    expect = Expect(
+        safety=fields.word("safety", ("held", "open"), "held"),
+        converged=fields.truth("converged", True),
+        progress=fields.truth("progress", True),
+        takeovers=fields.counts("takeovers", None),
+        rotations=fields.counts("rotations", None),
+        witness=_who(fields, "witness", "", machines) if fields.has("witness") else None,
+        within_ms=fields.duration("within", 0) if fields.has("within") else None,
+    )
+    fields.finish()
+    return expect
