@@ -1,0 +1,570 @@
+"""Snapshots with what the rules say of them: what the gate's tests and the published vectors are made of.
+
+Each case names the first rule that refuses it, on a base that is good; or is accepted. The names say what is
+wrong (or, of those accepted, what is special).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aslp2p.artifacts.types import Expel, Named, Remove, Rotation
+from aslp2p.limits import EPOCH_STEP_MAX
+from tests.ledger.builder import (
+    ANN,
+    BEN,
+    CLEO,
+    DAN,
+    EVE,
+    FAY,
+    Node,
+    World,
+    bad_signature,
+    named,
+    policy,
+    swap,
+)
+
+Build = Callable[[World, Node], Node]
+Scene = Callable[[], tuple[World, Node]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`build` gives a world, a base that is accepted, and a candidate; `rule` is empty if that is too."""
+
+    name: str
+    rule: str
+    scene: Scene
+    make: Build
+
+    def build(self) -> tuple[World, Node, Node]:
+        world, base = self.scene()
+        return world, base, self.make(world, base)
+
+
+# --- bases --------------------------------------------------------------------------------------------
+
+
+def plain() -> tuple[World, Node]:
+    world = World()
+    return world, world.chain(world.root, 2)
+
+
+def renewed() -> tuple[World, Node]:
+    """ann goes on in epoch 1."""
+    world, base = plain()
+    return world, world.rotate(base, ANN)
+
+
+def handed_over() -> tuple[World, Node]:
+    """The tip appoints ben, who has signed nothing yet."""
+    world, base = plain()
+    return world, world.rotate(base, BEN)
+
+
+def second_reign() -> tuple[World, Node]:
+    world, base = renewed()
+    return world, world.chain(base, 2, "d")
+
+
+def joint() -> tuple[World, Node]:
+    """2 of ann, ben, cleo, and 2 of cleo, dan, eve: not settled."""
+    world = World()
+    return world, world.install(world.chain(world.root, 1), policy((CLEO, DAN, EVE), 2), ANN, CLEO, DAN)
+
+
+def settled() -> tuple[World, Node]:
+    world, base = joint()
+    return world, world.after(base, settlement=world.settlement(base, ANN, CLEO, DAN))
+
+
+def revoked() -> tuple[World, Node]:
+    """3 of ann, ben, cleo, fay; ann is revoked, and cleo the witness."""
+    world = World(policy((ANN, BEN, CLEO, FAY), 3), members=(ANN, BEN, CLEO, DAN, FAY))
+    return world, world.revoke(world.chain(world.root, 1), CLEO, ANN, BEN, CLEO, FAY)
+
+
+def revoked_while_joint() -> tuple[World, Node]:
+    """2 of ann, ben, cleo, and 3 of ann, ben, cleo, dan; ann is revoked since."""
+    world = World()
+    base = world.install(world.root, policy((ANN, BEN, CLEO, DAN), 3), ANN, BEN, CLEO)
+    return world, world.revoke(base, CLEO, ANN, BEN, CLEO, DAN)
+
+
+def expelled() -> tuple[World, Node]:
+    world = World()
+    return world, world.after(world.chain(world.root, 1), world.propose(Expel(DAN.key), BEN))
+
+
+def fixed() -> tuple[World, Node]:
+    """Rotation is not allowed."""
+    world = World(policy((ANN, BEN, CLEO), 2, rotation_allowed=False))
+    return world, world.chain(world.root, 1)
+
+
+def closed() -> tuple[World, Node]:
+    """Only authorities admit."""
+    world = World(policy((ANN, BEN, CLEO), 2, participants="authorities"))
+    return world, world.chain(world.root, 1)
+
+
+def alone() -> tuple[World, Node]:
+    """1 of 1."""
+    world = World(policy((ANN,), 1), members=(ANN, DAN))
+    return world, world.chain(world.root, 1)
+
+
+# --- what is refused ----------------------------------------------------------------------------------
+
+GENESES: dict[str, tuple[str, Callable[[], World]]] = {
+    "no authority": ("P1", lambda: World(policy((), 1))),
+    "1 of 2": ("P1", lambda: World(policy((ANN, BEN), 1))),
+    "0 of 3": ("P1", lambda: World(policy((ANN, BEN, CLEO), 0))),
+    "4 of 3": ("P1", lambda: World(policy((ANN, BEN, CLEO), 4))),
+    "one key twice": ("P1", lambda: World(policy((ANN, ANN, BEN), 2))),
+    "one label twice": (
+        "P1",
+        lambda: World(policy((), 2, witnesses=(Named("x", ANN.key), Named("x", BEN.key)))),
+    ),
+    "a later protocol": ("A4", lambda: World(policy((ANN,), 1, protocol=2))),
+    "one anchor twice": ("P6", lambda: World(anchors=(*named((ANN, BEN, CLEO)), Named("other", ANN.key)))),
+    "one name twice": ("P6", lambda: World(anchors=(*named((ANN, BEN, CLEO)), Named("ann", DAN.key)))),
+    "a witness that is no anchor": ("P6", lambda: World(witness=EVE)),
+    "an authority that is no anchor": ("P6", lambda: World(members=(ANN, BEN))),
+}
+
+
+REFUSED: dict[str, tuple[str, Build]] = {
+    "another Common's": ("V1", lambda w, n: w.puts(n, "b", common_id=bytes(32))),
+    "height": ("V2", lambda w, n: w.puts(n, "b", height=n.height + 2)),
+    "signer": ("V3", lambda w, n: w.puts(n, "b", signer=BEN)),
+    "epoch above": ("V3", lambda w, n: w.puts(n, "b", epoch=1)),
+    "signature": ("A5", lambda w, n: swap(x := w.puts(n, "b"), signed=bad_signature(x.snapshot))),
+    "a proposal's signature": (
+        "A5",
+        lambda w, n: swap(x := w.puts(n, "b"), proposals=(bad_signature(x.proposals[0]),)),
+    ),
+    "a proposal twice": ("V7", lambda w, n: w.after(n, p := w.put("b"), p)),
+    "a proposal twice, beside one more": (
+        "V7",
+        lambda w, n: swap(w.after(n, p := w.put("b"), p), proposals=(p, w.put("c"))),
+    ),
+    "a proposal of before": ("V7", lambda w, n: w.after(n, n.proposals[0])),
+    "a stranger's proposal": ("V7", lambda w, n: w.after(n, w.put("b", EVE))),
+    "another Common's proposal": ("V7", lambda w, n: w.after(n, World(name="else").put("b"))),
+    "what does not apply": ("V7", lambda w, n: w.after(n, w.put("b"), w.put("b", expects=b""))),
+    "log size": ("V7", lambda w, n: w.puts(n, "b", log_size=n.frontier.size)),
+    "log root": ("V7", lambda w, n: w.puts(n, "b", log_root=bytes(32))),
+    "paper without a certificate": ("V7", lambda w, n: w.after(n, w.rotation(n, BEN))),
+    "paper that is not first": (
+        "V7",
+        lambda w, n: w.after(n, w.rotation(n, BEN), w.change(policy((ANN,), 1)), certificate=()),
+    ),
+    "a certificate for nothing": ("V6", lambda w, n: w.after(n, certificate=())),
+    "a certificate for a put": ("V6", lambda w, n: w.after(n, w.put("b"), certificate=())),
+    "a settlement of nothing": ("P4", lambda w, n: w.after(n, settlement=w.settlement(n, ANN, BEN))),
+    "an expelled authority": ("P6", lambda w, n: w.after(n, w.propose(Expel(BEN.key), CLEO))),
+    "an expelled witness": ("P6", lambda w, n: w.after(n, w.propose(Expel(ANN.key), CLEO))),
+}
+
+
+def rotated(world: World, node: Node, *by: object, **proposal: Any) -> Node:
+    """A transition to ben with everything as told."""
+    fields: dict[str, Any] = {
+        "epoch": 1,
+        "base_height": node.height,
+        "base_id": node.id,
+        "new_witness": BEN.key,
+        "reason": "",
+    }
+    author = proposal.pop("author", ANN)
+    one = world.propose(Rotation(**(fields | proposal)), author)
+    return world.after(node, one, certificate=world.certificate(one, *(by or (ANN, BEN))))  # type: ignore[arg-type]
+
+
+ROTATIONS: dict[str, tuple[str, Build]] = {
+    "by another than the witness": ("V4", lambda w, n: rotated(w, n, author=BEN)),
+    "a base that is not here": ("V4", lambda w, n: rotated(w, n, base_id=bytes(32))),
+    "a base above": ("V4", lambda w, n: rotated(w, n, base_height=n.height + 1)),
+    "without the incoming witness": ("V4", lambda w, n: rotated(w, n, ANN, CLEO)),
+    "without a quorum": ("V6", lambda w, n: rotated(w, n, BEN)),
+    "by somebody who is no authority": ("V6", lambda w, n: rotated(w, n, ANN, BEN, DAN)),
+    "to a stranger": ("V7", lambda w, n: rotated(w, n, ANN, BEN, EVE, new_witness=EVE.key)),
+    "too far": ("V6", lambda w, n: rotated(w, n, epoch=n.next_epoch + EPOCH_STEP_MAX + 1)),
+    "endorsed for another epoch": (
+        "V6",
+        lambda w, n: w.after(n, p := w.rotation(n, BEN), certificate=w.certificate(p, ANN, BEN, epoch=2)),
+    ),
+    "endorsed for another proposal": (
+        "V6",
+        lambda w, n: w.after(n, w.rotation(n, BEN), certificate=w.certificate(w.rotation(n, BEN), ANN, BEN)),
+    ),
+    "endorsed for another Common": (
+        "V6",
+        lambda w, n: w.after(
+            n, p := w.rotation(n, BEN), certificate=w.certificate(p, ANN, BEN, common_id=bytes(32))
+        ),
+    ),
+    "out of order": (
+        "V6",
+        lambda w, n: w.after(n, p := w.rotation(n, BEN), certificate=w.certificate(p, ANN, BEN)[::-1]),
+    ),
+    "one signer twice": (
+        "V6",
+        lambda w, n: w.after(
+            n,
+            p := w.rotation(n, BEN),
+            certificate=(w.endorsement(p, BEN).raw, w.endorsement(p, BEN, created_ms=1).raw),
+        ),
+    ),
+    "an endorsement that is none": (
+        "A3",
+        lambda w, n: w.after(n, p := w.rotation(n, BEN), certificate=(p.raw,)),
+    ),
+    "one bad signature among good ones": (
+        "A5",
+        lambda w, n: w.after(
+            n,
+            p := w.rotation(n, BEN),
+            certificate=tuple(
+                one.raw
+                for one in sorted(
+                    (w.endorsement(p, ANN), w.endorsement(p, CLEO), bad_signature(w.endorsement(p, BEN))),
+                    key=lambda one: one.key,
+                )
+            ),
+        ),
+    ),
+    "signed by the incoming witness": (
+        "V3",
+        lambda w, n: w.after(
+            n, p := w.rotation(n, BEN), certificate=w.certificate(p, ANN, BEN), signer=BEN, epoch=1
+        ),
+    ),
+    "listed twice": (
+        "V7",
+        lambda w, n: w.after(n, p := w.rotation(n, BEN), p, certificate=w.certificate(p, ANN, BEN)),
+    ),
+    "with the incoming witness expelled beside it": (
+        "P6",
+        lambda w, n: w.after(
+            n,
+            p := w.rotation(n, DAN),
+            w.propose(Expel(DAN.key), BEN),
+            certificate=w.certificate(p, ANN, BEN, DAN),
+        ),
+    ),
+}
+
+
+TAKEOVERS: dict[str, tuple[str, Build]] = {
+    "proposed by no authority": ("V5", lambda w, n: w.recover(n, CLEO, author=DAN)),
+    "proposed by a stranger": ("V7", lambda w, n: w.recover(n, CLEO, author=EVE)),
+    "on another base": (
+        "V5",
+        lambda w, n: w.after(
+            n,
+            p := w.recovery(n.line()[0], CLEO),
+            signer=CLEO,
+            epoch=1,
+            certificate=w.certificate(p, BEN, CLEO),
+        ),
+    ),
+    "signed by another": (
+        "V5",
+        lambda w, n: w.after(
+            n, p := w.recovery(n, CLEO), signer=BEN, epoch=1, certificate=w.certificate(p, BEN, CLEO)
+        ),
+    ),
+    "in another epoch": (
+        "V5",
+        lambda w, n: w.after(
+            n, p := w.recovery(n, CLEO), signer=CLEO, epoch=2, certificate=w.certificate(p, BEN, CLEO)
+        ),
+    ),
+    "without a quorum": ("V6", lambda w, n: w.recover(n, CLEO, BEN)),
+    "with a quorum of non-authorities": ("V6", lambda w, n: w.recover(n, CLEO, BEN, DAN)),
+    "by a stranger": ("V7", lambda w, n: w.recover(n, EVE)),
+    "too far": ("V6", lambda w, n: w.recover(n, CLEO, epoch=EPOCH_STEP_MAX + 1)),
+    "abandoning its parent": ("S9", lambda w, n: w.recover(n, CLEO, abandons=(n.id,))),
+    "abandoning an ancestor": ("S9", lambda w, n: w.recover(n, CLEO, abandons=(bytes(32), n.line()[0].id))),
+    "abandoning genesis": ("S9", lambda w, n: w.recover(n, CLEO, abandons=(w.id,))),
+    "revoking the new witness": ("V8", lambda w, n: w.revoke(n, CLEO, CLEO)),
+    "revoking an unknown key": ("V8", lambda w, n: w.revoke(n, CLEO, EVE)),
+    "revoked proposes its own": ("V8", lambda w, n: w.revoke(n, CLEO, BEN, ANN, CLEO)),
+    "revoked one counts not": ("V6", lambda w, n: w.revoke(n, CLEO, ANN, ANN, CLEO, author=CLEO)),
+    "expelling whom it appoints": (
+        "P6",
+        lambda w, n: w.recover(n, DAN, also=(w.propose(Expel(DAN.key), BEN),)),
+    ),
+}
+
+
+CHANGES: dict[str, tuple[str, Build]] = {
+    "no quorum of the old": ("P3", lambda w, n: w.install(n, policy((ANN, DAN), 2), ANN, DAN)),
+    "no quorum of the new": ("P3", lambda w, n: w.install(n, policy((DAN, EVE), 2), ANN, BEN, DAN)),
+    "endorsed for an epoch": (
+        "P3",
+        lambda w, n: w.after(
+            n, p := w.change(policy((ANN, BEN), 2)), certificate=w.certificate(p, ANN, BEN, epoch=1)
+        ),
+    ),
+    "endorsed by somebody of neither": (
+        "P3",
+        lambda w, n: w.install(n, policy((ANN, BEN), 2), ANN, BEN, DAN),
+    ),
+    "of a policy that is not in force": (
+        "P3",
+        lambda w, n: w.install(n, policy((ANN, BEN), 2), replaces=bytes(32)),
+    ),
+    "to one that P1 refuses": ("P1", lambda w, n: w.install(n, policy((ANN, BEN), 1))),
+    "to a later protocol": ("A4", lambda w, n: w.install(n, policy((ANN, BEN), 2, protocol=2))),
+    "a new authority with a name that is taken": (
+        "V7",
+        lambda w, n: w.install(
+            n, policy((), 2, witnesses=(*named((ANN, BEN)), Named("dan", EVE.key))), ANN, BEN
+        ),
+    ),
+    "a new authority expelled beside it": (
+        "P6",
+        lambda w, n: w.after(
+            n,
+            p := w.change(policy((ANN, BEN, DAN), 2)),
+            w.propose(Expel(DAN.key), BEN),
+            certificate=w.certificate(p, ANN, BEN),
+        ),
+    ),
+}
+
+
+SETTLEMENTS: dict[str, tuple[str, Build]] = {
+    "a quorum of the new policy only": ("P4", lambda w, n: w.after(n, settlement=w.settlement(n, DAN, EVE))),
+    "a quorum of the old policy only": ("P4", lambda w, n: w.after(n, settlement=w.settlement(n, ANN, BEN))),
+    "nobody": ("P4", lambda w, n: w.after(n, settlement=())),
+    "a stranger's too": ("P4", lambda w, n: w.after(n, settlement=w.settlement(n, CLEO, DAN, ANN, FAY))),
+    "another epoch": ("P4", lambda w, n: w.after(n, settlement=w.settlement(n, CLEO, DAN, ANN, epoch=1))),
+    "another Common": (
+        "P4",
+        lambda w, n: w.after(n, settlement=w.settlement(n, CLEO, DAN, ANN, common_id=bytes(32))),
+    ),
+    "below the change": ("P4", lambda w, n: w.after(n, settlement=w.settlement(n.line()[0], CLEO, DAN, ANN))),
+    "above the parent": (
+        "P4",
+        lambda w, n: w.after(n, settlement=w.settlement(n, CLEO, DAN, ANN, height=n.height + 1)),
+    ),
+    "another branch": (
+        "P4",
+        lambda w, n: w.after(n, settlement=w.settlement(n, CLEO, DAN, ANN, snapshot=bytes(32))),
+    ),
+    "out of order": ("P4", lambda w, n: w.after(n, settlement=w.settlement(n, CLEO, DAN, ANN)[::-1])),
+}
+
+
+ELSEWHERE: list[tuple[str, str, Scene, Build]] = [
+    ("a rotation into the epoch that is", "V6", renewed, lambda w, n: rotated(w, n, epoch=n.next_epoch)),
+    ("a rotation on a base below the reign", "V4", second_reign, lambda w, n: on_base(w, n, n.line()[1])),
+    (
+        "a rotation on the base that ended the last reign",
+        "V4",
+        second_reign,
+        lambda w, n: on_base(w, n, n.line()[2]),
+    ),
+    ("a rotation below a change of policy", "V4", joint, lambda w, n: on_base(w, n, n.line()[0])),
+    (
+        "a rotation below the one that its parent carries",
+        "V4",
+        handed_over,
+        lambda w, n: on_base(w, n, n.line()[1]),
+    ),
+    ("the old witness after a rotation", "V3", handed_over, lambda w, n: w.puts(n, "x", signer=ANN, epoch=0)),
+    ("a rotation where none is allowed", "V4", fixed, lambda w, n: w.rotate(n, BEN)),
+    (
+        "abandoning what is below its reign",
+        "S9",
+        second_reign,
+        lambda w, n: w.recover(n, CLEO, abandons=(n.line()[0].id,)),
+    ),
+    (
+        "a second change before the first is settled",
+        "P3",
+        joint,
+        lambda w, n: w.install(
+            n, policy((ANN, BEN), 2), ANN, BEN, CLEO, DAN, EVE, replaces=n.proposals[0].id
+        ),
+    ),
+    ("a takeover by the old quorum alone", "V6", joint, lambda w, n: w.recover(n, CLEO, BEN, CLEO)),
+    ("a takeover by the new quorum alone", "V6", joint, lambda w, n: w.recover(n, EVE, DAN, EVE, author=DAN)),
+    (
+        "a settlement of what is settled",
+        "P4",
+        settled,
+        lambda w, n: w.after(n, settlement=w.settlement(n, DAN, EVE)),
+    ),
+    (
+        "a takeover by the policy that is gone",
+        "V6",
+        settled,
+        lambda w, n: w.recover(n, CLEO, CLEO, author=CLEO),
+    ),
+    ("a revoked key's put", "V7", revoked, lambda w, n: w.after(n, w.put("x", ANN))),
+    ("a revoked key admitted", "V8", revoked, lambda w, n: w.after(n, w.admit(ANN, BEN))),
+    ("a revoked key's recovery", "V7", revoked, lambda w, n: w.recover(n, FAY, BEN, CLEO, FAY, author=ANN)),
+    ("a revoked key's endorsement counted", "V6", revoked, lambda w, n: w.recover(n, FAY, ANN, BEN, FAY)),
+    ("a revoked key appointed", "V7", revoked, lambda w, n: w.recover(n, ANN, BEN, CLEO, FAY)),
+    ("a key revoked twice", "V8", revoked, lambda w, n: w.revoke(n, FAY, ANN, BEN, CLEO, FAY)),
+    (
+        "a revocation that leaves too few",
+        "V8",
+        revoked,
+        lambda w, n: w.revoke(n, FAY, BEN, CLEO, FAY, author=CLEO),
+    ),
+    (
+        "a revoked key as a new authority",
+        "P3",
+        revoked,
+        lambda w, n: w.install(n, policy((ANN, BEN, CLEO), 2), BEN, CLEO, FAY, author=BEN),
+    ),
+    (
+        "a settlement that counts a revoked key",
+        "P4",
+        revoked_while_joint,
+        lambda w, n: w.after(n, settlement=w.settlement(n, ANN, BEN, CLEO)),
+    ),
+    ("an expelled key's put", "V7", expelled, lambda w, n: w.after(n, w.put("x", DAN))),
+    ("an expelled key admitted by itself", "V7", expelled, lambda w, n: w.after(n, w.admit(DAN, DAN))),
+    (
+        "an expelled key as a new authority",
+        "P3",
+        expelled,
+        lambda w, n: w.install(n, policy((ANN, BEN, DAN), 2)),
+    ),
+    ("an expelled key expelled", "P6", expelled, lambda w, n: w.after(n, w.propose(Expel(DAN.key), BEN))),
+    ("a member admits where only authorities may", "P6", closed, lambda w, n: w.after(n, w.admit(EVE, DAN))),
+    ("a name that is taken", "V7", plain, lambda w, n: w.after(n, w.admit(EVE, ANN, "dan"))),
+    ("a key admitted twice", "V7", plain, lambda w, n: w.after(n, w.admit(DAN, ANN, "other"))),
+    ("a member expels", "P6", plain, lambda w, n: w.after(n, w.propose(Expel(DAN.key), DAN))),
+    ("a file put where a folder is", "V7", plain, lambda w, n: w.puts(n, "c")),
+    ("a file put inside a file", "V7", plain, lambda w, n: w.puts(n, "c/0/x")),
+    ("a removal of nothing", "V7", plain, lambda w, n: w.after(n, w.propose(Remove("x", None)))),
+    (
+        "a removal of something else",
+        "V7",
+        plain,
+        lambda w, n: w.after(n, w.propose(Remove("c/0", b"\x01" * 32))),
+    ),
+    (
+        "a put over what it does not expect",
+        "V7",
+        plain,
+        lambda w, n: w.after(n, w.put("c/0", expects=b"\x01" * 32)),
+    ),
+    (
+        "a takeover in a 1-of-1 without its authority",
+        "V5",
+        alone,
+        lambda w, n: w.recover(n, DAN, DAN, author=DAN),
+    ),
+]
+
+
+def on_base(world: World, node: Node, base: Node) -> Node:
+    """A rotation to cleo with everything right but its base, perhaps."""
+    return world.rotate(node, CLEO, ANN, BEN, base=base)
+
+
+def _in(scene: Scene, group: str, table: dict[str, tuple[str, Build]]) -> list[Case]:
+    return [Case(f"{group}: {name}", rule, scene, make) for name, (rule, make) in table.items()]
+
+
+REFUSALS: list[Case] = [
+    *_in(plain, "a snapshot", REFUSED),
+    *_in(plain, "a rotation", ROTATIONS),
+    *_in(plain, "a takeover", TAKEOVERS),
+    *_in(plain, "a policy change", CHANGES),
+    *_in(joint, "a settlement", SETTLEMENTS),
+    *(Case(*one) for one in ELSEWHERE),
+]
+
+
+# --- what is accepted ---------------------------------------------------------------------------------
+
+ACCEPTABLE: list[tuple[str, Scene, Build]] = [
+    ("a put", plain, lambda w, n: w.puts(n, "x")),
+    ("nothing at all", plain, lambda w, n: w.after(n)),
+    (
+        "many actions in order",
+        plain,
+        lambda w, n: w.after(
+            n,
+            w.put("x/y"),
+            w.propose(Remove("x/y", bytes(32))),
+            w.put("x"),
+            w.admit(EVE, DAN),
+            w.put("z", EVE),
+            w.propose(Expel(EVE.key), CLEO),
+            w.admit(FAY, DAN, "eve"),
+            w.admit(EVE, BEN, "eve2"),
+        ),
+    ),
+    ("a rotation", plain, lambda w, n: w.rotate(n, DAN)),
+    ("a rotation on a base of its reign", second_reign, lambda w, n: w.rotate(n, BEN, base=n.line()[3])),
+    (
+        "a rotation with more beside it",
+        plain,
+        lambda w, n: w.after(
+            n,
+            p := w.rotation(n, BEN),
+            w.put("x"),
+            certificate=w.certificate(p, ANN, BEN, CLEO),
+            appoints=(1, BEN),
+        ),
+    ),
+    ("the new witness after a rotation", handed_over, lambda w, n: w.puts(n, "x")),
+    ("a renewal where rotation is not allowed", fixed, lambda w, n: w.rotate(n, ANN)),
+    ("a rotation in a 1-of-1", alone, lambda w, n: w.rotate(n, DAN, ANN)),
+    ("a rotation as far as epochs go", plain, lambda w, n: w.rotate(n, BEN, epoch=EPOCH_STEP_MAX)),
+    ("a recovery", plain, lambda w, n: w.recover(n, CLEO)),
+    ("a recovery after a rotation that nobody took up", handed_over, lambda w, n: w.recover(n, CLEO)),
+    (
+        "a recovery that abandons what is elsewhere",
+        plain,
+        lambda w, n: w.recover(n, BEN, abandons=(bytes(32), w.puts(n, "elsewhere").id)),
+    ),
+    ("a recovery under both policies", joint, lambda w, n: w.recover(n, EVE, BEN, CLEO, DAN, author=DAN)),
+    ("a revocation", plain, lambda w, n: w.revoke(n, CLEO, ANN)),
+    ("a revocation of a member", plain, lambda w, n: w.revoke(n, CLEO, DAN)),
+    ("a revocation of an expelled key", expelled, lambda w, n: w.revoke(n, CLEO, DAN)),
+    (
+        "a revocation with an endorsement of the revoked",
+        plain,
+        lambda w, n: w.revoke(n, CLEO, ANN, ANN, BEN, CLEO),
+    ),
+    ("a recovery without the revoked key", revoked, lambda w, n: w.recover(n, FAY, BEN, CLEO, FAY)),
+    ("a policy change", plain, lambda w, n: w.install(n, policy((ANN, BEN, EVE), 2))),
+    ("a policy change by a member", plain, lambda w, n: w.install(n, policy((ANN, BEN), 2), author=DAN)),
+    ("a settlement", joint, lambda w, n: w.after(n, settlement=w.settlement(n, ANN, CLEO, DAN))),
+    (
+        "a settlement beside a rotation",
+        joint,
+        lambda w, n: w.after(
+            n,
+            p := w.rotation(n, DAN),
+            certificate=w.certificate(p, ANN, CLEO, DAN),
+            settlement=w.settlement(n, ANN, CLEO, DAN),
+            appoints=(1, DAN),
+        ),
+    ),
+    (
+        "a settlement with a revoked key's beside enough others",
+        revoked_while_joint,
+        lambda w, n: w.after(n, settlement=w.settlement(n, ANN, BEN, CLEO, DAN)),
+    ),
+    ("a recovery by the settled policy", settled, lambda w, n: w.recover(n, DAN, DAN, EVE, author=DAN)),
+    ("an authority admits where only they may", closed, lambda w, n: w.after(n, w.admit(EVE, CLEO))),
+    ("an expelled key admitted again", expelled, lambda w, n: w.after(n, w.admit(DAN, BEN))),
+]
+
+ACCEPTED: list[Case] = [Case(name, "", scene, make) for name, scene, make in ACCEPTABLE]
