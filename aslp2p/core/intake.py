@@ -138,7 +138,9 @@ class Intake:
     ) -> int:
         """Keep those that may be pending; returns how many."""
         context = self._context
-        fresh = [one for one in proposals if one.id not in self._pending.open]
+        # A rejection may overtake its proposal; opened then, it would stay open here for ever.
+        answered = self._pending.rejections
+        fresh = [one for one in proposals if one.id not in self._pending.open and one.id not in answered]
         if not fresh:
             return 0
         stored = context.store.artifacts([one.id for one in fresh])
