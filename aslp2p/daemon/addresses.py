@@ -5,6 +5,9 @@ worked before. All are hints (G1). After a failure an address waits `BACKOFF_S_M
 time, `BACKOFF_S_MAX` at most, and 0 to 50 % more by chance, so that a house whose power came back does not
 dial in step. A link that lived `LIVED_S` starts the count anew, and so does a fresh announcement.
 
+The addresses of one announcement are one machine's: they are tried one after the other, `STAGGER_S` apart,
+and not at all once one of them is linked.
+
 While at most `DIAL_ALL_MAX` addresses are known, all are dialled; above that as many as keep `OUTGOING` links
 of our own, taken by chance: the history reaches everybody through them.
 """
@@ -22,6 +25,7 @@ BACKOFF_S_MAX = 60.0
 LIVED_S = 5.0
 DIAL_ALL_MAX = 16
 OUTGOING = 8
+STAGGER_S = 0.25
 KNOWN_MAX = 256
 REMEMBERED_MAX = 64
 OWN_S = 600.0
@@ -56,6 +60,8 @@ class Place(Struct):
     """When a member last answered, by the wall clock; 0: never."""
     busy: bool = False
     """Being dialled, or linked by our dialling."""
+    started: float = 0.0
+    """When it was dialled last."""
     instance: str = ""
     """Of its announcement."""
 
@@ -109,26 +115,51 @@ class AddressBook:
                         del self._places[place.address]
 
     def choose(self, now: float, linked: Collection[bytes], outgoing: int) -> list[Address]:
-        """What to dial now, when the keys in `linked` are linked, `outgoing` of them by our dialling."""
-        free = [place for place in self._places.values() if not place.busy and place.key not in linked]
-        due = [place for place in free if place.due <= now]
-        if len(self._places) <= DIAL_ALL_MAX:
-            return [place.address for place in due]
+        """What to dial now, when the keys in `linked` are linked, `outgoing` of them by our dialling.
+
+        Whatever this answers is taken to be dialled: call `started` for each.
+        """
+        due = [place for place, at in self._waiting(linked) if at <= now]
+        few = len(self._places) <= DIAL_ALL_MAX
+        if not few:
+            due.sort(key=lambda place: (place.source is not Source.STATIC, self._chance()))
         dialling = sum(place.busy for place in self._places.values())
-        missing = OUTGOING - max(outgoing, dialling)
-        due.sort(key=lambda place: (place.source is not Source.STATIC, self._chance()))
-        return [place.address for place in due[: max(0, missing)]]
+        chosen: list[Address] = []
+        instances: set[str] = set()
+        for place in due:
+            if not few and len(chosen) >= OUTGOING - max(outgoing, dialling):
+                break
+            if place.instance not in instances:
+                chosen.append(place.address)
+                instances.update([place.instance] if place.instance else [])
+        return chosen
 
     def next_due(self, now: float, linked: Collection[bytes]) -> float | None:
         """When the next address will be due that is not yet; None when none will be by itself."""
-        free = [place for place in self._places.values() if not place.busy and place.key not in linked]
-        times = [place.due for place in free if place.due > now]
-        return min(times, default=None)
+        return min((at for _, at in self._waiting(linked) if at > now), default=None)
 
-    def started(self, address: Address) -> None:
+    def _waiting(self, linked: Collection[bytes]) -> list[tuple[Place, float]]:
+        """What is not dialled or linked, and when each is due."""
+        linked_instances: set[str] = set()
+        next_start: dict[str, float] = {}
+        for place in self._places.values():
+            if place.instance:
+                if place.key in linked:
+                    linked_instances.add(place.instance)
+                if place.busy:
+                    after = place.started + STAGGER_S
+                    next_start[place.instance] = max(next_start.get(place.instance, after), after)
+        return [
+            (place, max(place.due, next_start.get(place.instance, place.due)))
+            for place in self._places.values()
+            if not place.busy and place.key not in linked and place.instance not in linked_instances
+        ]
+
+    def started(self, address: Address, now: float) -> None:
         """It is being dialled."""
         if place := self._places.get(address):
             place.busy = True
+            place.started = now
 
     def linked(self, address: Address, key: bytes, wall_ms: int) -> None:
         """`key` has answered there."""

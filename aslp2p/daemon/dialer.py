@@ -101,7 +101,7 @@ class Dialer:
         pause = IDLE_S
         if self._node.accepts_links:
             for address in self.book.choose(now, linked, self._outgoing):
-                self.book.started(address)
+                self.book.started(address, now)
                 nursery.start_soon(self._dial, address)
             due = self.book.next_due(now, linked)
             if due is not None:

@@ -89,7 +89,8 @@ class Links:
         self._eras[link.number] = era
         up = LinkUp(link.number, link.key, link.token, link.name, link.address, link.initiator)
         self._put(Inputs((up,), 0, era))
-        logger.info("linked with %s at %s", short_key(link.key), link.address)
+        level = logging.DEBUG if leaving else logging.INFO
+        logger.log(level, "linked with %s at %s", short_key(link.key), link.address)
         try:
             async with trio.open_nursery() as nursery:
                 for old, loser in leaving.items():
@@ -140,8 +141,11 @@ class Links:
         if link.blame:
             self.blame.put(link.key, trio.current_time())
             self._log.warning("blamed %s at %s: %s", short_key(link.key), link.address, link.reason)
-        else:
-            logger.info("no longer linked with %s at %s: %s", short_key(link.key), link.address, link.reason)
+            return
+        level = logging.DEBUG if any(other.key == link.key for other in self.open) else logging.INFO
+        logger.log(
+            level, "no longer linked with %s at %s: %s", short_key(link.key), link.address, link.reason
+        )
 
 
 async def _expect_close(loser: Link, old: Link) -> None:

@@ -97,7 +97,7 @@ def start_logging(level: str) -> None:
     stamped = "JOURNAL_STREAM" not in os.environ
     form = ("%(asctime)s " if stamped else "") + "%(levelname)s %(name)s: %(message)s"
     logging.basicConfig(stream=sys.stderr, level=level.upper(), format=form, force=True)
-    for other in ("zeroconf", "asyncio"):
-        logging.getLogger(other).setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
+    for other in ("zeroconf", "asyncio"):  # their warnings are what a network without a route is like
+        logging.getLogger(other).setLevel(logging.ERROR if level != "debug" else logging.DEBUG)
     with suppress(AttributeError):
         logging.raiseExceptions = False

@@ -15,6 +15,7 @@ from aslp2p.daemon.addresses import (
     OUTGOING,
     OWN_S,
     REMEMBERED_MAX,
+    STAGGER_S,
     Address,
     AddressBook,
     Source,
@@ -34,7 +35,7 @@ def book(chance: float = 0.0) -> AddressBook:
 
 
 def fail(book: AddressBook, address: Address, now: float) -> None:
-    book.started(address)
+    book.started(address, now)
     book.ended(address, now)
 
 
@@ -72,10 +73,10 @@ def test_a_link_that_lived_starts_the_count_anew_and_one_that_did_not_does_not()
     one.learn(A, Source.PEER, 0.0)
     for _ in range(5):
         fail(one, A, 0.0)
-    one.started(A)
+    one.started(A, 0.0)
     one.ended(A, 100.0, lived_s=LIVED_S / 2)
     assert one.next_due(100.0, ()) == pytest.approx(100.0 + backoff_s(6, 0.0))
-    one.started(A)
+    one.started(A, 0.0)
     one.ended(A, 200.0, lived_s=LIVED_S)
     assert one.next_due(200.0, ()) == pytest.approx(200.0 + BACKOFF_S_MIN)
 
@@ -85,7 +86,7 @@ def test_a_duplicate_is_no_failure_and_its_address_rests_while_the_machine_is_li
     one.learn(A, Source.PEER, 0.0)
     for _ in range(8):
         fail(one, A, 0.0)
-    one.started(A)
+    one.started(A, 0.0)
     one.linked(A, KEY, 5)
     one.ended(A, 50.0, duplicate=True)
     assert one.choose(1e6, {KEY}, 0) == []
@@ -109,7 +110,7 @@ def test_a_fresh_announcement_makes_an_address_due_now_and_the_same_again_does_n
 def test_blame_keeps_an_address_back_longer_than_a_failure_would() -> None:
     one = book()
     one.learn(A, Source.STATIC, 0.0)
-    one.started(A)
+    one.started(A, 0.0)
     one.ended(A, 0.0, lived_s=3600.0, blamed_until=60.0)
     assert one.next_due(0.0, ()) == 60.0
 
@@ -117,15 +118,33 @@ def test_blame_keeps_an_address_back_longer_than_a_failure_would() -> None:
 def test_what_is_being_dialled_is_not_dialled_again() -> None:
     one = book()
     one.learn(A, Source.PEER, 0.0)
-    one.started(A)
+    one.started(A, 0.0)
     assert one.choose(100.0, (), 0) == []
     assert one.next_due(0.0, ()) is None
+
+
+def test_the_addresses_of_one_machine_are_tried_one_after_the_other() -> None:
+    one = book()
+    for address in (A, B):
+        one.learn(address, Source.MDNS, 0.0, instance="a/1")
+    (first,) = one.choose(0.0, (), 0)
+    one.started(first, 0.0)
+    assert one.choose(0.0, (), 0) == []
+    assert one.next_due(0.0, ()) == STAGGER_S
+    (second,) = one.choose(STAGGER_S, (), 0)
+    assert {first, second} == {A, B}
+    one.ended(first, 0.1)
+    assert one.choose(0.1, (), 0) == [second], "at once when the first has failed"
+    one.started(second, 0.1)
+    one.linked(second, KEY, 7)
+    assert one.choose(1e6, {KEY}, 1) == [], "and not at all once the machine is linked"
+    assert one.next_due(1.0, {KEY}) is None
 
 
 def test_our_own_address_is_forgotten_quietly_and_may_be_anothers_later() -> None:
     one = book()
     one.learn(A, Source.MDNS, 0.0, instance="a/1")
-    one.started(A)
+    one.started(A, 0.0)
     one.is_ours(A, 0.0)
     one.ended(A, 0.0)
     one.learn(A, Source.PEER, 1.0)
@@ -155,7 +174,7 @@ def test_of_many_as_many_as_keep_our_own_links_and_refilled_when_one_goes() -> N
     chosen = one.choose(0.0, (), 0)
     assert len(chosen) == OUTGOING
     for address in chosen:
-        one.started(address)
+        one.started(address, 0.0)
     assert one.choose(0.0, (), OUTGOING) == []
     one.ended(chosen[0], 0.0)
     assert len(one.choose(0.0, (), OUTGOING - 1)) == 1
@@ -170,7 +189,7 @@ def test_what_is_known_is_bounded_and_what_a_peer_says_never_pushes_out_what_is_
     assert len(one) == KNOWN_MAX
     assert one.worked() == [(B, 7)]
     for address in places(3 * KNOWN_MAX):
-        one.started(address)
+        one.started(address, 0.0)
     one.learn(("10.9.9.9", 1), Source.STATIC, 0.0)
     assert len(one) == KNOWN_MAX, "what is in use stays"
 
@@ -179,7 +198,7 @@ def test_a_lost_announcement_takes_with_it_what_never_worked() -> None:
     one = book()
     one.learn(A, Source.MDNS, 0.0, instance="a/1")
     one.learn(B, Source.MDNS, 0.0, instance="b/1")
-    one.started(B)
+    one.started(B, 0.0)
     one.linked(B, KEY, 9)
     one.ended(B, 1.0)
     one.lose("a/1")
