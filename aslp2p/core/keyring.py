@@ -1,8 +1,8 @@
 """The one place where this node's key makes promises: classify, decide by the table, journal, sign (S1, S11).
 
 Every signature that binds (endorsement, cosignature, emission) is made here, and is in the signing journal,
-in the
-same transaction as what it changes, before any effect of the step leaves the machine.
+in the same transaction as what it changes, before any effect of the step leaves the machine. Once the journal
+is in doubt (S11) it is not read any more either: it may be what is damaged.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from aslp2p.ledger.succession import (
     ENDORSE,
     ENDORSE_POLICY,
     META_STALE,
+    WHY,
     Stance,
     classify_cosignature,
     classify_emission,
@@ -64,10 +65,16 @@ class Keyring:
         self._context.store.apply([PutMeta(META_STALE, None)])
 
     def endorsed_epoch(self) -> int:
-        return endorsed_epoch(self._context.store)
+        """The highest epoch for which this key has endorsed a succession; -1 if none that counts."""
+        return -1 if self.stale_reason() is not None else endorsed_epoch(self._context.store)
 
     def last_cosigned(self) -> JournalRow | None:
-        return last_cosigned(self._context.store)
+        """The last snapshot that this key cosigned."""
+        return None if self.stale_reason() is not None else last_cosigned(self._context.store)
+
+    def _require_journal(self) -> None:
+        if self.stale_reason() is not None:
+            raise Rejected("S11", WHY["S11"])
 
     # --- questions --------------------------------------------------------------------------------
 
@@ -75,6 +82,7 @@ class Keyring:
         """Why this key may not emit on `parent` in `epoch`; None if it may."""
         context = self._context
         try:
+            self._require_journal()
             decide(self.stance, classify_emission(context.ledger, context.store, epoch, parent))
         except Rejected as refused:
             return refused.message
@@ -83,6 +91,7 @@ class Keyring:
     def may_cosign(self, row: SnapshotRow) -> bool:
         context = self._context
         try:
+            self._require_journal()
             decide(self.stance, classify_cosignature(context.ledger, context.store, row))
         except Rejected:
             return False
@@ -98,6 +107,7 @@ class Keyring:
         Raises `Rejected` (S1, S3, S11, F1).
         """
         context = self._context
+        self._require_journal()
         ask = classify_endorsement(context.ledger, context.store, proposal.id, action)
         kind = ENDORSE_POLICY if isinstance(action, PolicyChange) else ENDORSE
         decide(self.stance, ask)
@@ -118,6 +128,7 @@ class Keyring:
     def cosign(self, row: SnapshotRow) -> Verified[Cosignature]:
         """Cosign a stored snapshot. Raises `Rejected` (S4, S5, S11, F1)."""
         context = self._context
+        self._require_journal()
         decide(self.stance, classify_cosignature(context.ledger, context.store, row))
         statement = Cosignature(context.common_id, row.epoch, row.height, row.id, max(0, context.now.wall))
         cosignature = sign_statement(statement, context.signer)
@@ -127,6 +138,7 @@ class Keyring:
     def emit(self, statement: Snapshot, parent: SnapshotRow) -> Verified[Snapshot]:
         """Sign the next snapshot on `parent`. Raises `Rejected` (S1, S11, S13, F1)."""
         context = self._context
+        self._require_journal()
         decide(self.stance, classify_emission(context.ledger, context.store, statement.epoch, parent))
         snapshot = sign_statement(statement, context.signer)
         self._journal(EMIT, statement.epoch, statement.height, snapshot.id, snapshot.raw)
@@ -139,5 +151,5 @@ class Keyring:
 
     def hear_own(self, kind: str, subject: bytes, what: str) -> None:
         """A signature of this key came from outside: if the journal lacks it, the journal is old (S11)."""
-        if not self._context.store.journal_holds(kind, subject):
+        if self.stale_reason() is None and not self._context.store.journal_holds(kind, subject):
             self.mark_stale(f"others hold {what} signed with this key that this machine does not know of")

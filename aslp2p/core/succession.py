@@ -34,7 +34,7 @@ from aslp2p.core.witness import Witness
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.gossip.messages import Want
 from aslp2p.ledger.history import HeadChange
-from aslp2p.ledger.policy import authority_keys
+from aslp2p.ledger.policy import authority_keys, satisfies_all
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.ledger.state import is_admitted, revoked_keys
 from aslp2p.limits import (
@@ -115,6 +115,12 @@ class Succession:
         authorities = self._context.ledger.head.standing.authorities()
         keys = frozenset(peer.key for peer in self._context.peers.values())
         return (keys & authorities) - {self._context.key}
+
+    def hears_quorum(self) -> bool:
+        """S10: whether this node and the authorities linked to it are a quorum of every policy in force."""
+        head = self._context.ledger.head
+        heard = self.connected_authorities() | {self._context.key}
+        return satisfies_all(head.standing.policies, heard - revoked_keys(head.members))
 
     def _watching(self) -> bool:
         """S2: linked to another authority and caught up with it."""

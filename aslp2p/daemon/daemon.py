@@ -17,6 +17,7 @@ import trio
 
 from aslp2p.artifacts.keys import short
 from aslp2p.core.effects import Topic
+from aslp2p.core.inputs import MarkStale
 from aslp2p.core.node import NodeCore
 from aslp2p.daemon.adapters import announced, read_adapters
 from aslp2p.daemon.addresses import Source
@@ -26,6 +27,7 @@ from aslp2p.daemon.control_listener import claim_socket_path
 from aslp2p.daemon.control_server import serve_control
 from aslp2p.daemon.dialer import Dialer
 from aslp2p.daemon.discovery import run_discovery
+from aslp2p.daemon.jobs import read_clocks
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
 from aslp2p.daemon.transport import Transport, address_text
@@ -35,7 +37,7 @@ from aslp2p.home.config import Config
 from aslp2p.home.key import SecretKey
 from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import Belonging, read_belonging
-from aslp2p.ledger.reader import Reader, Store
+from aslp2p.ledger.reader import Reader
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.views.commons import common_status
 
@@ -43,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 STORE_NAME = "store.db"
 ADDRESSES_POLL_S = 15.0
+TWIN = "the same key was heard on another machine"
 TOPICS: tuple[str, ...] = (*get_args(Topic), "condition")
 """Of events: all that the core publishes, and `condition`, when a node turns read-only or back."""
 
@@ -74,6 +77,7 @@ class Daemon:
         self._commons: dict[bytes, _Followed] = {}
         self._events = EventSource(TOPICS)
         self._transport = Transport(identity, lambda: [one.node for one in self._commons.values()])
+        self._transport.on_twin = self._heard_twin
         self._addresses: tuple[str, ...] = ()
         self._control_path = ""
         self._announce, self._rescan = trio.open_memory_channel[None](1)
@@ -168,7 +172,7 @@ class Daemon:
             node = CommonNode(
                 store,
                 belonging,
-                lambda store: self._make_core(store, belonging),
+                lambda _: self._make_core(store, belonging),
                 self._identity,
                 self._events,
                 twin_at=lambda: self._transport.twin_at,
@@ -178,11 +182,27 @@ class Daemon:
             self._commons[belonging.common_id] = one
             one.dialer.add(self._config.peers_static, Source.STATIC)
             node.tell_addresses(self._addresses)
+            if self._transport.twin_at is not None:
+                node.mark_stale(TWIN)
 
-    def _make_core(self, store: Store, belonging: Belonging) -> NodeCore:
-        return NodeCore(
-            store, common_id=belonging.common_id, signer=self._identity, entropy=secrets.token_bytes
+    def _make_core(self, store: SqliteStore, belonging: Belonging) -> NodeCore:
+        core = NodeCore(
+            store,
+            common_id=belonging.common_id,
+            signer=self._identity,
+            entropy=secrets.token_bytes,
+            auto=self._config.recovery_mode == "auto",
         )
+        if store.journal_fault is not None:
+            # It cannot know what it promised, so it promises nothing (S11); all else goes on.
+            core.step(
+                MarkStale(f"its signing journal is damaged: {store.journal_fault.message}"), read_clocks()
+            )
+        return core
+
+    def _heard_twin(self) -> None:
+        for one in self._commons.values():
+            one.node.mark_stale(TWIN)
 
     async def _follow(
         self, one: _Followed, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

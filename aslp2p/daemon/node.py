@@ -17,7 +17,7 @@ import trio
 from aslp2p.artifacts.envelope import Signer
 from aslp2p.artifacts.keys import short
 from aslp2p.core.effects import Close, Effect, Hints, Publish, Send
-from aslp2p.core.inputs import AddContent, Command, Now, OwnAddresses
+from aslp2p.core.inputs import AddContent, Command, MarkStale, Now, OwnAddresses
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.jobs import Condition, Core, Inputs, Leave, Mode, Question, Report, read_clocks
 from aslp2p.daemon.link import Link
@@ -161,6 +161,10 @@ class CommonNode:
         """Where this node can be dialled now; the core tells its peers."""
         self.addresses = tuple(addresses)
         self._worker.put(Inputs((OwnAddresses(self.addresses),), 0, self.condition.era))
+
+    def mark_stale(self, reason: str) -> None:
+        """The journal of this machine's key may be old: the core signs no promises from now on (S11)."""
+        self._worker.put(Inputs((MarkStale(reason),), 0, self.condition.era))
 
     def live(self) -> dict[str, Any]:
         """What only the running node knows (see `live`); what the core says in it is at most 0.25 s old."""

@@ -69,6 +69,8 @@ class Transport:
         self.half_open = HalfOpens()
         self.twin_at: str | None = None
         """Where another process was heard that holds a copy of our key (S11)."""
+        self.on_twin: Callable[[], None] = lambda: None
+        """Called when such a one is heard."""
 
     # --- accepting ------------------------------------------------------------------------------------
 
@@ -200,6 +202,7 @@ class Transport:
             "another node at %s holds a copy of this machine's key: neither may sign any more (S11)",
             self.twin_at,
         )
+        self.on_twin()
 
 
 async def _connect(name: str, port: int) -> tuple[socket.socket, tuple[str, int]]:

@@ -10,8 +10,9 @@ and the answers to the trio thread in one call: persist, then send. Questions ar
 3. A `DiskFault` from a step or the commit rolls the batch back: its effects are dropped, its commands get the
    error, and the node is *read-only*. Questions are still answered. Every `PROBE_S` a write is tried; when it
    reaches the disk the node runs again.
-4. `Damaged` rolls the batch back; the core starts again from the store, and what is damaged is reported. When
-   it happens again soon, the node is read-only until the next probe, so that it does not turn in a circle.
+4. `Damaged` rolls the batch back; the core starts again from the store, is told what is damaged (`Lost`: it
+   asks peers for it), and the damage is reported. When it happens again soon, the node is read-only until the
+   next probe, so that it does not turn in a circle.
 5. Whatever else a step raises is a bug of ours, and `JournalDamaged` is as grave: the batch is rolled back,
    the node is *stopped*. It answers questions and never signs again in this process; other Commons go on. A
    question that finds a broken invariant does the same.
@@ -31,7 +32,7 @@ from collections import deque
 from collections.abc import Callable
 
 from aslp2p.core.effects import Close, Send
-from aslp2p.core.inputs import Input, LinkDown, LinkUp, Now, Received, Tick
+from aslp2p.core.inputs import Input, LinkDown, LinkUp, Lost, Now, Received, Tick
 from aslp2p.daemon.jobs import Condition, Core, Inputs, Job, Leave, Mode, Question, Report, read_clocks
 from aslp2p.errors import (
     AslError,
@@ -88,6 +89,7 @@ class Worker:
         self._wake_at_ms: int | None = None
         self._condition = Condition(Mode.RUNNING, "", 0)
         self._fault: AslError = NodeStopped("this Common has not started yet", remedy="try again")
+        self._lost: tuple[bytes, ...] = ()
         self._started_at = self._probed_at = 0.0
         self._live_at = 0.0
         self._live_due = True
@@ -252,6 +254,7 @@ class Worker:
         logger.error("the disk refused: %s", error)
         self._fault = error
         ids = error.ids if isinstance(error, Damaged) else ()
+        self._lost = tuple(dict.fromkeys((*self._lost, *ids)))[:DAMAGED_MAX]
         if isinstance(error, Damaged) and time.monotonic() - self._started_at > self._probe_s:
             return self._start_core(ids)
         return self._drop_core(Mode.READ_ONLY, error, ids)
@@ -280,10 +283,13 @@ class Worker:
         self._started_at = time.monotonic()
         try:
             core = self._make_core(self._store)
+            if self._lost:
+                core.step(Lost(self._lost), self._clocks())  # it has no links: nothing to send yet
             self._store.commit()
         except Exception as error:
             return self._failed([], None, error)
         self._core = core
+        self._lost = ()
         self._wake_at_ms = core.wake_at_ms
         self._live_due = True
         return self._turn(Mode.RUNNING, "", damaged)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from aslp2p.core.effects import Close, Publish, Send
-from aslp2p.core.inputs import LinkDown, LinkUp, Received, Tick, Withdraw
+from aslp2p.core.inputs import LinkDown, LinkUp, Lost, Received, Tick, Withdraw
 from aslp2p.daemon.jobs import Inputs, Leave, Mode, Question, Report
 from aslp2p.daemon.worker import BATCH_BYTES_MAX, PROBE_BYTES
 from aslp2p.errors import (
@@ -282,6 +282,7 @@ def test_damage_is_reported_and_the_core_starts_again_from_the_store() -> None:
     assert report.condition is not None and report.condition.mode is Mode.RUNNING
     assert report.condition.damaged == (b"d" * 32,)
     assert len(bench.cores) == 2
+    assert bench.cores[1].seen[0] == Lost((b"d" * 32,)), "the new core fetches it again"
     bench.worker.put(Leave())
     bench.worker.join()
 
