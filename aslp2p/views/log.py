@@ -25,7 +25,7 @@ from aslp2p.ledger.state import path_key
 from aslp2p.limits import VIEW_PAGE_MAX
 from aslp2p.views.actions import action_json, action_kind, policy_json
 from aslp2p.views.view import View
-from aslp2p.views.words import describe_action
+from aslp2p.views.words import describe_action, transition_words
 
 LOG_PAGE = 64
 """Snapshots in one answer of `log`."""
@@ -182,9 +182,20 @@ def _proposals_of(view: View, row: SnapshotRow) -> list[Signed[Proposal]]:
 def _line(view: View, row: SnapshotRow, proposals: list[Signed[Proposal]]) -> dict[str, Any]:
     return {
         **_row_json(view, row),
+        "transition": _transition(row, proposals),
         "count": len(proposals),
         "actions": [_proposal_line(view, one) for one in proposals[:ACTIONS_SHOWN]],
     }
+
+
+def _transition(row: SnapshotRow, proposals: list[Signed[Proposal]]) -> str | None:
+    """What a certificate or a settlement in `row` does, in words; None for an ordinary snapshot."""
+    if row.height == 0:
+        return None
+    statement = decode_as(Snapshot, row.raw).statement
+    if statement.certificate is not None:
+        return transition_words(action_kind(proposals[0].statement.action))
+    return "the policy change is settled" if statement.settlement is not None else None
 
 
 def _row_json(view: View, row: SnapshotRow) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 from aslp2p.artifacts.envelope import Signed, decode_artifact, decode_as
 from aslp2p.artifacts.types import Endorsement, Proposal, Rejection
 from aslp2p.errors import UsageError
+from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.limits import VIEW_PAGE_MAX
 from aslp2p.views.actions import action_json, parse_id
 from aslp2p.views.log import proposal_json
+from aslp2p.views.paper import paper_json
 from aslp2p.views.view import View
 
 
@@ -60,13 +62,22 @@ def proposals(view: View, state: str = "") -> dict[str, Any]:
 
 
 def _pending(view: View, proposal: Signed[Proposal], found: Open) -> dict[str, Any]:
-    endorsers = sorted(found.endorsers.get(proposal.id, ()))
+    endorsers = found.endorsers.get(proposal.id, set())
+    special = isinstance(proposal.statement.action, AUTHORITY_ACTIONS)
     return {
         **proposal_json(view, proposal),
         "state": "pending",
         "action": action_json(proposal.statement.action),
-        "endorsed_by": [view.party(key) for key in endorsers],
+        "endorsed_by": [view.party(key) for key in sorted(endorsers)],
+        "paper": paper_json(view, proposal, endorsers) if special else None,
     }
+
+
+def open_papers(view: View, found: Open) -> list[dict[str, Any]]:
+    """The open successions and policy changes, as `proposals` has them, oldest first."""
+    special = [one for one in found.proposals.values() if isinstance(one.statement.action, AUTHORITY_ACTIONS)]
+    special.sort(key=lambda one: (one.statement.created_ms, one.id))
+    return [_pending(view, one, found) for one in special]
 
 
 def _rejected(view: View, proposal: Signed[Proposal], rejection: Signed[Rejection]) -> dict[str, Any]:

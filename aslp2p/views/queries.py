@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aslp2p.views.actions import parse_id
+from aslp2p.views.branches import evidence, giving_up, superseded
 from aslp2p.views.content import missing, read_chunk
 from aslp2p.views.log import find, log, show
 from aslp2p.views.pending import proposals, settled
@@ -40,6 +41,9 @@ QUERIES: dict[str, Callable[..., dict[str, Any]]] = {
     "log": log,
     "show": show,
     "find": find,
+    "superseded": superseded,
+    "evidence": evidence,
+    "giving-up": giving_up,
     "members": members,
     "policy": policy,
     "proposals": proposals,

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from aslp2p.artifacts.envelope import decode_artifact
-from aslp2p.artifacts.types import Proposal, Rejection
 from aslp2p.ledger.finality import final_height
+from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.policy_text import policy_words
-from aslp2p.ledger.state import ADMITTED, load_members
+from aslp2p.ledger.state import ADMITTED, REVOKED, load_members
+from aslp2p.ledger.succession import META_STALE
+from aslp2p.recovery import beacon_interval_ms, grace_ms
+from aslp2p.views.branches import stepped_down, superseded_rows
 from aslp2p.views.log import created_ms
+from aslp2p.views.paper import dead_authorities, is_only_authority, offers, settlement
+from aslp2p.views.pending import Open, open_artifacts, open_papers
 from aslp2p.views.people import roles
 from aslp2p.views.view import View
 from aslp2p.views.words import change_note
@@ -22,7 +27,13 @@ def summary(view: View) -> dict[str, Any]:
     genesis = view.genesis()
     members = load_members(view.reader, view.branch, view.height)
     own = members.get(view.own_key) if view.own_key is not None else None
-    pending, rejected = _waiting(view)
+    found = open_artifacts(view)
+    papers = open_papers(view, found)
+    evidence = read_evidence(view.reader)
+    accused = {one.witness: members.get(one.witness) for one in evidence}
+    stale = view.reader.meta(META_STALE)
+    grace = grace_ms(standing.policies)
+    pending, rejected = _waiting(view, found)
     return {
         "name": genesis.name,
         "height": view.height,
@@ -34,10 +45,21 @@ def summary(view: View) -> dict[str, Any]:
         "changed_height": standing.changed_height,
         "members": sum(member.status == ADMITTED for member in members.values()),
         "policy": [policy_words(policy, view.who) for policy in standing.policies],
+        "grace_period_ms": grace,
+        "beacon_interval_ms": beacon_interval_ms(grace),
         "joint": standing.joint,
+        "settlement": settlement(view),
+        "papers": papers,
+        "offers": [one["id"] for one in offers(papers)],
+        "dead_authorities": dead_authorities(view),
+        "stepped_down": stepped_down(view),
+        "superseded": sum(row.height > 0 for _, row in superseded_rows(view)),
+        "stale": None if stale is None else stale.decode(),
+        "only_authority": is_only_authority(view),
         "final": final_height(view.reader, view.branch, view.height),
         "audited": audited_height(view),
-        "evidence": len(read_evidence(view.reader)),
+        "evidence": len(evidence),
+        "accused": [view.party(key) for key, one in accused.items() if one is None or one.status != REVOKED],
         "abandoned": [id_.hex() for id_ in read_abandoned(view.reader)],
         "log_size": view.head.log_size,
         "standing": own.status if own is not None else "unknown",
@@ -62,17 +84,11 @@ def audited_height(view: View) -> int:
     return view.height
 
 
-def _waiting(view: View) -> tuple[int, int]:
-    """How many proposals wait, and how many of the asker's own were refused."""
-    open_proposals: dict[bytes, bytes] = {}
-    refused: set[bytes] = set()
-    for id_, raw in view.reader.open_artifacts():
-        signed = decode_artifact(raw)
-        if isinstance(signed.statement, Proposal):
-            open_proposals[id_] = signed.key
-        elif isinstance(signed.statement, Rejection):
-            refused.add(signed.statement.proposal)
+def _waiting(view: View, found: Open) -> tuple[int, int]:
+    """How many ordinary proposals wait, and how many of the asker's own were refused."""
     own_refused = 0
-    for raw in view.reader.artifacts(sorted(refused)).values():
+    for raw in view.reader.artifacts(sorted(found.rejections)).values():
         own_refused += decode_artifact(raw).key == view.own_key
-    return len(open_proposals.keys() - refused), own_refused
+    waiting = [id_ for id_ in found.proposals if id_ not in found.rejections]
+    special = sum(isinstance(found.proposals[id_].statement.action, AUTHORITY_ACTIONS) for id_ in waiting)
+    return len(waiting) - special, own_refused

@@ -27,9 +27,16 @@ Who = Callable[[bytes], str]
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
 _CHANGES = {
-    "witness-rotation": "witness rotated",
-    "witness-recovery": "witness replaced after silence",
-    "witness-revocation": "witness revoked and replaced",
+    "witness-rotation": "",
+    "witness-recovery": ", after the silence of the one before",
+    "witness-revocation": ", and the key of the one before was revoked",
+}
+"""How the witness changed: what follows on `witness rotated at common@43`."""
+_DOES = {
+    "witness-rotation": "the witness hands over",
+    "witness-recovery": "a new witness after silence",
+    "witness-revocation": "a key is revoked",
+    "policy-change": "the policy changes",
 }
 
 
@@ -87,9 +94,16 @@ def _because(reason: str) -> str:
 
 
 def change_note(changed_by: str, common: str, height: int) -> str:
-    """What status notes on the last change of witness: `witness rotated at common@43`; empty if none."""
+    """What status notes on the last change of witness: `witness rotated at common@43` and, unless the one
+    before handed over, why; empty if none.
+    """
     words = _CHANGES.get(changed_by)
-    return f"{words} at {common}@{height}" if words else ""
+    return "" if words is None else f"witness rotated at {common}@{height}{words}"
+
+
+def transition_words(kind: str) -> str:
+    """What the log marks a snapshot with whose certificate is for an action of `kind`."""
+    return _DOES[kind]
 
 
 def survival_words(survives: Survival) -> list[str]:

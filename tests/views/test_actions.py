@@ -159,4 +159,6 @@ def test_what_policies_survive_in_words() -> None:
 def test_the_note_of_a_change() -> None:
     assert change_note("genesis", "home", 0) == ""
     assert change_note("witness-rotation", "home", 43) == "witness rotated at home@43"
-    assert change_note("witness-recovery", "home", 43) == "witness replaced after silence at home@43"
+    assert change_note("witness-recovery", "home", 43) == (
+        "witness rotated at home@43, after the silence of the one before"
+    )

@@ -1,0 +1,153 @@
+"""Successions and policy changes that are open: what each does, who has signed, who is missing, what to type.
+
+The answer is about the asker: `may_endorse` says whether their signature is wanted and their key could give it
+as far as the store shows; the table of promises (S1, S3) has the last word when they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import Any
+
+from aslp2p.artifacts.envelope import Signed
+from aslp2p.artifacts.types import Policy, PolicyChange, Proposal, Recovery, Revocation, Rotation
+from aslp2p.ledger.finality import cosignatures_on
+from aslp2p.ledger.policy import authority_keys
+from aslp2p.ledger.state import load_members, revoked_keys
+from aslp2p.ledger.succession import ENDORSE, META_STALE
+from aslp2p.views.view import View
+
+Special = Rotation | Recovery | Revocation | PolicyChange
+
+
+def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) -> dict[str, Any]:
+    """How far an open succession or policy change has come; `endorsers` are the keys that endorsed it."""
+    action = proposal.statement.action
+    if not isinstance(action, Special):
+        raise TypeError("a proposal that needs no endorsement")
+    gone = revoked_keys(load_members(view.reader, view.branch, view.height))
+    if isinstance(action, Revocation):
+        gone |= {action.revoked}
+    policies = view.standing(view.height).policies
+    if isinstance(action, PolicyChange):
+        policies = (*policies, action.policy)
+    signed = endorsers - gone
+    needs = [_need(view, policy, signed, gone) for policy in dict.fromkeys(policies)]
+    accepts = isinstance(action, Rotation) and action.new_witness not in signed
+    wanted = {one["key"] for need in needs if need["short"] for one in need["missing"]}
+    incoming = view.party(action.new_witness) if isinstance(action, Rotation) else None
+    if accepts and incoming is not None:
+        wanted.add(incoming["key"])
+    own = None if view.own_key is None else view.party(view.own_key)["key"]
+    return {
+        "epoch": 0 if isinstance(action, PolicyChange) else action.epoch,
+        "needs": needs,
+        "accepts": incoming if accepts else None,
+        "complete": not accepts and not any(need["short"] for need in needs),
+        "endorsed": view.own_key in endorsers,
+        "may_endorse": own in wanted and _possible(view, action),
+        "progress": progress_words(needs, incoming if accepts else None),
+        "command": f"asl endorse {proposal.id.hex()[:8]}",
+    }
+
+
+def _need(view: View, policy: Policy, signed: Set[bytes], gone: Set[bytes]) -> dict[str, Any]:
+    keys = [one.key for one in policy.witnesses]
+    have = [key for key in keys if key in signed]
+    return {
+        "threshold": policy.threshold,
+        "have": [view.party(key) for key in have],
+        "missing": [_party(view, policy, key) for key in keys if key not in signed and key not in gone],
+        "short": max(0, policy.threshold - len(have)),
+    }
+
+
+def _party(view: View, policy: Policy, key: bytes) -> dict[str, Any]:
+    """An authority; one who is no member yet has the name that its policy gives it."""
+    party = view.party(key)
+    if view.member(key) is None:
+        name = next(one.name for one in policy.witnesses if one.key == key)
+        return {**party, "name": name, "shown": party["shown"] if party["self"] else name}
+    return party
+
+
+def progress_words(needs: Sequence[dict[str, Any]], accepts: dict[str, Any] | None = None) -> str:
+    """Who has signed and who is missing: `1 of 2: you; missing alice or james`.
+
+    Under several policies one part for each; `accepts` is the incoming witness who has not accepted yet.
+    """
+    parts = [_need_words(need) for need in needs]
+    if accepts is not None:
+        parts.append(f"{accepts['shown']} has to accept")
+    return "; ".join(dict.fromkeys(parts))
+
+
+def _need_words(need: dict[str, Any]) -> str:
+    have = [one["shown"] for one in need["have"]]
+    words = f"{len(have)} of {need['threshold']}" + (f": {', '.join(have)}" if have else "")
+    if not need["short"]:
+        return words
+    missing = [one["shown"] for one in need["missing"]]
+    if need["short"] >= len(missing):
+        return f"{words}; missing {' and '.join(missing) or 'somebody who can still sign'}"
+    count = "" if need["short"] == 1 else f"{need['short']} of "
+    return f"{words}; missing {count}{' or '.join(missing) if not count else ', '.join(missing)}"
+
+
+def _possible(view: View, action: Special) -> bool:
+    """Whether the asker's key could endorse this: its journal is whole, its epoch and base would do."""
+    reader = view.reader
+    if view.own_key is None or reader.meta(META_STALE) is not None:
+        return False
+    if isinstance(action, PolicyChange):
+        return True
+    last = reader.journal(ENDORSE)
+    if last and last[0].epoch >= action.epoch:
+        return False
+    base = reader.snapshot_at(view.branch, action.base_height)
+    on_line = base is not None and base.id == action.base_id and base.height <= view.height
+    if not on_line:
+        return False
+    if isinstance(action, Rotation):
+        return action.base_height >= min(view.standing(view.height).reign_height, view.height)
+    cosigned = cosignatures_on(reader, view.branch, view.height).get(view.own_key)
+    return cosigned is None or cosigned[0] <= action.base_height
+
+
+def offers(papers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the asker is asked to endorse: of recoveries only the one nearest to its quorum (S8)."""
+    wanted = [one for one in papers if one["paper"]["may_endorse"]]
+    recoveries = [one for one in wanted if one["does"] == "witness-recovery"]
+    if len(recoveries) > 1:
+        nearest = min(recoveries, key=lambda one: (_short(one), -one["paper"]["epoch"], one["id"]))
+        wanted = [one for one in wanted if one["does"] != "witness-recovery" or one is nearest]
+    return wanted
+
+
+def _short(one: dict[str, Any]) -> int:
+    return sum(need["short"] for need in one["paper"]["needs"])
+
+
+def settlement(view: View) -> dict[str, Any] | None:
+    """How far a joint policy is from settling (P4): whose cosignatures are here; None if nothing is joint."""
+    standing = view.standing(view.height)
+    if not standing.joint:
+        return None
+    gone = revoked_keys(load_members(view.reader, view.branch, view.height))
+    cosigned = cosignatures_on(view.reader, view.branch, view.height)
+    signed = frozenset(key for key, (at, _) in cosigned.items() if at >= standing.change_height) - gone
+    needs = [_need(view, policy, signed, gone) for policy in standing.policies]
+    return {"height": standing.change_height, "needs": needs, "progress": progress_words(needs)}
+
+
+def dead_authorities(view: View) -> list[dict[str, Any]]:
+    """Authorities whose key was revoked: their places are to be given to new keys (V8)."""
+    gone = revoked_keys(load_members(view.reader, view.branch, view.height))
+    policy = view.standing(view.height).policies[-1]
+    return [view.party(one.key) for one in policy.witnesses if one.key in gone]
+
+
+def is_only_authority(view: View) -> bool:
+    """Whether the asker is the one authority there is, who may vouch for their journal (S11)."""
+    policies = view.standing(view.height).policies
+    return all(authority_keys(policy) == {view.own_key} for policy in policies)
