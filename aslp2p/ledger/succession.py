@@ -20,7 +20,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from aslp2p.artifacts.types import PolicyChange, Recovery, Revocation, Rotation, Succession
+from aslp2p.artifacts.types import PolicyChange, Rotation, Succession
 from aslp2p.errors import Rejected
 from aslp2p.ledger.finality import standing_at
 from aslp2p.ledger.history import Ledger
@@ -181,7 +181,7 @@ def may_stand_on(ledger: Ledger, reader: Reader, action: Succession, base: Snaps
         reign = standing_at(reader, cosigned.branch, cosigned.height).reign_height
         below = ledger.contains(cosigned.branch, cosigned.height, base.id)
         return below and reign <= base.height <= cosigned.height
-    return isinstance(action, Recovery | Revocation) and cosigned.id in action.abandons
+    return cosigned.id in action.abandons
 
 
 class _Change(Struct, frozen=True):

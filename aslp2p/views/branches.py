@@ -1,4 +1,4 @@
-"""What the history left behind: superseded snapshots (F4), evidence against a witness (F3), what was given up."""
+"""What the history left behind: superseded snapshots (F4), evidence (F3), what was given up (S9)."""
 
 from __future__ import annotations
 

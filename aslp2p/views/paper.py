@@ -1,7 +1,7 @@
 """Successions and policy changes that are open: what each does, who has signed, who is missing, what to type.
 
-The answer is about the asker: `may_endorse` says whether their signature is wanted and their key could give it
-as far as the store shows; the table of promises (S1, S3) has the last word when they do.
+The answer is about the asker: `may_endorse` says whether their signature is wanted and their key could give
+it as far as the store shows; the table of promises (S1, S3) has the last word when they do.
 """
 
 from __future__ import annotations

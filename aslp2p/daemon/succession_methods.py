@@ -1,0 +1,168 @@
+"""The control methods of succession: rotate, recover, revoke, endorse, policy change, vouch.
+
+Each turns names and the first digits of ids into keys and ids, asks the core, and answers with the proposal
+and how far its paper has come. Whatever a person may not do is a `UserError`, and nothing has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from aslp2p.artifacts.keys import parse_id_prefix, parse_key
+from aslp2p.artifacts.text import text_problem
+from aslp2p.artifacts.types import PolicyChange
+from aslp2p.core.inputs import ChangePolicy, Endorse, Recover, Revoke, Rotate, Vouch
+from aslp2p.errors import UsageError, UserError
+from aslp2p.ledger.reader import Reader
+from aslp2p.limits import EVIDENCE_MAX
+from aslp2p.views.actions import action_from_json
+from aslp2p.views.branches import abandoned_ids, evidence_ids
+from aslp2p.views.pending import open_artifacts, open_papers
+from aslp2p.views.people import member_key
+from aslp2p.views.policy_change import compare
+from aslp2p.views.view import View
+
+if TYPE_CHECKING:
+    from aslp2p.daemon.methods import Node
+
+
+class SuccessionMethods:
+    """`node_of` finds the Common that a caller means, `view_of` reads its store for the asker."""
+
+    def __init__(self, node_of: Callable[[str], Node], view_of: Callable[[Reader], View]) -> None:
+        self._node_of = node_of
+        self._view_of = view_of
+
+    def table(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        """Every method by its name."""
+        return {
+            "rotate": self.rotate,
+            "recover": self.recover,
+            "revoke": self.revoke,
+            "endorse": self.endorse,
+            "policy.compare": self.policy_compare,
+            "policy.propose": self.policy_propose,
+            "vouch": self.vouch,
+        }
+
+    async def rotate(self, member: str, reason: str = "", common: str = "") -> dict[str, Any]:
+        """The witness asks to hand over to `member` (a name or a key)."""
+        node = self._node_of(common)
+        key = await node.query(lambda reader: member_key(self._view_of(reader), member))
+        return await self._asked(node, Rotate(key, _reason(reason)))
+
+    async def recover(
+        self, reason: str = "", witness: str = "", abandons: list[str] | None = None, common: str = ""
+    ) -> dict[str, Any]:
+        """An authority asks for a new witness, itself unless `witness` names another."""
+        node = self._node_of(common)
+        key, given_up = await node.query(lambda reader: self._appointed(reader, witness, abandons or []))
+        return await self._asked(node, Recover(_reason(reason), key, given_up))
+
+    async def revoke(
+        self,
+        member: str,
+        reason: str = "",
+        evidence: list[str] | None = None,
+        witness: str = "",
+        abandons: list[str] | None = None,
+        common: str = "",
+    ) -> dict[str, Any]:
+        """An authority asks to end the key of `member` for good."""
+        node = self._node_of(common)
+
+        def meant(reader: Reader) -> tuple[bytes, tuple[bytes, ...], bytes | None, tuple[bytes, ...]]:
+            view = self._view_of(reader)
+            proofs = evidence_ids(view, evidence or [])
+            return member_key(view, member), proofs, *self._appointed(reader, witness, abandons or [])
+
+        revoked, proofs, key, given_up = await node.query(meant)
+        if len(proofs) > EVIDENCE_MAX:
+            raise UsageError(f"more evidence than {EVIDENCE_MAX} snapshots", remedy="name one pair")
+        return await self._asked(node, Revoke(revoked, _reason(reason), proofs, key, given_up))
+
+    async def endorse(self, id: str, common: str = "") -> dict[str, Any]:
+        """Endorse the open succession or policy change whose id begins with the digits `id`."""
+        node = self._node_of(common)
+        proposal = await node.query(lambda reader: _open_special(self._view_of(reader), id))
+        before = await self._state(node, proposal)
+        await node.command(Endorse(proposal))
+        after = await self._state(node, proposal)
+        return after if after["open"] else {**before, "open": False}
+
+    async def policy_compare(self, policy: dict[str, Any], common: str = "") -> dict[str, Any]:
+        """What `policy` would change and risk; nothing is proposed."""
+        node = self._node_of(common)
+        return await self._compared(node, policy)
+
+    async def policy_propose(
+        self, policy: dict[str, Any], risks: list[str] | None = None, common: str = ""
+    ) -> dict[str, Any]:
+        """Propose `policy`; what it risks has to be named in `risks`."""
+        node = self._node_of(common)
+        compared = await self._compared(node, policy)
+        accepted = set(risks or [])
+        for risk in compared["risks"]:
+            if risk["code"] not in accepted:
+                raise UserError(risk["text"], remedy=f"if that is meant, add: --risk {risk['code']}")
+        change = _policy_change(policy, compared["replaces"])
+        return {**await self._asked(node, ChangePolicy(change.policy)), "words": compared["words"]}
+
+    async def vouch(self, common: str = "") -> dict[str, Any]:
+        """The owner of a Common with one authority says that the signing journal is whole (S11)."""
+        await self._node_of(common).command(Vouch())
+        return {}
+
+    # --- shared -----------------------------------------------------------------------------------
+
+    async def _compared(self, node: Node, policy: dict[str, Any]) -> dict[str, Any]:
+        change = _policy_change(policy, "00" * 32)
+        linked = frozenset(parse_key(link["key"]) for link in node.live().get("links", []))
+        return await node.query(lambda reader: compare(self._view_of(reader), change.policy, linked))
+
+    def _appointed(
+        self, reader: Reader, witness: str, abandons: list[str]
+    ) -> tuple[bytes | None, tuple[bytes, ...]]:
+        view = self._view_of(reader)
+        return member_key(view, witness) if witness else None, abandoned_ids(view, abandons)
+
+    async def _asked(self, node: Node, command: Rotate | Recover | Revoke | ChangePolicy) -> dict[str, Any]:
+        proposal: bytes = await node.command(command)
+        return await self._state(node, proposal)
+
+    async def _state(self, node: Node, proposal: bytes) -> dict[str, Any]:
+        """The open paper as `proposals` has it, or only its id once it is open no more."""
+
+        def state(reader: Reader) -> dict[str, Any]:
+            view = self._view_of(reader)
+            for one in open_papers(view, open_artifacts(view)):
+                if one["id"] == proposal.hex():
+                    return {**one, "open": True}
+            return {"id": proposal.hex(), "open": False}
+
+        answer = await node.query(state)
+        return {**answer, "proposal": proposal.hex()}
+
+
+def _reason(text: str) -> str:
+    if problem := text_problem(text):
+        raise UsageError(f"this cannot be the reason: it is {problem}", remedy="write one line of words")
+    return text
+
+
+def _policy_change(policy: dict[str, Any], replaces: str) -> PolicyChange:
+    change = action_from_json({"kind": "policy-change", "policy": policy, "replaces": replaces})
+    assert isinstance(change, PolicyChange)  # noqa: S101 - of the kind asked for
+    return change
+
+
+def _open_special(view: View, digits: str) -> bytes:
+    first, last = parse_id_prefix(digits)
+    found = open_artifacts(view).proposals
+    ids = [id_ for id_ in found if first <= id_ <= last]
+    if not ids:
+        raise UserError(f"no open proposal begins with {digits}", remedy="see what is open: asl proposals")
+    if len(ids) > 1:
+        raise UsageError(f"{len(ids)} open proposals begin with {digits}", remedy="write more digits")
+    return ids[0]
