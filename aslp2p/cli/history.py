@@ -22,22 +22,49 @@ _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 @click.argument("path", default="")
 @click.option("-n", "--count", type=click.IntRange(1), help="Only the newest N.")
 @click.option("--before", metavar="@N", help="Only versions below @N.")
+@click.option("--superseded", is_flag=True, help="What the history left behind instead.")
 @pass_settings
-def log_command(settings: Settings, path: str, count: int | None, before: str | None) -> None:
+def log_command(
+    settings: Settings, path: str, count: int | None, before: str | None, superseded: bool
+) -> None:
     """The history, newest first; with PATH what changed it, or anything below it."""
     start = None if before is None else require_version(before)
     with open_source(settings) as source:
+        if superseded:
+            _say_all_superseded(settings, source.ask("superseded"))
+            return
         snapshots = _log(source, clean_path(path), count, start)
         if settings.json:
             say_json({"snapshots": list(snapshots)})
             return
         for one in snapshots:
             witness = one["witness"]["shown"]
-            say(f"@{one['height']}  {when(one['created_ms'])}  witness {witness}  {one['id'][:12]}")
+            mark = f"  ** {one['transition']} **" if one["transition"] else ""
+            say(f"@{one['height']}  {when(one['created_ms'])}  witness {witness}  {one['id'][:12]}{mark}")
             for action in one["actions"]:
                 say(f"    {action['author']['shown']} {action['words']}")
             if (more := one["count"] - len(one["actions"])) > 0:
                 say(f"    and {more} more: asl show @{one['height']}")
+
+
+def _say_all_superseded(settings: Settings, answer: dict[str, Any]) -> None:
+    if settings.json:
+        say_json(answer)
+        return
+    if not answer["superseded"]:
+        say("Nothing was left behind.")
+    for one in answer["superseded"]:
+        given_up = "  GIVEN UP" if one["given_up"] else ""
+        cosigned = f", cosigned by {_names(one['cosigned_by'])}" if one["cosigned_by"] else ""
+        say(
+            f"@{one['height']}  {when(one['created_ms'])}  witness {one['witness']['shown']}, "
+            f"epoch {one['epoch']}  {one['id'][:12]}{cosigned}{given_up}"
+        )
+        for proposal in one["proposals"]:
+            where = "waits again" if proposal["height"] is None else f"now in @{proposal['height']}"
+            say(f"    {proposal['author']['shown']} {proposal['words']}: {where}")
+        if (more := one["count"] - len(one["proposals"])) > 0:
+            say(f"    and {more} more")
 
 
 def _log(source: Source, path: str, count: int | None, before: int | None) -> Iterator[dict[str, Any]]:
@@ -108,6 +135,7 @@ def _say_snapshot(answer: dict[str, Any]) -> None:
     if certificate := answer["certificate"]:
         say(f"Authority: {certificate['author']['shown']} {certificate['words']}")
         say(f"           endorsed by {_names(certificate['endorsed_by'])}")
+        say(f"           proposal {certificate['id']}")
     if answer["settlement"]:
         say(f"Settles the policy change: cosigned by {_names(answer['settlement'])}")
     if answer["cosigned_by"]:
@@ -202,7 +230,7 @@ def require_same_history(first: dict[str, Any], later: dict[str, Any]) -> None:
 @click.option("--rejected", "state", flag_value="rejected", help="Only what was refused.")
 @pass_settings
 def proposals_command(settings: Settings, state: str | None) -> None:
-    """What waits for the witness, and what it refused and why; your own first."""
+    """What waits for the witness or for endorsements, and what was refused and why; your own first."""
     with open_source(settings) as source:
         answer = source.ask("proposals", state=state or "")
     if settings.json:
@@ -214,8 +242,10 @@ def proposals_command(settings: Settings, state: str | None) -> None:
         say(f"{one['id'][:12]}  {one['state']}  {one['author']['shown']} {one['words']}")
         if one["state"] == "rejected":
             say(f"              refused by {one['by']['shown']}: {one['reason']} ({one['code']})")
-        elif one["endorsed_by"]:
-            say(f"              endorsed by {_names(one['endorsed_by'])}")
+        elif paper := one["paper"]:
+            say(f"              {paper['progress']}")
+            if paper["may_endorse"]:
+                say(f"              to endorse it: {paper['command']}")
     total = (0 if state == "rejected" else answer["pending"]) + (
         0 if state == "pending" else answer["rejected"]
     )

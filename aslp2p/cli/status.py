@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from aslp2p.cli.attention import attention
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, say, say_json, table
 from aslp2p.cli.settings import Settings, pass_settings
+from aslp2p.cli.silence import silence_words, span
 from aslp2p.cli.source import open_daemon, open_source
 from aslp2p.errors import NeedsAttention, UsageError, UserError
 
@@ -78,8 +80,7 @@ def _history_lines(common: dict[str, Any], live: dict[str, Any]) -> list[str]:
         lines.append(f"Fetching: {count_text(fetching, 'piece')} of content still to come")
     if common["audited"] < common["height"]:
         lines.append(f"audited to @{common['audited']}")
-    if common["joint"]:
-        lines.append("Policy: a change is in its joint phase; both policies count until it settles")
+    lines += _succession_lines(common)
     if common["standing"] != "admitted":
         lines.append(
             "This machine: not admitted yet"
@@ -97,21 +98,27 @@ def _history_lines(common: dict[str, Any], live: dict[str, Any]) -> list[str]:
     return lines
 
 
-def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a person has to decide: what it is, and what to type."""
-    live: dict[str, Any] = common.get("live") or {}
-    wanting = [
-        (one["text"], one.get("remedy", "")) for one in live.get("warnings", []) if one.get("attention")
-    ]
-    if live.get("read_only"):
-        wanting.append((f"read-only: {live['read_only']}", "make room, or look at the disk"))
-    if common.get("evidence"):
-        wanting.append(
-            ("a witness has signed two histories", "talk to the other authorities about its revocation")
+def _succession_lines(common: dict[str, Any]) -> list[str]:
+    """Who stepped down, how long the witness is silent, what is under way and waits for others."""
+    lines = []
+    if down := common.get("stepped_down"):
+        lost = count_text(down["superseded"], "snapshot")
+        lines.append(
+            f"Note: this machine stepped down: {down['witness']['shown']} is the witness since "
+            f"{common['name']}@{down['height']}"
+            + (f"; {lost} of its own superseded: asl log --superseded" if down["superseded"] else "")
         )
-    if common.get("standing") in ("expelled", "revoked"):
-        wanting.append((f"this machine's key was {common['standing']}", "ask a member why"))
-    return wanting
+    if silence := silence_words(common):
+        lines.append(f"Silence: {silence}")
+    if settling := common.get("settlement"):
+        lines.append(
+            f"Policy: the change of @{settling['height']} is settling, both policies count until it has; "
+            f"cosigned by {settling['progress']}"
+        )
+    for one in common.get("papers", ()):
+        if one["id"] not in common["offers"]:
+            lines.append(f"Open: {one['author']['shown']} {one['words']} ({one['paper']['progress']})")
+    return lines
 
 
 def _chosen(commons: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
@@ -153,15 +160,7 @@ def peers_command(settings: Settings) -> None:
                 link["key"][8:16],
                 "" if height is None else f"@{height}",
                 link.get("address", ""),
-                f"for {_span(link.get('seconds', 0))}",
+                f"for {span(link.get('seconds', 0) * 1000)}",
             )
         )
     table(rows)
-
-
-def _span(seconds: int) -> str:
-    """How long, to the largest unit."""
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

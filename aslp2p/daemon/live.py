@@ -4,6 +4,9 @@ links        key, name, address, initiator, seconds, backlog_bytes; height and m
 addresses    where this node can be dialled, "host:port"
 catch_up     {"target": height} while history is being fetched, else null
 audited      up to which height every signature was verified
+is_authority whether this key endorses and cosigns
+silence      silent_ms, and whether it is being counted (`watching`); null where nobody counts
+conflict     ids of two finals that exclude each other, else null
 read_only    why nothing can be written, else null
 stopped      why nothing is signed any more, else null
 damaged      ids that were damaged on disk
@@ -41,6 +44,9 @@ def live_json(
         "audited": core.get("audited_height"),
         "fetching": core.get("fetching"),
         "is_witness": core.get("is_witness"),
+        "is_authority": core.get("is_authority"),
+        "silence": _silence_json(core),
+        "conflict": [id_.hex() for id_ in conflict] if (conflict := core.get("conflict")) else None,
         "read_only": condition.reason if mode is Mode.READ_ONLY else None,
         "stopped": condition.reason if mode is Mode.STOPPED else None,
         "damaged": [id_.hex() for id_ in condition.damaged],
@@ -61,6 +67,12 @@ def _link_json(link: Link, peer: dict[str, Any], now: float) -> dict[str, Any]:
     }
 
 
+def _silence_json(core: dict[str, Any]) -> dict[str, Any] | None:
+    if not core.get("is_authority") or core.get("is_witness"):
+        return None
+    return {"silent_ms": core.get("silent_ms", 0), "watching": core.get("watching", False)}
+
+
 def _warnings(core: dict[str, Any], condition: Condition, twin_at: str | None) -> Iterable[dict[str, Any]]:
     if condition.mode is Mode.STOPPED:
         yield _warning(
@@ -73,7 +85,20 @@ def _warnings(core: dict[str, Any], condition: Condition, twin_at: str | None) -
             f"another machine at {twin_at} has a copy of this machine's key: neither may sign any more",
             "stop one of them, and give it a key of its own",
         )
-    if reason := core.get("not_emitting_because"):
+    if conflict := core.get("conflict"):
+        ids = " and ".join(id_.hex()[:12] for id_ in conflict)
+        yield _warning(
+            f"TWO FINAL HISTORIES EXCLUDE EACH OTHER ({ids}): more authorities signed both than the policy "
+            "survives, and this machine signs nothing any more (F1)",
+            "see `asl evidence`, and agree with the other authorities on what to revoke",
+        )
+    if core.get("is_witness") and not core.get("hears_quorum", True):
+        yield _warning(
+            "this witness hears no quorum of the authorities: it could be replaced without hearing of it",
+            "",
+            attention=False,
+        )
+    if (reason := core.get("not_emitting_because")) and core.get("stale_reason") is None:
         yield _warning(f"this witness emits nothing: {reason}", "", attention=False)
     for key, text in core.get("refused_by", {}).items():
         yield _warning(f"{short_key(key)} ended the link: {text}", "", attention=not core.get("admitted"))

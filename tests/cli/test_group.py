@@ -16,10 +16,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from aslp2p.cli.attention import attention
 from aslp2p.cli.group import COMMANDS, _run, main
 from aslp2p.cli.output import size_text, when
 from aslp2p.cli.progress import Progress
-from aslp2p.cli.status import attention, status_lines
+from aslp2p.cli.status import status_lines
 from aslp2p.errors import (
     DiskFault,
     InvariantBroken,
@@ -192,6 +193,15 @@ def test_up_on_a_port_in_use_is_one_line(asl: Asl, tmp_path: Path) -> None:
 # --- status ---------------------------------------------------------------------------------------
 
 
+HOUR_MS = 3_600_000
+PAPER = {
+    "id": "1",
+    "author": {"shown": "ann"},
+    "words": "does it",
+    "paper": {"progress": "1 of 2: ann; missing ben", "command": "asl endorse 1"},
+}
+
+
 def common(**changes: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {
         "name": "home",
@@ -200,11 +210,20 @@ def common(**changes: Any) -> dict[str, Any]:
         "note": "",
         "final": 0,
         "audited": 43,
-        "joint": False,
+        "settlement": None,
+        "papers": [],
+        "offers": [],
+        "dead_authorities": [],
+        "stepped_down": None,
+        "stale": None,
+        "only_authority": False,
+        "roles": [],
+        "accused": [],
+        "grace_period_ms": 30 * 24 * HOUR_MS,
+        "beacon_interval_ms": HOUR_MS,
         "standing": "admitted",
         "pending": 0,
         "rejected": 0,
-        "evidence": 0,
         "live": {"links": [], "warnings": []},
     }
     return plain | changes
@@ -216,7 +235,29 @@ def common(**changes: Any) -> dict[str, Any]:
         ({"note": "witness rotated at home@43"}, "Note: witness rotated at home@43"),
         ({"final": 41}, "final @41"),
         ({"audited": 40}, "audited to @40"),
-        ({"joint": True}, "Policy: a change is in its joint phase; both policies count until it settles"),
+        (
+            {"settlement": {"height": 40, "progress": "1 of 2: ann; missing ben"}},
+            "Policy: the change of @40 is settling, both policies count until it has; "
+            "cosigned by 1 of 2: ann; missing ben",
+        ),
+        (
+            {"live": {"silence": {"silent_ms": 3 * HOUR_MS, "watching": True}}},
+            "Silence: james was last heard 3 h ago; may be replaced in 29 d",
+        ),
+        (
+            {"live": {"silence": {"silent_ms": 3 * HOUR_MS, "watching": False}}},
+            "Silence: james was last heard 3 h ago; no other authority is linked, so it is not counted on",
+        ),
+        (
+            {"live": {"silence": {"silent_ms": 31 * 24 * HOUR_MS, "watching": True}}},
+            "Silence: james was last heard 31 d ago; may be replaced now",
+        ),
+        (
+            {"stepped_down": {"height": 43, "witness": {"shown": "james"}, "superseded": 2}},
+            "Note: this machine stepped down: james is the witness since home@43; "
+            "2 snapshots of its own superseded: asl log --superseded",
+        ),
+        ({"papers": [PAPER]}, "Open: ann does it (1 of 2: ann; missing ben)"),
         ({"standing": "unknown"}, "This machine: not admitted yet"),
         ({"standing": "expelled"}, "This machine: expelled"),
         ({"pending": 2}, "Pending: 2 proposals wait for the witness (james)"),
@@ -239,7 +280,12 @@ def test_status_says_what_there_is_to_say(changes: dict[str, Any], line: str) ->
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"evidence": 1}, "a witness has signed two histories"),
+        ({"accused": [{"shown": "ann"}]}, "ann HAS SIGNED TWO HISTORIES, and can be trusted with nothing"),
+        ({"papers": [PAPER], "offers": ["1"]}, "ann does it (1 of 2: ann; missing ben)"),
+        (
+            {"dead_authorities": [{"name": "ben"}], "roles": ["authority"]},
+            "the key of authority ben was revoked",
+        ),
         ({"standing": "revoked"}, "this machine's key was revoked"),
         ({"live": {"read_only": "the disk is full"}}, "read-only: the disk is full"),
         ({"live": {"warnings": [{"text": "a copy", "remedy": "stop one", "attention": True}]}}, "a copy"),
@@ -248,6 +294,20 @@ def test_status_says_what_there_is_to_say(changes: dict[str, Any], line: str) ->
 def test_what_wants_a_decision(changes: dict[str, Any], says: str) -> None:
     assert [text for text, _ in attention(common(**changes))] == [says]
     assert attention(common()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"only_authority": True}, "asl vouch"),
+        ({"roles": ["authority"]}, "asl policy replace-key"),
+        ({"roles": ["witness"]}, "asl recover"),
+        ({}, "a new home"),
+    ],
+)
+def test_a_key_in_doubt_says_why_and_what_to_do(changes: dict[str, Any], remedy: str) -> None:
+    ((text, typed),) = attention(common(stale="restored", **changes))
+    assert text.endswith("(S11): restored") and remedy in typed
 
 
 def test_figures() -> None:

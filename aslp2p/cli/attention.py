@@ -1,0 +1,53 @@
+"""What a person has to decide, and what to type: the last lines of `asl status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a person has to decide: what it is, and what to type."""
+    live: dict[str, Any] = common.get("live") or {}
+    wanting = [
+        (one["text"], one.get("remedy", "")) for one in live.get("warnings", []) if one.get("attention")
+    ]
+    wanting += [
+        (f"{one['author']['shown']} {one['words']} ({one['paper']['progress']})", one["paper"]["command"])
+        for one in common.get("papers", ())
+        if one["id"] in common["offers"]
+    ]
+    if common.get("stale"):
+        wanting.append(_stale(common))
+    is_authority = "authority" in common.get("roles", ())
+    for one in common.get("accused", ()):
+        wanting.append(
+            (
+                f"{one['shown']} HAS SIGNED TWO HISTORIES, and can be trusted with nothing",
+                "see `asl evidence`, then revoke its key"
+                if is_authority
+                else "tell the authorities: asl evidence",
+            )
+        )
+    if is_authority and (dead := common.get("dead_authorities")):
+        for one in dead:
+            name = one["name"]
+            wanting.append(
+                (f"the key of authority {name} was revoked", f"asl policy replace-key '{name}' --key KEY")
+            )
+    if live.get("read_only"):
+        wanting.append((f"read-only: {live['read_only']}", "make room, or look at the disk"))
+    if common.get("standing") in ("expelled", "revoked"):
+        wanting.append((f"this machine's key was {common['standing']}", "ask a member why"))
+    return wanting
+
+
+def _stale(common: dict[str, Any]) -> tuple[str, str]:
+    """S11: why this key signs no promises any more, and what its owner does about it."""
+    text = f"this machine's key endorses, cosigns and emits nothing any more (S11): {common['stale']}"
+    if common["only_authority"]:
+        return text, "if its journal is whole and this is the only copy: asl vouch"
+    if "authority" in common["roles"]:
+        return text, "bring a new key in: asl policy replace-key"
+    if "witness" in common["roles"]:
+        return text, "let the authorities replace it: asl recover, typed by one of them"
+    return text, "give this machine a key of its own: a new home, and asl join"
