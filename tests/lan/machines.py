@@ -8,6 +8,7 @@ traceback in it, fails the test that ends with `require_clean_logs`.
 from __future__ import annotations
 
 import json
+import random
 import re
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aslp2p.control.client import Client
+from aslp2p.limits import MIB
 from tests.lan.rig import Host, wait_until
 
 ASL = (sys.executable, "-c", "from aslp2p.cli import main; main()")
@@ -225,8 +227,7 @@ def copy_tracked_files(target: Path) -> int:
 
 def write_large(path: Path, size: int) -> None:
     """A file of `size` bytes, of which no two chunks are equal; the same each time."""
-    subprocess.run(
-        f"openssl enc -aes-128-ctr -K {0:032x} -iv {0:032x} -in /dev/zero 2>/dev/null | head -c {size} > '{path}'",
-        shell=True,  # noqa: S602 - a pipe, of our own words
-        check=True,
-    )
+    chance = random.Random(size)
+    with path.open("wb") as file:
+        for done in range(0, size, MIB):
+            file.write(chance.randbytes(min(MIB, size - done)))

@@ -133,6 +133,11 @@ class Writer:
         self._failed: BaseException | None = None
         self._thread.start()
 
+    def wait_for_more(self) -> None:
+        """Until more is acknowledged than now."""
+        before = len(self.acknowledged)
+        wait_until(lambda: len(self.acknowledged) > before, PATIENCE_S, f"{self.machine!r} writes")
+
     def stop(self) -> None:
         self.stopping.set()
         self._thread.join()
@@ -177,18 +182,11 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(
     try:
         for _ in range(ROUNDS):
             for machine, writer in zip(machines, writers, strict=True):
-                before = len(writer.acknowledged)
-                wait_until(
-                    lambda writer=writer, before=before: len(writer.acknowledged) > before,
-                    PATIENCE_S,
-                    f"{machine!r} writes",
-                )
+                writer.wait_for_more()
                 time.sleep(chance.random())  # not to wait for anything: any moment will do
                 machine.kill()
                 machine.up()
     finally:
-        for writer in writers:
-            writer.stopping.set()
         for writer in writers:
             writer.stop()
     wait_equal(machines)
