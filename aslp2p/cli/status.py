@@ -110,6 +110,8 @@ def _succession_lines(common: dict[str, Any]) -> list[str]:
         )
     if silence := silence_words(common):
         lines.append(f"Silence: {silence}")
+    if (live := common.get("live")) and live.get("is_authority"):
+        lines += _finality_lines(common, live.get("endorsed_epoch", -1))
     if settling := common.get("settlement"):
         lines.append(
             f"Policy: the change of @{settling['height']} is settling, both policies count until it has; "
@@ -119,6 +121,15 @@ def _succession_lines(common: dict[str, Any]) -> list[str]:
         if one["id"] not in common["offers"]:
             lines.append(f"Open: {one['author']['shown']} {one['words']} ({one['paper']['progress']})")
     return lines
+
+
+def _finality_lines(common: dict[str, Any], endorsed: int) -> list[str]:
+    """S4: having endorsed a succession, this machine cosigns nothing of an epoch below it."""
+    if endorsed > common["epoch"]:
+        return ["Finality: waits, as this machine has endorsed a succession that is still open"]
+    if endorsed > common["head_epoch"]:
+        return [f"Finality: waits for the first snapshot of {common['witness']['shown']}"]
+    return []
 
 
 def _chosen(commons: list[dict[str, Any]], wanted: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ catch_up     {"target": height} while history is being fetched, else null
 audited      up to which height every signature was verified
 is_authority whether this key endorses and cosigns
 silence      silent_ms, and whether it is being counted (`watching`); null where nobody counts
+endorsed_epoch  the highest epoch of a succession that this key has endorsed; -1: none
 conflict     ids of two finals that exclude each other, else null
 read_only    why nothing can be written, else null
 stopped      why nothing is signed any more, else null
@@ -46,6 +47,7 @@ def live_json(
         "is_witness": core.get("is_witness"),
         "is_authority": core.get("is_authority"),
         "silence": _silence_json(core),
+        "endorsed_epoch": core.get("endorsed_epoch", -1),
         "conflict": [id_.hex() for id_ in conflict] if (conflict := core.get("conflict")) else None,
         "read_only": condition.reason if mode is Mode.READ_ONLY else None,
         "stopped": condition.reason if mode is Mode.STOPPED else None,

@@ -41,6 +41,7 @@ def summary(view: View) -> dict[str, Any]:
         "created_ms": created_ms(view.head),
         "witness": view.party(standing.next_witness),
         "epoch": standing.next_epoch,
+        "head_epoch": standing.epoch,
         "note": change_note(standing.changed_by, genesis.name, standing.changed_height),
         "changed_height": standing.changed_height,
         "members": sum(member.status == ADMITTED for member in members.values()),
