@@ -14,7 +14,7 @@ from aslp2p.core.context import Context
 from aslp2p.core.inputs import LinkUp, MakeToken
 from aslp2p.errors import ArtifactError, UserError
 from aslp2p.ledger.reader import PutMeta
-from aslp2p.ledger.state import ADMITTED, REVOKED, is_admitted
+from aslp2p.ledger.state import ADMITTED, is_admitted
 from aslp2p.limits import NAME_BYTES_MAX
 
 
@@ -45,8 +45,9 @@ class Admission:
         member = context.ledger.head.members.get(up.key)
         if member is not None and member.status == ADMITTED:
             return None
-        if member is not None and member.status == REVOKED:
-            raise Refusal("revoked", "this key was revoked")
+        if member is not None:
+            # No invite brings it back, least of all the one with which it came: an authority has to say so.
+            raise Refusal(member.status, f"this key was {member.status}")
         if not up.token:
             raise Refusal("not-a-member", "this key is no member; ask a member for an invite")
         token = self._check(up.token)

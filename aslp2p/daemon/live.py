@@ -52,7 +52,7 @@ def live_json(
         "read_only": condition.reason if mode is Mode.READ_ONLY else None,
         "stopped": condition.reason if mode is Mode.STOPPED else None,
         "damaged": [id_.hex() for id_ in condition.damaged],
-        "warnings": list(_warnings(core, condition, twin_at)),
+        "warnings": list(_warnings(core, condition, twin_at, alone=not links)),
     }
 
 
@@ -75,7 +75,9 @@ def _silence_json(core: dict[str, Any]) -> dict[str, Any] | None:
     return {"silent_ms": core.get("silent_ms", 0), "watching": core.get("watching", False)}
 
 
-def _warnings(core: dict[str, Any], condition: Condition, twin_at: str | None) -> Iterable[dict[str, Any]]:
+def _warnings(
+    core: dict[str, Any], condition: Condition, twin_at: str | None, *, alone: bool
+) -> Iterable[dict[str, Any]]:
     if condition.mode is Mode.STOPPED:
         yield _warning(
             f"this Common is stopped: {condition.reason}", "see the daemon's log, then start `asl up` again"
@@ -103,7 +105,8 @@ def _warnings(core: dict[str, Any], condition: Condition, twin_at: str | None) -
     if (reason := core.get("not_emitting_because")) and core.get("stale_reason") is None:
         yield _warning(f"this witness emits nothing: {reason}", "", attention=False)
     for key, text in core.get("refused_by", {}).items():
-        yield _warning(f"{short_key(key)} ended the link: {text}", "", attention=not core.get("admitted"))
+        unwanted = alone or not core.get("admitted")
+        yield _warning(f"{short_key(key)} ended the link: {text}", "", attention=unwanted)
 
 
 def _warning(text: str, remedy: str, *, attention: bool = True) -> dict[str, Any]:

@@ -85,15 +85,10 @@ class CommonNode:
 
     @property
     def network(self) -> Network:
-        return Network(self.belonging.common_id, self.belonging.network_secret)
-
-    @property
-    def token(self) -> bytes:
-        return self.belonging.token
-
-    @property
-    def own_name(self) -> str:
-        return self.belonging.own_name
+        belonging = self.belonging
+        return Network(
+            belonging.common_id, belonging.network_secret, token=belonging.token, name=belonging.own_name
+        )
 
     @property
     def accepts_links(self) -> bool:

@@ -44,12 +44,6 @@ class Host(Protocol):
     def network(self) -> Network: ...
 
     @property
-    def token(self) -> bytes: ...
-
-    @property
-    def own_name(self) -> str: ...
-
-    @property
     def accepts_links(self) -> bool: ...
 
     async def serve_link(self, link: Link, first: Sequence[Event], /) -> None:
@@ -144,7 +138,7 @@ class Transport:
         """
         connection, address = await _connect(name, port)
         try:
-            session = self._session([host.network], initiator=True, token=host.token, name=host.own_name)
+            session = self._session([host.network], initiator=True)
             own = connection.getsockname()[:2]
             try:
                 established, events = await shake_hands(connection, session)
@@ -159,17 +153,13 @@ class Transport:
 
     # --- both -----------------------------------------------------------------------------------------
 
-    def _session(
-        self, networks: Sequence[Network], *, initiator: bool, token: bytes = b"", name: str = ""
-    ) -> Session:
+    def _session(self, networks: Sequence[Network], *, initiator: bool) -> Session:
         return Session(
             initiator=initiator,
             networks=networks,
             identity=self._identity,
             static_private=self._static,
             ephemeral_private=os.urandom(KEY_BYTES),
-            token=token,
-            name=name,
         )
 
     def _link(

@@ -27,7 +27,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from nacl.bindings import crypto_scalarmult_base
@@ -52,10 +52,15 @@ PATTERN = "XXpsk0"
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A Common that may be spoken about on a link: its id, and the secret that its members share."""
+    """A Common that may be spoken about on a link: its id, and the secret that its members share.
+
+    `token` (at most 512 bytes) and `name` (at most 64 in UTF-8) are what we say to whoever knows the secret.
+    """
 
     id: bytes
     psk: bytes
+    token: bytes = field(default=b"", compare=False, repr=False)
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +107,8 @@ class Session:
 
     `static_private` is the X25519 key of this process, `ephemeral_private` one made for this session alone.
     An initiator names the one network it wants, a responder all that it follows (at most
-    `LINK_NETWORKS_MAX`). `token` (at most 512 bytes) and `name` (at most 64 in UTF-8) are shown to whoever
-    knows the network's secret. Raises `InvariantBroken` for arguments out of these bounds.
+    `LINK_NETWORKS_MAX`). Either end may hold an invite: whoever joins is also dialled, by members who heard
+    its announcement. Raises `InvariantBroken` for arguments out of these bounds.
     """
 
     def __init__(
@@ -114,8 +119,6 @@ class Session:
         identity: Signer,
         static_private: bytes,
         ephemeral_private: bytes,
-        token: bytes = b"",
-        name: str = "",
     ) -> None:
         if not 0 < len(networks) <= (1 if initiator else LINK_NETWORKS_MAX):
             raise InvariantBroken(f"a link over {len(networks)} networks")
@@ -123,14 +126,13 @@ class Session:
             raise InvariantBroken("a network's id and its secret have 32 bytes each")
         if len(static_private) != KEY_BYTES or len(ephemeral_private) != KEY_BYTES:
             raise InvariantBroken("an X25519 private key has 32 bytes")
-        check_claims(token, name)
+        for one in networks:
+            check_claims(one.token, one.name)
         self._initiator = initiator
         self._networks = tuple(networks)
         self._identity = identity
         self._static = static_private
         self._ephemeral = ephemeral_private
-        self._token = token
-        self._name = name
         self._cutter = FrameCutter()
         self._reader = RecordReader()
         self._output: list[bytes] = []
@@ -225,8 +227,8 @@ class Session:
             self._handshake.handshake_hash,
             self._network.id,
             by_initiator=self._initiator,
-            token=self._token,
-            name=self._name,
+            token=self._network.token,
+            name=self._network.name,
         )
         self._output.append(frame(self._outgoing.seal(proof)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 
@@ -99,14 +100,17 @@ class RawPeer:
         """Connect and shake hands as the holder of `identity` in `process`."""
         session = Session(
             initiator=True,
-            networks=[HOME],
+            networks=[replace(HOME, name=process)],
             identity=identity,
             static_private=secret(f"static {process}"),
             ephemeral_private=secret(f"ephemeral {process} {number}"),
-            token=b"",
-            name=process,
         )
-        one = cls(await trio.open_tcp_stream("127.0.0.1", port), session)
+        return await cls.over(await trio.open_tcp_stream("127.0.0.1", port), session)
+
+    @classmethod
+    async def over(cls, stream: trio.SocketStream, session: Session) -> RawPeer:
+        """Shake hands on a connection."""
+        one = cls(stream, session)
         with trio.fail_after(PATIENCE_S):
             while True:
                 await one.flush()

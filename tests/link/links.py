@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 
 import msgpack
@@ -48,12 +49,10 @@ def initiator(
 ) -> Session:
     return Session(
         initiator=True,
-        networks=[network],
+        networks=[replace(network, token=token, name=name)],
         identity=identity,
         static_private=secret(f"static {process}"),
         ephemeral_private=secret("ephemeral i"),
-        token=token,
-        name=name,
     )
 
 
@@ -67,12 +66,10 @@ def responder(
 ) -> Session:
     return Session(
         initiator=False,
-        networks=networks or [HOME],
+        networks=[replace(network, token=token, name=name) for network in networks or [HOME]],
         identity=identity,
         static_private=secret(f"static {process}"),
         ephemeral_private=secret(f"ephemeral r{attempt}"),
-        token=token,
-        name=name,
     )
 
 

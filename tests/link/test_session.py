@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from contextlib import suppress
+from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -299,13 +300,19 @@ def arguments(**changed: object) -> dict[str, object]:
         {"networks": [Network(b"short", HOME.psk)]},
         {"static_private": bytes(31)},
         {"ephemeral_private": bytes(33)},
-        {"token": bytes(513)},
-        {"name": "\u00e9" * 33},
+        {"networks": [replace(HOME, token=bytes(513))]},
+        {"networks": [replace(HOME, name="\u00e9" * 33)]},
+        {"initiator": False, "networks": [HOME, replace(TEAM, token=bytes(513))]},
     ],
 )
 def test_arguments_out_of_bounds_are_refused(changed: dict[str, object]) -> None:
     with pytest.raises(InvariantBroken):
         Session(**arguments(**changed))  # type: ignore[arg-type]
+
+
+def test_whoever_is_dialled_may_show_an_invite_too() -> None:
+    one, other = initiator(), responder(JAMES, TEAM, HOME, token=b"invite", name="james")
+    assert exchange(one, other)[0] == [Established(HOME, JAMES.key, b"invite", "james")]
 
 
 def test_the_longest_token_and_name_pass() -> None:
