@@ -44,7 +44,7 @@ from aslp2p.views.commons import common_status
 logger = logging.getLogger(__name__)
 
 STORE_NAME = "store.db"
-ADDRESSES_POLL_S = 15.0
+ADDRESSES_POLL_S = 5.0
 TWIN = "the same key was heard on another machine"
 TOPICS: tuple[str, ...] = (*get_args(Topic), "condition")
 """Of events: all that the core publishes, and `condition`, when a node turns read-only or back."""
@@ -272,6 +272,7 @@ class Daemon:
         self._addresses = addresses
         for one in self._commons.values():
             one.node.tell_addresses(addresses)
+            one.node.links.close_moved()
 
 
 def _open_store(path: Path) -> tuple[SqliteStore, Belonging]:

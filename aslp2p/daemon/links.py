@@ -18,6 +18,7 @@ from aslp2p.core.inputs import LinkDown, LinkUp, Received
 from aslp2p.daemon.blame import Blame
 from aslp2p.daemon.jobs import Inputs
 from aslp2p.daemon.link import Link
+from aslp2p.daemon.listening import has_address
 from aslp2p.daemon.quiet import Quiet
 from aslp2p.daemon.room import Room
 from aslp2p.limits import MIB
@@ -62,6 +63,13 @@ class Links:
         for number, link in self._links.items():
             if self._eras[number] < era:
                 link.close(reason)
+
+    def close_moved(self) -> None:
+        """Close those that speak from an address that this machine has no more: nothing comes back to it, and
+        it would take `SILENCE_S` to find out."""
+        for link in self.open:
+            if not has_address(link.connection):
+                link.abort("this machine has another address now")
 
     async def close_all(self, reason: str) -> None:
         """Close every link and wait until they are gone, `CLOSE_S` at most."""

@@ -103,6 +103,17 @@ def _refused(address: str, port: int, error: OSError) -> UserError:
     )
 
 
+def has_address(connection: socket.socket) -> bool:
+    """Whether the address at this end of a connection is still this machine's."""
+    host, _, *scope = connection.getsockname()
+    with socket.socket(connection.family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0, *scope))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
 def tune(connection: socket.socket) -> None:
     """Set what every link wants: small messages at once, and to hear soon that the other end is gone."""
     connection.setblocking(False)

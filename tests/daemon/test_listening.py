@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from aslp2p.daemon.listening import listen, tune
+from aslp2p.daemon.listening import has_address, listen, tune
 from aslp2p.errors import UserError
 
 HAS_IPV6 = socket.has_ipv6
@@ -25,6 +25,14 @@ def opened(stack: ExitStack, *addresses: str, port: int = 0, remembered: int | N
     for one in sockets:
         stack.enter_context(one)
     return [one.getsockname()[1] for one in sockets]
+
+
+def test_a_connection_from_an_address_of_ours_is_one(stack: ExitStack) -> None:
+    for host in ("127.0.0.1", "127.0.0.3", *(["::1"] if HAS_IPV6 else [])):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        server = stack.enter_context(socket.create_server((host, 0), family=family))
+        client = stack.enter_context(socket.create_connection(server.getsockname()[:2]))
+        assert has_address(client)
 
 
 def test_every_address_has_the_same_port(stack: ExitStack) -> None:
