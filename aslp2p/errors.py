@@ -133,17 +133,19 @@ class Damaged(DiskFault):
 
 
 class SelfLink(LinkError):
-    """The other end of a link proved our own domain key: nobody to blame, and nothing to say to it.
+    """The other end of a link proved our own domain key: nobody to blame.
 
     `same_process` is true when it is this very process (one dialled its own address), false when another
-    node holds a copy of the key: then neither may sign any more (S11).
+    node holds a copy of the key: then neither may sign any more (S11). `answer` is to be sent before the
+    connection is closed: a responder's own proof, so that the other end learns it too.
     """
 
     code = "link.self"
 
-    def __init__(self, *, same_process: bool) -> None:
+    def __init__(self, *, same_process: bool, answer: bytes = b"") -> None:
         super().__init__("a link to ourselves" if same_process else "another node links with our own key")
         self.same_process = same_process
+        self.answer = answer
 
 
 class JournalDamaged(DiskFault):

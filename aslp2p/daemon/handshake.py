@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from aslp2p.errors import LinkError
+from aslp2p.errors import LinkError, SelfLink
 from aslp2p.limits import KIB
 from aslp2p.link.session import Established, Event, Session
 
@@ -41,4 +41,9 @@ async def shake_hands(
             data = await stream.recv(READ_BYTES)
             if not data:
                 raise LinkError("it closed the connection during the handshake")
-            events = session.receive(data)
+            try:
+                events = session.receive(data)
+            except SelfLink as error:
+                if error.answer:
+                    await stream.send(error.answer)
+                raise

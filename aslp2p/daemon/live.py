@@ -84,7 +84,7 @@ def _warnings(
         )
     if condition.damaged:
         yield _warning(f"{len(condition.damaged)} artifacts were damaged on disk", "run `asl fsck`")
-    if twin_at is not None:
+    if twin_at is not None and core.get("stale_reason") is not None:
         yield _warning(
             f"another machine at {twin_at} has a copy of this machine's key: neither may sign any more",
             "stop one of them, and give it a key of its own",

@@ -10,7 +10,6 @@ import errno
 import logging
 import os
 import socket
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Protocol
@@ -33,7 +32,6 @@ CONNECT_S = 5.0
 RESOLVE_S = 5.0
 ACCEPT_PAUSE_S = 0.1
 """When the system has no descriptor left."""
-SELF_DIALS_KEPT = 256
 _GONE = {errno.ECONNABORTED, errno.EINTR}
 
 
@@ -58,7 +56,6 @@ class Transport:
         self._hosts = hosts
         self._static = os.urandom(KEY_BYTES)
         self._numbers = count(1)
-        self._self_dials: deque[tuple[str, int]] = deque(maxlen=SELF_DIALS_KEPT)
         self._quiet = Quiet(logger)
         self.half_open = HalfOpens()
         self.twin_at: str | None = None
@@ -139,12 +136,10 @@ class Transport:
         connection, address = await _connect(name, port)
         try:
             session = self._session([host.network], initiator=True)
-            own = connection.getsockname()[:2]
             try:
                 established, events = await shake_hands(connection, session)
-            except LinkError:
-                if own in self._self_dials:
-                    raise SelfLink(same_process=True) from None
+            except SelfLink as error:
+                self._heard_ourselves(error, address)
                 raise
             return self._link(connection, session, established, address, initiator=True), events
         except BaseException:
@@ -184,8 +179,6 @@ class Transport:
 
     def _heard_ourselves(self, error: SelfLink, address: tuple[str, int]) -> None:
         if error.same_process:
-            # Whoever dialled only sees the connection close; this tells it why.
-            self._self_dials.append((address[0], address[1]))
             return
         self.twin_at = address_text(*address[:2])
         self._quiet.error(

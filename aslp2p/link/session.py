@@ -239,9 +239,11 @@ class Session:
             self._network.id,
             by_initiator=not self._initiator,
         )
-        if proof.key == self._identity.key:
-            ours = crypto_scalarmult_base(self._static)
-            raise SelfLink(same_process=self._handshake.remote_static == ours)
         if not self._initiator:
             self._prove()
+        if proof.key == self._identity.key:
+            ours = crypto_scalarmult_base(self._static)
+            raise SelfLink(
+                same_process=self._handshake.remote_static == ours, answer=b"".join(self._output)
+            )
         return Established(self._network, proof.key, proof.token, proof.name)

@@ -161,6 +161,9 @@ def test_our_own_key_at_the_other_end(same_process: bool) -> None:
     assert caught.value.code == "link.self"
     assert ("ourselves" in str(caught.value)) is same_process
     assert other.take_output() == b""
+    with pytest.raises(SelfLink) as answered:
+        one.receive(caught.value.answer)
+    assert answered.value.same_process is same_process, "both ends know"
 
 
 def test_our_own_key_answering() -> None:
