@@ -137,6 +137,7 @@ class Witness:
             self._audit.done,
             self._catchup.running,
             self._listens_until() is None,
+            self._keyring.stale_reason() is None,
         )
 
     def emit(self) -> None:

@@ -29,8 +29,8 @@ from aslp2p.artifacts.types import (
 from aslp2p.errors import Rejected
 from aslp2p.ledger.policy import authority_keys, require_policy, satisfies_all
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import EXPELLED, REVOKED, Members, is_admitted, revoked_keys
-from aslp2p.limits import EPOCH_STEP_MAX
+from aslp2p.ledger.state import ADMITTED, EXPELLED, REVOKED, Members, is_admitted, revoked_keys
+from aslp2p.limits import EPOCH_STEP_MAX, MEMBERS_MAX
 
 S = TypeVar("S", bound=Statement)
 
@@ -73,12 +73,17 @@ def require_applicable(action: Succession | PolicyChange, parent: Parent, *, sub
         if action.replaces != standing.installed[-1].id:
             raise Rejected("P3", "it replaces a policy that is not the one in force", subject=subject)
         require_policy(action.policy)
+        taken = {member.name for member in members.values() if member.status == ADMITTED}
         for witness in action.policy.witnesses:
             member = members.get(witness.key)
             if member is not None and member.status in (EXPELLED, REVOKED):
                 raise Rejected(
                     "P3", f"{witness.name} is {member.status} and cannot be an authority", subject=subject
                 )
+            if member is None and witness.name in taken:
+                raise Rejected("V7", f"another member is called {witness.name!r}", subject=subject)
+        if len(members.keys() | authority_keys(action.policy)) > MEMBERS_MAX:
+            raise Rejected("A4", f"a Common has at most {MEMBERS_MAX} members", subject=subject)
         return
     if not standing.next_epoch < action.epoch <= standing.next_epoch + EPOCH_STEP_MAX:
         raise Rejected(

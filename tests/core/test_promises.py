@@ -1,0 +1,62 @@
+"""Where a promise once went wrong: each test is a way in which a node was stuck."""
+
+from __future__ import annotations
+
+import pytest
+
+from aslp2p.artifacts.types import Admit, Named, Policy
+from aslp2p.core.inputs import ChangePolicy, Endorse, MarkStale, Propose, Vouch
+from aslp2p.errors import UserError
+from simulations.world import World
+
+
+def world(*names: str, threshold: int = 1) -> World:
+    """Running machines that are linked, all of them authorities; the first founded the Common."""
+    made = World(7)
+    for name in names:
+        made.add_node(name)
+    policy = Policy(
+        tuple(Named(name, made.nodes[name].key) for name in names), threshold, True, 3_600_000, "invited", 1
+    )
+    made.found(names[0], names, policy)
+    for name in names:
+        made.start(name)
+    made.mesh()
+    made.run(5_000)
+    return made
+
+
+def height(made: World, name: str) -> int:
+    return made.heads()[name][0]
+
+
+def test_a_vouched_key_emits_what_waited_meanwhile() -> None:
+    """S11: the owner's word is a reason to look again at what is pending."""
+    made = world("you")
+    made.inform("you", MarkStale("restored"))
+    made.command("you", Propose(Admit(bytes([9] * 32), "zoe")))
+    made.run(5_000)
+    assert height(made, "you") == 0
+    made.command("you", Vouch())
+    made.run(5_000)
+    assert height(made, "you") == 1
+
+
+def test_a_policy_that_gives_a_new_key_a_name_that_is_taken_is_refused_before_it_is_signed() -> None:
+    """V7: the witness would otherwise sign a snapshot that nobody accepts, and could sign no other (S1)."""
+    made = world("you", "alice", "james", threshold=2)
+    zoe = made.add_node("zoe").key
+    named = tuple(Named(name, made.nodes[name].key) for name in ("you", "alice"))
+    policy = Policy((*named, Named("james", zoe)), 2, True, 3_600_000, "invited", 1)
+    with pytest.raises(UserError, match="V7: another member is called 'james'"):
+        made.command("you", ChangePolicy(policy))
+
+    policy = Policy((*named, Named("zoe", zoe)), 2, True, 3_600_000, "invited", 1)
+    proposal = made.command("you", ChangePolicy(policy))
+    made.command("you", Propose(Admit(bytes([9] * 32), "zoe")))  # the name is taken meanwhile
+    made.run(5_000)
+    with pytest.raises(UserError, match="V7: another member is called 'zoe'"):
+        made.command("alice", Endorse(proposal))
+    made.command("you", Propose(Admit(bytes([8] * 32), "ben")))
+    made.run(5_000)
+    assert {height(made, name) for name in ("you", "alice", "james")} == {2}, "it goes on"
