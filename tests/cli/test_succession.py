@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.authorities import found_together, on_loopback, one_head, opened, put, status
+from tests.authorities import (
+    configure,
+    found_together,
+    on_loopback,
+    one_head,
+    opened,
+    policy_text,
+    put,
+    status,
+)
 from tests.lan.machines import PATIENCE_S, Machine
 from tests.lan.rig import wait_until
 
@@ -54,3 +64,162 @@ def test_a_rotation_is_proposed_endorsed_accepted_and_emitted(party: Party) -> N
     you.stop()
     put(alice, "after")
     assert one_head([alice, james], lambda head: head["height"] > at)
+
+
+def test_a_killed_witness_is_replaced_by_the_daemons_and_steps_down_when_it_returns(party: Party) -> None:
+    you, alice, james = machines = party("you", "alice", "james")
+    found_together(machines, grace="2s", mode="auto")
+    put(james, "before")
+    one_head(machines, lambda head: head["final"] == head["height"] == 1)
+    you.kill()
+    head = one_head([alice, james], lambda head: head["witness"]["name"] != "you")
+    new = head["witness"]["name"]
+    assert (
+        head["note"]
+        == f"witness rotated at home@{head['changed_height']}, after the silence of the one before"
+    )
+    put(james, "meanwhile")
+    you.up()
+    one_head(machines, lambda head: head["height"] == 3 and head["final"] == 3)
+    assert f"Note: this machine stepped down: {new} is the witness since home@{head['height']}" in status(you)
+    put(you, "after")
+    assert one_head(machines, lambda head: head["height"] == 4)["witness"]["name"] == new
+    assert "** a new witness after silence **" in you.asl("log")
+    assert you.asl("log", "--superseded") == "Nothing was left behind.\n"
+
+
+def test_in_ask_mode_people_endorse_what_the_daemons_propose(party: Party) -> None:
+    you, alice, james = machines = party("you", "alice", "james")
+    found_together(machines, grace="2s")
+    put(you, "note")
+    one_head(machines, lambda head: head["final"] == head["height"])
+    you.kill()
+    id_ = opened(alice, "witness-recovery")
+    for machine in (alice, james):
+        lines = status(machine)
+        assert lines[0] == "Common: home@1 (witness: you)"
+        assert any(line.startswith("Silence: you was last heard") for line in lines), lines
+        assert lines[-1].endswith(f"asl endorse {id_}"), lines
+    alice.asl("endorse", id_)
+    assert "1 of 2: alice; missing" in james.asl("proposals")
+    james.asl("endorse", id_)
+    head = one_head([alice, james], lambda head: head["witness"]["name"] == "alice")
+    assert status(james)[:2] == [f"Common: home@{head['height']} (witness: alice)", f"Note: {head['note']}"]
+
+
+def test_a_person_asks_for_recovery_before_the_daemons_would(party: Party) -> None:
+    you, alice, james = machines = party("you", "alice", "james")
+    found_together(machines)
+    put(you, "note")
+    one_head(machines, lambda head: head["final"] == head["height"])
+    you.kill()
+    nobody = james.type("recover")
+    assert nobody.returncode == 2 and "say --yes if you mean it" in nobody.stderr
+    assert "you" in nobody.stderr and james.call("proposals")["proposals"] == []
+    asked = james.asl("recover", "--yes", "--reason", "the laptop fell into the lake")
+    assert "1 of 2: james; missing you or alice" in asked
+    alice.asl("endorse", opened(alice, "witness-recovery"))
+    one_head([alice, james], lambda head: head["witness"]["name"] == "james")
+    assert "the laptop fell into the lake" in alice.asl("show", "@2")
+
+
+def test_a_stolen_key_is_revoked_and_its_place_given_to_a_new_one(party: Party) -> None:
+    you, alice, james, spare = machines = party("you", "alice", "james", "spare")
+    found_together(machines, authorities=3)
+    put(you, "note")
+    one_head(machines, lambda head: head["final"] == head["height"])
+    assert "a revocation needs a ground" in alice.type("revoke", "james", "--yes").stderr
+    asked = alice.asl("revoke", "james", "--reason", "stolen", "--yes")
+    assert "revokes the key of james and makes you the witness" in asked
+    you.asl("endorse", opened(you, "witness-revocation"))
+    living = [you, alice, spare]
+    one_head(living, lambda head: head["dead_authorities"])
+    assert [one["status"] for one in you.call("members")["members"] if one["name"] == "james"] == ["revoked"]
+    wait_until(lambda: all(james.key not in one.links() for one in living), PATIENCE_S, "its links end")
+    assert any("asl policy replace-key 'james' --key KEY" in line for line in status(alice))
+    asked = alice.asl("policy", "replace-key", "james", "--key", spare.key)
+    assert "called spare" in asked or "called james" in asked
+    you.asl("endorse", opened(you, "policy-change"))
+    head = one_head(living, lambda head: not head["joint"] and not head["dead_authorities"])
+    assert spare.call("summary")["roles"] == ["authority"] and head["witness"]["name"] == "you"
+
+
+def test_a_policy_change_says_what_it_does_runs_joint_and_settles(party: Party, tmp_path: Path) -> None:
+    you, alice, _, zoe = machines = party("you", "alice", "james", "zoe")
+    found_together(machines, authorities=3)
+    put(you, "note")
+    named = [(machine.name, machine.key) for machine in machines]
+    tight = tmp_path / "tight.yaml"
+    tight.write_text(policy_text(named, 4, "7d"))
+    refused = you.type("policy", "propose", str(tight))
+    assert refused.returncode == 1 and "--risk one-loss-locks-out" in refused.stderr
+    assert you.call("proposals")["proposals"] == []
+    good = tmp_path / "good.yaml"
+    good.write_text(policy_text(named, 3, "7d"))
+    said = you.asl("policy", "propose", str(good))
+    for words in (
+        "adds zoe",
+        "2 of 3 becomes 3 of 4",
+        "the witness may be silent for 7d instead of 30d",
+        "survives: 1 silent, 1 lying",
+        "if you is the witness and disappears: the others can replace it",
+    ):
+        assert f"  {words}\n" in said, said
+    assert "missing alice or james; 1 of 3: you; missing 2 of alice, james, zoe" in said
+    for machine in (alice, zoe):
+        machine.asl("endorse", opened(machine, "policy-change"))
+    one_head(machines, lambda head: not head["joint"] and "3 of 4" in head["policy"][0])
+    assert "** the policy changes **" in you.asl("log") and "** the policy change is settled **" in you.asl(
+        "log"
+    )
+    again = you.type("policy", "propose", str(good))
+    assert again.returncode == 1 and "that is the policy in force already" in again.stderr
+
+
+def test_a_copied_home_signs_nothing_more_and_a_new_key_takes_its_place(party: Party, tmp_path: Path) -> None:
+    you, alice, james = machines = party("you", "alice", "james")
+    found_together(machines)
+    put(you, "note")
+    one_head(machines, lambda head: head["final"] == head["height"])
+    copy = Machine(james.host, tmp_path, "copy")
+    shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock"))
+    copy.up("--port", "0")
+    for machine in (james, copy):
+        wait_until(lambda machine=machine: machine.call("summary")["stale"], PATIENCE_S, "found out")  # type: ignore[misc]
+        assert any("(S11)" in line and "asl policy replace-key" in line for line in status(machine))
+    copy.kill()
+    fresh = Machine(james.host, tmp_path, "fresh")
+    said = james.asl("policy", "replace-key", "--new-home", str(fresh.home))
+    assert f"asl --home {fresh.home} up" in said
+    for machine in (you, alice):
+        machine.asl("endorse", opened(machine, "policy-change"))
+    one_head(machines, lambda head: not head["joint"] and head["changed_height"] == 0 and head["height"] > 2)
+    james.stop()
+    configure(fresh, "[mdns]\nenabled = false")
+    fresh.up("--listen", "127.0.0.1", "--peer", f"127.0.0.1:{you.port}", "--peer", f"127.0.0.1:{alice.port}")
+    one_head([you, alice, fresh], lambda head: head["height"] > 2)
+    assert fresh.call("summary")["roles"] == ["authority"]
+    put(fresh, "again")
+    wait_until(lambda: fresh.call("summary")["final"] == fresh.call("summary")["height"], PATIENCE_S, "final")
+    cosigners = [one["key"] for one in fresh.call("show")["cosigned_by"]]
+    wait_until(
+        lambda: fresh.key in cosigners or len(fresh.call("show")["cosigned_by"]) == 3, PATIENCE_S, "cosigned"
+    )
+
+
+def test_alone_the_owner_vouches(party: Party) -> None:
+    (you,) = party("you")
+    you.asl("init", "home")
+    you.up()
+    assert "nothing is in doubt" in you.type("vouch").stderr
+    put(you, "note")
+    copy = Machine(you.host, you.home.parent, "copy")
+    shutil.copytree(you.home, copy.home, ignore=shutil.ignore_patterns("control.sock"))
+    copy.up("--port", "0")
+    wait_until(lambda: you.call("summary")["stale"], PATIENCE_S, "found out")
+    copy.kill()
+    assert any("asl vouch" in line for line in status(you))
+    put(you, "waits", wait=False)
+    assert you.call("summary")["height"] == 1
+    assert "signs again" in you.asl("vouch", "--yes")
+    wait_until(lambda: you.call("summary")["height"] == 2, PATIENCE_S, "emitted")
