@@ -323,7 +323,10 @@ class Succession:
             due.append(self._beaconed_ms + beacon_interval_ms(self._grace()))
         if self._would_cosign():
             due.append(max(now, self._cosigned_ms + COSIGN_SPACING_MS, self._paused_until_ms))
-        if self._counts_silence() and self.silence.watching:
+        counts = self._counts_silence()
+        if counts and self.silence.watching != self._watching():
+            due.append(now)  # heads were heard, or a catch-up ended: a gap ends, or begins (S2)
+        if counts and self.silence.watching:
             silent = self.silent_ms()
             marks = [self._grace(), self._proposes_at() or 0]
             due += [now + mark - silent for mark in marks if mark > silent]

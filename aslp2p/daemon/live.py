@@ -31,10 +31,11 @@ def live_json(
     addresses: Sequence[str],
     now: float,
     *,
+    mono_ms: int,
     twin_at: str | None,
 ) -> dict[str, Any]:
-    """The JSON value; `core` is what `NodeCore.live` gave, `now` trio's time, `twin_at` where a copy of our
-    key was heard (S11)."""
+    """The JSON value; `core` is what `NodeCore.live` gave, `now` trio's time, `mono_ms` the node's clock,
+    `twin_at` where a copy of our key was heard (S11)."""
     target = core.get("catching_up_to")
     mode = condition.mode
     known = {peer["key"]: peer for peer in core.get("peers", ())}
@@ -46,7 +47,7 @@ def live_json(
         "fetching": core.get("fetching"),
         "is_witness": core.get("is_witness"),
         "is_authority": core.get("is_authority"),
-        "silence": _silence_json(core),
+        "silence": _silence_json(core, mono_ms),
         "endorsed_epoch": core.get("endorsed_epoch", -1),
         "conflict": [id_.hex() for id_ in conflict] if (conflict := core.get("conflict")) else None,
         "read_only": condition.reason if mode is Mode.READ_ONLY else None,
@@ -69,10 +70,14 @@ def _link_json(link: Link, peer: dict[str, Any], now: float) -> dict[str, Any]:
     }
 
 
-def _silence_json(core: dict[str, Any]) -> dict[str, Any] | None:
+def _silence_json(core: dict[str, Any], mono_ms: int) -> dict[str, Any] | None:
+    """The silence by now: while it is counted and nothing happens, the core has nothing new to tell."""
     if not core.get("is_authority") or core.get("is_witness"):
         return None
-    return {"silent_ms": core.get("silent_ms", 0), "watching": core.get("watching", False)}
+    silent, watching = core.get("silent_ms", 0), core.get("watching", False)
+    if watching:
+        silent += max(0, mono_ms - core.get("mono_ms", mono_ms))
+    return {"silent_ms": silent, "watching": watching}
 
 
 def _warnings(

@@ -25,6 +25,7 @@ from aslp2p.artifacts.keys import key_text
 from aslp2p.artifacts.types import Action, Admit, Expel, Put, Remove
 from aslp2p.core.inputs import AddContent, Command, MakeToken, Propose, Withdraw
 from aslp2p.daemon.control_methods import Method, typed
+from aslp2p.daemon.succession_methods import SuccessionMethods
 from aslp2p.daemon.uploads import Uploads
 from aslp2p.errors import UsageError, UserError
 from aslp2p.home import Home
@@ -116,6 +117,7 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "upload.begin": methods.upload_begin,
         "upload.chunk": methods.upload_chunk,
         "upload.put": methods.upload_put,
+        **SuccessionMethods(methods._node, methods._view).table(),
     }
     made = {name: typed(function) for name, function in table.items()}
     made.update((name, typed(methods.asking(function))) for name, function in QUERIES.items())

@@ -62,6 +62,7 @@ class CommonNode:
         self.condition = Condition(Mode.RUNNING, "", 0)
         self._events = events
         self._twin_at = twin_at
+        self._clocks = clocks
         self._trio = trio.lowlevel.current_trio_token()
         self._settled = trio.Event()
         self._stale = trio.Event()
@@ -169,6 +170,7 @@ class CommonNode:
             self.condition,
             self.addresses,
             trio.current_time(),
+            mono_ms=self._clocks().mono,
             twin_at=self._twin_at(),
         )
 

@@ -107,7 +107,7 @@ class SuccessionMethods:
             if risk["code"] not in accepted:
                 raise UserError(risk["text"], remedy=f"if that is meant, add: --risk {risk['code']}")
         change = _policy_change(policy, compared["replaces"])
-        return {**await self._asked(node, ChangePolicy(change.policy)), "words": compared["words"]}
+        return {**await self._asked(node, ChangePolicy(change.policy)), "changes": compared["words"]}
 
     async def vouch(self, common: str = "") -> dict[str, Any]:
         """The owner of a Common with one authority says that the signing journal is whole (S11)."""

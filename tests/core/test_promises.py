@@ -30,6 +30,25 @@ def height(made: World, name: str) -> int:
     return made.heads()[name][0]
 
 
+def test_a_witness_that_was_gone_before_the_others_met_is_missed() -> None:
+    """S2: who hears where the other stands after the link came up counts from then on."""
+    made = World(7)
+    for name in ("you", "alice", "james"):
+        made.add_node(name).options["auto"] = True
+    named = tuple(Named(name, node.key) for name, node in made.nodes.items())
+    made.found("you", list(made.nodes), Policy(named, 2, True, 2_000, "invited", 1))
+    made.start("alice")
+    made.start("james")
+    made.mesh()
+    made.run(100)
+    for name in ("alice", "james"):
+        core = made.nodes[name].core
+        assert core is not None and core.live()["watching"]
+    made.run(10_000)
+    assert made.heads()["alice"] == made.heads()["james"]
+    assert height(made, "alice") == 1, "one of them is the witness now"
+
+
 def test_a_vouched_key_emits_what_waited_meanwhile() -> None:
     """S11: the owner's word is a reason to look again at what is pending."""
     made = world("you")
