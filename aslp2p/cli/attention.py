@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aslp2p.cli.output import sentence
+
 
 def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
     """What a person has to decide: what it is, and what to type."""
@@ -12,7 +14,7 @@ def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
         (one["text"], one.get("remedy", "")) for one in live.get("warnings", []) if one.get("attention")
     ]
     wanting += [
-        (f"{one['author']['shown']} {one['words']} ({one['paper']['progress']})", one["paper"]["command"])
+        (f"{sentence(one['author'], one['words'])} ({one['paper']['progress']})", one["paper"]["command"])
         for one in common.get("papers", ())
         if one["id"] in common["offers"]
     ]

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import say, say_json
+from aslp2p.cli.output import say, say_json, sentence
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import open_daemon
 
@@ -22,7 +22,7 @@ def endorse_command(settings: Settings, id: str) -> None:
     if settings.json:
         say_json(answer)
         return
-    say(f"Endorsed: {answer['author']['shown']} {answer['words']}")
+    say(f"Endorsed: {sentence(answer['author'], answer['words'])}")
     say_progress(answer)
 
 
@@ -44,5 +44,5 @@ def say_asked(settings: Settings, answer: dict[str, Any]) -> None:
     elif not answer["open"]:
         say(f"Proposed {answer['proposal'][:12]}, and done already: see `asl status`.")
     else:
-        say(f"Proposed: {answer['author']['shown']} {answer['words']}")
+        say(f"Proposed: {sentence(answer['author'], answer['words'])}")
         say_progress(answer)

@@ -46,6 +46,7 @@ COMMANDS = {
     "common": ("commons", "Which Commons this machine follows."),
     "verify": ("verify", "Judge the whole history again."),
     "fsck": ("verify", "Look for damage in what is stored."),
+    "demo": ("demo", "See it once: five machines on this one, and a witness that dies."),
     "version": ("version", "Which version this is."),
     "completion": ("version", "Shell completion."),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, say, say_json, size_text, table, when
+from aslp2p.cli.output import count_text, say, say_json, sentence, size_text, table, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_source
 from aslp2p.cli.versions import at_option, clean_path, parse_version, require_version, split_version
@@ -42,7 +42,7 @@ def log_command(
             mark = f"  ** {one['transition']} **" if one["transition"] else ""
             say(f"@{one['height']}  {when(one['created_ms'])}  witness {witness}  {one['id'][:12]}{mark}")
             for action in one["actions"]:
-                say(f"    {action['author']['shown']} {action['words']}")
+                say(f"    {sentence(action['author'], action['words'])}")
             if (more := one["count"] - len(one["actions"])) > 0:
                 say(f"    and {more} more: asl show @{one['height']}")
 
@@ -62,7 +62,7 @@ def _say_all_superseded(settings: Settings, answer: dict[str, Any]) -> None:
         )
         for proposal in one["proposals"]:
             where = "waits again" if proposal["height"] is None else f"now in @{proposal['height']}"
-            say(f"    {proposal['author']['shown']} {proposal['words']}: {where}")
+            say(f"    {sentence(proposal['author'], proposal['words'])}: {where}")
         if (more := one["count"] - len(one["proposals"])) > 0:
             say(f"    and {more} more")
 
@@ -133,7 +133,7 @@ def _say_snapshot(answer: dict[str, Any]) -> None:
     say(f"Emitted:   {when(answer['created_ms'])}")
     say(f"Log:       {count_text(answer['log_size'], 'proposal')}, root {answer['log_root']}")
     if certificate := answer["certificate"]:
-        say(f"Authority: {certificate['author']['shown']} {certificate['words']}")
+        say(f"Authority: {sentence(certificate['author'], certificate['words'])}")
         say(f"           endorsed by {_names(certificate['endorsed_by'])}")
         say(f"           proposal {certificate['id']}")
     if answer["settlement"]:
@@ -141,7 +141,7 @@ def _say_snapshot(answer: dict[str, Any]) -> None:
     if answer["cosigned_by"]:
         say(f"Cosigned:  {_names(answer['cosigned_by'])}")
     for proposal in answer["proposals"]:
-        say(f"  {proposal['id'][:12]}  {proposal['author']['shown']} {proposal['words']}")
+        say(f"  {proposal['id'][:12]}  {sentence(proposal['author'], proposal['words'])}")
 
 
 def _say_genesis(answer: dict[str, Any]) -> None:
@@ -239,7 +239,7 @@ def proposals_command(settings: Settings, state: str | None) -> None:
     if not answer["proposals"]:
         say("Nothing waits, and nothing was refused.")
     for one in answer["proposals"]:
-        say(f"{one['id'][:12]}  {one['state']}  {one['author']['shown']} {one['words']}")
+        say(f"{one['id'][:12]}  {one['state']}  {sentence(one['author'], one['words'])}")
         if one["state"] == "rejected":
             say(f"              refused by {one['by']['shown']}: {one['reason']} ({one['code']})")
         elif paper := one["paper"]:

@@ -11,6 +11,7 @@ import click
 
 from aslp2p.artifacts.text import terminal_safe
 
+YOU = "you"
 _UNITS = ("B", "KiB", "MiB", "GiB")
 
 
@@ -56,6 +57,14 @@ def size_text(size: int) -> str:
         amount /= 1024
         unit += 1
     return f"{size} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+def sentence(author: dict[str, Any], words: str) -> str:
+    """Who does what: `james puts notes`, `you put notes`."""
+    if author["shown"] != YOU:
+        return f"{author['shown']} {words}"
+    verb, _, rest = words.partition(" ")
+    return f"{YOU} {verb.removesuffix('s')} {rest}"
 
 
 def count_text(count: int, one: str, many: str = "") -> str:

@@ -25,7 +25,9 @@ def silence_words(common: dict[str, Any]) -> str:
 
 
 def span(milliseconds: int) -> str:
-    """How long, to the largest unit: `27 d`, `3 h`, `5 min`, `2 s`."""
+    """How long, to the largest unit: `27 d`, `3 h`, `5 min`, `2 s`, `300 ms`."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
     seconds = milliseconds // 1000
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

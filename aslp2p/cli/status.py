@@ -8,7 +8,7 @@ import click
 
 from aslp2p.cli.attention import attention
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, say, say_json, table
+from aslp2p.cli.output import count_text, say, say_json, sentence, table
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.silence import silence_words, span
 from aslp2p.cli.source import open_daemon, open_source
@@ -104,8 +104,8 @@ def _succession_lines(common: dict[str, Any]) -> list[str]:
     if down := common.get("stepped_down"):
         lost = count_text(down["superseded"], "snapshot")
         lines.append(
-            f"Note: this machine stepped down: {down['witness']['shown']} is the witness since "
-            f"{common['name']}@{down['height']}"
+            f"Note: this machine stepped down: the witness since {common['name']}@{down['height']} is "
+            f"{down['witness']['shown']}"
             + (f"; {lost} of its own superseded: asl log --superseded" if down["superseded"] else "")
         )
     if silence := silence_words(common):
@@ -119,7 +119,7 @@ def _succession_lines(common: dict[str, Any]) -> list[str]:
         )
     for one in common.get("papers", ()):
         if one["id"] not in common["offers"]:
-            lines.append(f"Open: {one['author']['shown']} {one['words']} ({one['paper']['progress']})")
+            lines.append(f"Open: {sentence(one['author'], one['words'])} ({one['paper']['progress']})")
     return lines
 
 

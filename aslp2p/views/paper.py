@@ -84,14 +84,18 @@ def progress_words(needs: Sequence[dict[str, Any]], accepts: dict[str, Any] | No
 
 def _need_words(need: dict[str, Any]) -> str:
     have = [one["shown"] for one in need["have"]]
-    words = f"{len(have)} of {need['threshold']}" + (f": {', '.join(have)}" if have else "")
+    count = f"{len(have)} of {need['threshold']}"
+    if len(have) > need["threshold"]:
+        count = f"{len(have)}, where {need['threshold']} are enough"
+    words = count + (f": {', '.join(have)}" if have else "")
     if not need["short"]:
         return words
     missing = [one["shown"] for one in need["missing"]]
     if need["short"] >= len(missing):
         return f"{words}; missing {' and '.join(missing) or 'somebody who can still sign'}"
-    count = "" if need["short"] == 1 else f"{need['short']} of "
-    return f"{words}; missing {count}{' or '.join(missing) if not count else ', '.join(missing)}"
+    if need["short"] == 1:
+        return f"{words}; missing {' or '.join(missing)}"
+    return f"{words}; missing {need['short']} of {', '.join(missing)}"
 
 
 def _possible(view: View, action: Special) -> bool:

@@ -254,7 +254,7 @@ def common(**changes: Any) -> dict[str, Any]:
         ),
         (
             {"stepped_down": {"height": 43, "witness": {"shown": "james"}, "superseded": 2}},
-            "Note: this machine stepped down: james is the witness since home@43; "
+            "Note: this machine stepped down: the witness since home@43 is james; "
             "2 snapshots of its own superseded: asl log --superseded",
         ),
         ({"papers": [PAPER]}, "Open: ann does it (1 of 2: ann; missing ben)"),

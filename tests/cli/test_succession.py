@@ -36,15 +36,15 @@ def test_a_rotation_is_proposed_endorsed_accepted_and_emitted(party: Party) -> N
     found_together(machines)
     put(you, "note")
     asked = you.asl("rotate", "james", "--reason", "moving out")
-    assert "Proposed: you hands the witness's office to james: moving out" in asked
+    assert "Proposed: you hand the witness's office to james: moving out" in asked
     id_ = opened(alice, "witness-rotation")
     assert "missing alice or james; james has to accept" in asked and f"asl endorse {id_}" in asked
     attention = [line for line in status(alice) if line.startswith("Attention:")]
     assert attention == [
-        "Attention: home: you hands the witness's office to james: moving out "
+        "Attention: home: you hand the witness's office to james: moving out "
         f"(1 of 2: you; missing alice or james; james has to accept); asl endorse {id_}"
     ]
-    assert "Endorsed: you hands" in alice.asl("endorse", id_)
+    assert "Endorsed: you hand the" in alice.asl("endorse", id_)
     james.asl("endorse", opened(james, "witness-rotation"))
     head = one_head(machines, lambda head: head["witness"]["name"] == "james")
     at = head["changed_height"]
@@ -57,7 +57,7 @@ def test_a_rotation_is_proposed_endorsed_accepted_and_emitted(party: Party) -> N
     put(you, "more")
     wait_until(lambda: you.call("summary")["final"] > at, PATIENCE_S, "final again")
     assert "Finality:" not in "".join(status(alice))
-    assert f"Note: this machine stepped down: james is the witness since home@{at}" in status(you)
+    assert f"Note: this machine stepped down: the witness since home@{at} is james" in status(you)
     shown = james.asl("show", f"@{at}")
     assert "endorsed by" in shown and "Cosigned:" in shown
     assert f"@{at}" in james.asl("log") and "** the witness hands over **" in james.asl("log")
@@ -81,7 +81,7 @@ def test_a_killed_witness_is_replaced_by_the_daemons_and_steps_down_when_it_retu
     put(james, "meanwhile")
     you.up()
     one_head(machines, lambda head: head["height"] == 3 and head["final"] == 3)
-    assert f"Note: this machine stepped down: {new} is the witness since home@{head['height']}" in status(you)
+    assert f"Note: this machine stepped down: the witness since home@{head['height']} is {new}" in status(you)
     put(you, "after")
     assert one_head(machines, lambda head: head["height"] == 4)["witness"]["name"] == new
     assert "** a new witness after silence **" in you.asl("log")
