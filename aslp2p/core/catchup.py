@@ -68,7 +68,8 @@ class Catchup:
             return
         best: Peer | None = None
         for peer in self._context.peers.values():
-            if peer.link in self._useless_links or peer.height < 0 or not self._may_be_better(peer):
+            # Who has told nothing is at -1; a claim at 0 is genesis, or who has not even that.
+            if peer.link in self._useless_links or peer.height < 1 or not self._may_be_better(peer):
                 continue
             if best is None or (peer.epoch, peer.height) > (best.epoch, best.height):
                 best = peer

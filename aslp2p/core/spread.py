@@ -1,11 +1,11 @@
 """Spreading what is new (G3).
 
 New small artifacts are pushed at once to at most `FANOUT_MAX` peers; all others learn the ids and ask.
-Whoever relays
-leaves out the peers that the one it came from is linked to, for they get it from there: in a house where
-everybody is linked to everybody an artifact crosses each link at most once. What a lost link or message
-leaves out
-is found by comparing heads and digests, which every node does on connect, after changes and on a timer.
+Whoever relays leaves out the peers that the one it came from is linked to, for they get it from there: in a
+house where everybody is linked to everybody an artifact crosses each link at most once. What a lost link or
+message leaves out is found by comparing heads and digests, which every node does on connect, after changes
+and on a timer. Beacons are relayed to them all the same: a link may be dead for a while before anybody knows,
+and what does not come in time is silence (S2).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aslp2p.artifacts.envelope import Verified
-from aslp2p.artifacts.types import Statement
+from aslp2p.artifacts.types import Beacon, Statement
 from aslp2p.core.context import Context
 from aslp2p.gossip.messages import Have, Neighbours, Push
 from aslp2p.gossip.peer import Peer
@@ -64,7 +64,7 @@ class Spreader:
         queues: dict[int, tuple[list[tuple[bytes, bytes | None]], list[bytes]]] = {}
         turn = self._context.draw(len(peers)) if len(peers) > FANOUT_MAX else 0
         for artifact, content, source in fresh:
-            targets = self._targets(peers, artifact.id, source)
+            targets = self._targets(peers, artifact, source)
             if len(targets) > FANOUT_MAX:
                 start = turn % len(targets)
                 targets = targets[start:] + targets[:start]
@@ -81,13 +81,17 @@ class Spreader:
             for first in range(0, len(ids), IDS_PER_MESSAGE_MAX):
                 self._context.send(link, Have(tuple(ids[first : first + IDS_PER_MESSAGE_MAX])))
 
-    def _targets(self, peers: Iterable[Peer], id_: bytes, source: int | None) -> list[Peer]:
+    def _targets(
+        self, peers: Iterable[Peer], artifact: Verified[Statement], source: int | None
+    ) -> list[Peer]:
         origin = self._context.peers.get(source) if source is not None else None
         covered = origin.neighbours | {origin.key[:8]} if origin is not None else frozenset[bytes]()
+        if isinstance(artifact.statement, Beacon):
+            covered = frozenset()
         return [
             peer
             for peer in peers
-            if peer.link != source and peer.key[:8] not in covered and not peer.knows(id_)
+            if peer.link != source and peer.key[:8] not in covered and not peer.knows(artifact.id)
         ]
 
     def tell_neighbours(self) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from aslp2p.artifacts.types import Admit, Named, Policy
+from aslp2p.artifacts.envelope import decode_artifact
+from aslp2p.artifacts.types import Admit, Beacon, Named, Policy
 from aslp2p.core.inputs import ChangePolicy, Endorse, MarkStale, Propose, Vouch
 from aslp2p.errors import UserError
-from simulations.world import World
+from aslp2p.gossip.messages import Heads, Push, Range, decode_message, encode_message
+from aslp2p.limits import OPEN_DIGEST_BYTES, PROTOCOL_VERSION
+from simulations.world import Node, World
 
 
 def world(*names: str, threshold: int = 1) -> World:
@@ -47,6 +50,38 @@ def test_a_witness_that_was_gone_before_the_others_met_is_missed() -> None:
     made.run(10_000)
     assert made.heads()["alice"] == made.heads()["james"]
     assert height(made, "alice") == 1, "one of them is the witness now"
+
+
+def test_who_has_nothing_yet_does_not_keep_a_witness_from_its_beacons() -> None:
+    """A joiner says that it stands at 0, on nothing: no history is asked of it, and nothing waits for it."""
+    made = world("you", "alice", "james", threshold=2)
+    made.command("you", Propose(Admit(bytes([9] * 32), "zoe")))
+    made.run(2_000)
+    nothing = Heads(PROTOCOL_VERSION, bytes(32), 0, 0, 0, bytes(OPEN_DIGEST_BYTES))
+    made.on_send = lambda _, data: None if isinstance(decode_message(data), Range) else data  # a dead link
+    assert made.inject("alice", "you", encode_message(nothing))
+    made.run(10)
+    core = made.nodes["you"].core
+    assert core is not None
+    assert core.live()["catching_up_to"] is None and core.live()["not_emitting_because"] is None
+
+
+def test_beacons_are_relayed_to_who_should_have_them_already() -> None:
+    """Section 8: a link that is dead and does not know it yet makes nobody silent."""
+    made = world("you", "alice", "james", threshold=2)
+    relayed: set[str] = set()
+
+    def note(node: Node, data: bytes) -> bytes:
+        message = decode_message(data)
+        if isinstance(message, Push):
+            statements = [decode_artifact(raw) for raw in message.artifacts]
+            if any(isinstance(one.statement, Beacon) and one.key != node.key for one in statements):
+                relayed.add(node.name)
+        return data
+
+    made.on_send = note
+    made.run(3_600_000)
+    assert relayed
 
 
 def test_a_vouched_key_emits_what_waited_meanwhile() -> None:
