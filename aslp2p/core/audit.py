@@ -40,14 +40,14 @@ class Audit:
 
     @property
     def wake_at_ms(self) -> int | None:
-        if not self._context.founded or self._catchup.running or self.done:
+        if not self._context.founded or self._catchup.holds_up or self.done:
             return None
         return self._context.now.mono + (REPAIR_MS // 30 if self._repair else 0)
 
     def step(self) -> None:
         """Verify every signature of the next unaudited snapshots; a failure starts a repair."""
         context = self._context
-        if self._catchup.running or not context.founded:
+        if self._catchup.holds_up or not context.founded:
             return
         if self._repair:
             self._give_up_repair()

@@ -5,6 +5,10 @@ that
 serves it (`gossip/spans.py`) and taken in order. A long run is shown after one signature a reign; `audit.py`
 then
 verifies all others in the background.
+
+A head is a claim, which anybody who is let in can make. So a claim holds up the rest of the node
+(`holds_up`) only while nothing speaks against it: the first one of a key, for as long as an answer may take,
+and as long as what comes is new and verifies. Keys whose claims came to nothing are tried after all others.
 """
 
 from __future__ import annotations
@@ -41,6 +45,9 @@ class Catchup:
         self._locating: tuple[int, int, bytes, int, int] | None = None
         """(request, link, tip, height, when): where the line parts from ours is not known yet."""
         self._useless_links: set[int] = set()
+        self._fruitless: dict[bytes, int] = {}
+        """By key: how often its claims were followed since they last led to something."""
+        self._hold_until_ms = 0
         self._request = 0
         self.relays: deque[tuple[int, int, int]] = deque(maxlen=1024)
         """(first height, last height, link) of deferred runs, so that a bad signature finds its relay."""
@@ -48,6 +55,11 @@ class Catchup:
     @property
     def running(self) -> bool:
         return self._spans is not None or self._locating is not None
+
+    @property
+    def holds_up(self) -> bool:
+        """Whether to wait for the catch-up under way before signing anything, or comparing what is open."""
+        return self.running and self._context.now.mono < self._hold_until_ms
 
     @property
     def target_height(self) -> int | None:
@@ -71,14 +83,30 @@ class Catchup:
             # Who has told nothing is at -1; a claim at 0 is genesis, or who has not even that.
             if peer.link in self._useless_links or peer.height < 1 or not self._may_be_better(peer):
                 continue
-            if best is None or (peer.epoch, peer.height) > (best.epoch, best.height):
+            if best is None or self._rank(peer) > self._rank(best):
                 best = peer
         if best is None:
             return
+        tries = self._fruitless.get(best.key, 0)
+        self._fruitless[best.key] = tries + 1
+        if not tries:
+            self._hold()
         self._request += 1
         self._locating = (self._request, best.link, best.head, best.height, self._context.now.mono)
         request = GetRange(self._request, best.head, self._locators(), 0, RANGE_SNAPSHOTS_MAX)
         self._context.send(best.link, request)
+
+    def _rank(self, peer: Peer) -> tuple[int, int, int]:
+        return -self._fruitless.get(peer.key, 0), peer.epoch, peer.height
+
+    def _hold(self) -> None:
+        self._hold_until_ms = self._context.now.mono + REQUEST_TIMEOUT_MS
+
+    def _came_true(self, link: int) -> None:
+        """What that peer claims has led to something."""
+        if (peer := self._context.peers.get(link)) is not None:
+            self._fruitless.pop(peer.key, None)
+        self._hold()
 
     def _may_be_better(self, peer: Peer) -> bool:
         head = self._context.ledger.head
@@ -184,10 +212,13 @@ class Catchup:
                 first, last = result.accepted[0].tip.height, result.accepted[-1].tip.height
                 self.relays.append((first, last, link))
                 self._chain.settle(result.accepted, result.change, accepted)
+                self._came_true(link)
             return result.error is None
         for snapshot, _ in run:
-            if self._chain.wants(snapshot.id) and not self._chain.take_in(snapshot, accepted):
-                return False
+            if self._chain.wants(snapshot.id):
+                if not self._chain.take_in(snapshot, accepted):
+                    return False
+                self._came_true(link)
         return True
 
     @staticmethod

@@ -3,11 +3,15 @@
 What is wanted is a table in the store, so a fetch goes on after a restart and memory holds only what is
 asked for
 right now. A peer that does not hold something is asked again later; every piece is checked against its id.
+
+What is new is asked for at once; the rest of the table in windows, one after the other, so that thousands of
+things that nobody holds keep nothing waiting (G5). After the last window comes a pause, and the next one is
+twice as long, until something arrives, somebody new does, or something new is wanted.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 
 from aslp2p.artifacts.canonical import decode
@@ -23,6 +27,7 @@ from aslp2p.limits import (
     CONTENT_BATCH_BYTES_MAX,
     CONTENT_REQUESTS_PER_PEER_MAX,
     CONTENT_RETRY_MS,
+    CONTENT_RETRY_MS_MAX,
     CONTENT_WINDOW,
     MANIFEST_BYTES_MAX,
     REQUEST_TIMEOUT_MS,
@@ -43,11 +48,18 @@ class Contents:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._queue: deque[tuple[bytes, bool]] = deque()
+        self._queue: OrderedDict[bytes, bool] = OrderedDict()
+        """To be asked for next: id to whether a manifest."""
         self._asked: dict[bytes, tuple[int, int, bool]] = {}
         """Id to (link, when, whether a manifest)."""
         self._without: dict[bytes, set[int]] = {}
         self._load_at_ms: int | None = 0
+        self._skip = 0
+        self._window: set[bytes] = set()
+        """Where in the table the window begins that was loaded last, and what of it is still there."""
+        self._fetched = self._fetched_at_wrap = 0
+        self._pause_ms = CONTENT_RETRY_MS
+        self._newest_link = -1
         self.arrived = 0
         """Grows with everything that comes, so that who waits for content knows when to look again."""
 
@@ -55,9 +67,15 @@ class Contents:
 
     def want(self, items: Sequence[tuple[bytes, bool]]) -> None:
         """Fetch these: (id, whether it is a manifest). What is here already costs a look."""
-        if items:
-            self._context.store.apply([Want(items)])
-            self._load_at_ms = self._context.now.mono
+        if not items:
+            return
+        store, now = self._context.store, self._context.now.mono
+        store.apply([Want(items)])
+        room = max(0, CONTENT_WINDOW - len(self._queue))
+        for id_, manifest in items[:room]:
+            if id_ not in self._asked and store.content_size(id_) is None:
+                self._queue[id_] = manifest
+        self._look_soon(now if len(items) > room else now + CONTENT_RETRY_MS)
 
     def unwant(self, ids: Sequence[bytes]) -> None:
         self._context.store.apply([Unwant(ids)])
@@ -66,7 +84,10 @@ class Contents:
         """Store content that came along with what names it."""
         id_ = content_id(data)
         self._context.store.apply([PutContent(id_, data)])
-        self._asked.pop(id_, None)
+        if (asked := self._asked.pop(id_, None)) is not None:
+            self._gives_room(asked[0])
+        self._queue.pop(id_, None)
+        self._window.discard(id_)
         self.arrived += 1
 
     def complete(self, action: Put) -> bool:
@@ -97,7 +118,7 @@ class Contents:
 
     @property
     def wake_at_ms(self) -> int | None:
-        return self._load_at_ms if self._context.peers else None
+        return self._load_at_ms if self._context.peers and not self._queue else None
 
     def poll(self) -> None:
         """Ask peers for what is wanted, as far as their windows allow."""
@@ -105,6 +126,9 @@ class Contents:
         if not peers:
             return
         now = self._context.now.mono
+        if peers[-1].link != self._newest_link:
+            self._newest_link = peers[-1].link
+            self._look_soon(now)
         if self._load_at_ms is not None and now >= self._load_at_ms and not self._queue:
             self._load()
         open_windows = {
@@ -115,7 +139,7 @@ class Contents:
         asks: dict[int, list[bytes]] = {}
         held: list[tuple[bytes, bool]] = []
         while self._queue and open_windows:
-            id_, manifest = self._queue.popleft()
+            id_, manifest = self._queue.popitem(last=False)
             links = [link for link in open_windows if link not in self._without.get(id_, ())]
             if not links:
                 held.append((id_, manifest))
@@ -130,17 +154,37 @@ class Contents:
             self._context.peers[link].contents_asked += len(ids)
             self._context.send(link, GetContent(tuple(ids)))
         if held and self._load_at_ms is None:
-            self._load_at_ms = now + CONTENT_RETRY_MS
+            self._load_at_ms = now + self._pause_ms
+
+    def _look_soon(self, at_ms: int) -> None:
+        """Something has changed: look at the table at `at_ms` or before, and often again."""
+        self._pause_ms = CONTENT_RETRY_MS
+        self._load_at_ms = at_ms if self._load_at_ms is None else min(at_ms, self._load_at_ms)
 
     def _load(self) -> None:
-        wanted = self._context.store.wanted(CONTENT_WINDOW + len(self._asked))
-        self._queue.extend(item for item in wanted if item[0] not in self._asked)
-        if not self._queue and not self._asked:
+        """Queue the next window of the table."""
+        store, now = self._context.store, self._context.now.mono
+        self._skip += len(self._window)
+        wanted = store.wanted(CONTENT_WINDOW + len(self._asked), self._skip)
+        if not wanted and self._skip:
+            self._wrap()
+            return
+        self._window = {id_ for id_, _ in wanted}
+        self._queue.update(item for item in wanted if item[0] not in self._asked)
+        # Look again when the queue is used up.
+        self._load_at_ms = now + self._pause_ms if wanted else None
+        if not (self._queue or self._asked) or len(self._without) > 4 * CONTENT_WINDOW:
             self._without.clear()
-        # Look again when the queue is used up; if nothing came meanwhile, after a pause.
-        self._load_at_ms = self._context.now.mono + CONTENT_RETRY_MS if wanted else None
-        if len(self._without) > 4 * CONTENT_WINDOW:
-            self._without.clear()
+
+    def _wrap(self) -> None:
+        """All windows were loaded: pause."""
+        self._skip = 0
+        self._window = set()
+        if self._fetched != self._fetched_at_wrap:
+            self._pause_ms = CONTENT_RETRY_MS
+        self._fetched_at_wrap = self._fetched
+        self._load_at_ms = self._context.now.mono + self._pause_ms
+        self._pause_ms = min(2 * self._pause_ms, CONTENT_RETRY_MS_MAX)
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -155,6 +199,7 @@ class Contents:
                 useless += 1
                 continue
             self._answered(id_)
+            self._fetched += 1
             if asked[2] and not self._take_manifest(id_, data):
                 continue
             self._context.store.apply([PutContent(id_, data)])
@@ -178,6 +223,11 @@ class Contents:
     def _answered(self, id_: bytes) -> None:
         link, _, _ = self._asked.pop(id_)
         self._without.pop(id_, None)
+        self._window.discard(id_)
+        self._gives_room(link)
+
+    def _gives_room(self, link: int) -> None:
+        """`link` has one thing less to do."""
         if (peer := self._context.peers.get(link)) is not None:
             peer.contents_asked -= 1
 
@@ -193,24 +243,23 @@ class Contents:
             without.add(peer.link)
             if without >= self._context.peers.keys():
                 without.clear()
-                self._load_at_ms = self._context.now.mono + CONTENT_RETRY_MS
             else:
-                self._queue.append((id_, asked[2]))
+                self._queue[id_] = asked[2]
+        if not self._queue and not self._asked:
+            self._load_at_ms = self._context.now.mono
 
     def forget_link(self, link: int) -> None:
         for id_ in [id_ for id_, asked in self._asked.items() if asked[0] == link]:
-            _, _, manifest = self._asked.pop(id_)
-            self._queue.append((id_, manifest))
+            _, _, self._queue[id_] = self._asked.pop(id_)
 
     def expire(self) -> None:
         """Ask others for what did not come in time."""
         before = self._context.now.mono - REQUEST_TIMEOUT_MS
         for id_ in [id_ for id_, asked in self._asked.items() if asked[1] < before]:
             link, _, manifest = self._asked.pop(id_)
-            if (peer := self._context.peers.get(link)) is not None:
-                peer.contents_asked -= 1
+            self._gives_room(link)
             self._without.setdefault(id_, set()).add(link)
-            self._queue.append((id_, manifest))
+            self._queue[id_] = manifest
 
     # --- serving ----------------------------------------------------------------------------------
 

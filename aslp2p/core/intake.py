@@ -211,7 +211,7 @@ class Intake:
         if peer is not None and snapshot.statement.height > peer.height:
             peer.head, peer.height = snapshot.id, snapshot.statement.height
             peer.epoch = snapshot.statement.epoch
-        if self._catchup.running and snapshot.statement.height > context.ledger.head.height + 1:
+        if self._catchup.holds_up and snapshot.statement.height > context.ledger.head.height + 1:
             return True
         self._chain.offer(snapshot, link)
         return True

@@ -426,7 +426,7 @@ class NodeCore:
         peer.head, peer.height, peer.epoch = heads.head, heads.height, heads.epoch
         peer.final_height = heads.final_height
         self._catchup.consider()
-        if not context.founded or self._catchup.running:
+        if not context.founded or self._catchup.holds_up:
             return
         if context.now.mono < peer.reconciled_ms + RECONCILE_SPACING_MS:
             return
@@ -501,6 +501,7 @@ class NodeCore:
             if content_id(data) != id_:
                 raise UserError("content that is not what its id says", remedy="put the file again")
         self._context.store.apply([PutContent(id_, data) for id_, data in command.pieces])
+        self._contents.arrived += 1
 
     def _withdraw(self, proposal: bytes) -> bool:
         mine = self._pending.proposals.get(proposal)

@@ -127,7 +127,7 @@ class Succession:
         context = self._context
         head = context.ledger.head
         others = self.connected_authorities() - {head.standing.next_witness}
-        if not others or self._catchup.running:
+        if not others or self._catchup.holds_up:
             return False
         return any(
             peer.key in others

@@ -26,7 +26,7 @@ from aslp2p.errors import Rejected
 from aslp2p.ledger.finality import cosignatures_on
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
 from aslp2p.ledger.policy import satisfies_all
-from aslp2p.ledger.state import NotApplicable, apply_action, revoked_keys
+from aslp2p.ledger.state import NotApplicable, apply_action, is_admitted, revoked_keys
 from aslp2p.limits import BATCH_SPACING_MS, RETURN_WAIT_MS, SNAPSHOT_PROPOSALS_MAX, TEXT_BYTES_MAX
 from aslp2p.recovery import grace_ms
 
@@ -57,6 +57,9 @@ class Witness:
         self._audit = audit
         self._emitted_ms = -(10**9)
         self._looked_at: tuple[object, ...] = ()
+        self._incomplete: set[bytes] = set()
+        """Puts that lacked content when `arrived` was `_incomplete_at`: thousands of them cost nothing."""
+        self._incomplete_at = 0
         self._returned_ms: int | None = None
         self._heard_since = False
 
@@ -91,7 +94,7 @@ class Witness:
         context = self._context
         if not self._audit.done:
             return "the history is still being audited"
-        if self._catchup.running:
+        if self._catchup.holds_up:
             return "it is catching up"
         if self._listens_until() is not None:
             return "it has just come back and listens whether it was replaced (S10)"
@@ -135,7 +138,7 @@ class Witness:
             self._pending.open.digest(),
             self._contents.arrived,
             self._audit.done,
-            self._catchup.running,
+            self._catchup.holds_up,
             self._listens_until() is None,
             self._keyring.stale_reason() is None,
         )
@@ -146,6 +149,7 @@ class Witness:
             return
         if self._context.now.mono < self._emitted_ms + BATCH_SPACING_MS:
             return
+        more = False
         ready = self._paper.ready()
         if ready is not None and self.idle_reason(ready) is None:
             self._sign(ready.parent, ready.epoch, [ready.proposal], certificate=ready.certificate)
@@ -155,9 +159,8 @@ class Witness:
             listed = self._choose(head)
             if listed or settlement is not None:
                 self._sign(head, head.standing.next_epoch, listed, settlement=settlement)
-        self._looked_at = self._state()
-        if len(self._pending.proposals) >= SNAPSHOT_PROPOSALS_MAX:
-            self._looked_at = ()
+            more = len(listed) == SNAPSHOT_PROPOSALS_MAX
+        self._looked_at = () if more else self._state()
 
     # --- what -------------------------------------------------------------------------------------
 
@@ -166,13 +169,21 @@ class Witness:
         draft = self._context.ledger.draft()
         members = dict(parent.members)
         listed: list[Verified[Proposal]] = []
+        if self._incomplete_at != self._contents.arrived:
+            self._incomplete_at = self._contents.arrived
+            self._incomplete.clear()
         for proposal in list(self._pending.proposals.values()):
             action = proposal.statement.action
             if isinstance(action, AUTHORITY_ACTIONS):
                 continue
             try:
-                if isinstance(action, Put) and not self._contents.complete(action):
-                    continue
+                # Whoever is a member no more is answered at once, whatever content is missing.
+                if isinstance(action, Put) and is_admitted(members, proposal.key):
+                    if proposal.id in self._incomplete:
+                        continue
+                    if not self._contents.complete(action):
+                        self._incomplete.add(proposal.id)
+                        continue
                 apply_action(draft, members, parent.standing, proposal)
             except NotApplicable as refused:
                 self._reject(proposal, refused.reason_code, refused.reason)

@@ -113,8 +113,9 @@ class Reader(Protocol):
     def lacking_content(self, ids: Iterable[bytes]) -> list[bytes]:
         """Those of `ids` that are not stored, in the order given."""
 
-    def wanted(self, limit: int) -> list[tuple[bytes, bool]]:
-        """The oldest `limit` content ids that are wanted and not here: (id, whether it is a manifest)."""
+    def wanted(self, limit: int, skip: int = 0) -> list[tuple[bytes, bool]]:
+        """At most `limit` content ids that are wanted and not here, oldest first, without the `skip` oldest:
+        (id, whether it is a manifest)."""
 
     def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
         """The newest `last` promises of `kind`, newest first."""

@@ -227,9 +227,9 @@ class MemoryStore:
     def lacking_content(self, ids: Iterable[bytes]) -> list[bytes]:
         return [id_ for id_ in ids if id_ not in self._content]
 
-    def wanted(self, limit: int) -> list[tuple[bytes, bool]]:
-        oldest = heapq.nsmallest(limit, self._wanted.items(), key=lambda item: item[1])
-        return [(id_, manifest) for id_, (_, manifest) in oldest]
+    def wanted(self, limit: int, skip: int = 0) -> list[tuple[bytes, bool]]:
+        oldest = heapq.nsmallest(limit + skip, self._wanted.items(), key=lambda item: item[1])
+        return [(id_, manifest) for id_, (_, manifest) in oldest[skip:]]
 
     def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
         return self._journal.get(kind, [])[::-1][:last]

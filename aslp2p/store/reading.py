@@ -223,8 +223,9 @@ class SqliteReader:
             )
         return [id_ for id_ in ids if id_ not in here]
 
-    def wanted(self, limit: int) -> list[tuple[bytes, bool]]:
-        rows = self._rows("SELECT id, manifest, crc FROM wanted ORDER BY number LIMIT ?", (limit,))
+    def wanted(self, limit: int, skip: int = 0) -> list[tuple[bytes, bool]]:
+        sql = "SELECT id, manifest, crc FROM wanted ORDER BY number LIMIT ? OFFSET ?"
+        rows = self._rows(sql, (limit, skip))
         for row in rows:
             if not intact(wanted_sum, row):
                 raise damaged("the list of wanted content is damaged", *_named(row[0]))

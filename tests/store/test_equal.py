@@ -124,7 +124,7 @@ def ask(store: Reader) -> dict[str, Any]:
         "open": store.open_artifacts(),
         "content": [store.content(id_) for id_ in CONTENTS],
         "lacking": store.lacking_content([*CONTENTS, *IDS, *CONTENTS]),
-        "wanted": [store.wanted(limit) for limit in (0, 2, 100)],
+        "wanted": [store.wanted(limit, skip) for limit in (0, 2, 100) for skip in (0, 1, 100)],
         "journal": [
             store.journal(kind, last=last) for kind in ("endorse", "cosign", "emit") for last in (1, 100)
         ],

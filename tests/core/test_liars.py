@@ -1,0 +1,160 @@
+"""What one bad member may not do to all others (G5): each test is a way in which it once could."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from aslp2p.artifacts.content import content_id
+from aslp2p.artifacts.envelope import sign_statement
+from aslp2p.artifacts.types import Action, Expel, Named, Policy, Proposal, Put
+from aslp2p.core.inputs import AddContent, MakeToken, Propose
+from aslp2p.gossip.messages import AnyMessage, Heads, Push, encode_message
+from aslp2p.limits import (
+    CONTENT_RETRY_MS_MAX,
+    INLINE_CONTENT_BYTES_MAX,
+    OPEN_DIGEST_BYTES,
+    PENDING_PER_AUTHOR_MAX,
+    PROTOCOL_VERSION,
+    REQUEST_TIMEOUT_MS,
+)
+from simulations.world import WALL_MS, World
+
+SECOND_MS = 1_000
+
+
+class Town(World):
+    """`you` founded the Common; `ben` and `mallory` are members. Her node is mute, and tests speak for it."""
+
+    def __init__(self) -> None:
+        super().__init__(5)
+        for name in ("you", "ben", "mallory"):
+            self.add_node(name)
+        authority = Named("you", self.nodes["you"].key)
+        self.found("you", list(self.nodes), Policy((authority,), 1, True, 10**6, "invited", 1))
+        for name in self.nodes:
+            self.start(name)
+        self.mesh()
+        self.run(5 * SECOND_MS)
+        self.chance = Random(1)
+        self.on_send = lambda node, data: None if node.name == "mallory" else data
+
+    def say(self, message: AnyMessage) -> None:
+        assert self.inject("mallory", "you", encode_message(message))
+
+    def claim(self) -> None:
+        """To be far ahead."""
+        head = self.chance.randbytes(32)
+        self.say(Heads(PROTOCOL_VERSION, head, 10**6, 10**3, 0, bytes(OPEN_DIGEST_BYTES)))
+
+    def put_holes(self) -> None:
+        """As many well signed puts of what nobody has as may be pending."""
+        mallory = self.nodes["mallory"].signer
+        raws = []
+        for number in range(PENDING_PER_AUTHOR_MAX):
+            action: Action = Put(f"hole/{number}", self.chance.randbytes(32), 10_000, "", False, None)
+            proposal = Proposal(self.common_id, WALL_MS, self.chance.randbytes(8), action)
+            raws.append(sign_statement(proposal, mallory).raw)
+        for first in range(0, len(raws), 256):
+            self.say(Push(tuple(raws[first : first + 256]), ()))
+
+    def put(self, name: str, path: str, data: bytes) -> None:
+        id_ = content_id(data)
+        self.command(name, AddContent(((id_, data),)))
+        self.command(name, Propose(Put(path, id_, len(data), "", False, None)))
+
+    def height(self, name: str) -> int:
+        return self.heads()[name][0]
+
+    def pending(self, name: str) -> int:
+        core = self.nodes[name].core
+        assert core is not None
+        return int(core.live()["pending"])
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+def test_who_claims_to_be_ahead_and_shows_nothing_silences_no_witness(town: Town) -> None:
+    town.claim()
+    town.run(SECOND_MS)
+    for number in range(3):
+        before = town.height("you")
+        town.put("ben", f"letter/{number}", b"hello")
+        for _ in range(REQUEST_TIMEOUT_MS // SECOND_MS + 5):
+            town.claim()
+            town.run(SECOND_MS)
+        assert town.height("you") == town.height("ben") == before + 1
+    before = town.height("you")
+    town.claim()
+    town.run(SECOND_MS)
+    town.put("ben", "at-once", b"hello")
+    town.claim()
+    town.run(SECOND_MS)
+    assert town.height("you") == before + 1, "a claim that came to nothing before holds up nobody"
+
+
+def test_who_claims_to_be_ahead_keeps_nobody_from_catching_up(town: Town) -> None:
+    town.pause("ben")
+    for number in range(40):
+        town.put("you", f"letter/{number}", b"hello")
+        town.run(SECOND_MS)
+    town.disconnect("you", "ben")
+    town.resume("ben")
+    town.connect("mallory", "ben")
+    head = Heads(PROTOCOL_VERSION, bytes([7]) * 32, 10**6, 10**3, 0, bytes(OPEN_DIGEST_BYTES))
+    town.inject("mallory", "ben", encode_message(head))
+    town.run(SECOND_MS)
+    town.connect("you", "ben")
+    for _ in range(2 * REQUEST_TIMEOUT_MS // SECOND_MS):
+        town.inject("mallory", "ben", encode_message(head))
+        town.run(SECOND_MS)
+    assert town.height("ben") == town.height("you") == 40
+
+
+def test_puts_of_what_nobody_has_keep_no_other_put_waiting(town: Town) -> None:
+    """G6 makes them wait; neither those behind them nor the machine's processor wait with them."""
+    town.put_holes()
+    town.run(SECOND_MS)
+    assert town.pending("you") == PENDING_PER_AUTHOR_MAX
+    big = town.chance.randbytes(INLINE_CONTENT_BYTES_MAX + 1)
+    town.put("ben", "big", big)
+    town.run(2 * SECOND_MS)
+    assert town.height("you") == town.height("ben") == 1
+    store = town.nodes["you"].store
+    assert store.content(content_id(big)) == big
+
+    town.run(10 * CONTENT_RETRY_MS_MAX)
+    you, ben = town.nodes["you"], town.nodes["ben"]
+    inputs, sent = you.inputs, you.sent + ben.sent
+    town.run(60 * SECOND_MS)
+    assert you.inputs - inputs < 3_000, "it does not turn in a circle"
+    assert you.sent + ben.sent - sent < 6_000, "peers are asked ever more rarely for what none of them has"
+
+
+def test_what_an_expelled_author_left_open_is_answered(town: Town) -> None:
+    town.put_holes()
+    town.run(SECOND_MS)
+    town.command("you", Propose(Expel(town.nodes["mallory"].key)))
+    town.run(30 * SECOND_MS)
+    assert town.pending("you") == town.pending("ben") == 0
+
+
+def test_no_invite_brings_the_expelled_back(town: Town) -> None:
+    """P6: least of all the one with which it came."""
+    mallory = town.nodes["mallory"]
+    town.on_send = None
+    town.command("you", Propose(Expel(mallory.key)))
+    town.run(5 * SECOND_MS)
+    height = town.height("you")
+    mallory.token = town.command("you", MakeToken(WALL_MS + 10**9, 0))
+    town.connect("mallory", "you")
+    town.connect("ben", "mallory")
+    town.run(5 * SECOND_MS)
+    assert town.height("you") == height
+    for name in ("you", "ben"):
+        assert "this key was expelled" in {close.reason for close in town.nodes[name].closed}
+        assert not town.nodes[name].peers.get("mallory")
