@@ -7,7 +7,7 @@ is in doubt (S11) it is not read any more either: it may be what is damaged.
 
 from __future__ import annotations
 
-from aslp2p.artifacts.envelope import Verified, decode_as, sign_statement, trust_stored
+from aslp2p.artifacts.envelope import Verified, decode_artifact, decode_as, sign_statement, trust_stored
 from aslp2p.artifacts.types import (
     Cosignature,
     Endorsement,
@@ -35,6 +35,9 @@ from aslp2p.ledger.succession import (
     last_cosigned,
     stance_of,
 )
+
+JOURNAL_LOOKED_THROUGH = 1000
+"""Promises of one kind, the newest, in which the artifact itself is looked for."""
 
 
 class Keyring:
@@ -119,8 +122,15 @@ class Keyring:
         self._journal(kind, epoch, 0, proposal.id, endorsement.raw)
         return endorsement
 
+    def _holds(self, kind: str, subject: bytes, id_: bytes) -> bool:
+        store = self._context.store
+        if not store.journal_holds(kind, subject):
+            return False
+        held = [row.raw for row in store.journal(kind, last=JOURNAL_LOOKED_THROUGH) if row.subject == subject]
+        return not held or any(decode_artifact(raw).id == id_ for raw in held)
+
     def _promised(self, kind: str, subject: bytes) -> Verified[Endorsement]:
-        for row in self._context.store.journal(kind, last=1000):
+        for row in self._context.store.journal(kind, last=JOURNAL_LOOKED_THROUGH):
             if row.subject == subject:
                 return trust_stored(decode_as(Endorsement, row.raw))
         raise LookupError("a promise of the journal")
@@ -149,7 +159,9 @@ class Keyring:
 
     # --- hearing oneself --------------------------------------------------------------------------
 
-    def hear_own(self, kind: str, subject: bytes, what: str) -> None:
-        """A signature of this key came from outside: if the journal lacks it, the journal is old (S11)."""
-        if self.stale_reason() is None and not self._context.store.journal_holds(kind, subject):
+    def hear_own(self, kind: str, subject: bytes, id_: bytes, what: str) -> None:
+        """The artifact `id_`, signed with this key, came from outside: if the journal lacks it, the journal is
+        old (S11). That it holds another signature for the same subject does not help: it was made again.
+        """
+        if self.stale_reason() is None and not self._holds(kind, subject, id_):
             self.mark_stale(f"others hold {what} signed with this key that this machine does not know of")

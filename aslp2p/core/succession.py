@@ -37,6 +37,7 @@ from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.policy import authority_keys, satisfies_all
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.ledger.state import is_admitted, revoked_keys
+from aslp2p.ledger.succession import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY
 from aslp2p.limits import (
     BEACON_RESERVE,
     COSIGN_SPACING_MS,
@@ -169,7 +170,8 @@ class Succession:
             return False
         verified = context.verifier.verify(signed)
         if signed.key == context.key:
-            self._keyring.hear_own("policy" if epoch == 0 else "endorse", proposal.id, "an endorsement")
+            kind = ENDORSE_POLICY if epoch == 0 else ENDORSE
+            self._keyring.hear_own(kind, proposal.id, signed.id, "an endorsement")
         self._pending.add(verified)
         self._first_seen.setdefault(proposal.id, context.now.mono)
         self._spreader.add(verified, source=source)
@@ -181,11 +183,14 @@ class Succession:
         context = self._context
         at = signed.statement
         known = self._pending.cosignatures.get(signed.key)
-        if known is not None and (known == signed or self._older(signed, known)):
+        mine = signed.key == context.key
+        if known is not None and (known == signed or (not mine and self._older(signed, known))):
             return False
         verified = context.verifier.verify(signed)
-        if signed.key == context.key and context.store.snapshot(at.snapshot) is not None:
-            self._keyring.hear_own("cosign", at.snapshot, "a cosignature")
+        if mine and context.store.snapshot(at.snapshot) is not None:
+            self._keyring.hear_own(COSIGN, at.snapshot, signed.id, "a cosignature")
+            if known is not None and self._older(signed, known) and self._keyring.stale_reason() is None:
+                return False
         before = context.ledger.final_height()
         try:
             change = context.ledger.add_cosignature(verified)
@@ -263,7 +268,7 @@ class Succession:
     def saw_own_snapshot(self, id_: bytes, epoch: int) -> None:
         """A snapshot signed by this node's key came from outside (S11)."""
         if self._context.store.snapshot(id_) is None:
-            self._keyring.hear_own("emit", id_, f"a snapshot of epoch {epoch}")
+            self._keyring.hear_own(EMIT, id_, id_, f"a snapshot of epoch {epoch}")
 
     def noticed_proposal(self, proposal: Verified[Proposal]) -> None:
         """A succession or policy change is open: start its round, tell the person."""

@@ -52,6 +52,25 @@ def test_a_witness_that_was_gone_before_the_others_met_is_missed() -> None:
     assert height(made, "alice") == 1, "one of them is the witness now"
 
 
+def test_a_restored_home_that_cosigns_the_same_again_is_found_out() -> None:
+    """S11: the others hold another signature by this key than its journal does."""
+    made = world("you", "alice", "james", threshold=2)
+    made.crash("james")
+    backup = made.nodes["james"].store.copy()
+    made.start("james")
+    made.mesh()
+    made.command("you", Propose(Admit(bytes([9] * 32), "zoe")))
+    made.run(5_000)
+    made.crash("james")
+    made.nodes["james"].store = backup
+    made.start("james")
+    made.mesh()
+    made.run(30_000)
+    core = made.nodes["james"].core
+    assert core is not None and core.live()["stale_reason"] is not None
+    assert made.heads()["james"] == made.heads()["you"]
+
+
 def test_who_has_nothing_yet_does_not_keep_a_witness_from_its_beacons() -> None:
     """A joiner says that it stands at 0, on nothing: no history is asked of it, and nothing waits for it."""
     made = world("you", "alice", "james", threshold=2)

@@ -1,0 +1,236 @@
+"""Replacing the witness on real machines, by mDNS alone: whatever breaks, all end on one head and say so.
+
+Each test ends with `agreed`: equal heads everywhere, and the lines of `asl status` that tell who the witness
+is and how that came to be.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.authorities import found_together, one_head, opened, put, status
+from tests.lan.conftest import BuildHousehold
+from tests.lan.machines import PATIENCE_S, Machine
+from tests.lan.rig import wait_until
+
+pytestmark = pytest.mark.lan
+
+GRACE = "3s"
+
+
+def agreed(machines: Sequence[Machine], *, witness: str = "", files: Sequence[str] = ()) -> dict[str, Any]:
+    """Wait for one head with nothing pending, all final and `files` in it; the lines of status say it."""
+    head = one_head(
+        machines,
+        lambda head: (
+            not head["pending"]
+            and head["final"] == head["height"]
+            and head["witness"]["name"] == (witness or head["witness"]["name"])
+        ),
+    )
+    for machine in machines:
+        lines = status(machine)
+        assert lines[0] == f"Common: home@{head['height']} (witness: {head['witness']['name']})"
+        if head["changed_height"]:
+            assert lines[1].startswith(f"Note: witness rotated at home@{head['changed_height']}")
+        assert machine.paths() >= set(files)
+        assert machine.json("verify")["failure"] is None
+    return head
+
+
+def replaced(machines: Sequence[Machine]) -> str:
+    """Wait until these machines have another witness than the first of all; its name."""
+    head = one_head(machines, lambda head: head["changed_height"] > 0)
+    return str(head["witness"]["name"])
+
+
+def test_rotation_and_the_founder_leaves(build_household: BuildHousehold) -> None:
+    _, machines = build_household("you", "alice", "james", "zoe")
+    you, alice, james, zoe = machines
+    found_together(machines, authorities=3)
+    put(zoe, "before")
+    you.asl("rotate", "james", "--reason", "moving out")
+    alice.asl("endorse", opened(alice, "witness-rotation"))
+    james.asl("endorse", opened(james, "witness-rotation"))
+    one_head(machines, lambda head: head["witness"]["name"] == "james")
+    you.stop()
+    put(zoe, "after")
+    head = agreed([alice, james, zoe], witness="james", files=["before", "after"])
+    assert status(zoe)[1] == f"Note: witness rotated at home@{head['changed_height']}"
+
+
+def test_a_witness_killed(build_household: BuildHousehold) -> None:
+    _, machines = build_household("you", "alice", "james", "zoe", "ben")
+    you, *others = machines
+    found_together(machines, authorities=5, threshold=3, grace=GRACE, mode="auto")
+    put(others[0], "before")
+    agreed(machines, witness="you")
+    you.kill()
+    put(others[1], "meanwhile", wait=False)
+    new = replaced(others)
+    assert new != "you"
+    agreed(others, witness=new, files=["before", "meanwhile"])
+
+
+def test_a_witness_cut_off_from_all_returns_with_snapshots_nobody_saw(
+    build_household: BuildHousehold,
+) -> None:
+    lan, machines = build_household("you", "alice", "james")
+    you, alice, james = machines
+    found_together(machines, grace=GRACE, mode="auto")
+    put(alice, "before")
+    agreed(machines, witness="you")
+    lan.cut(you.host)
+    put(you, "unseen")
+    assert you.head()[0] == 2
+    new = replaced([alice, james])
+    put(james, "meanwhile")
+    lan.heal(you.host)
+    agreed(machines, witness=new, files=["before", "unseen", "meanwhile"])
+    assert any(
+        line.startswith("Note: this machine stepped down") and "1 snapshot of its own superseded" in line
+        for line in status(you)
+    )
+    left = you.json("log", "--superseded")["superseded"]
+    assert [one["height"] for one in left] == [2]
+    assert [one["height"] is not None for one in left[0]["proposals"]] == [True], "F4: it is in the history"
+
+
+def test_a_witness_cut_off_from_a_minority_stays(build_household: BuildHousehold) -> None:
+    lan, machines = build_household("you", "alice", "james")
+    you, alice, james = machines
+    found_together(machines, grace=GRACE, mode="auto")
+    put(alice, "before")
+    agreed(machines, witness="you")
+    lan.partition([you.host], [james.host])
+    you_key = you.key
+    wait_until(lambda: you_key not in james.links(), PATIENCE_S, "the link is gone")
+    for number in range(3):  # relayed by alice, as are the beacons
+        put(james, f"over-alice-{number}")
+    head = one_head(machines, lambda head: not head["pending"])
+    assert head["witness"]["name"] == "you" and head["changed_height"] == 0
+    lan.heal_all()
+    agreed(machines, witness="you", files=["before", "over-alice-2"])
+
+
+def test_a_witness_that_hears_and_is_not_heard(build_household: BuildHousehold) -> None:
+    lan, machines = build_household("you", "alice", "james")
+    you, alice, james = machines
+    found_together(machines, grace=GRACE, mode="auto")
+    put(alice, "before")
+    agreed(machines, witness="you")
+    for other in (alice, james):
+        lan.cut_one_way(you.host, other.host)
+    put(you, "unheard", wait=False)
+    new = replaced([alice, james])
+    lan.heal_all()
+    agreed(machines, witness=new, files=["before", "unheard"])
+    assert any(line.startswith("Note: this machine stepped down") for line in status(you))
+
+
+def test_two_authorities_propose_themselves_at_once(build_household: BuildHousehold) -> None:
+    _, machines = build_household("you", "alice", "james")
+    you, alice, james = machines
+    found_together(machines, grace=GRACE, mode="auto")
+    put(alice, "before")
+    agreed(machines, witness="you")
+    you.kill()
+    both = [threading.Thread(target=one.asl, args=("recover", "--yes")) for one in (alice, james)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    new = replaced([alice, james])
+    put(james if new == "alice" else alice, "after")
+    you.up()
+    agreed(machines, witness=new, files=["before", "after"])
+
+
+def test_recovery_keeps_a_cosigned_head_that_only_one_of_them_knows(build_household: BuildHousehold) -> None:
+    lan, machines = build_household("you", "alice", "james")
+    you, alice, james = machines
+    found_together(machines, grace=GRACE, mode="auto")
+    put(alice, "before")
+    agreed(machines, witness="you")
+    lan.cut(james.host)
+    put(you, "seen-by-alice")
+    wait_until(lambda: alice.call("summary")["final"] == 2, PATIENCE_S, "you and alice have cosigned it")
+    assert james.head()[0] == 1
+    you.kill()
+    lan.heal(james.host)
+    new = replaced([alice, james])
+    head = agreed([alice, james], witness=new, files=["before", "seen-by-alice"])
+    assert head["changed_height"] == 3, "the takeover stands on what was final"
+
+
+def test_who_joins_after_many_rotations_verifies_them_all(build_household: BuildHousehold) -> None:
+    _, machines = build_household("you", "alice", "james", "zoe")
+    you, alice, james, zoe = machines
+    invite = found_together([you, alice, james])
+    present = [you, alice, james]
+    for number in range(9):
+        giver, taker = present[number % 3], present[(number + 1) % 3]
+        put(giver, f"file-{number}")
+        giver.call("rotate", member=taker.name)
+        taker.call("endorse", id=opened(taker, "witness-rotation"))
+        one_head(present, lambda head: head["witness"]["name"] == taker.name)  # noqa: B023 - called at once
+    invite = str(you.json("invite")["invite"])
+    zoe.asl("join", invite, "--name", "zoe")
+    zoe.up()
+    wait_until(lambda: zoe.call("summary")["standing"] == "admitted", PATIENCE_S, "zoe is in")
+    put(zoe, "hello")
+    head = agreed(machines, witness="you", files=["file-0", "file-8", "hello"])
+    trace = zoe.json("verify")["trace"]
+    assert [step["by"] for step in trace] == ["genesis"] + 9 * ["witness-rotation"]
+    assert head["epoch"] == 9
+
+
+def test_a_copied_disk_on_another_machine_stops_both(build_household: BuildHousehold, tmp_path: Path) -> None:
+    lan, machines = build_household("you", "alice", "james")
+    you, alice, james = machines
+    found_together(machines)
+    put(alice, "before")
+    agreed(machines, witness="you")
+    copy = Machine(lan.add_host(), tmp_path, "copy")
+    shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock"))
+    copy.up()
+    for machine in (james, copy):
+        wait_until(lambda machine=machine: machine.call("summary")["stale"], PATIENCE_S, "found out")  # type: ignore[misc]
+        assert any(
+            line.startswith("Attention:") and "(S11)" in line and "asl policy replace-key" in line
+            for line in status(machine)
+        )
+    put(you, "after")
+    agreed([you, alice], witness="you", files=["before", "after"])
+    cosigners = {one["name"] for one in you.call("show")["cosigned_by"]}
+    assert cosigners == {"you", "alice"}, "neither of the two signs any more"
+    copy.stop()
+    one_head(machines, lambda head: head["height"] == 2)
+
+
+def test_a_restored_backup_signs_nothing_more(build_household: BuildHousehold, tmp_path: Path) -> None:
+    _, machines = build_household("you", "alice", "james")
+    you, alice, james = machines
+    found_together(machines)
+    put(alice, "before")
+    agreed(machines, witness="you")
+    james.stop()
+    shutil.copytree(james.home, tmp_path / "backup")
+    james.up()
+    put(james, "since")
+    wait_until(lambda: len(you.call("show")["cosigned_by"]) == 3, PATIENCE_S, "james cosigned it too")
+    james.kill()
+    shutil.rmtree(james.home)
+    shutil.copytree(tmp_path / "backup", james.home)
+    james.up()
+    wait_until(lambda: james.call("summary")["stale"], PATIENCE_S, "found out")
+    assert any("(S11)" in line and "asl policy replace-key" in line for line in status(james))
+    put(james, "it may still propose")
+    agreed(machines, witness="you", files=["before", "since", "it may still propose"])
+    assert {one["name"] for one in you.call("show")["cosigned_by"]} == {"you", "alice"}
