@@ -161,6 +161,11 @@ class Host:
 
     def stop(self) -> None:
         """Kill what runs here and remove the namespace; does nothing twice."""
+        self.kill_all()
+        _remove_netns(self.netns)
+
+    def kill_all(self) -> None:
+        """Kill what `popen` started here."""
         for process in self._processes:
             if process.poll() is None:
                 process.kill()
@@ -171,7 +176,6 @@ class Host:
                     with contextlib.suppress(OSError):
                         stream.close()
         self._processes.clear()
-        _remove_netns(self.netns)
 
     def _inside(self, command: Iterable[str | Path]) -> list[str]:
         return ["ip", "netns", "exec", self.netns, *map(str, command)]
@@ -179,6 +183,23 @@ class Host:
     def _route_multicast(self) -> None:
         # The kernel drops the interface's IPv4 routes with its last IPv4 address; ff00::/8 it makes itself.
         _sh("ip", "-n", self.netns, "route", "replace", "224.0.0.0/4", "dev", "eth0")
+
+
+class Loopback(Host):
+    """This machine itself as a host, for daemons that need nothing but 127.0.0.1, and no root."""
+
+    def __init__(self) -> None:
+        self.ip = "127.0.0.1"
+        self._processes = []
+
+    def __repr__(self) -> str:
+        return "<Loopback>"
+
+    def stop(self) -> None:
+        self.kill_all()
+
+    def _inside(self, command: Iterable[str | Path]) -> list[str]:
+        return [str(word) for word in command]
 
 
 class Lan:
