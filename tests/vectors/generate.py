@@ -1,0 +1,439 @@
+"""Writes the vectors beside this file; see README.md for what they say. Nothing here is random.
+
+    python -m tests.vectors.generate
+
+writes all files again. A test fails when what is written differs from what is there: frozen vectors change
+only with the protocol.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nacl.bindings
+
+from aslp2p.artifacts.canonical import encode
+from aslp2p.artifacts.content import encode_manifest
+from aslp2p.artifacts.envelope import Signed, pae, sign_statement
+from aslp2p.artifacts.invite import Hint, Invite
+from aslp2p.artifacts.merkle import Frontier, TiledNodes, inclusion_proof
+from aslp2p.artifacts.types import (
+    Beacon,
+    Cosignature,
+    Endorsement,
+    Expel,
+    InviteToken,
+    PolicyChange,
+    Recovery,
+    Rejection,
+    Remove,
+    Revocation,
+    Rotation,
+)
+from aslp2p.limits import CHUNK_BYTES, UINT_MAX
+from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, bad_signature, policy, swap
+from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_reign
+
+HERE = Path(__file__).parent
+ORDER = 2**252 + 27742317777372353535851937790883648493
+TORSION = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+P_PLUS_ONE = b"\xee" + b"\xff" * 30 + b"\x7f"
+"""The point 1 in bytes that are not canonical."""
+Vectors = dict[str, Any]
+
+
+# --- canonical ----------------------------------------------------------------------------------------
+
+
+def shown(value: Any) -> Any:
+    """A value in JSON: bytes as {"bytes": hex}, integers beyond 2^53 as {"int": decimal}."""
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > UINT_MAX:
+        return {"int": str(value)}
+    return [shown(item) for item in value] if isinstance(value, list) else value
+
+
+VALUES: list[Any] = [
+    None,
+    False,
+    True,
+    *(0, 1, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**53 - 1, 2**63, 2**64 - 1),
+    *(-1, -32, -33, -128, -129, -32768, -32769, -(2**31), -(2**31) - 1, -(2**63)),
+    *("", "a", "é", "家", "x" * 31, "x" * 32, "x" * 255, "x" * 256),
+    *(b"", b"\x00", bytes(255), bytes(256)),
+    [],
+    [None],
+    [1] * 15,
+    [1] * 16,
+    ["a", b"a", [1, [True]]],
+    [[[[[[[[None]]]]]]]],
+]
+
+NOT_CANONICAL: dict[str, tuple[str, bytes]] = {
+    "nothing": ("A3", b""),
+    "a trailing byte": ("A3", b"\xc0\x00"),
+    "a missing byte": ("A3", b"\x92\x01"),
+    "the code that is never used": ("A3", b"\xc1"),
+    "an empty map": ("A3", b"\x80"),
+    "a map": ("A3", b"\x81\xa1a\x01"),
+    "a float": ("A3", b"\xcb\x3f\xf0" + bytes(6)),
+    "a short float": ("A3", b"\xca\x3f\x80\x00\x00"),
+    "an extension": ("A3", b"\xd4\x01\x00"),
+    "a time stamp": ("A3", b"\xd6\xff" + bytes(4)),
+    "5 in 8 bits": ("A3", b"\xcc\x05"),
+    "255 in 16 bits": ("A3", b"\xcd\x00\xff"),
+    "65535 in 32 bits": ("A3", b"\xce\x00\x00\xff\xff"),
+    "1 in 64 bits": ("A3", b"\xcf" + bytes(7) + b"\x01"),
+    "a positive number as a signed one": ("A3", b"\xd0\x05"),
+    "-1 in 8 bits": ("A3", b"\xd0\xff"),
+    "a string with a longer header": ("A3", b"\xd9\x01a"),
+    "bytes with a longer header": ("A3", b"\xc5\x00\x01a"),
+    "an array with a longer header": ("A3", b"\xdc\x00\x01\xc0"),
+    "UTF-8 cut short": ("A3", b"\xa1\xc3"),
+    "UTF-8 for a surrogate": ("A3", b"\xa3\xed\xa0\x80"),
+    "UTF-8 with an overlong form": ("A3", b"\xa2\xc0\xaf"),
+    "nine arrays inside each other": ("A4", b"\x91" * 9 + b"\xc0"),
+    "2,049 items": ("A4", b"\xdc\x08\x01" + b"\xc0" * 2049),
+}
+
+
+def canonical() -> Vectors:
+    return {
+        "valid": [{"hex": encode(value).hex(), "value": shown(value)} for value in VALUES],
+        "invalid": [
+            {"name": name, "rule": rule, "hex": data.hex()} for name, (rule, data) in NOT_CANONICAL.items()
+        ],
+    }
+
+
+# --- artifacts ----------------------------------------------------------------------------------------
+
+
+def statements() -> list[tuple[str, Signed[Any]]]:
+    """One of each type and action, with edges of their fields."""
+    world = World(predecessor=b"\x05" * 32)
+    tip = world.puts(world.root, "a")
+    ids = (b"\x01" * 32, b"\x02" * 32)
+    new = policy((ANN, BEN), 2, participants="authorities", rotation_allowed=False, grace_period_ms=200)
+    actions = {
+        "put": world.put("photos/1 ü.jpg", media_type="image/jpeg", executable=True, expects=b""),
+        "put that expects": world.put("x" * 255, expects=ids[0], size=34_358_689_792),
+        "remove": world.propose(Remove("a", None)),
+        "admit": world.admit(DAN),
+        "expel": world.propose(Expel(DAN.key), BEN),
+        "policy-change": world.propose(PolicyChange(new, world.id)),
+        "witness-rotation": world.propose(Rotation(1, 0, world.id, BEN.key, "moving out")),
+        "witness-recovery": world.propose(Recovery(2**20, 1, tip.id, CLEO.key, "", ids), BEN),
+        "witness-revocation": world.propose(
+            Revocation(2, 1, tip.id, CLEO.key, "stolen", (), ANN.key, ids), CLEO
+        ),
+    }
+    invite = InviteToken(world.id, UINT_MAX, 0, b"saltsalt")
+    return [
+        ("genesis", world.genesis),
+        *((f"proposal: {name}", proposal) for name, proposal in actions.items()),
+        ("snapshot", tip.signed),
+        ("snapshot with a certificate", world.rotate(tip, BEN).signed),
+        ("snapshot with a settlement", world.after(tip, settlement=world.settlement(tip, ANN)).signed),
+        ("endorsement", sign_statement(Endorsement(world.id, ids[0], 7, 1), BEN)),
+        ("cosignature", sign_statement(Cosignature(world.id, 0, 1, tip.id, 2), CLEO)),
+        ("beacon", sign_statement(Beacon(world.id, 0, 0, world.id, UINT_MAX), ANN)),
+        ("rejection", sign_statement(Rejection(world.id, ids[0], "name-taken", "ann is taken", 3), ANN)),
+        ("invite", sign_statement(invite, DAN)),
+    ]
+
+
+def envelope(*fields: Any) -> bytes:
+    return encode(list(fields))
+
+
+def torsion_signature(message: bytes) -> bytes:
+    """A signature by ann whose R has a part of small order: only an equation with the cofactor takes it."""
+    scalar = bytearray(hashlib.sha512(b"\x01" * 32).digest()[:32])
+    scalar[0] &= 248
+    scalar[31] = scalar[31] & 127 | 64
+    point = nacl.bindings.crypto_scalarmult_ed25519_base_noclamp((4711).to_bytes(32, "little"))
+    point = nacl.bindings.crypto_core_ed25519_add(point, TORSION)
+    challenge = int.from_bytes(hashlib.sha512(point + ANN.key + message).digest(), "little")
+    return point + ((4711 + challenge * int.from_bytes(scalar, "little")) % ORDER).to_bytes(32, "little")
+
+
+def broken_artifacts() -> list[tuple[str, str, bytes]]:
+    """Bytes that are no artifact, or whose signature does not hold."""
+    good = World().put("a")
+    type_, body, key, signature = good.type, good.body, good.key, good.signature
+    fields = [
+        good.statement.common_id,
+        2001,
+        good.statement.salt,
+        ["put", "a", bytes(32), 1, "", False, None],
+    ]
+    assert encode(fields) == body
+
+    def with_fields(position: int, value: Any) -> bytes:
+        return envelope(type_, encode([*fields[:position], value, *fields[position + 1 :]]), key, signature)
+
+    def with_action(*action: Any) -> bytes:
+        return with_fields(3, list(action))
+
+    larger = (int.from_bytes(signature[32:], "little") + ORDER).to_bytes(32, "little")
+    small = b"\x01" + bytes(31)
+    return [
+        ("not an array", "A3", encode("artifact")),
+        ("three fields", "A3", envelope(type_, body, key)),
+        ("a body that is not bytes", "A3", envelope(type_, fields, key, signature)),
+        ("a trailing byte", "A3", good.raw + b"\x00"),
+        ("a body with a trailing byte", "A3", envelope(type_, body + b"\x00", key, signature)),
+        (
+            "a body with a longer integer",
+            "A3",
+            envelope(type_, body.replace(b"\xcd\x07\xd1", b"\xce\x00\x00\x07\xd1"), key, signature),
+        ),
+        ("a field too few", "A3", envelope(type_, encode(fields[:-1]), key, signature)),
+        ("a field too many", "A3", envelope(type_, encode([*fields, None]), key, signature)),
+        ("a number that is a string", "A3", with_fields(1, "2001")),
+        ("a number that is true", "A3", with_fields(1, True)),
+        ("an id that is text", "A3", with_fields(0, "x" * 32)),
+        ("a short key", "A4", envelope(type_, body, key[1:], signature)),
+        ("a short id", "A4", with_fields(0, bytes(31))),
+        ("a negative time", "A4", with_fields(1, -1)),
+        ("a number above 2^53 - 1", "A4", with_fields(1, UINT_MAX + 1)),
+        ("an unknown type", "A4", envelope("asl.common.proposal/2", body, key, signature)),
+        ("an unknown action", "A4", with_action("vote", bytes(32))),
+        ("a body that is too large", "A4", with_action("put", "a", bytes(32), 1, "x" * 16_400, False, None)),
+        ("a path that leaves the tree", "A4", with_action("put", "../a", bytes(32), 1, "", False, None)),
+        ("a path with an empty part", "A4", with_action("put", "a//b", bytes(32), 1, "", False, None)),
+        ("a path that turns its direction", "A4", with_action("remove", "a\u202eb", None)),
+        ("a name with an at sign", "A4", with_action("admit", bytes(32), "a@b")),
+        ("an expectation of 31 bytes", "A4", with_action("remove", "a", bytes(31))),
+        ("another key's signature", "A5", envelope(type_, body, BEN.key, signature)),
+        ("a signature over other bytes", "A5", with_fields(1, 2002)),
+        ("a signature of all zeros", "A5", envelope(type_, body, key, bytes(64))),
+        ("a malleable signature: S + L", "A5", envelope(type_, body, key, signature[:32] + larger)),
+        ("a key of small order", "A5", envelope(type_, body, small, small + bytes(32))),
+        ("a key of order 8", "A5", envelope(type_, body, TORSION, small + bytes(32))),
+        ("a key that is not canonical", "A5", envelope(type_, body, P_PLUS_ONE, small + bytes(32))),
+        ("an R of small order added", "A5", envelope(type_, body, key, torsion_signature(pae(type_, body)))),
+    ]
+
+
+def artifacts() -> Vectors:
+    return {
+        "keys": {
+            one.name: {"seed": (bytes([number]) * 32).hex(), "key": one.key.hex()}
+            for number, one in enumerate((ANN, BEN, CLEO, DAN), 1)
+        },
+        "valid": [
+            {
+                "name": name,
+                "type": one.type,
+                "body": one.body.hex(),
+                "pae": pae(one.type, one.body).hex(),
+                "key": one.key.hex(),
+                "signature": one.signature.hex(),
+                "artifact": one.raw.hex(),
+                "id": one.id.hex(),
+            }
+            for name, one in statements()
+        ],
+        "invalid": [
+            {"name": name, "rule": rule, "artifact": raw.hex()} for name, rule, raw in broken_artifacts()
+        ],
+    }
+
+
+# --- logs, content, invites ---------------------------------------------------------------------------
+
+
+def merkle() -> Vectors:
+    leaves = [hashlib.sha256(b"%d" % number).digest() for number in range(70)]
+    nodes = TiledNodes(lambda start, stop: leaves[start:stop], lambda level, number: None)
+    sizes = (0, 1, 2, 3, 4, 5, 7, 8, 9, 33, 64, 70)
+    roots = {size: Frontier().extend(leaves[:size])[0].root() for size in sizes}
+    proofs = [
+        {
+            "index": index,
+            "size": size,
+            "leaf": leaves[index].hex(),
+            "path": [node.hex() for node in inclusion_proof(index, size, nodes)],
+            "root": roots[size].hex(),
+            "valid": True,
+        }
+        for size, index in (
+            (1, 0),
+            (2, 1),
+            (3, 2),
+            (5, 0),
+            (5, 4),
+            (7, 3),
+            (9, 8),
+            (33, 31),
+            (70, 0),
+            (70, 69),
+        )
+    ]
+    wrong = [
+        proofs[4] | {"leaf": leaves[3].hex()},
+        proofs[4] | {"index": 3},
+        proofs[4] | {"root": roots[7].hex()},
+        proofs[5] | {"path": proofs[5]["path"][:-1]},  # type: ignore[index]
+        proofs[5] | {"path": [*proofs[5]["path"], leaves[0].hex()]},  # type: ignore[misc]
+        proofs[4] | {"index": 5},
+    ]
+    return {
+        "leaves": [leaf.hex() for leaf in leaves],
+        "roots": [{"size": size, "root": root.hex()} for size, root in roots.items()],
+        "proofs": [*proofs, *(one | {"valid": False} for one in wrong)],
+    }
+
+
+def content() -> Vectors:
+    one, two = hashlib.sha256(b"one").digest(), hashlib.sha256(b"two").digest()
+    size = CHUNK_BYTES + 1
+    good = encode_manifest(size, [one, two])
+    id_ = hashlib.sha256(good).hexdigest()
+    manifests = {
+        "another tag": ["asl.manifest/2", size, one + two],
+        "a chunk too few": ["asl.manifest/1", size, one],
+        "another size": ["asl.manifest/1", size + 1, one + two],
+        "ids in an array": ["asl.manifest/1", size, [one, two]],
+        "a field too many": ["asl.manifest/1", size, one + two, None],
+    }
+    return {
+        "raw": [{"hex": data.hex(), "id": hashlib.sha256(data).hexdigest()} for data in (b"", b"hello")],
+        "manifests": [{"size": size, "chunks": [one.hex(), two.hex()], "hex": good.hex(), "id": id_}],
+        "invalid": [
+            {"name": name, "rule": "A3", "size": size, "hex": encode(fields).hex()}
+            for name, fields in manifests.items()
+        ],
+    }
+
+
+def invites() -> Vectors:
+    hints = (Hint("192.0.2.7", 4242), Hint("fe80::1%eth0", 1))
+    found = [
+        Invite(bytes(range(32)), "home", bytes(range(32, 64)), b"", ()),
+        Invite(b"\x07" * 32, "Büro", b"\x08" * 32, b"token" * 40, hints),
+    ]
+    text = found[0].encode()
+    return {
+        "valid": [
+            {
+                "text": one.encode(),
+                "common_id": one.common_id.hex(),
+                "name": one.name,
+                "network_secret": one.network_secret.hex(),
+                "token": one.token.hex(),
+                "hints": [[hint.host, hint.port] for hint in one.hints],
+            }
+            for one in found
+        ],
+        "same": [text.upper(), f" {text[:9]}-{text[9:]}\n"],
+        "invalid": [text[:-1], text[:-1] + ("a" if text[-1] != "a" else "b"), "asl2" + text[4:], text[4:]],
+    }
+
+
+# --- histories ----------------------------------------------------------------------------------------
+
+
+def judged(node: Node) -> dict[str, Any]:
+    return {"snapshot": node.signed.raw.hex(), "proposals": [one.raw.hex() for one in node.proposals]}
+
+
+def history(name: str, rule: str, world: World, base: Node, node: Node, expect: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "rule": rule,
+        "genesis": world.genesis.raw.hex(),
+        "history": [judged(one) for one in base.line()],
+        "candidate": judged(node),
+        "expect": expect,
+    }
+
+
+def appoints(node: Node) -> dict[str, Any]:
+    return {"epoch": node.next_epoch, "witness": node.next_signer.key.hex()}
+
+
+def of_case(case: Case) -> dict[str, Any]:
+    world, base, node = case.build()
+    expect: Any = {"rule": case.rule} if case.rule else "accepted"
+    found = history(case.name, case.rule, world, base, node, expect)
+    return found if case.rule else found | {"then": appoints(node)}
+
+
+def of_genesis(name: str, rule: str, build: Callable[[], World]) -> dict[str, Any]:
+    return {
+        "name": f"a genesis: {name}",
+        "rule": rule,
+        "genesis": build().genesis.raw.hex(),
+        "history": [],
+        "candidate": None,
+        "expect": {"rule": rule},
+    }
+
+
+def incomplete() -> list[dict[str, Any]]:
+    world, base = plain()
+    lost = world.puts(base, "x")
+    two = world.puts(base, "y", "z")
+    orphan = history("a parent that is not here", "V9", world, base, world.puts(lost, "y"), "incomplete")
+    short = history(
+        "a proposal that is not here", "V9", world, base, swap(two, proposals=two.proposals[:1]), "incomplete"
+    )
+    return [orphan, short]
+
+
+def story() -> list[dict[str, Any]]:
+    """A household's years in one line: rotation, recovery, revocation, a change of policy and settlement."""
+    world, base = second_reign()
+    taken = world.chain(world.recover(base, CLEO), 1, "e")
+    revoked = world.puts(world.revoke(taken, BEN, DAN), "f")
+    joint = world.puts(world.install(revoked, policy((BEN, CLEO, ANN), 3), ANN, BEN, CLEO), "g")
+    settled = world.after(joint, world.put("h"), settlement=world.settlement(joint, ANN, BEN, CLEO))
+    tip = world.puts(settled, "i")
+    forged = swap(tip, signed=bad_signature(tip.snapshot))
+    name = "a household's years"
+    good = history(name, "", world, settled, tip, "accepted") | {"then": appoints(tip)}
+    return [good, history(f"{name}, badly signed", "A5", world, settled, forged, {"rule": "A5"})]
+
+
+def histories() -> Vectors:
+    return {
+        "vectors": [
+            *(of_case(case) for case in ACCEPTED),
+            *story(),
+            *(of_genesis(name, rule, build) for name, (rule, build) in GENESES.items()),
+            *(of_case(case) for case in REFUSALS),
+            *incomplete(),
+        ]
+    }
+
+
+FILES: dict[str, Callable[[], Vectors]] = {
+    "canonical.json": canonical,
+    "artifacts.json": artifacts,
+    "merkle.json": merkle,
+    "content.json": content,
+    "invites.json": invites,
+    "histories.json": histories,
+}
+
+
+def text_of(name: str) -> str:
+    """What the file `name` holds."""
+    return json.dumps(FILES[name](), indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    for name in FILES:
+        (HERE / name).write_text(text_of(name), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
