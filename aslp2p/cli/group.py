@@ -145,6 +145,9 @@ def _run(run: Callable[[], Any], args: Sequence[str] | None) -> int:
     try:
         code = run()
         return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # who types nothing more asks what there is
+        return error.exit_code
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "asl"
         message = error.format_message().rstrip(".")

@@ -71,6 +71,12 @@ def test_every_end_is_one_line_and_a_code(
             _run(fail, ["--debug"])
 
 
+def test_who_types_nothing_sees_what_there_is() -> None:
+    result = CliRunner().invoke(main, [])
+    assert result.exit_code == 2
+    assert all(f"\n  {name} " in result.output for name in COMMANDS)
+
+
 def test_ordinary_ends() -> None:
     assert _run(lambda: None, []) == 0 and _run(lambda: 4, []) == 4
 
