@@ -183,6 +183,8 @@ PAUSE_MS = 600_000
 """How long finality waits here for a person's succession to be proposed again on a newer base."""
 SPECIAL_PER_AUTHOR_MAX = 16
 """Open successions and policy changes of one author."""
+COSIGNATURES_PER_SIGNER_MAX = 8
+"""Open ones of one authority: more than one only where it cosigned lines that exclude each other."""
 WAITING_PAPER_MAX = 256
 """Endorsements and cosignatures of what is not here yet."""
 BEACON_RESERVE = 1024

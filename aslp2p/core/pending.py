@@ -7,7 +7,7 @@ history lists it or the witness rejects it; moving to another branch makes it pe
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
 
 from aslp2p.artifacts.envelope import Verified, decode_artifact, trust_stored
@@ -16,7 +16,7 @@ from aslp2p.core.context import Context
 from aslp2p.gossip.openset import OpenSet
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.reader import CloseArtifacts, DropArtifacts, PutArtifacts
-from aslp2p.limits import PENDING_MAX, PENDING_PER_AUTHOR_MAX, REJECTIONS_MAX
+from aslp2p.limits import COSIGNATURES_PER_SIGNER_MAX, PENDING_MAX, PENDING_PER_AUTHOR_MAX, REJECTIONS_MAX
 
 S = TypeVar("S", bound=Statement)
 
@@ -32,8 +32,8 @@ class Pending:
         """Those of `proposals` that propose a succession or a policy change."""
         self.endorsements: dict[bytes, dict[bytes, Verified[Endorsement]]] = {}
         """By proposal, then by signer."""
-        self.cosignatures: dict[bytes, Verified[Cosignature]] = {}
-        """The newest of each authority, by signer."""
+        self.cosignatures: dict[bytes, list[Verified[Cosignature]]] = {}
+        """By signer, the newest on each line: one, unless the signer lies, or is about to move (S5)."""
         self.rejections: OrderedDict[bytes, Verified[Rejection]] = OrderedDict()
         """By proposal."""
         self.beacon: Verified[Beacon] | None = None
@@ -57,7 +57,8 @@ class Pending:
             signed = self.endorsements.setdefault(statement.proposal, {})
             signed[artifact.key] = cast("Verified[Endorsement]", artifact)
         elif isinstance(statement, Cosignature):
-            self.cosignatures[artifact.key] = cast("Verified[Cosignature]", artifact)
+            signed_by = self.cosignatures.setdefault(artifact.key, [])
+            signed_by.append(cast("Verified[Cosignature]", artifact))
 
     def room_for(self, author: bytes, count: int = 1) -> bool:
         """Whether `count` more proposals of `author` may be pending."""
@@ -110,18 +111,23 @@ class Pending:
             signed.pop(artifact.key, None)
             if not signed:
                 self.endorsements.pop(statement.proposal, None)
-        elif isinstance(statement, Cosignature) and self.cosignatures.get(artifact.key) == artifact:
-            del self.cosignatures[artifact.key]
+        elif isinstance(statement, Cosignature):
+            kept = [one for one in self.cosignatures.get(artifact.key, ()) if one.id != artifact.id]
+            self.cosignatures[artifact.key] = kept
 
-    def add_cosignature(self, cosignature: Verified[Cosignature]) -> None:
-        """Keep an authority's newest cosignature open; the one before is a fact of its branch and open no
-        more."""
-        older = self.cosignatures.get(cosignature.key)
+    def add_cosignature(
+        self, cosignature: Verified[Cosignature], overtaken: Sequence[Verified[Cosignature]]
+    ) -> None:
+        """Keep an authority's newest cosignature of a line open; those that it overtakes are facts of their
+        branch and open no more. Beyond a bound those of the lowest snapshots go, the same ones everywhere."""
         self.add(cosignature)
-        if older is not None and older != cosignature:
-            self.close([older.id], store=False)
-            self.cosignatures[cosignature.key] = cosignature
-            self._context.store.apply([DropArtifacts([older.id])])
+        kept = [one for one in self.cosignatures[cosignature.key] if one not in overtaken]
+        kept.sort(key=lambda one: (one.statement.epoch, one.statement.height, one.id), reverse=True)
+        gone = [*overtaken, *kept[COSIGNATURES_PER_SIGNER_MAX:]]
+        if gone:
+            ids = [one.id for one in gone]
+            self.close(ids, store=False)
+            self._context.store.apply([DropArtifacts(ids)])
 
     def forget_rejections(self, proposals: Iterable[bytes]) -> None:
         """History lists these after all (another witness, another branch)."""

@@ -182,14 +182,17 @@ class Succession:
         """Keep a cosignature that counts; whether it was of use. Raises `ArtifactError` (A5)."""
         context = self._context
         at = signed.statement
-        known = self._pending.cosignatures.get(signed.key)
+        known = list(self._pending.cosignatures.get(signed.key, ()))
+        if any(one.id == signed.id for one in known):
+            return False
         mine = signed.key == context.key
-        if known is not None and (known == signed or (not mine and self._older(signed, known))):
+        older = any(self._older(signed, one) for one in known)
+        if older and not mine:
             return False
         verified = context.verifier.verify(signed)
         if mine and context.store.snapshot(at.snapshot) is not None:
             self._keyring.hear_own(COSIGN, at.snapshot, signed.id, "a cosignature")
-            if known is not None and self._older(signed, known) and self._keyring.stale_reason() is None:
+            if older and self._keyring.stale_reason() is None:
                 return False
         before = context.ledger.final_height()
         try:
@@ -199,7 +202,7 @@ class Succession:
             return True
         except Rejected:
             return False
-        self._pending.add_cosignature(verified)
+        self._pending.add_cosignature(verified, [one for one in known if self._older(one, verified)])
         self._spreader.add(verified, source=source)
         if change is not None:
             self._chain.settle((), change, {})
@@ -208,10 +211,19 @@ class Succession:
             context.publish("final", height=final)
         return True
 
-    def _older(self, signed: Signed[Cosignature], known: Verified[Cosignature]) -> bool:
-        """Whether `known`, of the same line or a newer epoch, says more."""
+    def _older(self, signed: Signed[Cosignature], known: Signed[Cosignature]) -> bool:
+        """Whether `known`, of the same line or a newer epoch, says more.
+
+        Of one epoch it does only if its snapshot contains the other's: a liar cosigns lines that exclude each
+        other, and what is final on one of them must not depend on which was heard first (F1).
+        """
         one, other = signed.statement, known.statement
-        return (one.epoch, one.height) <= (other.epoch, other.height)
+        if one.epoch != other.epoch or one.height > other.height:
+            return one.epoch < other.epoch
+        if one.snapshot == other.snapshot:
+            return True
+        row = self._context.store.snapshot(other.snapshot)
+        return row is not None and self._context.ledger.contains(row.branch, row.height, one.snapshot)
 
     def take_beacon(self, signed: Signed[Beacon], source: int | None) -> bool:
         """A sign of life; whether it was new. Raises `ArtifactError` (A5)."""

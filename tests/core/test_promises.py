@@ -71,6 +71,40 @@ def test_a_restored_home_that_cosigns_the_same_again_is_found_out() -> None:
     assert made.heads()["james"] == made.heads()["you"]
 
 
+def test_two_lines_that_one_liar_cosigned_end_as_one() -> None:
+    """F1: whoever heard the liar's other cosignature first learns what is final all the same."""
+    made = World(7)
+    names = ("you", "alice", "james", "zoe")
+    for name in names:
+        made.add_node(name)
+    policy = Policy(
+        tuple(Named(name, made.nodes[name].key) for name in names), 3, True, 3_600_000, "invited", 1
+    )
+    made.found("you", names, policy)
+    copy = made.add_node("copy", signer=made.nodes["you"].signer)
+    made.give_genesis("copy")
+    sides = ("you", "alice"), ("copy", "james", "zoe")
+    for name in (*names, "copy"):
+        made.start(name)
+    for side in sides:
+        for one in side:
+            for other in side[side.index(one) + 1 :]:
+                made.connect(one, other)
+    made.run(5_000)
+    made.command("alice", Propose(Admit(bytes([8] * 32), "left")))
+    made.command("james", Propose(Admit(bytes([9] * 32), "right")))
+    made.run(5_000)
+    heads = made.heads()
+    assert heads["you"] == heads["alice"] != heads["james"] == heads["zoe"] == heads["copy"]
+    made.mesh()
+    made.run(60_000)
+    for name in names:
+        core = made.nodes[name].core
+        assert core is not None and core.live()["final_height"] == 1
+        assert made.heads()[name] == heads["james"]
+    assert copy.core is not None
+
+
 def test_who_has_nothing_yet_does_not_keep_a_witness_from_its_beacons() -> None:
     """A joiner says that it stands at 0, on nothing: no history is asked of it, and nothing waits for it."""
     made = world("you", "alice", "james", threshold=2)

@@ -109,9 +109,7 @@ def test_a_witness_cut_off_from_a_minority_stays(build_household: BuildHousehold
     put(alice, "before")
     agreed(machines, witness="you")
     lan.partition([you.host], [james.host])
-    you_key = you.key
-    wait_until(lambda: you_key not in james.links(), PATIENCE_S, "the link is gone")
-    for number in range(3):  # relayed by alice, as are the beacons
+    for number in range(3):  # relayed by alice, as are the beacons, long before the link is known to be dead
         put(james, f"over-alice-{number}")
     head = one_head(machines, lambda head: not head["pending"])
     assert head["witness"]["name"] == "you" and head["changed_height"] == 0
@@ -234,3 +232,51 @@ def test_a_restored_backup_signs_nothing_more(build_household: BuildHousehold, t
     put(james, "it may still propose")
     agreed(machines, witness="you", files=["before", "since", "it may still propose"])
     assert {one["name"] for one in you.call("show")["cosigned_by"]} == {"you", "alice"}
+
+
+def test_a_witness_that_signs_two_histories_is_revoked(
+    build_household: BuildHousehold, tmp_path: Path
+) -> None:
+    """F3, S9, V8: 3 of 4; the witness's home runs twice, on the two sides of a cut."""
+    lan, machines = build_household("you", "alice", "james", "zoe")
+    you, alice, james, zoe = machines
+    found_together(machines, threshold=3)
+    put(alice, "before")
+    agreed(machines, witness="you")
+    you.stop()
+    copy = Machine(lan.add_host(), tmp_path, "copy")
+    shutil.copytree(you.home, copy.home)
+    lan.partition([you.host, alice.host], [copy.host, james.host, zoe.host])
+    you.up()
+    copy.up()
+    put(alice, "left")
+    put(james, "right")
+    one_head([james, zoe], lambda head: head["final"] == 2)
+    left = alice.head()[1]
+    wait_until(lambda: "alice" in _cosigners(alice), PATIENCE_S, "alice has cosigned the other one")
+    assert left != james.head()[1]
+    lan.heal_all()
+
+    others = [alice, james, zoe]
+    one_head(others, lambda head: head["accused"] and head["final"] == 2)
+    for machine in others:
+        assert any("you HAS SIGNED TWO HISTORIES" in line for line in status(machine))
+    (found,) = alice.json("evidence")["evidence"]
+    assert sorted(found["snapshots"]) == sorted({left, james.head()[1]})
+    assert f"asl revoke 'you' --because {found['id'][:8]}" in alice.asl("evidence")
+
+    asked = james.type("revoke", "you", "--because", found["id"][:8], "--abandon", left[:12], "--yes")
+    assert asked.returncode == 0, asked.stderr
+    assert "THIS GIVES UP FOR EVER" in asked.stderr and f"@2 {left[:12]}" in asked.stderr
+    for machine in (alice, zoe):
+        machine.asl("endorse", opened(machine, "witness-revocation"))
+    head = agreed(others, witness="james", files=["before", "left", "right"])
+    assert status(alice)[1].endswith("and the key of the one before was revoked")
+    assert not head["accused"] and head["abandoned"] == [left]
+    assert "GIVEN UP" in alice.asl("log", "--superseded")
+    gone = found["witness"]["key"]
+    wait_until(lambda: all(gone not in one.links() for one in others), PATIENCE_S, "nobody links with it")
+
+
+def _cosigners(machine: Machine) -> set[str]:
+    return {one["name"] for one in machine.call("show")["cosigned_by"]}
