@@ -97,7 +97,12 @@ class Daemon:
                 return f"{status['name']} (joining)"
             return f"{status['name']}@{status['height']} (witness: {status['witness']['shown']})"
 
-        commons = [await one.node.query(about) for one in self._commons.values()]
+        commons = []
+        for one in self._commons.values():
+            try:
+                commons.append(await one.node.query(about))
+            except AslError as error:  # it runs, and `asl status` says the same
+                commons.append(f"{one.node.name} ({error.message})")
         return f"asl: {', '.join(commons)} on port {self.port}; control {self._control_path}"
 
     def stop(self) -> None:
@@ -182,6 +187,9 @@ class Daemon:
             self._commons[belonging.common_id] = one
             one.dialer.add(self._config.peers_static, Source.STATIC)
             node.tell_addresses(self._addresses)
+            node.tell_lost(
+                [id_ for found in store.opened_with if found.table == "snapshot" for id_ in found.ids]
+            )
             if self._transport.twin_at is not None:
                 node.mark_stale(TWIN)
 

@@ -17,7 +17,7 @@ import trio
 from aslp2p.artifacts.envelope import Signer
 from aslp2p.artifacts.keys import short
 from aslp2p.core.effects import Close, Effect, Hints, Publish, Send
-from aslp2p.core.inputs import AddContent, Command, MarkStale, Now, OwnAddresses
+from aslp2p.core.inputs import Command, Import, Lost, MarkStale, Now, OwnAddresses
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.jobs import Condition, Core, Inputs, Leave, Mode, Question, Report, read_clocks
 from aslp2p.daemon.link import Link
@@ -25,7 +25,7 @@ from aslp2p.daemon.links import Links
 from aslp2p.daemon.live import live_json
 from aslp2p.daemon.quiet import Quiet
 from aslp2p.daemon.worker import PROBE_S, Worker
-from aslp2p.errors import UserError
+from aslp2p.errors import Damaged, UserError
 from aslp2p.ledger.joining import Belonging, read_belonging
 from aslp2p.ledger.reader import Reader, Store
 from aslp2p.link.session import Event, Network
@@ -127,18 +127,25 @@ class CommonNode:
     # --- asking and telling ---------------------------------------------------------------------------
 
     async def query(self, function: Callable[[Reader], T], /) -> T:
-        """What `function` answers in the node's thread, between two batches; raises what it raises."""
+        """What `function` answers in the node's thread, between two batches; raises what it raises.
+
+        What it finds damaged is fetched again from peers.
+        """
         self._require_open()
         answer: _Answer[T] = _Answer()
         self._worker.put(Question(function, answer))
-        return await answer.wait()
+        try:
+            return await answer.wait()
+        except Damaged as error:
+            self.tell_lost(error.ids)
+            raise
 
     async def command(self, command: Command, /) -> Any:
         """The core's answer, once everything that it wrote is on disk.
 
         Raises `UserError` (nothing has changed then), `DiskFault` while the node is read-only, `NodeStopped`.
         """
-        size = sum(len(data) for _, data in command.pieces) if isinstance(command, AddContent) else 0
+        size = _size(command)
         await self.links.room.take(1, size)
         answer: _Answer[Any] = _Answer()
 
@@ -161,6 +168,12 @@ class CommonNode:
     def mark_stale(self, reason: str) -> None:
         """The journal of this machine's key may be old: the core signs no promises from now on (S11)."""
         self._worker.put(Inputs((MarkStale(reason),), 0, self.condition.era))
+
+    def tell_lost(self, ids: Sequence[bytes]) -> None:
+        """These are damaged in the store: the core forgets them and asks peers for them."""
+        if ids:
+            self._log.warning("damaged, and asked for again: %s", ", ".join(id_.hex()[:12] for id_ in ids))
+            self._worker.put(Inputs((Lost(tuple(ids)),), 0, self.condition.era))
 
     def live(self) -> dict[str, Any]:
         """What only the running node knows (see `live`); what the core says in it is at most 0.25 s old."""
@@ -240,6 +253,13 @@ class CommonNode:
         if topic == "members" or not self.belonging.founded:
             self._stale.set()
         self._events.publish(topic, common=self.id.hex(), **data)
+
+
+def _size(command: Command) -> int:
+    """About how many bytes a command brings along."""
+    if isinstance(command, Import):
+        return sum(map(len, (*command.artifacts, *command.contents)))
+    return sum(len(data) for _, data in getattr(command, "pieces", ()))
 
 
 class _Answer(Generic[T]):

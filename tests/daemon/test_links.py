@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from aslp2p.core.effects import Step
-from aslp2p.core.inputs import Input, LinkUp, Now, Received
+from aslp2p.core.inputs import Input, LinkUp, Lost, Now, Received
 from aslp2p.daemon import handshake, link, links
 from aslp2p.daemon.link import BACKLOG_BYTES_MAX, UNHANDLED_MESSAGES_MAX, Link
 from aslp2p.daemon.links import WAITING_INPUTS_MAX
-from aslp2p.errors import DiskFault, SelfLink
+from aslp2p.errors import Damaged, DiskFault, SelfLink
 from aslp2p.ledger.reader import Reader, Store
 from aslp2p.link.frames import frame
 from tests.daemon.parties import Party, RawPeer, running, until
@@ -318,6 +318,18 @@ async def test_a_full_disk_ends_links_keeps_questions_and_recovers() -> None:
         peer = await RawPeer.connect(james.port, number=2)
         await peer.say(b"again")
         assert await peer.hear(1) == [b"echo again"]
+
+
+async def test_what_a_question_finds_damaged_is_fetched_again() -> None:
+    def look(reader: Reader) -> None:
+        raise Damaged("a flipped bit", (b"d" * 32,))
+
+    james = Party(JAMES)
+    async with running(james):
+        with pytest.raises(Damaged):
+            await james.node.query(look)
+        await james.node.query(_first)
+        assert Lost((b"d" * 32,)) in james.cores[0].seen
 
 
 async def test_a_bug_stops_one_common_and_the_process_goes_on() -> None:
