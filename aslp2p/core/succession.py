@@ -95,6 +95,7 @@ class Succession:
         self._cosigned_ms = -(10**9)
         self._cosign_tried: tuple[object, ...] = ()
         self._paused_until_ms = -(10**9)
+        self._renews_again_ms = -(10**9)
         self._first_seen: dict[bytes, int] = {}
         self._by_person: set[bytes] = set()
         self._waiting: OrderedDict[bytes, tuple[Signed[Endorsement] | Signed[Cosignature], int | None]] = (
@@ -577,7 +578,9 @@ class Succession:
         if not self._witness.is_witness or self._attempt_above() is None or self._renewal_open():
             return None
         attempt = self._attempt_above()
-        return None if attempt is None else attempt[1] + round_ms(self._grace())
+        if attempt is None:
+            return None
+        return max(attempt[1] + round_ms(self._grace()), self._renews_again_ms)
 
     def _renewal_open(self) -> bool:
         attempt = self._attempt_above()
@@ -590,7 +593,10 @@ class Succession:
         """A witness that is well but sees an attempt of a higher epoch asks for a rotation to itself above
         it."""
         at = self._renewal_at()
-        if at is None or self._context.now.mono < at or self._witness.idle_reason() is not None:
+        if at is None or self._context.now.mono < at:
+            return
+        if self._witness.idle_reason() is not None:
+            self._renews_again_ms = self._context.now.mono + round_ms(self._grace()) // 4
             return
         context = self._context
         head = context.ledger.head
