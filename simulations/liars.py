@@ -37,7 +37,8 @@ Undo = Callable[[], None]
 def _tell(play: Play, source: str, targets: Sequence[str], *raws: bytes) -> None:
     message = encode_message(Push(tuple(raws), ()))
     node = play.world.nodes[source]
-    node.signer.signed.clear()
+    play.world.exposure.collect(source, node.signer)
+    play.world.exposure.sent(play.world.now_ms, source, node.key, message, None)
     for target in targets:
         play.world.inject(source, target, message)
 

@@ -38,6 +38,9 @@ class Node:
     closed: deque[Close] = field(default_factory=lambda: deque(maxlen=PUBLISHED_MAX))
     ticked_for: int | None = None
     """The true time for which a tick is planned."""
+    ticked_ms: int = -1
+    ticks_at_once: int = 0
+    """Ticks in a row without time passing."""
     fuse: int | None = None
     """Points (before a commit, after it, after each effect) until the power fails."""
     stopped: bool = False

@@ -39,9 +39,14 @@ PROBE_MS = 3_000
 """How often a read-only node tries its disk."""
 JOURNAL_KINDS = ("emit", "endorse", "cosign", "policy")
 JOURNAL_LAST = 256
+TICKS_AT_ONCE_MAX = 2_000
 HEADS_TAG = 1
 DIGEST_BYTES = 130
 """The open set's digest at the end of a `Heads`: it changes without the head."""
+
+
+class Livelock(RuntimeError):
+    """A node asks for tick after tick without letting time pass: a daemon would burn its processor."""
 
 
 class World:
@@ -368,8 +373,13 @@ class World:
     def _tick(self, node: Node, core: NodeCore, at: int) -> None:
         if node.core is core and node.ticked_for == at:
             node.ticked_for = None
-            if not node.stopped:
-                self._input(node, Tick())
+            if node.stopped:
+                return
+            node.ticks_at_once = node.ticks_at_once + 1 if node.ticked_ms == self.now_ms else 0
+            node.ticked_ms = self.now_ms
+            if node.ticks_at_once > TICKS_AT_ONCE_MAX:
+                raise Livelock(f"{node.name} ticks without end at {self.now_ms} ms")
+            self._input(node, Tick())
 
     # --- links ------------------------------------------------------------------------------------
 

@@ -1,0 +1,124 @@
+"""Random scenarios: each seed draws a topology, a policy, a workload and a handful of faults.
+
+A swarm switches most options off in each run, so that what is on gets in each other's way undisturbed
+(Groce and others, "Swarm testing"). What it draws stays within what P1 says the policy survives, so that
+safety must always hold; liveness is asked for where a quorum is left in the calm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from simulations.network import Weather
+from simulations.scenario import HOUR, MINUTE, SECOND, Expect, Scenario, Step, Workload
+
+POLICIES = ((1, 1), (2, 2), (3, 2), (3, 2), (3, 2), (3, 3), (4, 3), (4, 3), (5, 3), (5, 4))
+"""(authorities, threshold); the everyday one most often."""
+GRACES_MS = (30 * SECOND, 2 * MINUTE, 5 * MINUTE)
+NODES_MAX = 7
+
+
+def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
+    """The scenario of `seed`; the same for ever, as long as this file does not change."""
+    random = Random(f"swarm/{seed}")
+    authorities, threshold = random.choice([one for one in POLICIES if one[0] <= nodes_max])
+    machines = random.randint(authorities, nodes_max)
+    grace = random.choice(GRACES_MS)
+    base = Scenario(
+        name="swarm",
+        about=f"drawn from seed {seed}",
+        machines=machines,
+        authorities=authorities,
+        threshold=threshold,
+        grace_period_ms=grace,
+        participants=random.choice(("invited", "invited", "authorities")),
+        recovery=random.choice(("auto", "auto", "ask")),
+        answer_ms=random.choice(((SECOND, MINUTE), (MINUTE, 10 * MINUTE))),
+        weather=_weather(random),
+        lasts_ms=grace * random.choice((3, 6, 12)),
+        heals_ms=HOUR,
+        workload=Workload(
+            random.choice(((SECOND, 20 * SECOND), (10 * SECOND, MINUTE), (MINUTE, 5 * MINUTE))),
+            random.choice(("any", "any", "participants", "first")),
+            random.choice(("put", "mix")),
+            random.choice((50, 200, 20_000)),
+        ),
+    )
+    steps = _faults(random, base)
+    lives = not any(step.do == "quit" for step in steps) or machines > 2
+    return replace(base, steps=tuple(steps), expect=Expect(progress=_can_go_on(base, steps), converged=lives))
+
+
+def _weather(random: Random) -> Weather:
+    delay = random.choice(((1, 5), (1, 50), (20, 400)))
+    if random.random() < 0.6:
+        return Weather(delay)
+    return Weather(
+        delay,
+        random.choice((0.0, 0.001, 0.01)),
+        random.choice((0.0, 0.05, 0.3)),
+        random.choice((0.0, 0.05, 0.3)),
+    )
+
+
+def _faults(random: Random, base: Scenario) -> list[Step]:
+    """A few kinds of faults; each kind is in or out for the whole run."""
+    grace, lasts = base.grace_period_ms, base.lasts_ms
+    often = (lasts // 20 + 1, lasts // 4 + 1)
+    short, long = (SECOND, 30 * SECOND), (grace // 2 + 1, 3 * grace)
+
+    def again(do: str, on: str, for_ms: tuple[int, int] | None = None, **options: str) -> Step:
+        return Step(do, on, every_ms=often, for_ms=for_ms, options=options)
+
+    def once(do: str, on: str, **options: str) -> Step:
+        return Step(do, on, at_ms=random.randint(0, lasts), options=options)
+
+    kinds: list[list[Step]] = [
+        [again("crash", random.choice(("any", "witness", "any-authority")), random.choice((short, long)))],
+        [again("power", random.choice(("any", "witness", "any-authority")), random.choice((short, long)))],
+        [again("pause", random.choice(("any", "witness")), random.choice((short, long)))],
+        [again("sleep", random.choice(("any", "witness", "half")), long)],
+        [again("cut", random.choice(("witness", "half", "minority", "any")), long)],
+        [again("cut", random.choice(("witness", "any")), long, way=random.choice(("in", "out")))],
+        [again("clog", random.choice(("witness", "any", "half")), random.choice((short, long)))],
+        [again("rain", "any", long, loss="0.05", duplicate="0.2", reorder="0.2")],
+        [again("jump", "any", long, by=str(random.choice((-1, 1)) * random.randint(1, 10 * grace)))],
+        [again("drift", "any", long, ppm=str(random.randint(-50_000, 50_000)))],
+        [again("disk-full", "any", random.choice((short, long)))],
+        [again("disk-error", "any", random.choice((short, long)))],
+        [once("rotate", "witness")],
+        [again("rotate", "witness")],
+        [once("recover", "any-authority")],
+        [once("policy", "witness", **_policy(random, base))],
+        [once("join", "witness", count="2")],
+        [once("expel", "any-participant")],
+        [once("invent", "any-participant")],
+        [once("garbage", "any-participant"), once("foreign", "any-participant")],
+    ]
+    if base.machines > base.authorities:
+        kinds.append([again("mute", "any-participant", long)])
+    if base.authorities - 1 >= base.threshold:
+        kinds += [[once("quit", "witness")], [once("quit", "any-other")]]
+    if base.survives_lying() >= 1:
+        kinds += [[once("equivocate", "witness"), once("revoke", "witness")]]
+        kinds += [[once("double", "any-authority")], [once("copy", "any-authority")]]
+        kinds += [[once("backup", "first"), Step("restore", "first", at_ms=lasts - 1)], [once("disk-lost", "first")]]
+    chosen = random.sample(kinds, random.randint(1, 5))
+    return [step for kind in chosen for step in kind]
+
+
+def _policy(random: Random, base: Scenario) -> dict[str, str]:
+    authorities = random.randint(1, min(base.machines, 5))
+    return {
+        "authorities": str(authorities),
+        "threshold": str(random.randint(authorities // 2 + 1, authorities)),
+        "keeps": str(random.randint(1, base.authorities)),
+    }
+
+
+def _can_go_on(base: Scenario, steps: list[Step]) -> bool:
+    """Whether a quorum of healthy authorities is sure to be left in the calm, so that liveness may be asked for."""
+    harmed = sum(step.do in ("quit", "equivocate", "double", "copy", "restore", "disk-lost") for step in steps)
+    shaken = any(step.do in ("policy", "revoke") for step in steps)
+    return base.authorities - harmed >= base.threshold and not (harmed and shaken)
