@@ -32,6 +32,12 @@ from aslp2p.limits import IDS_PER_MESSAGE_MAX, REQUEST_TIMEOUT_MS, WAITING_SNAPS
 Accepted = Mapping[bytes, tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]]
 
 
+def _contents_of(proposals: Iterable[Signed[Proposal]]) -> list[tuple[bytes, bool]]:
+    """What these put: content ids, and whether each is a manifest's."""
+    actions = (proposal.statement.action for proposal in proposals)
+    return [(action.content, has_manifest(action.size)) for action in actions if isinstance(action, Put)]
+
+
 class HeadListener(Protocol):
     """A part of the node that has to know when the head moves."""
 
@@ -197,6 +203,7 @@ class Chain:
         bad = set(context.verifier.failing(again))
         good = [trust_stored(proposal) for proposal in again if proposal.id not in bad]
         self._pending.add(*good)
+        self._contents.want(_contents_of(good))
         return len(good)
 
     def _moved(self, change: HeadChange, accepted: Accepted) -> None:
@@ -207,12 +214,7 @@ class Chain:
         self._pending.forget_rejections(ids)
         if change.fork_height < change.old.height:
             self._supersede(change)
-        wants = [
-            (action.content, has_manifest(action.size))
-            for action in (proposal.statement.action for proposal in listed)
-            if isinstance(action, Put)
-        ]
-        self._contents.want(wants)
+        self._contents.want(_contents_of(listed))
         context.publish("head", height=change.new.height, id=change.new.id.hex(), fork=change.fork_height)
         for proposal in closed:
             if proposal.key == context.key:
