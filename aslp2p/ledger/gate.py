@@ -45,7 +45,6 @@ from aslp2p.ledger.state import (
     Members,
     apply_action,
     is_admitted,
-    require_admissible,
     revoked_keys,
     set_member,
     tile_key,
@@ -225,7 +224,6 @@ def _apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, M
     if isinstance(action, PolicyChange):
         for witness in action.policy.witnesses:
             if witness.key not in members:
-                require_admissible(draft, members, witness.key, witness.name)
                 set_member(draft, members, witness.key, witness.name, ADMITTED, special.id)
     elif isinstance(action, Revocation):
         set_member(draft, members, action.revoked, members[action.revoked].name, REVOKED, special.id)

@@ -95,7 +95,7 @@ def revoked_while_joint() -> tuple[World, Node]:
 
 
 def expelled() -> tuple[World, Node]:
-    world = World()
+    world = World(members=(ANN, BEN, CLEO, DAN, FAY))
     return world, world.after(world.chain(world.root, 1), world.propose(Expel(DAN.key), BEN))
 
 
@@ -364,6 +364,7 @@ SETTLEMENTS: dict[str, tuple[str, Build]] = {
 
 
 ELSEWHERE: list[tuple[str, str, Scene, Build]] = [
+    ("an expelled key admitted by a member", "P6", expelled, lambda w, n: w.after(n, w.admit(DAN, FAY))),
     ("a rotation into the epoch that is", "V6", renewed, lambda w, n: rotated(w, n, epoch=n.next_epoch)),
     ("a rotation on a base below the reign", "V4", second_reign, lambda w, n: on_base(w, n, n.line()[1])),
     (

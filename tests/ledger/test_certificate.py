@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from aslp2p.artifacts.types import Expel, PolicyChange, Proposal, Recovery, Revocation, Rotation
+from aslp2p.artifacts.types import Expel, Named, PolicyChange, Proposal, Recovery, Revocation, Rotation
 from aslp2p.errors import Rejected
+from aslp2p.ledger import certificate
 from aslp2p.ledger.certificate import Parent, require_applicable
 from aslp2p.ledger.history import Ledger
 from aslp2p.limits import EPOCH_STEP_MAX
-from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, Node, World, feed, policy
+from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, Node, World, feed, named, policy
 
 
 def parent_of(ledger: Ledger) -> Parent:
@@ -110,3 +111,20 @@ def test_what_may_be_abandoned(at: tuple[World, Ledger, Node]) -> None:
     ]:
         assert answer(ledger, world.recovery(tip, CLEO, abandons=abandons).statement) == rule
         assert answer(ledger, world.revocation(tip, CLEO, ANN, abandons=abandons).statement) == rule
+
+
+def test_new_authorities_need_a_free_name_and_room(
+    at: tuple[World, Ledger, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are admitted under their labels (P6): refused before anybody endorses what could not be listed."""
+    world, ledger, tip = at
+    labelled = policy((ANN, BEN), 2, witnesses=(*named((ANN, BEN)), Named("dan", FAY.key)))
+    assert answer(ledger, world.change(labelled).statement) == "V7"
+    freed = policy((ANN, BEN), 2, witnesses=(*named((ANN, BEN)), Named("eve", FAY.key)))
+    assert answer(ledger, world.change(freed).statement) is None  # the expelled one's name is free
+    other = policy((ANN, BEN), 2, witnesses=(*named((ANN, BEN)), Named("ann2", DAN.key)))
+    assert answer(ledger, world.change(other).statement) is None  # a member keeps its own name
+    monkeypatch.setattr(certificate, "MEMBERS_MAX", len(ledger.head.members))
+    assert answer(ledger, world.change(freed).statement) == "A4"
+    assert answer(ledger, world.change(other).statement) is None
+    assert tip.height == ledger.head.height
