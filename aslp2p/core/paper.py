@@ -24,7 +24,7 @@ from aslp2p.artifacts.types import (
 from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
 from aslp2p.errors import Rejected
-from aslp2p.ledger.certificate import Parent, require_applicable
+from aslp2p.ledger.certificate import Parent, require_fitting
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import authority_keys, lacking, satisfies_all
 from aslp2p.ledger.standing import Standing
@@ -165,19 +165,14 @@ class Paper:
                     continue
                 parent, epoch = context.ledger.tip_at(row.branch, row.height), action.epoch
             if self.quorum(proposal, action, parent.standing, parent.members) and self._fits(
-                proposal, action, parent
+                proposal, parent, epoch
             ):
                 found.append(Ready(proposal, self._certificate(proposal, action, parent), parent, epoch))
         return max(found, key=lambda one: (one.epoch, one.proposal.id), default=None)
 
-    def _fits(self, proposal: Verified[Proposal], action: Special, parent: Tip) -> bool:
-        ledger = self._context.ledger
-        if isinstance(action, Rotation):
-            in_reign = parent.standing.reign_height <= action.base_height <= parent.height
-            if not in_reign and action.base_id != parent.id:
-                return False
-            if ledger.id_at(parent.branch, action.base_height) != action.base_id:
-                return False
+    def _fits(self, proposal: Verified[Proposal], parent: Tip, epoch: int) -> bool:
+        """Whether the gate would take a snapshot of ours that carries it (V4 to V8, P3)."""
+        ledger, own = self._context.ledger, self._context.key
         view = Parent(
             parent.id,
             parent.height,
@@ -187,7 +182,7 @@ class Paper:
             lambda id_: ledger.contains(parent.branch, parent.height, id_),
         )
         try:
-            require_applicable(action, view, subject=proposal.id)
+            require_fitting(proposal, view, signer=own, epoch=epoch, subject=proposal.id)
         except Rejected:
             return False
         return True

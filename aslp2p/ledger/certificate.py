@@ -146,6 +146,27 @@ def _counting(
     return frozenset(one.key for one in endorsements)
 
 
+def require_fitting(
+    proposal: Signed[Proposal], parent: Parent, *, signer: bytes, epoch: int, subject: bytes
+) -> Succession | PolicyChange:
+    """Whether a snapshot on `parent` by `signer` in `epoch` may carry `proposal`, endorsements apart; the
+    action that it proposes.
+
+    `subject` is what an error names: the snapshot. Raises `Rejected` (V4 to V8, P1, P3, S9, A4).
+    """
+    action = proposal.statement.action
+    if not isinstance(action, (PolicyChange, Rotation, Recovery, Revocation)):
+        raise Rejected("V6", "its first proposal is no succession or policy change", subject=subject)
+    if not is_admitted(parent.members, proposal.key):
+        raise Rejected("V7", "the author of its proposal is not an admitted member", subject=proposal.id)
+    require_applicable(action, parent, subject=proposal.id)
+    if isinstance(action, Rotation):
+        _require_transition(proposal, action, parent, signer, subject)
+    elif isinstance(action, (Recovery, Revocation)):
+        _require_takeover(proposal, action, parent, signer, epoch, subject)
+    return action
+
+
 def require_certificate(
     snapshot: Signed[Snapshot], proposal: Signed[Proposal], parent: Parent, verifier: Verifier
 ) -> frozenset[bytes]:
@@ -154,17 +175,10 @@ def require_certificate(
     Raises `Rejected` (V4, V5, V6, V8, P1, P3) or `ArtifactError`; nothing has changed then.
     """
     statement = snapshot.statement
-    action = proposal.statement.action
     standing = parent.standing
-    if not isinstance(action, (PolicyChange, Rotation, Recovery, Revocation)):
-        raise Rejected("V6", "its first proposal is no succession or policy change", subject=snapshot.id)
-    if not is_admitted(parent.members, proposal.key):
-        raise Rejected("V7", "the author of its proposal is not an admitted member", subject=proposal.id)
-    require_applicable(action, parent, subject=proposal.id)
-    if isinstance(action, Rotation):
-        _require_transition(snapshot, proposal, action, parent)
-    elif isinstance(action, (Recovery, Revocation)):
-        _require_takeover(snapshot, proposal, action, parent)
+    action = require_fitting(
+        proposal, parent, signer=snapshot.key, epoch=statement.epoch, subject=snapshot.id
+    )
     endorsements = _embedded(Endorsement, statement.certificate or (), statement.common_id, verifier, "V6")
     if isinstance(action, PolicyChange):
         allowed = standing.authorities() | authority_keys(action.policy)
@@ -195,11 +209,11 @@ def _require_quorum(policies: Sequence[Policy], keys: frozenset[bytes], subject:
 
 
 def _require_transition(
-    snapshot: Signed[Snapshot], proposal: Signed[Proposal], action: Rotation, parent: Parent
+    proposal: Signed[Proposal], action: Rotation, parent: Parent, signer: bytes, subject: bytes
 ) -> None:
-    if proposal.key != snapshot.key:
+    if proposal.key != signer:
         raise Rejected(
-            "V4", "a rotation is proposed by the witness itself", subject=snapshot.id, against=proposal.id
+            "V4", "a rotation is proposed by the witness itself", subject=subject, against=proposal.id
         )
     standing = parent.standing
     appointed_here = (standing.epoch, standing.witness) == (standing.next_epoch, standing.next_witness)
@@ -208,26 +222,31 @@ def _require_transition(
         raise Rejected(
             "V4",
             "its base is neither the parent nor in the parent's reign",
-            subject=snapshot.id,
+            subject=subject,
             against=action.base_id,
         )
 
 
 def _require_takeover(
-    snapshot: Signed[Snapshot], proposal: Signed[Proposal], action: Recovery | Revocation, parent: Parent
+    proposal: Signed[Proposal],
+    action: Recovery | Revocation,
+    parent: Parent,
+    signer: bytes,
+    epoch: int,
+    subject: bytes,
 ) -> None:
     if proposal.key not in parent.standing.authorities():
-        raise Rejected("V5", "it is not proposed by an authority", subject=snapshot.id, against=proposal.id)
+        raise Rejected("V5", "it is not proposed by an authority", subject=subject, against=proposal.id)
     if isinstance(action, Revocation) and proposal.key == action.revoked:
         raise Rejected(
-            "V8", "the revoked key proposes nothing any more", subject=snapshot.id, against=proposal.id
+            "V8", "the revoked key proposes nothing any more", subject=subject, against=proposal.id
         )
     if (action.base_height, action.base_id) != (parent.height, parent.id):
-        raise Rejected("V5", "its base is not its parent", subject=snapshot.id, against=action.base_id)
-    if snapshot.key != action.new_witness:
-        raise Rejected("V5", "it is not signed by the new witness", subject=snapshot.id)
-    if snapshot.statement.epoch != action.epoch:
-        raise Rejected("V5", "it is not in the certificate's epoch", subject=snapshot.id)
+        raise Rejected("V5", "its base is not its parent", subject=subject, against=action.base_id)
+    if signer != action.new_witness:
+        raise Rejected("V5", "it is not signed by the new witness", subject=subject)
+    if epoch != action.epoch:
+        raise Rejected("V5", "it is not in the certificate's epoch", subject=subject)
 
 
 def require_settlement(
