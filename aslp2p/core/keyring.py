@@ -100,6 +100,12 @@ class Keyring:
             return False
         return True
 
+    def require_endorsable(self, proposal: bytes, action: Succession | PolicyChange) -> None:
+        """Raises `Rejected` (S1, S3, S11, F1) where `endorse` would; nothing is signed."""
+        context = self._context
+        self._require_journal()
+        decide(self.stance, classify_endorsement(context.ledger, context.store, proposal, action))
+
     # --- promises ---------------------------------------------------------------------------------
 
     def endorse(
@@ -110,10 +116,8 @@ class Keyring:
         Raises `Rejected` (S1, S3, S11, F1).
         """
         context = self._context
-        self._require_journal()
-        ask = classify_endorsement(context.ledger, context.store, proposal.id, action)
+        self.require_endorsable(proposal.id, action)
         kind = ENDORSE_POLICY if isinstance(action, PolicyChange) else ENDORSE
-        decide(self.stance, ask)
         if context.store.journal_holds(kind, proposal.id):
             return self._promised(kind, proposal.id)
         epoch = 0 if isinstance(action, PolicyChange) else action.epoch

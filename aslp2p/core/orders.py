@@ -83,6 +83,8 @@ class Orders:
                     remedy="let this machine catch up first: asl status",
                 )
             at = context.ledger.tip_at(row.branch, row.height)
+        if context.ledger.audited_on(at.branch) < at.height:
+            raise UserError("the history is still being audited (G4)", remedy="wait a moment: asl status")
         try:
             require_applicable(action, self._view(at), subject=subject)
         except Rejected as refused:
@@ -180,10 +182,26 @@ class Orders:
         counts = self._paper.may_endorse(action, context.key, context.ledger.head.standing)
         if counts and self._keyring.stale_reason() is not None and not isinstance(action, PolicyChange):
             raise UserError(str(self._keyring.stale_reason()), remedy=_REMEDY["S11"])
+        endorses = counts and self._keyring.stale_reason() is None
+        if endorses:
+            self._require_endorsable(action)  # before anything is signed: what is refused changes nothing
         proposal = self._succession.propose(action)
-        if counts and self._keyring.stale_reason() is None:
+        if endorses:
             self._endorse(proposal, action)
         return proposal.id
+
+    def _require_endorsable(self, action: Special) -> None:
+        """Raises `UserError` if this key may not endorse what it is about to propose."""
+        try:
+            self._keyring.require_endorsable(b"", action)
+        except Rejected as refused:
+            last = self._keyring.last_cosigned()
+            if refused.rule != "S3" or last is None:
+                _refuse(refused)
+            raise UserError(
+                f"S3: the history here leaves out @{last.height}, which this key cosigned last",
+                remedy=f"if it is to be given up for ever: --abandon {last.subject.hex()[:12]}",
+            ) from None
 
     def _require_founded(self) -> None:
         if not self._context.founded:
