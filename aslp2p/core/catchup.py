@@ -215,7 +215,8 @@ class Catchup:
                 self._came_true(link)
             return result.error is None
         for snapshot, _ in run:
-            if self._chain.wants(snapshot.id):
+            # What waits for its proposals is not here yet, and the range brings them.
+            if self._context.store.snapshot(snapshot.id) is None:
                 if not self._chain.take_in(snapshot, accepted):
                     return False
                 self._came_true(link)
