@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BACKOFF_MS_MIN = 1_000
 BACKOFF_MS_MAX = 60_000
+LIVED_MS = 5_000
 BLAME_MS_MIN = 60_000
 BLAME_MS_MAX = 3_600_000
 
@@ -31,16 +32,25 @@ class Dialer:
         self._pause: dict[str, int] = {}
         self._planned: dict[str, int] = {}
         self._blamed: dict[tuple[str, str], tuple[int, int]] = {}
+        self._failed: dict[tuple[str, str], tuple[int, int]] = {}
+        """(who, whom) to (until when it is not tried again, the pause)."""
         self._changes = world.network.changes
         world.dialer = self
 
     def started(self, name: str) -> None:
         """A machine is on, or awake, or its surroundings changed: it looks around."""
         self._pause[name] = BACKOFF_MS_MIN
+        for pair in [pair for pair in self._failed if name in pair]:
+            del self._failed[pair]
         self._plan(name, self._random.randint(*self._delay_ms))
 
-    def lost(self, name: str) -> None:
-        """A link of this machine has ended."""
+    def lost(self, name: str, peer: str, lived_ms: int) -> None:
+        """A link of this machine has ended; one that did not live is tried again ever more rarely."""
+        if lived_ms < LIVED_MS:
+            pause = min(BACKOFF_MS_MAX, 2 * self._failed.get((name, peer), (0, BACKOFF_MS_MIN // 2))[1])
+            self._failed[name, peer] = (self._world.now_ms + pause, pause)
+        else:
+            self._failed.pop((name, peer), None)
         self._plan(name, self._random.randint(*self._delay_ms))
 
     def blamed(self, name: str, peer: str) -> None:
@@ -98,6 +108,8 @@ class Dialer:
         if not node.on or not world.network.open(name, other) or not world.network.open(other, name):
             return False
         if len(node.links) >= 2 * self._links:
+            return False
+        if self._failed.get((name, other), (0, 0))[0] > world.now_ms:
             return False
         ways = ((name, other), (other, name))
         return all(self._blamed.get(way, (0, 0))[0] <= world.now_ms for way in ways)

@@ -34,6 +34,7 @@ class Pipe:
     ends: tuple[str, str]
     links: tuple[int, int]
     number: int = 0
+    since_ms: int = 0
     alive: bool = True
     last_ms: list[int] = field(default_factory=lambda: [0, 0])
     stalled: tuple[list[bytes], list[bytes]] = field(default_factory=lambda: ([], []))

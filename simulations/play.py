@@ -14,7 +14,7 @@ from aslp2p.artifacts.types import Named, Policy
 from aslp2p.core.effects import Effect, Publish
 from aslp2p.core.inputs import MakeToken, MarkStale
 from aslp2p.ledger.gate import Tip
-from aslp2p.ledger.state import is_admitted
+from aslp2p.ledger.state import ADMITTED, is_admitted
 from simulations import people
 from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, action_of, read
 from simulations.dialer import Dialer
@@ -215,7 +215,8 @@ class Play:
 
     def _is_well(self) -> bool:
         """Whether every machine that is on stands on one head that lists what was asked for in the calm."""
-        nodes = [node for name in self.trusted() if (node := self.world.nodes[name]).on]
+        nodes = [self.world.nodes[name] for name in self.trusted() if name not in self.gone and not self.is_out(name)]
+        nodes = [node for node in nodes if node.on]
         heads = [self.head_of(node.name) for node in nodes]
         if None in heads or len({head.id for head in heads if head is not None}) != 1:
             return False
@@ -240,6 +241,12 @@ class Play:
     def is_member(self, name: str, of: str) -> bool:
         head = self.head_of(of)
         return head is not None and is_admitted(head.members, self.world.nodes[name].key)
+
+    def is_out(self, name: str) -> bool:
+        """Whether the newest head has expelled or revoked this machine's key."""
+        head = self.head_of(self.witness())
+        member = head.members.get(self.world.nodes[name].key) if head is not None else None
+        return member is not None and member.status != ADMITTED
 
     def witness(self) -> str:
         """The machine that most of what is known appoints: by the highest epoch, then height, of those on."""

@@ -46,8 +46,10 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
         ),
     )
     steps = _faults(random, base)
-    lives = not any(step.do == "quit" for step in steps) or machines > 2
-    return replace(base, steps=tuple(steps), expect=Expect(progress=_can_go_on(base, steps), converged=lives))
+    lives = _can_go_on(base, steps)
+    # Without a quorum to revoke it, an equivocating witness leaves two heads: F3 asks no more.
+    converged = lives or not any(step.do in ("equivocate", "double", "copy", "restore", "disk-lost") for step in steps)
+    return replace(base, steps=tuple(steps), expect=Expect(progress=lives, converged=converged))
 
 
 def _weather(random: Random) -> Weather:

@@ -57,7 +57,7 @@ class Verdict:
         return ["crash", *found] if self.crash is not None else found
 
 
-def image_of(node: Node) -> Image:
+def image_of(node: Node, on: bool) -> Image:
     """The bytes on a machine's disk."""
     store = node.store
     artifacts = {}
@@ -72,7 +72,7 @@ def image_of(node: Node) -> Image:
         frozenset(id_ for id_, _ in store.open_artifacts()),
         tuple(store.every_promise()),
         store.every_content(),
-        node.on,
+        on,
     )
 
 
@@ -97,7 +97,11 @@ def evidence_of(play: Play) -> Evidence:
     assert world.genesis is not None
     for node in world.nodes.values():
         node.store.rollback()
-    images = {name: image_of(node) for name, node in world.nodes.items() if node.store.meta("genesis") is not None}
+    images = {
+        name: image_of(node, node.on and name not in play.gone)
+        for name, node in world.nodes.items()
+        if node.store.meta("genesis") is not None
+    }
     promises = [
         promise(one.order, one.at_ms, one.machine, one.key, one.message, one.on_disk)
         for one in world.exposure.promises

@@ -192,7 +192,7 @@ class World:
             return None
         number = self._number()
         links = (self._number(), self._number())
-        self.pipes[number] = Pipe((one, other), links, number)
+        self.pipes[number] = Pipe((one, other), links, number, self.now_ms)
         for side in (0, 1):
             node, peer, link = ends[side], ends[1 - side], links[side]
             node.links[link] = number
@@ -477,7 +477,7 @@ class World:
                 del node.peers[peer]
             self.plan(1, self._input_if_on, node, LinkDown(link))
             if self.dialer is not None:
-                self.dialer.lost(node.name)
+                self.dialer.lost(node.name, peer, self.now_ms - pipe.since_ms)
 
 
 def _never() -> bool:

@@ -39,17 +39,23 @@ class Expected:
 
 
 def running(judge: Judge) -> list[Image]:
-    """The trusted machines that are on in the end."""
+    """The trusted machines that are on in the end and were not shut out."""
+    line = agreed(judge)
+    members = {} if line is None else line.state.members
+    return [image for image in _on(judge) if members.get(image.key, ("", "admitted"))[1] == "admitted"]
+
+
+def _on(judge: Judge) -> list[Image]:
     return [image for image in judge.evidence.trusted_images() if image.on]
 
 
 def agreed(judge: Judge) -> Line | None:
-    """The judged line that the running machines stand on; None if there are none."""
-    images = running(judge)
-    if not images:
-        return None
+    """The judged line of the highest epoch, then height, on which a trusted machine stands; None if none is on."""
     lines = judge.evidence.lines
-    return judge.line(max((image.head for image in images), key=lambda id_: (lines.height.get(id_, -1), id_)))
+    heads = {image.head for image in _on(judge)}
+    if not heads:
+        return None
+    return judge.line(max(heads, key=lambda id_: (lines.epoch.get(id_, -1), lines.height.get(id_, -1), id_)))
 
 
 def convergence(judge: Judge, _expected: Expected) -> Found:
