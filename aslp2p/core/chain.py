@@ -63,6 +63,8 @@ class Chain:
         self.listeners: list[HeadListener] = []
         self.orphans: list[tuple[int, bytes]] = []
         """(link, id) of snapshots whose parent is not here: reasons for a catch-up."""
+        self.accepted = 0
+        """Snapshots that this process took in, on any branch."""
 
     def wants(self, id_: bytes) -> bool:
         """Whether a snapshot is neither accepted nor waiting."""
@@ -162,6 +164,7 @@ class Chain:
 
     def settle(self, judged: Sequence[Judged], change: HeadChange | None, accepted: Accepted) -> None:
         """Store the proposals of what was accepted and tell everybody that the head moved."""
+        self.accepted += len(judged)
         rows: list[tuple[bytes, str, bytes, bool]] = []
         for one in judged:
             snapshot, proposals = accepted[one.snapshot.id]

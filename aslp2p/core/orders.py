@@ -56,12 +56,18 @@ class Orders:
 
     def _endorse(self, proposal: Verified[Proposal], action: Special) -> bytes:
         context = self._context
-        if not self._paper.may_endorse(action, context.key, context.ledger.head.standing):
+        standing = self._paper.standing_for(action) or context.ledger.head.standing
+        if not self._paper.may_endorse(action, context.key, standing):
             raise UserError(
                 "this machine's key is no authority, so its endorsement would not count",
                 remedy="see who can endorse: asl policy show",
             )
         self._require_applicable(proposal.id, action)
+        if isinstance(action, Rotation) and not self._paper.may_ride(proposal):
+            raise UserError(
+                "V4: its base is not in the witness's present reign, so it cannot be carried out any more",
+                remedy="the witness has to ask again: asl rotate",
+            )
         try:
             endorsement = self._keyring.endorse(proposal, action)
         except Rejected as refused:

@@ -25,6 +25,7 @@ from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
 from aslp2p.errors import Rejected
 from aslp2p.ledger.certificate import Parent, require_fitting
+from aslp2p.ledger.finality import standing_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import authority_keys, lacking, satisfies_all
 from aslp2p.ledger.standing import Standing
@@ -91,6 +92,17 @@ class Paper:
     def endorsements(self, proposal: bytes) -> dict[bytes, Verified[Endorsement]]:
         """The endorsements of a proposal that are here, by signer."""
         return self._pending.endorsements.get(proposal, {})
+
+    def standing_for(self, action: Special) -> Standing | None:
+        """What `action` is judged by, wherever our head is: the standing at its base (the same all through a
+        reign, V4), or for a policy change at our head, where it is open only while it may be installed. None if
+        its base is not here.
+        """
+        context = self._context
+        if isinstance(action, PolicyChange):
+            return context.ledger.head.standing
+        base = context.store.snapshot(action.base_id)
+        return None if base is None else standing_at(context.store, base.branch, base.height)
 
     def may_endorse(self, action: Special, key: bytes, standing: Standing) -> bool:
         """Whether an endorsement by `key` can count for `action` (V4, V6, P3)."""
@@ -164,15 +176,16 @@ class Paper:
                 if row is None or row.height != action.base_height:
                     continue
                 parent, epoch = context.ledger.tip_at(row.branch, row.height), action.epoch
-            if self.quorum(proposal, action, parent.standing, parent.members) and self._fits(
-                proposal, parent, epoch
+            if self.quorum(proposal, action, parent.standing, parent.members) and self.fits(
+                proposal, parent, context.key, epoch
             ):
                 found.append(Ready(proposal, self._certificate(proposal, action, parent), parent, epoch))
         return max(found, key=lambda one: (one.epoch, one.proposal.id), default=None)
 
-    def _fits(self, proposal: Verified[Proposal], parent: Tip, epoch: int) -> bool:
-        """Whether the gate would take a snapshot of ours that carries it (V4 to V8, P3)."""
-        ledger, own = self._context.ledger, self._context.key
+    def fits(self, proposal: Verified[Proposal], parent: Tip, signer: bytes, epoch: int) -> bool:
+        """Whether the gate would take it on `parent`, by `signer` in `epoch`, once it is endorsed (V4 to V8,
+        P3)."""
+        ledger = self._context.ledger
         view = Parent(
             parent.id,
             parent.height,
@@ -182,10 +195,15 @@ class Paper:
             lambda id_: ledger.contains(parent.branch, parent.height, id_),
         )
         try:
-            require_fitting(proposal, view, signer=own, epoch=epoch, subject=proposal.id)
+            require_fitting(proposal, view, signer=signer, epoch=epoch, subject=proposal.id)
         except Rejected:
             return False
         return True
+
+    def may_ride(self, rotation: Verified[Proposal]) -> bool:
+        """Whether the witness could carry out this rotation on our head: the reign of its base goes on (V4)."""
+        head = self._context.ledger.head
+        return self.fits(rotation, head, head.standing.next_witness, head.standing.next_epoch)
 
     def _certificate(self, proposal: Verified[Proposal], action: Special, parent: Tip) -> tuple[bytes, ...]:
         endorsements = self.endorsements(proposal.id)

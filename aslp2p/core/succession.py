@@ -101,6 +101,8 @@ class Succession:
         self._waiting: OrderedDict[bytes, tuple[Signed[Endorsement] | Signed[Cosignature], int | None]] = (
             OrderedDict()
         )
+        self._retried_at = 0
+        """How many snapshots had been accepted when the waiting paper was last looked at."""
         self._draw_jitter()
 
     # --- who this node is -------------------------------------------------------------------------
@@ -162,7 +164,11 @@ class Succession:
                 context.send(source, Want((statement.proposal,)))
             return True
         action = cast("Special", proposal.statement.action)
-        if not self._paper.may_endorse(action, signed.key, context.ledger.head.standing):
+        standing = self._paper.standing_for(action)
+        if standing is None:
+            self._wait(signed, source)  # nobody can say yet who may endorse it
+            return True
+        if not self._paper.may_endorse(action, signed.key, standing):
             raise Rejected("V6", "an endorsement by a key that is no authority", subject=signed.id)
         epoch = action.epoch if isinstance(action, Rotation | Recovery | Revocation) else 0
         if statement.epoch != epoch:
@@ -257,8 +263,13 @@ class Succession:
         if len(self._waiting) > WAITING_PAPER_MAX:
             self._waiting.popitem(last=False)
 
+    def _may_judge_more(self) -> bool:
+        """Whether snapshots came, perhaps beside our line, since paper was last found to lack one."""
+        return bool(self._waiting) and self._retried_at != self._chain.accepted
+
     def retry_waiting(self) -> None:
         """Judge again what waited for a proposal or a snapshot."""
+        self._retried_at = self._chain.accepted
         waiting, self._waiting = self._waiting, OrderedDict()
         for signed, source in waiting.values():
             statement = signed.statement
@@ -337,6 +348,8 @@ class Succession:
             return None
         now = context.now.mono
         due: list[int] = []
+        if self._may_judge_more():
+            due.append(now)
         if self._beacons():
             due.append(self._beaconed_ms + beacon_interval_ms(self._grace()))
         if self._would_cosign():
@@ -359,6 +372,8 @@ class Succession:
         if not context.founded:
             return
         now = context.now.mono
+        if self._may_judge_more():
+            self.retry_waiting()
         if self.silence.epoch != context.ledger.head.standing.next_epoch:
             self._pass_time()
             self.silence.heard(context.ledger.head.standing.next_epoch)
@@ -615,7 +630,8 @@ class Succession:
                 continue
             if self._context.key in self._paper.endorsements(proposal.id) or self._contested(witness):
                 continue
-            self._try_endorse(proposal, action)
+            if self._paper.may_ride(proposal):
+                self._try_endorse(proposal, action)
 
     def _contested(self, witness: bytes) -> bool:
         return any(
