@@ -7,9 +7,11 @@ issued it proposes to admit the bearer, and counts the token's uses.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from aslp2p.artifacts.envelope import Signed, decode_as, sign_statement
 from aslp2p.artifacts.text import name_problem
-from aslp2p.artifacts.types import Action, Admit, InviteToken
+from aslp2p.artifacts.types import Admit, InviteToken
 from aslp2p.core.context import Context
 from aslp2p.core.inputs import LinkUp, MakeToken
 from aslp2p.errors import ArtifactError, UserError
@@ -37,7 +39,7 @@ class Admission:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def judge(self, up: LinkUp) -> Action | None:
+    def judge(self, up: LinkUp) -> Admit | None:
         """None to let the link be; an `Admit` that this node should propose. Raises `Refusal`."""
         context = self._context
         if not context.founded or not is_admitted(context.ledger.head.members, context.key):
@@ -84,13 +86,18 @@ class Admission:
             raise Refusal("used-invite", "the invite was used already; ask for a new one")
         self._context.store.apply([PutMeta(_uses_key(token.id), raw + bearer)])
 
-    def _free_name(self, wanted: str, key: bytes) -> str:
+    def renamed(self, admit: Admit, pending: Collection[str]) -> Admit:
+        """`admit` with a name that no pending admission gives to somebody else either."""
+        return Admit(admit.key, self._free_name(admit.name, admit.key, pending))
+
+    def _free_name(self, wanted: str, key: bytes, pending: Collection[str] = ()) -> str:
         """`wanted`, cleaned and made different from every living member's name."""
         taken = {
             member.name
             for other, member in self._context.ledger.head.members.items()
             if member.status == ADMITTED and other != key
         }
+        taken.update(pending)
         base = wanted if wanted and name_problem(wanted) is None else f"member {key.hex()[:8]}"
         name, number = base, 2
         while name in taken:
@@ -104,6 +111,12 @@ class Admission:
         context = self._context
         if not context.is_member(context.key):
             raise UserError("this machine is no member yet", remedy="wait until it is admitted: asl status")
+        standing = context.ledger.head.standing
+        invited = all(policy.participants == "invited" for policy in standing.policies)
+        if not invited and context.key not in standing.authorities():
+            raise UserError(
+                "only authorities may let others in here", remedy="ask one of them: asl policy show"
+            )
         if command.expires_ms <= context.now.wall or command.uses < 0:
             raise UserError(
                 "an invite must expire in the future", remedy="give --expires a time, such as 24h"

@@ -18,7 +18,10 @@ from aslp2p.core.context import Context
 from aslp2p.errors import ArtifactError
 from aslp2p.gossip.messages import Want
 from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, PutSnapshot, SnapshotRow
-from aslp2p.limits import AUDIT_BATCH, IDS_PER_MESSAGE_MAX, REPAIR_MS
+from aslp2p.limits import AUDIT_BATCH, IDS_PER_MESSAGE_MAX, PENDING_MAX, REPAIR_MS
+
+REPAIR_STEP_MS = REPAIR_MS // 30
+ASK_AGAIN_MS = 10_000
 
 
 class Audit:
@@ -30,7 +33,10 @@ class Audit:
         self._catchup = catchup
         self._repair: dict[bytes, SnapshotRow] = {}
         self._repair_since_ms = 0
+        self._repair_asked: set[int] = set()
         self._missing: dict[bytes, None] = {}
+        self._asked_ms = -ASK_AGAIN_MS
+        self._stepped_ms = 0
 
     @property
     def done(self) -> bool:
@@ -40,15 +46,23 @@ class Audit:
 
     @property
     def wake_at_ms(self) -> int | None:
-        if not self._context.founded or self._catchup.holds_up or self.done:
+        """At once while there is something to audit; now and then while something is asked for."""
+        if not self._context.founded:
             return None
-        return self._context.now.mono + (REPAIR_MS // 30 if self._repair else 0)
+        due = [self._asked_ms + ASK_AGAIN_MS] if self._missing and self._context.peers else []
+        if not self._catchup.holds_up and not self.done:
+            due.append(self._stepped_ms + REPAIR_STEP_MS if self._repair else self._context.now.mono)
+        return min(due, default=None)
 
     def step(self) -> None:
         """Verify every signature of the next unaudited snapshots; a failure starts a repair."""
         context = self._context
-        if self._catchup.holds_up or not context.founded:
+        if not context.founded:
             return
+        self.ask_again()
+        if self._catchup.holds_up:
+            return
+        self._stepped_ms = context.now.mono
         if self._repair:
             self._give_up_repair()
             return
@@ -75,11 +89,19 @@ class Audit:
         context = self._context
         self._repair = dict.fromkeys(wrong, row)
         self._repair_since_ms = context.now.mono
-        for first, last, link in self._catchup.relays:
-            if first <= row.height <= last:
-                context.close(link, f"a signature in @{row.height} does not verify", blame=True)
-        for peer in list(context.peers.values()):
-            context.send(peer.link, Want(tuple(wrong)))
+        self._repair_asked = set()
+        for link in self._catchup.relays_of(row.branch, row.height):
+            context.close(link, f"a signature in @{row.height} does not verify", blame=True)
+        self._ask_for_repair()
+
+    def _ask_for_repair(self) -> None:
+        """Ask every peer once; who comes later is asked when it comes."""
+        ids = tuple(self._repair)[:IDS_PER_MESSAGE_MAX]
+        for peer in list(self._context.peers.values()):
+            if peer.link not in self._repair_asked:
+                self._repair_asked.add(peer.link)
+                peer.expect(len(ids))
+                self._context.send(peer.link, Want(ids))
 
     def repair(self, signed: Signed[Snapshot] | Signed[Proposal]) -> bool:
         """Take an artifact that the audit asked for again, if it verifies; whether it was asked for."""
@@ -108,10 +130,13 @@ class Audit:
         self.ask_again()
 
     def ask_again(self) -> None:
-        """Ask every peer for what is missing; called now and then."""
-        if self._missing:
+        """Ask every peer for what is missing, now and then."""
+        now, peers = self._context.now.mono, self._context.peers
+        if self._missing and peers and now >= self._asked_ms + ASK_AGAIN_MS:
+            self._asked_ms = now
             ids = tuple(self._missing)[:IDS_PER_MESSAGE_MAX]
-            for peer in list(self._context.peers.values()):
+            for peer in list(peers.values()):
+                peer.expect(len(ids))
                 self._context.send(peer.link, Want(ids))
 
     def _restore(self, signed: Signed[Snapshot] | Signed[Proposal]) -> bool:
@@ -146,16 +171,42 @@ class Audit:
         return True
 
     def _give_up_repair(self) -> None:
-        """What nobody can prove is rolled back."""
-        if self._context.now.mono - self._repair_since_ms < REPAIR_MS:
+        """What none of those can prove who could be asked is rolled back."""
+        now = self._context.now.mono
+        if not self._context.peers:
+            self._repair_since_ms = now
+        self._ask_for_repair()
+        if now - self._repair_since_ms < REPAIR_MS:
             return
+        context, ledger = self._context, self._context.ledger
         row = next(iter(self._repair.values()))
         self._repair = {}
-        change = self._context.ledger.roll_back(row.branch, row.height - 1)
-        self._context.publish(
+        if not ledger.contains(ledger.head.branch, ledger.head.height, row.id):
+            return  # the head has left that line; if it comes back, so does the audit
+        proven = self._forget_unproven(row)
+        change = ledger.roll_back(row.branch, row.height - 1)
+        self._catchup.forget_relays(row.branch, row.height)
+        context.publish(
             "notice",
             code="rolled-back",
             text=f"@{row.height} and what follows was rolled back: nobody has its proof",
         )
         if change is not None:
-            self._chain.rolled_back(change)
+            self._chain.rolled_back(change, proven)
+
+    def _forget_unproven(self, lowest: SnapshotRow) -> list[Signed[Proposal]]:
+        """Forget what is listed from `lowest` up on the head's line and does not verify; returns what does,
+        at most as much as may be pending."""
+        context = self._context
+        head = context.ledger.head
+        proven: list[Signed[Proposal]] = []
+        height = lowest.height
+        while height <= head.height and (rows := context.store.snapshots(head.branch, height, AUDIT_BATCH)):
+            height += len(rows)
+            ids = [id_ for row in rows for id_ in decode_as(Snapshot, row.raw).statement.proposals]
+            stored = [decode_as(Proposal, raw) for raw in context.store.artifacts(ids).values()]
+            if bad := context.verifier.failing(stored):
+                context.store.apply([DropArtifacts(bad)])
+            if len(proven) < PENDING_MAX:
+                proven += [one for one in stored if one.id not in bad]
+        return proven

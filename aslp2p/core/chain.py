@@ -1,31 +1,32 @@
 """Taking snapshots in: one by one as they come, and what follows when the head moves.
 
 A snapshot whose proposals are here is judged at once; what is missing is asked of the peer that sent it, and
-the
-snapshot waits, bounded. One whose parent is missing starts a catch-up (`catchup.py`). Refusals blame the
-sender (V9).
-"""
+the snapshot waits. Only what its signer has really signed waits, and where there is no more room, what came
+over the link that takes most of it gives way: nobody crowds out the others. One whose parent is missing
+starts a catch-up (`catchup.py`). Refusals blame the sender (V9), but for our own bounds (A4): nobody else's
+are the same."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from aslp2p.artifacts.content import has_manifest
-from aslp2p.artifacts.envelope import Signed, decode_as, trust_stored
+from aslp2p.artifacts.envelope import Signed, Verified, decode_as, trust_stored
 from aslp2p.artifacts.types import Proposal, Put, Snapshot
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
-from aslp2p.errors import ArtifactError, Incomplete, Rejected
+from aslp2p.errors import ArtifactError, AslError, Incomplete, PeerFault, Rejected
 from aslp2p.gossip.messages import Want as WantMessage
+from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Judged
 from aslp2p.ledger.history import HeadChange, read_snapshot
-from aslp2p.ledger.reader import PutArtifacts, SnapshotRow
+from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, SnapshotRow
 from aslp2p.ledger.state import is_admitted
 from aslp2p.limits import IDS_PER_MESSAGE_MAX, REQUEST_TIMEOUT_MS, WAITING_SNAPSHOTS_MAX
 
@@ -36,6 +37,11 @@ def _contents_of(proposals: Iterable[Signed[Proposal]]) -> list[tuple[bytes, boo
     """What these put: content ids, and whether each is a manifest's."""
     actions = (proposal.statement.action for proposal in proposals)
     return [(action.content, has_manifest(action.size)) for action in actions if isinstance(action, Put)]
+
+
+def is_fault(error: AslError) -> bool:
+    """Whether whoever sent what gave this error is to blame for it."""
+    return isinstance(error, PeerFault) and not (isinstance(error, Rejected) and error.rule == "A4")
 
 
 class HeadListener(Protocol):
@@ -85,7 +91,9 @@ class Chain:
         except (Rejected, ArtifactError) as refused:
             if source is None:
                 raise
-            context.close(source, f"snapshot {snapshot.id.hex()[:12]} refused: {refused.message}", blame=True)
+            self._waiting.pop(snapshot.id, None)
+            if is_fault(refused):
+                self._refuse(snapshot, source, refused)
             return False
         self._waiting.pop(snapshot.id, None)
         if result is None:
@@ -96,19 +104,27 @@ class Chain:
         self._retry(snapshot.id)
         return True
 
-    def take_in(self, snapshot: Signed[Snapshot], accepted: Accepted) -> bool:
-        """Accept a snapshot of a range with every signature verified; whether it was good."""
+    def take_in(
+        self, snapshot: Signed[Snapshot], proposals: Sequence[Signed[Proposal]], accepted: Accepted
+    ) -> AslError | None:
+        """Accept a snapshot of a range with every signature verified; what was wrong with it."""
         try:
-            result = self._context.ledger.accept(snapshot, accepted[snapshot.id][1])
-        except (Incomplete, Rejected, ArtifactError):
-            return False
+            result = self._context.ledger.accept(snapshot, proposals)
+        except (Incomplete, Rejected, ArtifactError) as error:
+            return error
         if result is not None:
             self.settle([result[0]], result[1], accepted)
-        return True
+        return None
 
-    def rolled_back(self, change: HeadChange) -> None:
-        """The head went back because nobody could prove what stood above."""
+    def rolled_back(self, change: HeadChange, proven: Sequence[Signed[Proposal]]) -> None:
+        """The head went back because nobody could prove what stood above; `proven` are proposals that were
+        listed there, pending again (F4)."""
         self._moved(change, {})
+        self._reopen(proven)
+
+    def _refuse(self, snapshot: Signed[Snapshot], source: int, error: AslError) -> None:
+        text = f"snapshot {snapshot.id.hex()[:12]} refused: {error.message}"
+        self._context.close(source, text, blame=True)
 
     def _proposals_of(self, snapshot: Signed[Snapshot]) -> list[Signed[Proposal]]:
         found: list[Signed[Proposal]] = []
@@ -119,43 +135,94 @@ class Chain:
                 missing.append(id_)
             else:
                 found.append(proposal)
-        if missing:
-            stored = self._context.store.artifacts(missing)
-            found += [trust_stored(decode_as(Proposal, raw)) for raw in stored.values()]
-        return found
+        return [*found, *self.stored(missing)] if missing else found
+
+    def stored(self, ids: Sequence[bytes]) -> list[Verified[Proposal]]:
+        """Those of `ids` that are in the store and proven. Until the audit is done (G4) some may not be:
+        those are forgotten, and asked for again by whoever needs them."""
+        context = self._context
+        stored = [decode_as(Proposal, raw) for raw in context.store.artifacts(ids).values()]
+        if stored and not context.all_audited() and (bad := context.verifier.failing(stored)):
+            context.store.apply([DropArtifacts(bad)])
+            stored = [one for one in stored if one.id not in bad]
+        return [trust_stored(one) for one in stored]
+
+    # --- waiting ----------------------------------------------------------------------------------
 
     def _wait(self, snapshot: Signed[Snapshot], source: int, incomplete: Incomplete) -> None:
-        peer = self._context.peers.get(source)
-        if incomplete.missing == (snapshot.statement.previous,):
-            self.orphans.append((source, snapshot.id))
-            if peer is not None and snapshot.statement.height > peer.height:
+        context = self._context
+        peer = context.peers.get(source)
+        previous = snapshot.statement.previous
+        orphan = incomplete.missing == (previous,)
+        if peer is None or (orphan and previous not in self._waiting):
+            if peer is not None:
                 # It may be a lie; then nobody, this peer included, can give what leads there.
-                peer.head, peer.height = snapshot.id, snapshot.statement.height
-                peer.epoch = snapshot.statement.epoch
+                self.orphans.append((source, snapshot.id))
+                peer.tell_head(snapshot.id, snapshot.statement.height, snapshot.statement.epoch)
             return
-        self._waiting[snapshot.id] = _Waiting(snapshot, source, self._context.now.mono)
+        if (error := self._problem(snapshot)) is not None:
+            self._refuse(snapshot, source, error)
+            return
+        self._waiting[snapshot.id] = _Waiting(snapshot, source, context.now.mono)
         if len(self._waiting) > WAITING_SNAPSHOTS_MAX:
-            self._waiting.popitem(last=False)
-        if peer is not None:
-            self._context.send(source, WantMessage(incomplete.missing[:IDS_PER_MESSAGE_MAX]))
+            self._make_room()
+        if not orphan:
+            self._ask(peer, incomplete.missing)
+
+    def _problem(self, snapshot: Signed[Snapshot]) -> AslError | None:
+        """What can be said against a snapshot before its proposals are here."""
+        head = self._context.ledger.head
+        statement = snapshot.statement
+        appointed = (head.standing.next_epoch, head.standing.next_witness)
+        ordinary = statement.certificate is None and statement.previous == head.id
+        if ordinary and (statement.epoch, snapshot.key) != appointed:
+            return Rejected(
+                "V3", "its signer and epoch are not what its parent appoints", subject=snapshot.id
+            )
+        try:
+            self._context.verifier.verify_all([snapshot])
+        except ArtifactError as error:
+            return error
+        return None
+
+    def _make_room(self) -> None:
+        by_source = Counter(waiting.source for waiting in self._waiting.values())
+        most = max(by_source.values())
+        for id_, waiting in self._waiting.items():
+            if by_source[waiting.source] == most:
+                del self._waiting[id_]
+                return
+
+    def _ask(self, peer: Peer, missing: Sequence[bytes]) -> None:
+        ids = tuple(missing[:IDS_PER_MESSAGE_MAX])
+        peer.expect(len(ids))
+        self._context.send(peer.link, WantMessage(ids))
 
     def proposals_came(self) -> None:
         """Proposals arrived: judge again what waited for them."""
         for waiting in list(self._waiting.values()):
-            if waiting.snapshot.id in self._waiting and self._complete(waiting.snapshot):
+            if waiting.snapshot.id in self._waiting and not self._lacking(waiting.snapshot):
                 self.offer(waiting.snapshot, waiting.source)
 
-    def _complete(self, snapshot: Signed[Snapshot]) -> bool:
-        lacking = [id_ for id_ in snapshot.statement.proposals if id_ not in self._pending.proposals]
-        return len(self._context.store.artifacts(lacking)) == len(lacking)
+    def _lacking(self, snapshot: Signed[Snapshot]) -> list[bytes]:
+        ids = [id_ for id_ in snapshot.statement.proposals if id_ not in self._pending.proposals]
+        stored = self._context.store.artifacts(ids)
+        return [id_ for id_ in ids if id_ not in stored]
 
     def _retry(self, parent: bytes) -> None:
         for waiting in list(self._waiting.values()):
             if waiting.snapshot.statement.previous == parent and waiting.snapshot.id in self._waiting:
                 self.offer(waiting.snapshot, waiting.source)
 
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When what waits has waited long enough."""
+        if not self._waiting:
+            return None
+        return next(iter(self._waiting.values())).asked_ms + REQUEST_TIMEOUT_MS + 1
+
     def expire(self) -> None:
-        """Give up waiting for what nobody sent; the next comparison of heads starts over."""
+        """Give up waiting for what nobody sent: a catch-up can still bring it."""
         before = self._context.now.mono - REQUEST_TIMEOUT_MS
         for id_ in [id_ for id_, waiting in self._waiting.items() if waiting.asked_ms < before]:
             del self._waiting[id_]
@@ -167,6 +234,8 @@ class Chain:
         self.accepted += len(judged)
         rows: list[tuple[bytes, str, bytes, bool]] = []
         for one in judged:
+            self._waiting.pop(one.snapshot.id, None)
+            self._context.learned += 1 + len(one.snapshot.statement.proposals)
             snapshot, proposals = accepted[one.snapshot.id]
             here = {proposal.id: proposal for proposal in proposals}
             for id_ in snapshot.statement.proposals:
@@ -194,13 +263,16 @@ class Chain:
         many."""
         context = self._context
         head = context.ledger.head
-        again = []
+        again: list[Signed[Proposal]] = []
+        counts: Counter[bytes] = Counter()
         for proposal in proposals:
             listed = context.store.fact(head.branch, b"p" + proposal.id, head.height) is not None
             special = isinstance(proposal.statement.action, AUTHORITY_ACTIONS)
             if listed or special or not is_admitted(head.members, proposal.key):
                 continue
-            if proposal.id in self._pending.rejections or not self._pending.room_for(proposal.key):
+            counts[proposal.key] += 1
+            room = self._pending.room_for(proposal.key, counts[proposal.key])
+            if proposal.id in self._pending.rejections or not room:
                 continue
             again.append(proposal)
         bad = set(context.verifier.failing(again))
@@ -243,7 +315,7 @@ class Chain:
                     break
                 ids = read_snapshot(row).statement.proposals
                 stored = self._context.store.artifacts(ids)
-                yield from (trust_stored(decode_as(Proposal, stored[id_])) for id_ in ids)
+                yield from (decode_as(Proposal, stored[id_]) for id_ in ids if id_ in stored)
                 at = row.height + 1
             if not rows:
                 return

@@ -1,18 +1,20 @@
 """Fetching content: what history and pending puts name, from whoever holds it.
 
-What is wanted is a table in the store, so a fetch goes on after a restart and memory holds only what is
-asked for
-right now. A peer that does not hold something is asked again later; every piece is checked against its id.
+How it works. What is wanted is a table in the store, so a fetch goes on after a restart; memory holds a
+little of it: a *queue* of what is to be asked, and what is *asked* of whom. What is newly wanted is queued at
+once; the rest in windows of the table, one after the other, each when the queue is used up, so that thousands
+of things that nobody holds keep nothing waiting (G5). After the last window comes a pause, each twice as long
+as the one before until something arrives or somebody new does.
 
-What is new is asked for at once; the rest of the table in windows, one after the other, so that thousands of
-things that nobody holds keep nothing waiting (G5). After the last window comes a pause, and the next one is
-twice as long, until something arrives, somebody new does, or something new is wanted.
-"""
+A peer that says that it lacks something, or stays silent, is not asked for that again in this round. Every
+piece is checked against its id, whoever sends it."""
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
 
 from aslp2p.artifacts.canonical import decode
 from aslp2p.artifacts.content import chunk_bytes, content_id, decode_manifest, has_manifest
@@ -24,14 +26,23 @@ from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.reader import PutContent, Unwant, Want
 from aslp2p.ledger.state import NotApplicable
 from aslp2p.limits import (
+    CHUNK_BYTES,
     CONTENT_BATCH_BYTES_MAX,
     CONTENT_REQUESTS_PER_PEER_MAX,
     CONTENT_RETRY_MS,
     CONTENT_RETRY_MS_MAX,
     CONTENT_WINDOW,
+    KIB,
     MANIFEST_BYTES_MAX,
     REQUEST_TIMEOUT_MS,
 )
+
+QUEUE_MAX = 2 * CONTENT_WINDOW
+CHECKED_MAX = 64
+"""Manifests of which it is remembered how many of their chunks are here."""
+UNASKED_BYTES = 4 * KIB
+"""Content that nobody asked for counts once, and once more for each of these."""
+UNASKED_MAX = 1 + CHUNK_BYTES // UNASKED_BYTES
 
 
 def manifest_size(data: bytes) -> int:
@@ -43,51 +54,97 @@ def manifest_size(data: bytes) -> int:
     return value[1]
 
 
+def unasked(data: bytes) -> int:
+    """How useless content is that nobody asked for."""
+    return 1 + len(data) // UNASKED_BYTES
+
+
+class _Asked(Struct, frozen=True):
+    link: int
+    asked_ms: int
+    manifest: bool
+
+
 class Contents:
     """What is wanted, what is asked of whom, and who has said that it holds nothing."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._queue: OrderedDict[bytes, bool] = OrderedDict()
-        """To be asked for next: id to whether a manifest."""
-        self._asked: dict[bytes, tuple[int, int, bool]] = {}
-        """Id to (link, when, whether a manifest)."""
+        self._queue: dict[bytes, bool] = {}
+        """To be asked, in order: id to whether it is a manifest."""
+        self._asked: dict[bytes, _Asked] = {}
+        self._asked_of: Counter[int] = Counter()
+        """Link to how many are asked of it."""
+        self._heard_ms: dict[int, int] = {}
+        """Link to when content came over it last."""
         self._without: dict[bytes, set[int]] = {}
+        """Links that were asked in vain in this round; only for what is in `_queue` or `_asked`."""
         self._load_at_ms: int | None = 0
+        """When to load the next window; None when the table is empty."""
         self._skip = 0
         self._window: set[bytes] = set()
-        """Where in the table the window begins that was loaded last, and what of it is still there."""
-        self._fetched = self._fetched_at_wrap = 0
+        """Where in the table the window begins that was loaded last, and what of it is still wanted."""
         self._pause_ms = CONTENT_RETRY_MS
-        self._newest_link = -1
+        self._askable: set[int] = set()
+        self._checked: dict[bytes, int] = {}
         self.arrived = 0
         """Grows with everything that comes, so that who waits for content knows when to look again."""
 
     # --- wanting ----------------------------------------------------------------------------------
 
     def want(self, items: Sequence[tuple[bytes, bool]]) -> None:
-        """Fetch these: (id, whether it is a manifest). What is here already costs a look."""
-        if not items:
+        """Fetch these: (id, whether it is a manifest), with the chunks of a manifest. What is here already
+        costs a look."""
+        store = self._context.store
+        lacking = set(store.lacking_content(id_ for id_, _ in items)) if items else set()
+        new = []
+        for id_, manifest in items:
+            if id_ in lacking:
+                new.append((id_, manifest))
+            elif manifest:
+                new += self._chunks_lacking(id_)
+        if not new:
             return
-        store, now = self._context.store, self._context.now.mono
-        store.apply([Want(items)])
-        room = max(0, CONTENT_WINDOW - len(self._queue))
-        for id_, manifest in items[:room]:
-            if id_ not in self._asked and store.content_size(id_) is None:
-                self._queue[id_] = manifest
-        self._look_soon(now if len(items) > room else now + CONTENT_RETRY_MS)
+        # What was wanted as a plain file may turn out to be a manifest: wanted anew it is taken for one.
+        store.apply([Unwant([id_ for id_, manifest in new if manifest]), Want(new)])
+        for id_, manifest in new:
+            asked = self._asked.get(id_)
+            if asked is not None:
+                self._asked[id_] = _Asked(asked.link, asked.asked_ms, asked.manifest or manifest)
+            else:
+                self._queue[id_] = manifest or self._queue.get(id_, False)
+                if len(self._queue) > QUEUE_MAX:  # the oldest come again with their window
+                    self._release(next(iter(self._queue)))
+        soon = self._context.now.mono + CONTENT_RETRY_MS
+        self._load_at_ms = soon if self._load_at_ms is None else min(soon, self._load_at_ms)
+        self._pause_ms = CONTENT_RETRY_MS
+
+    def _chunks_lacking(self, manifest: bytes) -> list[tuple[bytes, bool]]:
+        data = self._context.store.content(manifest)
+        try:
+            ids = decode_manifest(data or b"", manifest_size(data or b""))
+        except ArtifactError:
+            return []
+        return [(id_, False) for id_ in self._context.store.lacking_content(ids)]
 
     def unwant(self, ids: Sequence[bytes]) -> None:
+        """Stop fetching these."""
         self._context.store.apply([Unwant(ids)])
+        for id_ in ids:
+            self._release(id_)
+            self._window.discard(id_)
 
     def keep(self, data: bytes) -> None:
-        """Store content that came along with what names it."""
+        """Store small content that came along with what names it."""
         id_ = content_id(data)
-        self._context.store.apply([PutContent(id_, data)])
-        if (asked := self._asked.pop(id_, None)) is not None:
-            self._gives_room(asked[0])
-        self._queue.pop(id_, None)
+        if self._context.store.content_size(id_) is None:
+            self._store(id_, data)
+
+    def _store(self, id_: bytes, data: bytes) -> None:
+        self._release(id_)
         self._window.discard(id_)
+        self._pause_ms = CONTENT_RETRY_MS
+        self._context.store.apply([PutContent(id_, data)])
         self.arrived += 1
 
     def complete(self, action: Put) -> bool:
@@ -106,160 +163,163 @@ class Contents:
             ids = decode_manifest(manifest, action.size)
         except ArtifactError as error:
             raise NotApplicable("content-mismatch", error.message) from None
-        for index, id_ in enumerate(ids):
-            size = store.content_size(id_)
+        # A large file is looked at each time that a chunk of it comes: go on where the last look ended.
+        here = self._checked.pop(action.content, 0)
+        while here < len(ids):
+            size = store.content_size(ids[here])
             if size is None:
-                return False
-            if size != chunk_bytes(action.size, index):
-                raise NotApplicable("content-mismatch", f"chunk {index} has {size} bytes")
-        return True
+                break
+            if size != chunk_bytes(action.size, here):
+                raise NotApplicable("content-mismatch", f"chunk {here} has {size} bytes")
+            here += 1
+        self._checked[action.content] = here
+        if len(self._checked) > CHECKED_MAX:
+            self._checked.pop(next(iter(self._checked)))
+        return here == len(ids)
 
     # --- asking -----------------------------------------------------------------------------------
 
     @property
     def wake_at_ms(self) -> int | None:
-        return self._load_at_ms if self._context.peers and not self._queue else None
+        """When to look for more, or for answers that are overdue."""
+        if not self._askable:
+            return None
+        due = []
+        if self._load_at_ms is not None and not self._queue:
+            due.append(self._load_at_ms)
+        if self._asked:
+            due.append(next(iter(self._asked.values())).asked_ms + REQUEST_TIMEOUT_MS + 1)
+        return min(due, default=None)
 
     def poll(self) -> None:
         """Ask peers for what is wanted, as far as their windows allow."""
-        peers = list(self._context.peers.values())
-        if not peers:
-            return
         now = self._context.now.mono
-        if peers[-1].link != self._newest_link:
-            self._newest_link = peers[-1].link
-            self._look_soon(now)
-        if self._load_at_ms is not None and now >= self._load_at_ms and not self._queue:
-            self._load()
-        open_windows = {
-            peer.link: CONTENT_REQUESTS_PER_PEER_MAX - peer.contents_asked
-            for peer in peers
-            if peer.contents_asked < CONTENT_REQUESTS_PER_PEER_MAX and peer.height >= 0
+        askable = {link for link, peer in self._context.peers.items() if peer.height >= 0}
+        if askable != self._askable:
+            if askable - self._askable:  # somebody new: who knows what it holds
+                self._load_at_ms, self._pause_ms = now, CONTENT_RETRY_MS
+            self._askable = askable
+        if not askable:
+            return
+        if not self._queue and self._load_at_ms is not None and now >= self._load_at_ms:
+            self._load(now)
+        if self._queue:
+            self._ask(now)
+
+    def _ask(self, now: int) -> None:
+        windows = {
+            link: CONTENT_REQUESTS_PER_PEER_MAX - self._asked_of[link]
+            for link in self._context.peers
+            if link in self._askable and self._asked_of[link] < CONTENT_REQUESTS_PER_PEER_MAX
         }
+        if not windows:
+            return
         asks: dict[int, list[bytes]] = {}
-        held: list[tuple[bytes, bool]] = []
-        while self._queue and open_windows:
-            id_, manifest = self._queue.popitem(last=False)
-            links = [link for link in open_windows if link not in self._without.get(id_, ())]
+        in_vain: list[bytes] = []
+        for id_, manifest in list(self._queue.items()):
+            if not windows:
+                break
+            without = self._without.get(id_, set())
+            links = [link for link in windows if link not in without]
             if not links:
-                held.append((id_, manifest))
+                if self._askable <= without:
+                    in_vain.append(id_)
                 continue
             link = links[self._context.draw(len(links))] if len(links) > 1 else links[0]
+            del self._queue[id_]
             asks.setdefault(link, []).append(id_)
-            self._asked[id_] = (link, now, manifest)
-            open_windows[link] -= 1
-            if not open_windows[link]:
-                del open_windows[link]
+            self._asked[id_] = _Asked(link, now, manifest)
+            self._asked_of[link] += 1
+            windows[link] -= 1
+            if not windows[link]:
+                del windows[link]
         for link, ids in asks.items():
-            self._context.peers[link].contents_asked += len(ids)
+            self._context.peers[link].expect(len(ids) * UNASKED_MAX)
             self._context.send(link, GetContent(tuple(ids)))
-        if held and self._load_at_ms is None:
-            self._load_at_ms = now + self._pause_ms
+        for id_ in in_vain:
+            self._release(id_)
 
-    def _look_soon(self, at_ms: int) -> None:
-        """Something has changed: look at the table at `at_ms` or before, and often again."""
-        self._pause_ms = CONTENT_RETRY_MS
-        self._load_at_ms = at_ms if self._load_at_ms is None else min(at_ms, self._load_at_ms)
-
-    def _load(self) -> None:
-        """Queue the next window of the table."""
-        store, now = self._context.store, self._context.now.mono
+    def _load(self, now: int) -> None:
+        """Queue the next window of the table; behind the last one, pause and begin again."""
         self._skip += len(self._window)
-        wanted = store.wanted(CONTENT_WINDOW + len(self._asked), self._skip)
-        if not wanted and self._skip:
-            self._wrap()
-            return
+        count = CONTENT_WINDOW + len(self._asked)
+        wanted = self._context.store.wanted(count, self._skip)
+        self._queue.update((id_, manifest) for id_, manifest in wanted if id_ not in self._asked)
         self._window = {id_ for id_, _ in wanted}
-        self._queue.update(item for item in wanted if item[0] not in self._asked)
-        # Look again when the queue is used up.
-        self._load_at_ms = now + self._pause_ms if wanted else None
-        if not (self._queue or self._asked) or len(self._without) > 4 * CONTENT_WINDOW:
-            self._without.clear()
-
-    def _wrap(self) -> None:
-        """All windows were loaded: pause."""
-        self._skip = 0
-        self._window = set()
-        if self._fetched != self._fetched_at_wrap:
-            self._pause_ms = CONTENT_RETRY_MS
-        self._fetched_at_wrap = self._fetched
-        self._load_at_ms = self._context.now.mono + self._pause_ms
-        self._pause_ms = min(2 * self._pause_ms, CONTENT_RETRY_MS_MAX)
+        self._load_at_ms = now
+        if len(wanted) < count:
+            self._load_at_ms = now + self._pause_ms if wanted or self._skip else None
+            self._pause_ms = min(CONTENT_RETRY_MS_MAX, 2 * self._pause_ms)
+            self._skip, self._window = 0, set()
 
     # --- answers ----------------------------------------------------------------------------------
 
     def take(self, peer: Peer, contents: Iterable[bytes]) -> int:
-        """Keep what was asked of `peer`; returns how many were of no use (never asked, or not what was
-        asked)."""
+        """Keep what is wanted, whoever was asked for it; returns how useless the rest is."""
         useless = 0
         for data in contents:
             id_ = content_id(data)
-            asked = self._asked.get(id_)
-            if asked is None or asked[0] != peer.link:
-                useless += 1
+            manifest = self._manifest_of(id_)
+            if manifest is None:
+                useless += unasked(data)
                 continue
-            self._answered(id_)
-            self._fetched += 1
-            if asked[2] and not self._take_manifest(id_, data):
-                continue
-            self._context.store.apply([PutContent(id_, data)])
-            self.arrived += 1
-        if not self._queue:
-            self._load_at_ms = self._context.now.mono
+            self._heard_ms[peer.link] = self._context.now.mono
+            self._store(id_, data)
+            if manifest:
+                # One that is none is its author's lie, not the relay's. The witness refuses the put.
+                self.want(self._chunks_lacking(id_))
         return useless
 
-    def _take_manifest(self, id_: bytes, data: bytes) -> bool:
-        try:
-            ids = decode_manifest(data, manifest_size(data))
-        except ArtifactError:
-            # Its author's lie, not the relay's: the id is what was asked for. The witness refuses the put.
-            self.unwant([id_])
-            self._context.store.apply([PutContent(id_, data)])
-            self.arrived += 1
-            return False
-        self.want([(chunk, False) for chunk in ids])
-        return True
+    def _manifest_of(self, id_: bytes) -> bool | None:
+        """Whether what is asked for or queued is a manifest; None if it is neither."""
+        asked = self._asked.get(id_)
+        return asked.manifest if asked is not None else self._queue.get(id_)
 
-    def _answered(self, id_: bytes) -> None:
-        link, _, _ = self._asked.pop(id_)
+    def _release(self, id_: bytes) -> bool:
+        """It is asked for no more, and not to be; whether it was a manifest."""
+        manifest = self._queue.pop(id_, False)
         self._without.pop(id_, None)
-        self._window.discard(id_)
-        self._gives_room(link)
+        asked = self._asked.pop(id_, None)
+        if asked is not None:
+            self._asked_of[asked.link] -= 1
+            if not self._asked_of[asked.link]:
+                del self._asked_of[asked.link]
+        return manifest or (asked is not None and asked.manifest)
 
-    def _gives_room(self, link: int) -> None:
-        """`link` has one thing less to do."""
-        if (peer := self._context.peers.get(link)) is not None:
-            peer.contents_asked -= 1
+    def _ask_another(self, id_: bytes, link: int, *, in_vain: bool) -> None:
+        without = self._without.get(id_, set())
+        self._queue[id_] = self._release(id_)
+        if in_vain:
+            without.add(link)
+        if without:
+            self._without[id_] = without
 
     def take_none(self, peer: Peer, ids: Iterable[bytes]) -> None:
         """`peer` does not hold these."""
         for id_ in ids:
             asked = self._asked.get(id_)
-            if asked is None or asked[0] != peer.link:
-                continue
-            self._asked.pop(id_)
-            peer.contents_asked -= 1
-            without = self._without.setdefault(id_, set())
-            without.add(peer.link)
-            if without >= self._context.peers.keys():
-                without.clear()
-            else:
-                self._queue[id_] = asked[2]
-        if not self._queue and not self._asked:
-            self._load_at_ms = self._context.now.mono
+            if asked is not None and asked.link == peer.link:
+                self._ask_another(id_, peer.link, in_vain=True)
 
     def forget_link(self, link: int) -> None:
-        for id_ in [id_ for id_, asked in self._asked.items() if asked[0] == link]:
-            _, _, self._queue[id_] = self._asked.pop(id_)
+        """The link has ended: what was asked of it is asked of others."""
+        self._heard_ms.pop(link, None)
+        for id_ in [id_ for id_, asked in self._asked.items() if asked.link == link]:
+            self._ask_another(id_, link, in_vain=False)
 
     def expire(self) -> None:
-        """Ask others for what did not come in time."""
-        before = self._context.now.mono - REQUEST_TIMEOUT_MS
-        for id_ in [id_ for id_, asked in self._asked.items() if asked[1] < before]:
-            link, _, manifest = self._asked.pop(id_)
-            self._gives_room(link)
-            self._without.setdefault(id_, set()).add(link)
-            self._queue[id_] = manifest
+        """Ask others for what did not come, where nothing at all came in time: a slow link is not a silent
+        one."""
+        now = self._context.now.mono
+        for id_, asked in list(self._asked.items()):
+            if asked.asked_ms >= now - REQUEST_TIMEOUT_MS:
+                return  # in the order of asking
+            heard = self._heard_ms.get(asked.link, asked.asked_ms)
+            if heard >= now - REQUEST_TIMEOUT_MS:
+                del self._asked[id_]
+                self._asked[id_] = _Asked(asked.link, heard, asked.manifest)
+            else:
+                self._ask_another(id_, asked.link, in_vain=True)
 
     # --- serving ----------------------------------------------------------------------------------
 

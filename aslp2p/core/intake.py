@@ -13,7 +13,7 @@ from typing import cast
 from msgspec import Struct
 
 from aslp2p.artifacts.content import content_id, has_manifest
-from aslp2p.artifacts.envelope import Signed, Verified, decode_artifact, decode_as, trust_stored
+from aslp2p.artifacts.envelope import Signed, Verified, decode_artifact
 from aslp2p.artifacts.types import (
     Beacon,
     Cosignature,
@@ -28,7 +28,7 @@ from aslp2p.artifacts.types import (
 from aslp2p.core.audit import Audit
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
-from aslp2p.core.contents import Contents
+from aslp2p.core.contents import Contents, unasked
 from aslp2p.core.context import Context
 from aslp2p.core.paper import Paper
 from aslp2p.core.pending import Pending
@@ -82,10 +82,12 @@ class Intake:
     def pushed(self, link: int, raws: Sequence[bytes], contents: Sequence[bytes]) -> int:
         """Take a push; returns how much of it was of no use. Raises `PeerFault`."""
         context = self._context
+        if not raws:
+            raise PeerFault("a push of nothing")
         signed = [decode_artifact(raw) for raw in raws]
         inline = {content_id(data): data for data in contents if len(data) <= INLINE_CONTENT_BYTES_MAX}
         peer = context.peers[link]
-        useless = 0
+        useless = self._unnamed(contents, signed)
         for one in signed:
             peer.note_known(one.id)
             if isinstance(one.statement, Genesis):
@@ -98,6 +100,15 @@ class Intake:
             if not isinstance(one.statement, Proposal | Genesis):
                 useless += not self._take(one, link)
         return useless
+
+    @staticmethod
+    def _unnamed(contents: Sequence[bytes], signed: Sequence[Signed[Statement]]) -> int:
+        """How useless the contents are that no put beside them names."""
+        if not contents:
+            return 0
+        actions = [one.statement.action for one in signed if isinstance(one.statement, Proposal)]
+        named = {action.content for action in actions if isinstance(action, Put)}
+        return sum(unasked(data) for data in contents if content_id(data) not in named)
 
     def _take(self, one: Signed[Statement], link: int | None) -> bool:
         """Take one artifact that is neither genesis nor proposal; whether it was of use."""
@@ -153,8 +164,8 @@ class Intake:
                 continue
             if one.statement.common_id != context.common_id:
                 raise PeerFault("a proposal of another Common")
-            if one.id in stored or not context.is_member(one.key):
-                continue
+            if one.id in stored or one.id in self._pending.rejections or not context.is_member(one.key):
+                continue  # a rejection may be here before what it rejects
             counts[one.key] = counts.get(one.key, 0) + 1
             if self._pending.room_for(one.key, counts[one.key]) and self._is_welcome(one):
                 taken.append(one)
@@ -169,7 +180,7 @@ class Intake:
                 special = True
                 self._succession.noticed_proposal(one)
         self._contents.want(wants)
-        if verified:
+        if verified or repaired:
             self._chain.proposals_came()
         if special:
             self._succession.retry_waiting()
@@ -191,7 +202,7 @@ class Intake:
         action = proposal.statement.action
         if not isinstance(action, Put):
             return None
-        content = inline.get(action.content)
+        content = None if has_manifest(action.size) else inline.get(action.content)
         if content is not None:
             self._contents.keep(content)
         else:
@@ -208,13 +219,14 @@ class Intake:
             context.verifier.verify(snapshot)
             self._succession.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
         peer = context.peers.get(link) if link is not None else None
-        if peer is not None and snapshot.statement.height > peer.height:
-            peer.head, peer.height = snapshot.id, snapshot.statement.height
-            peer.epoch = snapshot.statement.epoch
-        if self._catchup.holds_up and snapshot.statement.height > context.ledger.head.height + 1:
-            return True
+        statement = snapshot.statement
+        if peer is not None:
+            peer.tell_head(snapshot.id, statement.height, statement.epoch)
+        if self._catchup.holds_up and statement.height > context.ledger.head.height + 1:
+            return False
+        follows = not self._chain.wants(statement.previous)
         self._chain.offer(snapshot, link)
-        return True
+        return follows
 
     def _take_rejection(self, rejection: Signed[Rejection], link: int | None) -> bool:
         """The witness's word that it will not list a proposal; anybody else's is of no use."""
@@ -312,8 +324,7 @@ class Intake:
             ids = snapshot.statement.proposals
             listed = [proposals[id_] for id_ in ids if id_ in proposals]
             lacking = [id_ for id_ in ids if id_ not in proposals]
-            stored = context.store.artifacts(lacking)
-            listed += [trust_stored(decode_as(Proposal, raw)) for raw in stored.values()]
+            listed += self._chain.stored(lacking)
             try:
                 result = context.ledger.accept(snapshot, listed)
             except Incomplete:

@@ -90,9 +90,11 @@ from aslp2p.limits import (
     PEERS_MAX,
     PROTOCOL_VERSION,
     RECONCILE_SPACING_MS,
-    REQUEST_TIMEOUT_MS,
     SUSPEND_MS_MIN,
 )
+
+GUESTS_MAX = PEERS_MAX // 4
+"""Links of keys that are no members."""
 
 
 class NodeCore:
@@ -161,7 +163,6 @@ class NodeCore:
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
         self._told: tuple[object, ...] = ()
-        self._expire_at_ms = 0
         self._refusals: dict[bytes, str] = {}
 
     # --- the step ---------------------------------------------------------------------------------
@@ -217,9 +218,9 @@ class NodeCore:
     def wake_at_ms(self) -> int | None:
         """When a Tick is due, on the monotonic clock; None when nothing is."""
         due = [self._witness.wake_at_ms, self._catchup.wake_at_ms, self._audit.wake_at_ms]
-        due += [self._contents.wake_at_ms, self._succession.wake_at_ms]
+        due += [self._contents.wake_at_ms, self._chain.wake_at_ms, self._succession.wake_at_ms]
         if self._context.peers:
-            due += [self._expire_at_ms, self._heads_at_ms()]
+            due.append(self._heads_at_ms())
         times = [at for at in due if at is not None]
         return min(times) if times else None
 
@@ -239,25 +240,20 @@ class NodeCore:
     def _lost(self, ids: Sequence[bytes]) -> None:
         """Damaged in the store: forget what can be forgotten, and ask peers for all of it."""
         context = self._context
-        context.store.apply([DropArtifacts(ids)])
-        for id_ in ids:
-            context.store.apply([DropContent(id_)])
-        self._contents.want([(id_, False) for id_ in ids])
-        self._audit.lost(ids)
+        contents = [id_ for id_ in ids if context.store.content_size(id_) is not None]
+        context.store.apply([DropArtifacts(ids), *(DropContent(id_) for id_ in contents)])
+        self._contents.want([(id_, False) for id_ in contents])
+        self._audit.lost([id_ for id_ in ids if id_ not in contents])
 
     def _finish(self, input_: Input) -> None:
         """Send and start what is due, whatever the input was."""
-        now = self._context.now.mono
         if isinstance(input_, Tick):
             self._succession.tick()
             self._witness.emit()
             self._audit.step()
-            if now >= self._expire_at_ms:
-                self._expire_at_ms = now + REQUEST_TIMEOUT_MS // 4
-                self._chain.expire()
-                self._contents.expire()
-                self._catchup.expire()
-                self._audit.ask_again()
+            self._chain.expire()
+            self._contents.expire()
+            self._catchup.expire()
         if self._chain.orphans:
             self._chain.orphans.clear()
             self._catchup.consider()
@@ -269,7 +265,7 @@ class NodeCore:
 
     def _link_up(self, up: LinkUp) -> None:
         context = self._context
-        if len(context.peers) >= PEERS_MAX:
+        if self._is_full_for(up.key):
             context.refuse(up.link, "full", "too many links")
             return
         try:
@@ -277,21 +273,42 @@ class NodeCore:
         except Refusal as refusal:
             context.refuse(up.link, refusal.code, refusal.text)
             return
-        peer = Peer(up.link, up.key, up.name, up.address, up.initiator, context.now.mono)
+        now, learned = context.now.mono, context.learned
+        peer = Peer(up.link, up.key, up.name, up.address, up.initiator, now, learned)
         context.peers[up.link] = peer
-        if action is not None and not self._admission_pending(up.key):
-            self._propose(action)
-        if not context.founded:
-            context.send(up.link, Want((context.common_id,)))
+        if action is not None:
+            self._admit(action)
+        self._want_genesis(peer)
         self._send_heads_to(peer)
         self._spreader.tell_neighbours()
         self._tell_addresses([peer])
         self._succession.links_changed()
         context.publish("peers", count=len(context.peers))
 
-    def _admission_pending(self, key: bytes) -> bool:
-        actions = (proposal.statement.action for proposal in self._pending.proposals.values())
-        return any(isinstance(action, Admit) and action.key == key for action in actions)
+    def _is_full_for(self, key: bytes) -> bool:
+        """Whether there is no room for a link to `key`; guests leave most of it to members."""
+        context = self._context
+        if context.founded and not context.is_member(key):
+            guests = sum(not context.is_member(peer.key) for peer in context.peers.values())
+            return guests >= GUESTS_MAX or len(context.peers) >= PEERS_MAX
+        return len(context.peers) >= PEERS_MAX
+
+    def _want_genesis(self, peer: Peer) -> None:
+        if not self._context.founded:
+            peer.expect(1)
+            self._context.send(peer.link, Want((self._context.common_id,)))
+
+    def _admit(self, admit: Admit) -> None:
+        """Propose to let in a bearer of our token. What hinders it now does not later: when it links
+        again."""
+        actions = [proposal.statement.action for proposal in self._pending.proposals.values()]
+        admits = [action for action in actions if isinstance(action, Admit)]
+        if any(other.key == admit.key for other in admits):
+            return
+        try:
+            self._propose(self._admission.renamed(admit, {other.name for other in admits}))
+        except UserError as error:
+            self._context.publish("notice", code="not-admitted", text=f"{admit.name}: {error}")
 
     def _link_down(self, link: int) -> None:
         context = self._context
@@ -299,7 +316,6 @@ class NodeCore:
         self._catchup.forget_link(link)
         self._contents.forget_link(link)
         self._spreader.tell_neighbours()
-        self._catchup.poll()
         self._succession.links_changed()
         context.publish("peers", count=len(context.peers))
 
@@ -350,13 +366,17 @@ class NodeCore:
         )
 
     def _send_heads(self) -> None:
+        """Tell where we stand to those who have not been told lately. When it is due for one, it is told to
+        all for whom it soon is: so a quiet node wakes once in an interval, however many links it has."""
         context = self._context
         if not context.peers:
             return
         now, stand = context.now.mono, self._stand()
         message: Heads | None = None
-        for peer in context.peers.values():
-            spacing = HEADS_INTERVAL_MS if peer.told_heads == stand else HEADS_SPACING_MS
+        due = now >= self._heads_at_ms()
+        for peer in context.peers.values() if due else ():
+            quiet = peer.told_heads == stand
+            spacing = HEADS_INTERVAL_MS // 2 if quiet else HEADS_SPACING_MS
             if now >= peer.heads_sent_ms + spacing:
                 message = message or self._heads()
                 peer.heads_sent_ms, peer.told_heads = now, stand
@@ -379,7 +399,7 @@ class NodeCore:
         except PeerFault as fault:
             context.close(peer.link, fault.message, blame=True)
             return
-        if useless and peer.useless(useless, context.now.mono):
+        if useless and peer.useless(useless, context.now.mono, context.learned):
             context.close(peer.link, "a flood of what nobody needs", blame=True)
 
     def _message(self, peer: Peer, message: AnyMessage) -> int:
@@ -395,7 +415,7 @@ class NodeCore:
             case Want():
                 serve_artifacts(context, self._pending, peer, message.ids)
             case OpenIds():
-                self._reconcile(peer, message)
+                return self._reconcile(peer, message)
             case GetRange():
                 answer = serve_range(context, message) if context.founded else None
                 context.send(peer.link, answer or Range(message.request, message.first, (), ()))
@@ -412,7 +432,10 @@ class NodeCore:
             case Addresses():
                 context.out.effects.append(Hints(message.addresses))
             case Refused():
+                self._refusals.pop(peer.key, None)
                 self._refusals[peer.key] = message.text
+                if len(self._refusals) > PEERS_MAX:
+                    del self._refusals[next(iter(self._refusals))]
                 context.publish("notice", code=message.code, text=message.text)
         return 0
 
@@ -425,6 +448,8 @@ class NodeCore:
             self._witness.heard_authority()
         peer.head, peer.height, peer.epoch = heads.head, heads.height, heads.epoch
         peer.final_height = heads.final_height
+        if heads.height and not context.founded:
+            self._want_genesis(peer)
         self._catchup.consider()
         if not context.founded or self._catchup.holds_up:
             return
@@ -437,19 +462,38 @@ class NodeCore:
             while len(ids) > IDS_PER_MESSAGE_MAX and len(buckets) > 1:
                 buckets = buckets[: len(buckets) // 2]
                 ids = self._pending.open.ids_in(buckets)
+            if len(ids) > IDS_PER_MESSAGE_MAX:  # another part of them each time
+                start = context.draw(len(ids))
+                ids = ids[start:] + ids[:start]
+            peer.expect(IDS_PER_MESSAGE_MAX)
             context.send(peer.link, OpenIds(tuple(buckets), tuple(ids[:IDS_PER_MESSAGE_MAX])))
 
-    def _reconcile(self, peer: Peer, message: OpenIds) -> None:
-        """Ask for what only the peer has open, give what only we have."""
+    def _reconcile(self, peer: Peer, message: OpenIds) -> int:
+        """Ask for what only the peer has open, give what only we have; returns how useless the question was.
+
+        What crossed this link before is not given again unasked: it is on its way, or was of no use there.
+        """
         context = self._context
+        now = context.now.mono
+        if not context.founded:
+            return 0
+        if now < peer.served_open_ms + RECONCILE_SPACING_MS // 2:
+            return 1 + len(message.ids) // 8
+        peer.served_open_ms = now
         theirs = set(message.ids)
-        ours = self._pending.open.ids_in(message.buckets)
         missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
         closed = context.store.artifacts(missing)
-        if wanted := [id_ for id_ in missing if id_ not in closed]:
-            context.send(peer.link, Want(tuple(wanted)))
+        self._ask_for(peer, [id_ for id_ in missing if id_ not in closed])
         if len(message.ids) < IDS_PER_MESSAGE_MAX:
-            serve_artifacts(context, self._pending, peer, [id_ for id_ in ours if id_ not in theirs])
+            ours = self._pending.open.ids_in(message.buckets)
+            new = [id_ for id_ in ours if id_ not in theirs and not peer.knows(id_)]
+            serve_artifacts(context, self._pending, peer, new[:IDS_PER_MESSAGE_MAX])
+        return 0
+
+    def _ask_for(self, peer: Peer, ids: Sequence[bytes]) -> None:
+        if ids:
+            peer.expect(len(ids))
+            self._context.send(peer.link, Want(tuple(ids)))
 
     def _heard_have(self, peer: Peer, message: Have) -> int:
         context = self._context
@@ -458,8 +502,9 @@ class NodeCore:
         missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
         stored = context.store.artifacts(missing)
         wanted = [id_ for id_ in missing if id_ not in stored and self._chain.wants(id_)]
-        if wanted and context.founded:
-            context.send(peer.link, Want(tuple(wanted)))
+        if not context.founded:
+            return 0
+        self._ask_for(peer, wanted)
         return len(message.ids) - len(wanted)
 
     # --- commands ---------------------------------------------------------------------------------

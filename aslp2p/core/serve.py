@@ -1,10 +1,14 @@
-"""Answering what peers ask for: artifacts by id, and ranges of history."""
+"""Answering what peers ask for: artifacts by id, and ranges of history.
+
+An honest node gives nothing that it has not checked, so that nobody is ever blamed for a signature that
+somebody else made up: ranges end where the audit stands, and while it is under way (G4) single artifacts are
+verified before they are given."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from aslp2p.artifacts.envelope import decode_as
+from aslp2p.artifacts.envelope import decode_artifact, decode_as
 from aslp2p.artifacts.types import Proposal, Put
 from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
@@ -12,17 +16,22 @@ from aslp2p.core.spread import pushes
 from aslp2p.gossip.messages import GetRange, Range, RangeItem
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.history import read_snapshot
-from aslp2p.limits import IDS_PER_MESSAGE_MAX, INLINE_CONTENT_BYTES_MAX, RANGE_BYTES_MAX
+from aslp2p.limits import IDS_PER_MESSAGE_MAX, INLINE_CONTENT_BYTES_MAX, MIB, RANGE_BYTES_MAX
 
-
+ANSWER_BYTES_MAX = 2 * MIB
+"""In answer to one `Want`; for the rest the peer asks again."""
+_ITEM_BYTES = 12
+"""Headers of a range's item and of what is in it, at most, for each thing in it."""
 _PROPOSAL_START = b"\x94\xb5asl.common.proposal/1"
 """How a canonical proposal begins: array of four, string of 21 bytes."""
 
 
 def serve_artifacts(context: Context, pending: Pending, peer: Peer, ids: Sequence[bytes]) -> None:
-    """Send those of `ids` that are here, small contents with their proposals."""
-    raws: list[bytes] = []
+    """Send those of `ids` that are here, small contents with their proposals, at most `ANSWER_BYTES_MAX`."""
+    items: list[tuple[bytes, bytes | None]] = []
     stored = context.store.artifacts(ids)
+    trusted = not context.founded or context.all_audited()
+    size = 0
     for id_ in ids:
         held = pending.open.get(id_)
         raw = held.raw if held is not None else stored.get(id_)
@@ -33,24 +42,20 @@ def serve_artifacts(context: Context, pending: Pending, peer: Peer, ids: Sequenc
         elif raw is None:
             row = context.store.snapshot(id_)
             raw = row.raw if row is not None else None
-        if raw is not None:
-            raws.append(raw)
-            peer.note_known(id_)
-    for message in pushes((raw, _small_content(context, raw)) for raw in raws):
+        if raw is None or (held is None and not trusted and context.verifier.failing([decode_artifact(raw)])):
+            continue
+        content = _small_content(context, raw) if raw.startswith(_PROPOSAL_START) else None
+        size += len(raw) + len(content or b"")
+        if items and size > ANSWER_BYTES_MAX:
+            break
+        items.append((raw, content))
+        peer.note_known(id_)
+    for message in pushes(items):
         context.send(peer.link, message)
 
 
-def _small_content(context: Context, raw: bytes) -> bytes | None:
-    """The content that goes with a put, if it is small and here."""
-    if not raw.startswith(_PROPOSAL_START):
-        return None
-    return next(iter(small_contents(context, (raw,))), None)
-
-
 def serve_range(context: Context, request: GetRange) -> Range:
-    """The answer to a `GetRange`: as many snapshots as fit, audited ones only, so that an honest relay is
-    never blamed
-    for a signature that it has not checked."""
+    """The answer to a `GetRange`: as many snapshots as fit, audited ones only."""
     ledger = context.ledger
     row = context.store.snapshot(request.tip)
     empty = Range(request.request, request.first, (), ())
@@ -64,7 +69,7 @@ def serve_range(context: Context, request: GetRange) -> Range:
         ]
         first = max(heights, default=0) + 1
     items: list[RangeItem] = []
-    contents: list[bytes] = []
+    contents: dict[bytes, None] = {}
     size = 0
     last = min(row.height, first + request.count - 1, ledger.audited_on(row.branch))
     while first >= 1 and first + len(items) <= last and size < RANGE_BYTES_MAX:
@@ -75,19 +80,25 @@ def serve_range(context: Context, request: GetRange) -> Range:
         raws = context.store.artifacts([id_ for one in decoded for id_ in one.statement.proposals])
         for one, snapshot in zip(rows, decoded, strict=True):
             proposals = tuple(raws[id_] for id_ in snapshot.statement.proposals if id_ in raws)
-            small = list(small_contents(context, proposals))
-            size += len(one.raw) + sum(map(len, proposals)) + sum(map(len, small))
+            size += len(one.raw) + sum(map(len, proposals)) + _ITEM_BYTES * (2 + len(proposals))
             if items and size > RANGE_BYTES_MAX:
                 break
             items.append(RangeItem(one.raw, proposals))
-            contents += small[: IDS_PER_MESSAGE_MAX - len(contents)]
+            # Contents go along while there is room: the rest is asked for by id.
+            for proposal in proposals:
+                content = _small_content(context, proposal)
+                if content is None or content in contents or len(contents) == IDS_PER_MESSAGE_MAX:
+                    continue
+                if size + len(content) + _ITEM_BYTES <= RANGE_BYTES_MAX:
+                    contents[content] = None
+                    size += len(content) + _ITEM_BYTES
     return Range(request.request, first, tuple(items), tuple(contents))
 
 
-def small_contents(context: Context, proposals: Sequence[bytes]) -> Iterable[bytes]:
-    for raw in proposals:
-        action = decode_as(Proposal, raw).statement.action
-        if isinstance(action, Put) and action.size <= INLINE_CONTENT_BYTES_MAX:
-            data = context.store.content(action.content)
-            if data is not None and len(data) <= INLINE_CONTENT_BYTES_MAX:
-                yield data
+def _small_content(context: Context, raw: bytes) -> bytes | None:
+    """The content that goes with the proposal `raw`, if it is a put's, small, and here."""
+    action = decode_as(Proposal, raw).statement.action
+    if not isinstance(action, Put) or action.size > INLINE_CONTENT_BYTES_MAX:
+        return None
+    data = context.store.content(action.content)
+    return data if data is not None and len(data) == action.size else None

@@ -63,14 +63,20 @@ class Spans:
     def note_asked(self, request: int, span: Span, link: int, now_ms: int) -> None:
         self._asked[request] = Asked(span, link, now_ms)
 
-    def take(self, link: int, answer: Range) -> bool:
-        """Keep an answer; whether it was asked of that link. An empty one puts its span back."""
+    def take(self, link: int, answer: Range, now_ms: int) -> bool:
+        """Keep an answer; whether it was asked of that link. An empty one puts its span back.
+
+        Whoever has answered has its whole time again for what else it was asked: slow is not silent.
+        """
         asked = self._asked.get(answer.request)
         if asked is None or asked.link != link or answer.first != asked.span.first:
             return False
         if len(answer.items) > asked.span.count:
             return False
         del self._asked[answer.request]
+        for request, other in self._asked.items():
+            if other.link == link:
+                self._asked[request] = Asked(other.span, link, now_ms)
         got = len(answer.items)
         if got < asked.span.count:
             self._again.append(Span(asked.span.first + got, asked.span.count - got))
@@ -102,4 +108,10 @@ class Spans:
 
     @property
     def outstanding(self) -> int:
+        """How many answers are due."""
         return len(self._asked)
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """Since when the oldest of them is waited for."""
+        return min((asked.asked_ms for asked in self._asked.values()), default=None)
