@@ -26,6 +26,8 @@ class OpenSet:
     def __init__(self) -> None:
         self._items: dict[bytes, Verified[Statement]] = {}
         self._digest = [0] * OPEN_BUCKETS
+        self._packed: bytes | None = None
+        """The digest as bytes: it is asked for far more often than it changes."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -57,13 +59,18 @@ class OpenSet:
     def _flip(self, id_: bytes) -> None:
         # Bytes of the id that do not choose the bucket.
         self._digest[_bucket(id_)] ^= int.from_bytes(id_[8:16], "big")
+        self._packed = None
 
     def digest(self) -> bytes:
-        return b"".join(part.to_bytes(8, "big") for part in self._digest)
+        if self._packed is None:
+            self._packed = b"".join(part.to_bytes(8, "big") for part in self._digest)
+        return self._packed
 
     def differing(self, digest: bytes) -> list[int]:
         """The buckets in which a peer's digest differs from ours."""
         own = self.digest()
+        if own == digest:
+            return []
         parts = range(0, OPEN_DIGEST_BYTES, 8)
         return [at // 8 for at in parts if own[at : at + 8] != digest[at : at + 8]]
 
