@@ -1,1 +1,1 @@
-"""A virtual network, clock and disk around the real NodeCore; nothing of the protocol is written twice here."""
+"""A virtual network, clock and disk around the real NodeCore; nothing of the protocol is written twice."""

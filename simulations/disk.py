@@ -8,10 +8,10 @@ of transactions; torn bytes belong to the tests of the real store.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from aslp2p.errors import DiskFault
-from aslp2p.ledger.reader import Write
+from aslp2p.ledger.reader import PutJournal, Write
 from aslp2p.store.memory import MemoryStore
 
 
@@ -23,24 +23,34 @@ class Disk(MemoryStore):
         self.full = False
         self.fails_in: int | None = None
         """Operations until one fails; it and all after it fail until this is None again."""
-        self._dirty = False
+        self.dirty = False
+        """Whether something was written that is not committed."""
+        self._promising: list[bytes] = []
+        self._signatures: set[bytes] = set()
 
     def apply(self, writes: Iterable[Write]) -> None:
+        writes = list(writes)
+        if not writes:
+            return
         self._operate()
-        self._dirty = True
+        self.dirty = True
         super().apply(writes)
+        self._promising += [write.row.raw[-64:] for write in writes if type(write) is PutJournal]
 
     def commit(self) -> None:
         """Raises `DiskFault` when the disk is full or fails; then the caller rolls back."""
-        if self._dirty:
+        if self.dirty:
             self._operate()
             if self.full:
                 raise DiskFault("the disk is full")
-            self._dirty = False
+            self.dirty = False
+            self._signatures.update(self._promising)
+            self._promising.clear()
             super().commit()
 
     def rollback(self) -> None:
-        self._dirty = False
+        self.dirty = False
+        self._promising.clear()
         super().rollback()
 
     def _operate(self) -> None:
@@ -63,6 +73,7 @@ class Disk(MemoryStore):
         """An independent disk that holds what is committed here."""
         image = Disk()
         vars(image).update(vars(self.clone()))
+        image._signatures = self._signatures.copy()
         return image
 
     # --- for who looks from outside -------------------------------------------------------------------
@@ -78,6 +89,11 @@ class Disk(MemoryStore):
     def every_content(self) -> frozenset[bytes]:
         """The ids of all contents here."""
         return frozenset(self._content)
+
+    @property
+    def signatures(self) -> Set[bytes]:
+        """The signatures of all promises that a power cut would leave in the journal."""
+        return self._signatures
 
     def every_promise(self) -> list[bytes]:
         """The raw bytes of the signing journal."""

@@ -7,6 +7,7 @@ bytes; together with what the disk held at that moment, which says whether the p
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from simulations.keys import SeededKey
@@ -51,18 +52,16 @@ class Exposure:
                 waiting.append((self._order, message, signature))
             del waiting[:-WAITING_MAX]
 
-    def sent(
-        self, at_ms: int, machine: str, key: bytes, data: bytes, journal: frozenset[bytes] | None
-    ) -> None:
-        """A message leaves; `journal` holds the raw promises on the disk (None: not asked)."""
+    def sent(self, at_ms: int, machine: str, key: bytes, data: bytes, on_disk: Set[bytes] | None) -> None:
+        """A message leaves; `on_disk` are the signatures in the disk's journal (None: not asked)."""
         waiting = self._waiting.get(machine)
         if not waiting:
             return
         left = []
         for order, message, signature in waiting:
             if signature in data:
-                on_disk = journal is None or any(signature in raw for raw in journal)
-                self.promises.append(Exposed(at_ms, machine, key, message, signature, on_disk, order))
+                held = on_disk is None or signature in on_disk
+                self.promises.append(Exposed(at_ms, machine, key, message, signature, held, order))
             else:
                 left.append((order, message, signature))
         self._waiting[machine] = left

@@ -48,7 +48,7 @@ def _quit(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None
 
 
 def _power(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
-    """The power fails somewhere inside the coming steps: before a commit, after it, or between two effects."""
+    """The power fails inside the coming steps: before a commit, after it, or between two effects."""
     for name in names:
         if play.world.nodes[name].on:
             play.world.nodes[name].fuse = play.random.randint(1, FUSE_POINTS)
@@ -184,6 +184,7 @@ def _repair(play: Play, names: Sequence[str]) -> None:
 
 def _backup(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
     for name in names:
+        play.world.sync(name)
         play.backups[name] = play.world.nodes[name].store.copy()
 
 

@@ -47,7 +47,9 @@ class Fields:
         for name, (key, _) in self._nodes.items():
             if name not in self._allowed:
                 self.wrong(
-                    key, f"'{name}' is no field of {self.where}", f"there is {', '.join(sorted(self._allowed))}"
+                    key,
+                    f"'{name}' is no field of {self.where}",
+                    f"there is {', '.join(sorted(self._allowed))}",
                 )
 
     def has(self, name: str) -> bool:
@@ -156,7 +158,9 @@ class Fields:
             return []
         if not isinstance(node, SequenceNode):
             self.wrong(node, f"{name} is not a list", "begin each of its lines with `- `")
-        return [Fields(item, f"{name}, number {place}", self._source) for place, item in enumerate(node.value, 1)]
+        return [
+            Fields(item, f"{name}, number {place}", self._source) for place, item in enumerate(node.value, 1)
+        ]
 
     def mapping(self, name: str) -> Mapping[str, str]:
         """A small mapping of words to words."""

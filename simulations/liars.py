@@ -53,7 +53,9 @@ def _proposal(play: Play, node: Node, action: Any) -> Verified[Proposal]:
     return sign_statement(statement, node.signer)
 
 
-def _snapshot(play: Play, node: Node, listed: Sequence[Signed[Proposal]], back: int) -> Verified[Snapshot] | None:
+def _snapshot(
+    play: Play, node: Node, listed: Sequence[Signed[Proposal]], back: int
+) -> Verified[Snapshot] | None:
     """Another child of what stood `back` snapshots ago, if this key was appointed there."""
     head = play.head_of(node.name)
     if head is None:
@@ -66,8 +68,8 @@ def _snapshot(play: Play, node: Node, listed: Sequence[Signed[Proposal]], back: 
     frontier, _ = parent.frontier.extend(ids)
     wall = max(0, node.clock.now(play.world.now_ms).wall)
     statement = Snapshot(
-        play.world.common_id, parent.height + 1, parent.id, parent.standing.next_epoch, wall, ids, frontier.size,
-        frontier.root(), None, None,
+        play.world.common_id, parent.height + 1, parent.id, parent.standing.next_epoch, wall, ids,
+        frontier.size, frontier.root(), None, None,
     )  # fmt: skip
     return sign_statement(statement, node.signer)
 
@@ -87,7 +89,7 @@ def equivocate(play: Play, names: Sequence[str], _options: Mapping[str, str]) ->
 
 
 def double(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
-    """From now on this authority signs every succession and every snapshot that it hears of, bound by nothing."""
+    """From now on this authority signs every succession and snapshot that it hears of, bound by nothing."""
     for name in names:
         play.distrust(name, "signs whatever it is asked")
         node = play.world.nodes[name]
@@ -201,4 +203,3 @@ def sybils(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None
         if name not in before:
             play.distrust(name, "is one of many of one person")
             play.mute.add(name)
-

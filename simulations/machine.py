@@ -47,6 +47,8 @@ class Node:
     """Asleep or stopped: nothing goes in; what comes waits in `inbox`."""
     read_only: bool = False
     """The disk has refused a write; a probe is planned."""
+    unsynced: int | None = None
+    """The number of the coming commit of writes that may be lost."""
     inbox: list[Input] = field(default_factory=list)
     sent: int = 0
     sent_bytes: int = 0

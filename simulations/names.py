@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 _NAMES = (
-    "alice bob carol dave erin frank grace heidi ivan judy karl lena mia nick olga paul quinn rita sam tina uma "
-    "vera will xena yuri zoe"
-).split()
+    "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "karl", "lena",
+    "mia", "nick", "olga", "paul", "quinn", "rita", "sam", "tina", "uma", "vera", "will", "xena",
+    "yuri", "zoe",
+)  # fmt: skip
 
 
 def name_of(place: int) -> str:

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import decode_as
-from aslp2p.artifacts.types import Expel, Named, Policy, PolicyChange, Proposal, Put, Recovery, Remove, Rotation
+from aslp2p.artifacts.types import (
+    Expel,
+    Named,
+    Policy,
+    PolicyChange,
+    Proposal,
+    Put,
+    Recovery,
+    Remove,
+    Rotation,
+)
 from aslp2p.core.effects import Effect, Publish
 from aslp2p.core.inputs import (
     AddContent,
@@ -149,7 +159,9 @@ def change_policy(play: Play, names: Sequence[str], options: Mapping[str, str]) 
     fresh = [Named(name, play.world.nodes[name].key) for name in others]
     witnesses = (keeps + [one for one in fresh if one.key not in taken])[:wanted]
     threshold = int(options.get("threshold", str(len(witnesses) // 2 + 1)))
-    policy = Policy(tuple(witnesses), threshold, old.rotation_allowed, old.grace_period_ms, old.participants, 1)
+    policy = Policy(
+        tuple(witnesses), threshold, old.rotation_allowed, old.grace_period_ms, old.participants, 1
+    )
     command(play, names[0], ChangePolicy(policy))
 
 

@@ -1,8 +1,8 @@
 """One run: a scenario and a seed, played to its end. First a safety phase with faults, then the calm.
 
 The safety phase lasts as the scenario says. Then everything that can heal heals, whoever is not gone for good
-is switched on, and in the calm the Common must come to one head and go on: new proposals are made, and have to
-be listed. `verdict.py` judges what is left on the disks and what ever left a machine.
+is switched on, and in the calm the Common must come to one head and go on: new proposals are made, and have
+to be listed. `verdict.py` judges what is left on the disks and what ever left a machine.
 """
 
 from __future__ import annotations
@@ -70,9 +70,13 @@ class Play:
         for name in names:
             self.add_machine(name)
         authorities = tuple(Named(name, world.nodes[name].key) for name in names[: scenario.authorities])
-        participants = "authorities" if scenario.participants == "authorities" else "invited"
         policy = Policy(
-            authorities, scenario.threshold, scenario.rotation, scenario.grace_period_ms, participants, 1
+            authorities,
+            scenario.threshold,
+            scenario.rotation,
+            scenario.grace_period_ms,
+            "authorities" if scenario.participants == "authorities" else "invited",
+            1,
         )
         self.first = names[0]
         self.authorities = names[: scenario.authorities]
@@ -109,6 +113,9 @@ class Play:
                 watch(self)
         self._calm_down()
         self._live(watch)
+        for name, node in world.nodes.items():
+            if node.on:
+                world.sync(name)
         self.done = True
 
     def _admit_late(self) -> None:
@@ -209,13 +216,19 @@ class Play:
     def _probe(self) -> None:
         name = self.choose("any-honest")
         if name:
-            proposal = people.put_one(self, name[0], f"{name[0]}/calm/{self.serial()}", self.random.randbytes(20))
+            proposal = people.put_one(
+                self, name[0], f"{name[0]}/calm/{self.serial()}", self.random.randbytes(20)
+            )
             if proposal is not None:
                 self.probes.add(proposal)
 
     def _is_well(self) -> bool:
         """Whether every machine that is on stands on one head that lists what was asked for in the calm."""
-        nodes = [self.world.nodes[name] for name in self.trusted() if name not in self.gone and not self.is_out(name)]
+        nodes = [
+            self.world.nodes[name]
+            for name in self.trusted()
+            if name not in self.gone and not self.is_out(name)
+        ]
         nodes = [node for node in nodes if node.on]
         heads = [self.head_of(node.name) for node in nodes]
         if None in heads or len({head.id for head in heads if head is not None}) != 1:
@@ -250,7 +263,9 @@ class Play:
 
     def witness(self) -> str:
         """The machine that most of what is known appoints: by the highest epoch, then height, of those on."""
-        heads = [(node.core.head, name) for name, node in self.world.nodes.items() if node.core and node.core.head]
+        heads = [
+            (node.core.head, name) for name, node in self.world.nodes.items() if node.core and node.core.head
+        ]
         if not heads:
             return self.first
         best = max(heads, key=lambda one: (one[0].standing.next_epoch, one[0].height, one[1]))[0]
@@ -290,14 +305,18 @@ class Play:
             case "any":
                 return self._draw(here)
             case "any-honest":
-                return self._draw([name for name in here if name not in self.liars and self.world.nodes[name].on])
+                return self._draw(
+                    [name for name in here if name not in self.liars and self.world.nodes[name].on]
+                )
             case "any-authority":
                 return self._draw([name for name in self.current_authorities() if name in here])
             case "any-participant":
                 return self._draw(self.choose("participants"))
             case "any-other":
                 witness = self.witness()
-                return self._draw([name for name in self.current_authorities() if name in here and name != witness])
+                return self._draw(
+                    [name for name in self.current_authorities() if name in here and name != witness]
+                )
             case "half":
                 return sorted(self.random.sample(here, len(here) // 2))
             case "minority":
@@ -351,7 +370,7 @@ class Play:
 
     def copy_machine(self, name: str) -> None:
         node = self.world.nodes[name]
-        node.store.rollback()
+        self.world.sync(name)
         twin = f"{name}'"
         if twin in self.world.nodes:
             return

@@ -12,8 +12,8 @@ from simulations.network import Weather
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 SELECTORS = (
-    "witness", "first", "authorities", "participants", "others", "all", "any", "any-authority", "any-participant",
-    "any-other", "half", "minority", "successor",
+    "witness", "first", "authorities", "participants", "others", "all", "any", "any-authority",
+    "any-participant", "any-other", "half", "minority", "successor",
 )  # fmt: skip
 """Who a step is done to, besides a machine's own name; drawn and resolved when it is done."""
 
@@ -49,7 +49,7 @@ class Expect:
     """What must hold; liveness is asked for only where the scenario leaves a quorum that can act."""
 
     safety: str = "held"
-    """`held`, or `open`: more lie than P1 allows, so safety may break, and what is asked is that it is noticed."""
+    """`held`, or `open`: more lie than P1 allows, so safety may break, which must be noticed."""
     converged: bool = True
     progress: bool = True
     takeovers: tuple[int, int] | None = None

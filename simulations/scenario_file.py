@@ -132,7 +132,9 @@ def _who(fields: Fields, name: str, default: str, machines: int) -> str:
     known = {name_of(place) for place in range(machines + ANCHORS_MAX)}
     if text not in SELECTORS and text not in known:
         fields.wrong(
-            fields.node(name), f"{name} is '{text}'", f"write a machine's name or one of {', '.join(SELECTORS)}"
+            fields.node(name),
+            f"{name} is '{text}'",
+            f"write a machine's name or one of {', '.join(SELECTORS)}",
         )
     return text
 

@@ -48,7 +48,13 @@ class Story:
                 self.notices[data["code"]] += 1
                 if data["code"] == "superseded":
                     self.superseded.append((self._world.now_ms, node.name, data["text"]))
-                if data["code"] in ("superseded", "stale-key", "stepped-down", "recovery-proposed", "rolled-back"):
+                if data["code"] in (
+                    "superseded",
+                    "stale-key",
+                    "stepped-down",
+                    "recovery-proposed",
+                    "rolled-back",
+                ):
                     self.tell(node.name, f"says: {data['text']}")
             case "head":
                 if not self.heads or data["height"] > self.heads[-1][1]:

@@ -48,7 +48,9 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     steps = _faults(random, base)
     lives = _can_go_on(base, steps)
     # Without a quorum to revoke it, an equivocating witness leaves two heads: F3 asks no more.
-    converged = lives or not any(step.do in ("equivocate", "double", "copy", "restore", "disk-lost") for step in steps)
+    converged = lives or not any(
+        step.do in ("equivocate", "double", "copy", "restore", "disk-lost") for step in steps
+    )
     return replace(base, steps=tuple(steps), expect=Expect(progress=lives, converged=converged))
 
 
@@ -105,7 +107,10 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
     if base.survives_lying() >= 1:
         kinds += [[once("equivocate", "witness"), once("revoke", "witness")]]
         kinds += [[once("double", "any-authority")], [once("copy", "any-authority")]]
-        kinds += [[once("backup", "first"), Step("restore", "first", at_ms=lasts - 1)], [once("disk-lost", "first")]]
+        kinds += [
+            [once("backup", "first"), Step("restore", "first", at_ms=lasts - 1)],
+            [once("disk-lost", "first")],
+        ]
     chosen = random.sample(kinds, random.randint(1, 5))
     return [step for kind in chosen for step in kind]
 
@@ -120,7 +125,9 @@ def _policy(random: Random, base: Scenario) -> dict[str, str]:
 
 
 def _can_go_on(base: Scenario, steps: list[Step]) -> bool:
-    """Whether a quorum of healthy authorities is sure to be left in the calm, so that liveness may be asked for."""
-    harmed = sum(step.do in ("quit", "equivocate", "double", "copy", "restore", "disk-lost") for step in steps)
+    """Whether a quorum of healthy authorities is sure to be left in the calm: then liveness may be asked."""
+    harmed = sum(
+        step.do in ("quit", "equivocate", "double", "copy", "restore", "disk-lost") for step in steps
+    )
     shaken = any(step.do in ("policy", "revoke") for step in steps)
     return base.authorities - harmed >= base.threshold and not (harmed and shaken)

@@ -21,7 +21,12 @@ from simulations.play import Play
 
 HELD, SAFETY_BROKEN, LIVENESS_BROKEN, CRASHED = 0, 10, 11, 12
 """What `python -m simulations` exits with; 2 is for wrong usage."""
-OUTCOMES = {HELD: "held", SAFETY_BROKEN: "safety broken", LIVENESS_BROKEN: "liveness broken", CRASHED: "crashed"}
+OUTCOMES = {
+    HELD: "held",
+    SAFETY_BROKEN: "safety broken",
+    LIVENESS_BROKEN: "liveness broken",
+    CRASHED: "crashed",
+}
 PROBLEMS_MAX = 5
 
 

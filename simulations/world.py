@@ -1,10 +1,11 @@
 """A deterministic world: many `NodeCore`s, one event queue, one seed.
 
-Time is virtual milliseconds. Each input of a node is followed by a commit and then by its effects (persist,
-then send). A crash drops what was not committed and what was not sent yet; a lit fuse (`Node.fuse`) makes it
-happen before the commit, after it, or between two effects. The world carries bytes, through the real
-codec; what the network does to them is `network.py`, what the machine does to a node `machine.py`, `clock.py`
-and `disk.py`. Nothing here reads a clock or draws entropy but from the seed, and nothing leaves the thread.
+Time is virtual milliseconds. Each input that must last is followed by a commit and then by its effects
+(persist, then send); what may be lost is committed a little later, with more (`Step.durable`). A crash
+drops what was not committed and what was not sent yet; a lit fuse (`Node.fuse`) makes it happen before the
+commit, after it, or between two effects. The world carries bytes, through the real codec; what the network
+does to them is `network.py`, what the machine does to a node `machine.py`, `clock.py` and `disk.py`. Nothing
+here reads a clock or draws entropy but from the seed, and nothing leaves the thread.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ __all__ = ["Node", "Pipe", "RememberingVerifier", "SeededKey", "World"]
 WALL_MS = 1_800_000_000_000
 PROBE_MS = 3_000
 """How often a read-only node tries its disk."""
-JOURNAL_KINDS = ("emit", "endorse", "cosign", "policy")
-JOURNAL_LAST = 256
+LAZY_COMMIT_MS = 50
+"""How long writes that may be lost wait for others to be committed with."""
 TICKS_AT_ONCE_MAX = 2_000
 HEADS_TAG = 1
 DIGEST_BYTES = 130
@@ -47,6 +48,10 @@ DIGEST_BYTES = 130
 
 class Livelock(RuntimeError):
     """A node asks for tick after tick without letting time pass: a daemon would burn its processor."""
+
+
+class Stopped(Exception):
+    """`World.stop_after` is reached."""
 
 
 class World:
@@ -73,6 +78,8 @@ class World:
         self.dialer: Dialer | None = None
         self.messages = 0
         self.message_bytes = 0
+        self.stop_after: int | None = None
+        """Events after which `Stopped` is raised: who replays a run wants to look there."""
         self.drop: Callable[[str, str], bool] | None = None
         """Asked for each message: whether it is lost, which ends its pipe (a link is a TCP connection)."""
         self.listeners: list[Callable[[Node, Effect], None]] = []
@@ -151,6 +158,7 @@ class World:
     def _halt(self, node: Node) -> None:
         node.core = None
         node.fuse = None
+        node.unsynced = None
         node.inbox.clear()
         node.store.rollback()
         for link in list(node.links):
@@ -177,6 +185,8 @@ class World:
         node.stopped = False
         if node.clock.asleep:
             node.clock.wake(self.now_ms)
+        if node.unsynced is not None:
+            self.plan(0, self._commit_late, node, node.unsynced)
         inbox, node.inbox = node.inbox, []
         for input_ in inbox:
             self.plan(0, self._input_if_on, node, input_)
@@ -287,13 +297,19 @@ class World:
         core = node.core
         if core is None:
             raise RuntimeError(f"{node.name} is off")
+        if self.log.count == self.stop_after:
+            raise Stopped
         node.inputs += 1
         self.log.input(self.now_ms, node.name, input_)
         try:
             step = core.step(input_, node.clock.now(self.now_ms))
             if node.fuse is not None and self._burns(node):
                 return None
-            node.store.commit()
+            if step.durable:
+                self._commit(node)
+            elif node.store.dirty and node.unsynced is None:
+                node.unsynced = self._number()
+                self.plan(LAZY_COMMIT_MS, self._commit_late, node, node.unsynced)
         except DiskFault:
             self._refused(node)
             if isinstance(input_, Command):
@@ -309,6 +325,22 @@ class World:
                 return None
         self._plan_tick(node)
         return step.answer
+
+    def _commit(self, node: Node) -> None:
+        node.unsynced = None
+        node.store.commit()
+
+    def _commit_late(self, node: Node, number: int) -> None:
+        if node.unsynced == number and not node.stopped:
+            self.sync(node.name)
+
+    def sync(self, name: str) -> None:
+        """Commit now what may wait, as a machine does that is switched off in order."""
+        node = self.nodes[name]
+        try:
+            self._commit(node)
+        except DiskFault:
+            self._refused(node)
 
     def _burns(self, node: Node) -> bool:
         """One point nearer to the end of the fuse; whether the power has failed now."""
@@ -394,8 +426,7 @@ class World:
                 return
         assert data is not None
         if self.exposure.is_waiting(node.name):
-            held = (row.raw for kind in JOURNAL_KINDS for row in node.store.journal(kind, last=JOURNAL_LAST))
-            self.exposure.sent(self.now_ms, node.name, node.key, data, frozenset(held))
+            self.exposure.sent(self.now_ms, node.name, node.key, data, node.store.signatures)
         if data[1] == HEADS_TAG and data[:-DIGEST_BYTES] != node.claimed:
             node.claimed = data[:-DIGEST_BYTES]
             self.claims.append((self.now_ms, node.name, data))

@@ -1,4 +1,4 @@
-"""What the checkers are given: images of disks, promises that left machines, what nodes claimed, what was done."""
+"""What the checkers are given: images of disks, promises that left machines, what nodes claimed."""
 
 from __future__ import annotations
 

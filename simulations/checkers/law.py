@@ -158,8 +158,16 @@ def _follow(
         _require(raw is not None, "durability", f"its proposal {id_.hex()[:8]} is nowhere")
         papers.append(read(raw or b""))
     new = replace(
-        state, id=snapshot.id, height=height, epoch=epoch, members=dict(state.members), kind="ordinary",
-        certified=None, next_epoch=epoch, next_witness=snapshot.key, policies=list(state.policies),
+        state,
+        id=snapshot.id,
+        height=height,
+        epoch=epoch,
+        members=dict(state.members),
+        kind="ordinary",
+        certified=None,
+        next_epoch=epoch,
+        next_witness=snapshot.key,
+        policies=list(state.policies),
     )
     special = None
     if certificate is not None:
@@ -174,7 +182,9 @@ def _follow(
     for paper in papers:
         _listed(state, new, paper, special, ids[0])
     new.size = state.size + len(papers)
-    _require((size, root) == (new.size, log_root(new.peaks)), "V7", "its log root is not that of its proposals")
+    _require(
+        (size, root) == (new.size, log_root(new.peaks)), "V7", "its log root is not that of its proposals"
+    )
     if settlement is not None:
         _settled(state, new, settlement, ids, epochs)
     _require(_usable(new, snapshot.key), "V8", "its signer is no admitted member")
@@ -188,7 +198,9 @@ def _signed(raws: Sequence[bytes], type_: str, rule: str) -> list[Paper]:
     papers = [read(raw) for raw in raws]
     keys = [paper.key for paper in papers]
     _require(keys == sorted(set(keys)), "P5", "a key signs twice, or out of order")
-    _require(all(paper.type == type_ and verifies(paper) for paper in papers), rule, "a signature does not hold")
+    _require(
+        all(paper.type == type_ and verifies(paper) for paper in papers), rule, "a signature does not hold"
+    )
     return papers
 
 
@@ -199,7 +211,12 @@ def _quorum(policies: Sequence[list[Any]], keys: frozenset[bytes], rule: str) ->
 
 
 def _certified(
-    state: State, new: State, snapshot: Paper, special: Paper, certificate: Sequence[bytes], ids: dict[int, bytes]
+    state: State,
+    new: State,
+    snapshot: Paper,
+    special: Paper,
+    certificate: Sequence[bytes],
+    ids: dict[int, bytes],
 ) -> None:
     action = action_of(special)
     kind = action[0]
@@ -233,14 +250,24 @@ def _certified(
         _require(same or all(policy[2] for policy in policies), "V4", "rotation is not allowed")
         _require(special.key == snapshot.key, "V4", "a rotation that the witness did not propose")
         _require(witness in keys, "V4", "the incoming witness has not endorsed")
-        first = state.reign_height if (state.epoch, _signer(state)) == (state.next_epoch, state.next_witness) else state.height
-        _require(first <= base_height <= state.height and ids[base_height] == base_id, "V4", "its base is elsewhere")
+        first = (
+            state.reign_height
+            if (state.epoch, _signer(state)) == (state.next_epoch, state.next_witness)
+            else state.height
+        )
+        _require(
+            first <= base_height <= state.height and ids[base_height] == base_id,
+            "V4",
+            "its base is elsewhere",
+        )
         new.next_epoch, new.next_witness = epoch, witness
     else:
         authorities = frozenset[bytes]().union(*(_keys(policy) for policy in policies))
         _require(special.key in authorities, "V5", "a takeover that no authority proposed")
         _require((base_height, base_id) == (state.height, state.id), "V5", "its base is not its parent")
-        _require((snapshot.key, snapshot.body[3]) == (witness, epoch), "V5", "not the new witness, not its epoch")
+        _require(
+            (snapshot.key, snapshot.body[3]) == (witness, epoch), "V5", "not the new witness, not its epoch"
+        )
         if kind == "witness-revocation":
             gone = action[7]
             _require(gone in state.members and gone not in revoked, "V8", "nobody to revoke")
@@ -289,12 +316,16 @@ def _listed(state: State, new: State, paper: Paper, special: Paper | None, commo
         case "admit":
             key, name = fields
             free = all(other != name for other, status in new.members.values() if status == "admitted")
-            _require(free and new.members.get(key, ("", ""))[1] in ("", "expelled"), "V7", "cannot be admitted")
+            _require(
+                free and new.members.get(key, ("", ""))[1] in ("", "expelled"), "V7", "cannot be admitted"
+            )
             closed = any(policy[4] == "authorities" for _, policy in state.policies) or key in new.members
             _require(not closed or paper.key in authorities, "P6", "admitted by who may not")
             new.members[key] = (name, "admitted")
         case "expel":
-            _require(paper.key in authorities and fields[0] not in authorities, "P6", "expelled by who may not")
+            _require(
+                paper.key in authorities and fields[0] not in authorities, "P6", "expelled by who may not"
+            )
             _require(_usable(new, fields[0]), "P6", "expelled twice")
             new.members[fields[0]] = (new.members[fields[0]][0], "expelled")
         case _:

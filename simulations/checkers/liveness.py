@@ -1,12 +1,12 @@
 """What must come to pass once things are calm and a quorum is up; each check yields what did not.
 
-    convergence  all machines that are on stand on one head
-    progress     what was proposed in the calm is listed
-    answered     every acknowledged proposal of a trusted disk is listed or rejected in the end (F4)
-    successor    as many takeovers as expected, each one by the bound
-    calm         no takeover where the witness was there all along
-    contents     what is listed is held by every machine that is on (G6)
-    bounded      nothing grows without bound (A4, G5)
+convergence  all machines that are on stand on one head
+progress     what was proposed in the calm is listed
+answered     every acknowledged proposal of a trusted disk is listed or rejected in the end (F4)
+successor    as many takeovers as expected, each one by the bound
+calm         no takeover where the witness was there all along
+contents     what is listed is held by every machine that is on (G6)
+bounded      nothing grows without bound (A4, G5)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from simulations.checkers.evidence import Image
 from simulations.checkers.law import Line
-from simulations.checkers.papers import SUCCESSIONS, TAKEOVERS, action_of, read
+from simulations.checkers.papers import PAPER_ACTIONS, TAKEOVERS, action_of, read
 from simulations.checkers.safety import Judge
 
 Found = Iterator[str]
@@ -50,7 +50,7 @@ def _on(judge: Judge) -> list[Image]:
 
 
 def agreed(judge: Judge) -> Line | None:
-    """The judged line of the highest epoch, then height, on which a trusted machine stands; None if none is on."""
+    """The judged line of the highest epoch, then height, on which a trusted machine stands, if any."""
     lines = judge.evidence.lines
     heads = {image.head for image in _on(judge)}
     if not heads:
@@ -64,7 +64,9 @@ def convergence(judge: Judge, _expected: Expected) -> Found:
     for image in running(judge):
         heads.setdefault(image.head, []).append(image.name)
     if len(heads) > 1:
-        stands = (f"{', '.join(sorted(names)[:4])} on @{lines.height.get(head)}" for head, names in heads.items())
+        stands = (
+            f"{', '.join(sorted(names)[:4])} on @{lines.height.get(head)}" for head, names in heads.items()
+        )
         yield f"{len(heads)} heads: {'; '.join(sorted(stands)[:4])}"
 
 
@@ -89,11 +91,11 @@ def answered(judge: Judge, expected: Expected) -> Found:
             if paper.type == "asl.common.rejection/1":
                 rejected.add(paper.body[1])
     for id_, (machine, at_ms) in judge.evidence.proposed.items():
-        image = judge.evidence.images.get(machine)
-        if image is None or not image.on or machine not in judge.evidence.trusted:
+        home = judge.evidence.images.get(machine)
+        if home is None or not home.on or machine not in judge.evidence.trusted:
             continue
-        raw = image.artifacts.get(id_)
-        if raw is None or action_of(read(raw))[0] in (*SUCCESSIONS, "policy-change"):
+        stored = home.artifacts.get(id_)
+        if stored is None or action_of(read(stored))[0] in PAPER_ACTIONS:
             continue
         if id_ not in line.state.listed and id_ not in rejected:
             yield f"{machine}'s proposal {id_.hex()[:8]} of {at_ms} ms is neither listed nor rejected"

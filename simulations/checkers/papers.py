@@ -45,7 +45,9 @@ def read(raw: bytes) -> Paper:
     try:
         type_, body, key, signature = msgpack.unpackb(raw, raw=False)
         message = pae(type_, body)
-        return Paper(raw, sha256(message + key).digest(), type_, key, msgpack.unpackb(body), message, signature)
+        return Paper(
+            raw, sha256(message + key).digest(), type_, key, msgpack.unpackb(body), message, signature
+        )
     except Exception as error:
         raise Unreadable(f"no artifact: {error}") from None
 

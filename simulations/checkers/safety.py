@@ -1,15 +1,15 @@
 """What may never happen, whatever failed: each check yields what it found wrong, in words.
 
-    authorization  every snapshot on every disk has authority that traces to genesis (V1 to V8, P1 to P6)
-    chain          each disk's head stands on what the disk holds, down to genesis, without a gap
-    inclusion      no line lists a proposal twice
-    quorum         what is called final has the cosignatures of every policy in force
-    agreement      no two finals exclude each other
-    rollback       no node leaves what it called final, unless a certificate abandons it (F1, S9)
-    promises       one signature a promise: (epoch, height), one succession an epoch (S1), on disk before it left
-    fencing        nobody signs for an epoch below one that it endorsed or signed for (S4, S5, S10, S13)
-    isolation      nothing of another Common on any disk
-    blame          no honest peer is blamed (G5)
+authorization  every snapshot on every disk has authority that traces to genesis (V1 to V8, P1 to P6)
+chain          each disk's head stands on what the disk holds, down to genesis, without a gap
+inclusion      no line lists a proposal twice
+quorum         what is called final has the cosignatures of every policy in force
+agreement      no two finals exclude each other
+rollback       no node leaves what it called final, unless a certificate abandons it (F1, S9)
+promises       one signature a promise: (epoch, height), one succession an epoch (S1), on disk before it left
+fencing        nobody signs for an epoch below one that it endorsed or signed for (S4, S5, S10, S13)
+isolation      nothing of another Common on any disk
+blame          no honest peer is blamed (G5)
 """
 
 from __future__ import annotations
@@ -161,7 +161,8 @@ def agreement(judge: Judge) -> Found:
             finals.append(final)
     for one, other in pairwise(sorted(set(finals), key=lambda id_: (lines.height[id_], id_))):
         if not lines.contains(other, one):
-            yield f"@{lines.height[one]} {one.hex()[:8]} and @{lines.height[other]} {other.hex()[:8]} are both final"
+            first, second = (f"@{lines.height[id_]} {id_.hex()[:8]}" for id_ in (one, other))
+            yield f"{first} and {second} are both final"
 
 
 def rollback(judge: Judge) -> Found:
@@ -176,9 +177,12 @@ def rollback(judge: Judge) -> Found:
                 del final_of[claim.machine]
             # A machine that starts again may tell a head that it has not caught up to; it is still below.
             elif not lines.contains(before, claim.head):
-                yield f"{claim.machine} left @{lines.height[before]} {before.hex()[:8]}, which it called final"
+                left = f"@{lines.height[before]} {before.hex()[:8]}"
+                yield f"{claim.machine} left {left}, which it called final"
         final = lines.at_height(claim.head, claim.final_height)
-        if final is not None and lines.height[final] >= lines.height.get(final_of.get(claim.machine, b""), -1):
+        if final is not None and lines.height[final] >= lines.height.get(
+            final_of.get(claim.machine, b""), -1
+        ):
             final_of[claim.machine] = final
 
 
@@ -310,7 +314,16 @@ def durability(judge: Judge) -> Found:
 SAFETY: dict[str, Callable[[Judge], Found]] = {
     check.__name__: check
     for check in (
-        authorization, chain, inclusion, quorum, agreement, rollback, promises, fencing, isolation, blame,
+        authorization,
+        chain,
+        inclusion,
+        quorum,
+        agreement,
+        rollback,
+        promises,
+        fencing,
+        isolation,
+        blame,
         durability,
     )
 }
