@@ -20,7 +20,6 @@ from aslp2p.home.files import read_small
 from aslp2p.home.folder import Home
 from aslp2p.limits import CONFIG_BYTES_MAX, HOST_BYTES_MAX
 
-Fsync = Literal["full", "normal"]
 RecoveryMode = Literal["ask", "auto"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -41,8 +40,6 @@ class Config:
     """Names or addresses; none: all."""
     peers_static: tuple[tuple[str, int], ...]
     """(host, port)"""
-    store_fsync: Fsync
-    """What can be fetched again from peers; what was promised is always synced in full (S1)."""
     recovery_mode: RecoveryMode
     """S8"""
     log_level: LogLevel
@@ -172,7 +169,6 @@ KEYS: dict[str, Key] = {
         (), 'a list of interface names or addresses, such as ["eth0"] ([]: all)', _list_of(_interface)
     ),
     "peers.static": Key((), 'a list of "host:port" or "[IPv6]:port"', _list_of(_peer)),
-    "store.fsync": Key("full", '"full" or "normal"', _one_of("full", "normal")),
     "recovery.mode": Key("ask", '"ask" or "auto"', _one_of("ask", "auto")),
     "log.level": Key(
         "info", '"debug", "info", "warning" or "error"', _one_of("debug", "info", "warning", "error")

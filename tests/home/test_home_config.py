@@ -47,7 +47,6 @@ def test_a_full_file_is_read() -> None:
         listen = {addresses = ["192.0.2.1", "2001:DB8::1"], port = 4711}
         mdns = {enabled = false, interfaces = ["eth0", "192.0.2.1", "eth0"]}
         peers.static = ["alice.local:4711", "192.0.2.7:1", "[2001:db8::7]:65535"]
-        store.fsync = "normal"
         recovery.mode = "auto"
         log.level = "debug"
         """,
@@ -59,7 +58,6 @@ def test_a_full_file_is_read() -> None:
         False,
         ("eth0", "192.0.2.1"),
         (("alice.local", 4711), ("192.0.2.7", 1), ("2001:db8::7", 65535)),
-        "normal",
         "auto",
         "debug",
     )
@@ -91,7 +89,6 @@ def test_a_full_file_is_read() -> None:
         ('peers.static = ["[zz]:4711"]', "peers.static"),
         ('peers.static = ["http://alice:80"]', "peers.static"),
         ("peers.static = [" + '"a:1",' * 65 + "]", "peers.static"),
-        ('store.fsync = "off"', "store.fsync"),
         ("recovery.mode = false", "recovery.mode"),
         ("recovery.mode = []", "recovery.mode"),
         ('log.level = "INFO"', "log.level"),
