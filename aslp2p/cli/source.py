@@ -6,14 +6,18 @@ has.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol
 
 from aslp2p.cli.settings import Settings
 from aslp2p.control.client import Client
 from aslp2p.errors import NoDaemon, UserError
 from aslp2p.home import Home
+
+SETTLE_S = 5.0
+_PAUSE_S = 0.1
 
 
 class Source(Protocol):
@@ -73,16 +77,34 @@ def existing_home(settings: Settings) -> Home:
 def open_source(settings: Settings) -> Iterator[Source]:
     """The daemon if one is running, else the stopped home's stores, which nobody writes meanwhile."""
     home = existing_home(settings)
-    try:
-        client = Client.of_home(str(home))
-    except NoDaemon:
-        from aslp2p.cli.stopped import Stopped, reading_alone  # msgspec, PyNaCl and SQLite load only here
+    with ExitStack() as stack:
+        if client := _daemon_or_lock(home, stack):
+            yield Daemon(stack.enter_context(client), settings.common)
+        else:
+            from aslp2p.cli.stopped import Stopped  # msgspec, PyNaCl and SQLite load only here
 
-        with reading_alone(home), Stopped(home, settings.common) as stopped:
-            yield stopped
-        return
-    with client:
-        yield Daemon(client, settings.common)
+            yield stack.enter_context(Stopped(home, settings.common))
+
+
+def _daemon_or_lock(home: Home, stack: ExitStack) -> Client | None:
+    """The running daemon; without one nothing, and `stack` holds the home's lock to read.
+
+    A daemon that starts or stops just now has the lock and does not answer: it is given `SETTLE_S`.
+    """
+    until = time.monotonic() + SETTLE_S
+    while True:
+        with suppress(NoDaemon):
+            return Client.of_home(str(home))
+        from aslp2p.home.lock import READER, HomeHeld, HomeLock
+
+        try:
+            stack.enter_context(HomeLock(home, READER, shared=True))
+        except HomeHeld:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return None
 
 
 @contextmanager

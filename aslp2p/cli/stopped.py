@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aslp2p.errors import UserError
 from aslp2p.home import Home
 from aslp2p.home.key import load_public_key
 from aslp2p.home.names import name_is_chosen
@@ -22,32 +16,6 @@ from aslp2p.views.queries import QUERIES
 from aslp2p.views.view import View
 
 STORE_NAME = "store.db"
-_TRIES = 20
-_PAUSE_S = 0.1
-
-
-@contextmanager
-def reading_alone(home: Home) -> Iterator[None]:
-    """Holds the home's lock shared: several commands may read, no daemon may start. Raises `UserError`."""
-    descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        for left in reversed(range(_TRIES)):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not left:
-                    raise UserError(
-                        f"something else is using {home}",
-                        remedy="if `asl up` is just starting, type this again",
-                    ) from None
-                time.sleep(_PAUSE_S)
-        # Whoever is kept out is told by whom (`home.lock`); of several readers, by the last one.
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\na command that reads it\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def open_store(folder: Path, *, read_only: bool = True) -> SqliteStore:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
+from aslp2p.cli import source
+from aslp2p.errors import UserError
+from aslp2p.home import Home, lock
+from aslp2p.home.lock import READER, HomeLock
 from tests.cli.conftest import Asl
 from tests.cli.running import running
 
@@ -144,7 +150,7 @@ def test_policy_show_can_be_checked_again(kept: Asl, tmp_path: Path) -> None:
         (["ls", "--at", "-1"], 2, "invalid value for '--at'"),
         (["get", "\udcff"], 2, "'\\udcff' is not UTF-8"),
         (["members", "nobody"], 2, "no such command 'nobody'; see `asl members --help`"),
-        (["policy"], 2, "asl: "),
+        (["policy", "--json"], 2, "missing command; see `asl policy --help`"),
         (["put", "a", "b"], 3, "no daemon is running for"),
         (["rm", "a"], 3, "start it with `asl up`"),
         (["invite"], 3, "start it with `asl up`"),
@@ -166,8 +172,14 @@ def test_what_cannot_be_done_is_one_line_and_its_exit_code(
     assert result.exit_code == code, result.output
     assert any(part in result.stderr for part in says.split("|")), result.stderr
     assert result.stderr.startswith("asl: ") and "\x1b" not in result.stderr
-    if arguments != ["policy"]:
-        assert result.stderr.count("\n") == 1 and not result.stdout
+    assert result.stderr.count("\n") == 1 and not result.stdout
+
+
+@pytest.mark.parametrize(("group", "has"), [("", "checkout"), ("policy", "replace-key"), ("common", "trust")])
+def test_a_group_by_itself_shows_what_there_is_and_ends_with_2(asl: Asl, group: str, has: str) -> None:
+    result = asl(*filter(None, [group]))
+    assert result.exit_code == 2 and not result.stdout
+    assert result.stderr.startswith(f"Usage: asl {group}".rstrip()) and f"\n  {has} " in result.stderr
 
 
 def test_without_a_home_it_says_how_to_begin(asl: Asl) -> None:
@@ -228,14 +240,13 @@ def test_status_of_a_running_daemon_loads_nothing_heavy(kept: Asl, tmp_path: Pat
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_several_readers_at_once_and_no_daemon_meanwhile(kept: Asl, tmp_path: Path) -> None:
-    from aslp2p.cli.stopped import reading_alone
-    from aslp2p.errors import UserError
-    from aslp2p.home import Home
-    from aslp2p.home.lock import HomeLock
-
+def test_several_readers_at_once_and_no_daemon_meanwhile(
+    kept: Asl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = Home(tmp_path / "kept")
-    with reading_alone(home):
+    monkeypatch.setattr(lock, "WAIT_S", 0.2)
+    monkeypatch.setattr(source, "SETTLE_S", 0.2)
+    with HomeLock(home, READER, shared=True):
         assert kept("ls").exit_code == 0
         with (
             pytest.raises(UserError, match="a command that reads it is already running for this home"),
@@ -244,4 +255,15 @@ def test_several_readers_at_once_and_no_daemon_meanwhile(kept: Asl, tmp_path: Pa
             pass
     with HomeLock(home):
         refused = kept("ls")
-    assert refused.exit_code == 1 and "something else is using" in refused.stderr
+    assert refused.exit_code == 1 and "asl up is already running for this home (pid" in refused.stderr
+
+
+def test_a_daemon_waits_for_a_reader_and_a_reader_for_a_daemon_that_starts(kept: Asl, tmp_path: Path) -> None:
+    home = Home(tmp_path / "kept")
+    reader = HomeLock(home, READER, shared=True)
+    reader.__enter__()
+    Timer(0.3, reader.__exit__, (None, None, None)).start()
+    with HomeLock(home):
+        starting = ThreadPoolExecutor().submit(kept, "ls")
+    with running(tmp_path / "kept"):
+        assert starting.result(20).exit_code == 0

@@ -55,7 +55,7 @@ def test_another_holder_is_called_by_its_command(home: Home) -> None:
         HomeLock(home).__enter__()
     with HomeLock(home, "asl fsck"):
         home.lock.write_bytes(b"\xff\n")
-        with pytest.raises(UserError, match="already running for this home; use it, or stop it"):
+        with pytest.raises(UserError, match="already running for this home; wait for it, or stop it"):
             HomeLock(home).__enter__()
     assert home.lock.stat().st_mode & 0o777 == 0o600
 
