@@ -84,6 +84,7 @@ class Admission:
         uses = token.statement.uses
         if uses and len(bearers) >= uses:
             raise Refusal("used-invite", "the invite was used already; ask for a new one")
+        self._context.must_last()
         self._context.store.apply([PutMeta(_uses_key(token.id), raw + bearer)])
 
     def renamed(self, admit: Admit, pending: Collection[str]) -> Admit:

@@ -283,6 +283,7 @@ class Chain:
 
     def _moved(self, change: HeadChange, accepted: Accepted) -> None:
         context = self._context
+        context.must_last()
         listed = list(self._listed(change.new.branch, change.fork_height, change.new.height, accepted))
         ids = [proposal.id for proposal in listed]
         closed = self._pending.close(ids)
@@ -290,7 +291,13 @@ class Chain:
         if change.fork_height < change.old.height:
             self._supersede(change)
         self._contents.want(_contents_of(listed))
-        context.publish("head", height=change.new.height, id=change.new.id.hex(), fork=change.fork_height)
+        context.publish(
+            "head",
+            height=change.new.height,
+            id=change.new.id.hex(),
+            fork=change.fork_height,
+            log_size=change.new.frontier.size,
+        )
         for proposal in closed:
             if proposal.key == context.key:
                 context.publish("proposal", id=proposal.id.hex(), state="witnessed", height=change.new.height)

@@ -90,5 +90,9 @@ class Context:
         self.peers.pop(link, None)
         self.out.effects.append(Close(link, text, False))
 
+    def must_last(self) -> None:
+        """What this step writes is on disk before anything of it leaves."""
+        self.out.durable = True
+
     def publish(self, topic: Topic, **data: Any) -> None:
         self.out.effects.append(Publish(topic, data))

@@ -43,7 +43,13 @@ Effect: TypeAlias = Send | Close | Publish | Hints
 
 
 class Step(Struct):
-    """The effects of one step, and for a command its answer."""
+    """The effects of one step, and for a command its answer.
+
+    `durable`: what the step wrote has to be on disk before any of its effects is carried out, for it holds a
+    promise, a new head, or what a person was told. Without it the driver may commit a little later, together
+    with more: what is lost then (others' proposals, say) comes again by gossip.
+    """
 
     effects: list[Effect] = field(default_factory=list)
     answer: Any = None
+    durable: bool = True

@@ -78,9 +78,10 @@ Event: TypeAlias = LinkUp | LinkDown | Received | Tick | OwnAddresses | MarkStal
 
 
 class Propose(Struct, frozen=True):
-    """Sign and spread a proposal; the answer is its id (bytes)."""
+    """Sign and spread a proposal; the answer is its id (bytes). `pieces` are content to keep with it."""
 
     action: Action
+    pieces: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class AddContent(Struct, frozen=True):

@@ -140,7 +140,7 @@ class Intake:
         except Rejected as refused:
             raise PeerFault(f"a genesis that cannot found a Common: {refused.message}") from None
         context.open_ledger()
-        context.publish("head", height=0, id=genesis.id.hex(), fork=0)
+        context.publish("head", height=0, id=genesis.id.hex(), fork=0, log_size=0)
         self._catchup.consider()
         return True
 

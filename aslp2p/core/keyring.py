@@ -60,6 +60,7 @@ class Keyring:
     def mark_stale(self, reason: str) -> None:
         """The journal of this key may be old: from now on it endorses, cosigns and emits nothing (S11)."""
         if self.stale_reason() is None:
+            self._context.must_last()
             self._context.store.apply([PutMeta(META_STALE, reason.encode())])
             self._context.publish("notice", code="stale-key", text=reason)
 
@@ -159,13 +160,14 @@ class Keyring:
         return snapshot
 
     def _journal(self, kind: str, epoch: int, height: int, subject: bytes, raw: bytes) -> None:
+        self._context.must_last()
         self._context.store.apply([PutJournal(JournalRow(kind, epoch, height, subject, raw))])
 
     # --- hearing oneself --------------------------------------------------------------------------
 
     def hear_own(self, kind: str, subject: bytes, id_: bytes, what: str) -> None:
-        """The artifact `id_`, signed with this key, came from outside: if the journal lacks it, the journal is
-        old (S11). That it holds another signature for the same subject does not help: it was made again.
+        """The artifact `id_`, signed with this key, came from outside: if the journal lacks it, the journal
+        is old (S11). That it holds another signature for the same subject does not help: it was made again.
         """
         if self.stale_reason() is None and not self._holds(kind, subject, id_):
             self.mark_stale(f"others hold {what} signed with this key that this machine does not know of")

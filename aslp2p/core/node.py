@@ -29,6 +29,7 @@ from aslp2p.core.effects import Hints, Step
 from aslp2p.core.inputs import (
     AddContent,
     ChangePolicy,
+    Command,
     Endorse,
     Import,
     Input,
@@ -171,7 +172,7 @@ class NodeCore:
         """Take one input at `now`; returns the effects and, for a command, its answer."""
         context = self._context
         context.now = now
-        context.out = out = Step()
+        context.out = out = Step(durable=isinstance(input_, Command))
         self._watch_clocks()
         match input_:
             case Received():
@@ -186,9 +187,9 @@ class NodeCore:
                 self._addresses = input_.addresses[:ADDRESSES_PER_MESSAGE_MAX]
                 self._tell_addresses(list(context.peers.values()))
             case Propose():
-                out.answer = self._propose(input_.action)
+                out.answer = self._propose(input_.action, input_.pieces)
             case AddContent():
-                self._add_content(input_)
+                self._add_content(input_.pieces)
             case MakeToken():
                 out.answer = self._admission.make_token(input_)
             case Withdraw():
@@ -509,7 +510,7 @@ class NodeCore:
 
     # --- commands ---------------------------------------------------------------------------------
 
-    def _propose(self, action: Action) -> bytes:
+    def _propose(self, action: Action, pieces: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
         context = self._context
         if not context.founded:
             raise UserError(
@@ -530,6 +531,7 @@ class NodeCore:
                 remedy="wait until the witness is there: asl status",
             )
         content: bytes | None = None
+        self._add_content(pieces)
         if isinstance(action, Put):
             if context.store.content_size(action.content) is None:
                 raise UserError("the content of that put is not here", remedy="put the file again")
@@ -541,12 +543,13 @@ class NodeCore:
         self._spreader.add(proposal, content=content)
         return proposal.id
 
-    def _add_content(self, command: AddContent) -> None:
-        for id_, data in command.pieces:
+    def _add_content(self, pieces: Sequence[tuple[bytes, bytes]]) -> None:
+        for id_, data in pieces:
             if content_id(data) != id_:
                 raise UserError("content that is not what its id says", remedy="put the file again")
-        self._context.store.apply([PutContent(id_, data) for id_, data in command.pieces])
-        self._contents.arrived += 1
+        if pieces:
+            self._context.store.apply([PutContent(id_, data) for id_, data in pieces])
+            self._contents.arrived += 1
 
     def _withdraw(self, proposal: bytes) -> bool:
         mine = self._pending.proposals.get(proposal)

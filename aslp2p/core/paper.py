@@ -95,8 +95,8 @@ class Paper:
 
     def standing_for(self, action: Special) -> Standing | None:
         """What `action` is judged by, wherever our head is: the standing at its base (the same all through a
-        reign, V4), or for a policy change at our head, where it is open only while it may be installed. None if
-        its base is not here.
+        reign, V4), or for a policy change at our head, where it is open only while it may be installed. None
+        if its base is not here.
         """
         context = self._context
         if isinstance(action, PolicyChange):
@@ -201,7 +201,7 @@ class Paper:
         return True
 
     def may_ride(self, rotation: Verified[Proposal]) -> bool:
-        """Whether the witness could carry out this rotation on our head: the reign of its base goes on (V4)."""
+        """Whether the witness could carry out this rotation on our head: the reign of its base lasts (V4)."""
         head = self._context.ledger.head
         return self.fits(rotation, head, head.standing.next_witness, head.standing.next_epoch)
 

@@ -422,6 +422,7 @@ class Succession:
         self._counter += 1
         if self._counter > self._reserved:
             self._reserved = self._counter + BEACON_RESERVE
+            context.must_last()
             context.store.apply([PutMeta(META_BEACON, self._reserved.to_bytes(8, "big"))])
         head = context.ledger.head
         statement = Beacon(context.common_id, head.standing.next_epoch, head.height, head.id, self._counter)

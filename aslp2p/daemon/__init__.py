@@ -1,1 +1,1 @@
-"""The trio shell around the core: sockets, discovery, the effect loop, the control server. Only `asl up` imports it."""
+"""The trio shell around the core: sockets, discovery, effects, control. Only `asl up` imports it."""

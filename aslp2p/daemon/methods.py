@@ -259,8 +259,8 @@ class _Methods:
         action = _made(Put, path, content.id, content.size, media_type, executable, _expects(expects))
         if skip_same and await node.query(lambda reader: self._is_there(reader, action)):
             return _unchanged(content)
-        await node.command(AddContent((*pieces, *content.last)))
-        return {**await self._propose(node, action), "content": content.id.hex(), "size": content.size}
+        proposed = await self._propose(node, action, (*pieces, *content.last))
+        return {**proposed, "content": content.id.hex(), "size": content.size}
 
     async def upload_begin(self, common: str = "") -> dict[str, Any]:
         node = self._node(common)
@@ -331,8 +331,10 @@ class _Methods:
         entry = unpack(Entry, data)
         return (entry.content, entry.executable) == (action.content, action.executable)
 
-    async def _propose(self, node: Node, action: Action) -> dict[str, Any]:
-        id_: bytes = await node.command(Propose(action))
+    async def _propose(
+        self, node: Node, action: Action, pieces: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> dict[str, Any]:
+        id_: bytes = await node.command(Propose(action, pieces))
         return {"proposal": id_.hex()}
 
 

@@ -2,7 +2,8 @@
 
 How it works. Jobs come through a queue. The thread takes all that wait (at most `BATCH_INPUTS_MAX` inputs, or
 `BATCH_BYTES_MAX` bytes in or out), runs `core.step` for each, commits once, and only then hands the effects
-and the answers to the trio thread in one call: persist, then send. Questions are answered between batches.
+and the answers to the trio thread in one call: persist, then send. A batch in which no step says `durable` is
+committed a moment later, with the next one that does. Questions are answered between batches.
 
 1. A `UserError` from a command answers that command; its step changed nothing, the batch goes on.
 2. A `PeerFault` that escapes a step rolls the batch back and blames the link that it came over. The core
@@ -54,6 +55,8 @@ BATCH_BYTES_MAX = 4 * MIB
 PROBE_S = 3.0
 PROBE_BYTES = 65536
 """A full disk often still takes a few bytes."""
+LAZY_COMMIT_S = 0.05
+"""How long writes that may be lost (`Step.durable` is false) wait for others to be committed with."""
 LIVE_SPACING_S = 0.25
 """How old what the core says of itself may be while it is busy; a question finds it at most `LIVE_FRESH_S`
 old."""
@@ -93,6 +96,8 @@ class Worker:
         self._started_at = self._probed_at = 0.0
         self._live_at = 0.0
         self._live_due = True
+        self._durable = False
+        self._uncommitted_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"common-{name}", daemon=True)
 
     def start(self) -> None:
@@ -119,6 +124,9 @@ class Worker:
                 report = self._run_batch(inputs)
             elif self._probe_is_due():
                 report = self._probe()
+            if self._lazy_commit_is_due():
+                self._send_report(report)
+                report = self._commit_late()
             questions = [job for job in jobs if type(job) is Question]
             if questions and report.effects:
                 self._send_report(report)
@@ -160,6 +168,9 @@ class Worker:
             return None if self._condition.mode is Mode.STOPPED else self._probe_s
         wake = self._wake_at_ms
         pause = None if wake is None else max(0.0, (wake - self._clocks().mono) / 1000)
+        if self._uncommitted_since is not None:
+            late = max(0.0, self._uncommitted_since + LAZY_COMMIT_S - time.monotonic())
+            pause = late if pause is None else min(pause, late)
         if self._live_due:
             due = max(0.0, self._live_at + LIVE_SPACING_S - time.monotonic())
             pause = due if pause is None else min(pause, due)
@@ -179,8 +190,8 @@ class Worker:
             return report
         culprit: Input | None = None
         try:
-            if self._tick_is_due():
-                report.effects += self._core.step(Tick(), self._clocks()).effects
+            self._durable = False
+            self._tick(report)
             sent = 0
             for number, job in enumerate(jobs):
                 for position, culprit in enumerate(job.inputs):
@@ -191,13 +202,44 @@ class Worker:
                 if len(jobs) <= number + 1:
                     break
             culprit = None
-            self._store.commit()
+            self._wake_at_ms = self._core.wake_at_ms
+            self._tick(report)  # what the inputs made due goes into the same commit
+            self._commit_if_needed()
         except Exception as error:
             return self._failed(jobs, culprit, error)
         self._wake_at_ms = self._core.wake_at_ms
         self._live_due = True
         report.done = [job.done for job in jobs if job.done is not None]
         return report
+
+    def _tick(self, report: Report) -> None:
+        if self._core is not None and self._tick_is_due():
+            step = self._core.step(Tick(), self._clocks())
+            self._durable |= step.durable
+            report.effects += step.effects
+
+    def _commit_if_needed(self) -> None:
+        """Commit before anything leaves that must last; let the rest wait a moment for company."""
+        if self._durable:
+            self._commit()
+        elif self._uncommitted_since is None:
+            self._uncommitted_since = time.monotonic()
+
+    def _commit(self) -> None:
+        self._uncommitted_since = None
+        self._store.commit()
+
+    def _lazy_commit_is_due(self) -> bool:
+        since = self._uncommitted_since
+        return since is not None and time.monotonic() - since >= LAZY_COMMIT_S
+
+    def _commit_late(self) -> Report:
+        """Commit what could wait."""
+        try:
+            self._commit()
+        except Exception as error:
+            return self._failed([], None, error)
+        return Report()
 
     def _hold_back(self, jobs: list[Inputs], number: int, position: int) -> list[Inputs]:
         """Keep the inputs from `position` of job `number` on for the next batch; returns those before."""
@@ -220,6 +262,7 @@ class Worker:
                 raise InvariantBroken(f"an event is refused like a command: {error}") from error
             report.answers.append((job.reply, None, error))
             return 0
+        self._durable |= step.durable
         report.effects += step.effects
         if job.reply is not None:
             report.answers.append((job.reply, step.answer, None))
@@ -234,6 +277,7 @@ class Worker:
 
     def _failed(self, jobs: list[Inputs], culprit: Input | None, error: Exception) -> Report:
         """Roll back after `error`, which `culprit` raised (None: the commit), and say what comes of it."""
+        self._uncommitted_since = None
         try:
             self._store.rollback()
         except AslError as second:
@@ -335,6 +379,10 @@ class Worker:
 
     def _leave(self) -> None:
         self._core = None
+        try:
+            self._store.commit()
+        except Exception as error:
+            logger.error("the last commit: %s", error)
         try:
             self._store.close()
         except Exception as error:

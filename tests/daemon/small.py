@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,12 +24,14 @@ class SmallStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.commits = 0
+        self.committed = threading.Event()
         self.dirty = False
         self.closed = False
         self.refusal: Exception | None = None
         self.refuse_apply = False
 
     def apply(self, writes: Iterable[Write]) -> None:
+        self.committed.clear()
         if self.refusal is not None and self.refuse_apply:
             self.rollback()
             raise self.refusal
@@ -40,7 +43,9 @@ class SmallStore(MemoryStore):
             self.rollback()
             raise self.refusal
         super().commit()
-        self.commits += self.dirty
+        if self.dirty:
+            self.commits += 1
+            self.committed.set()
         self.dirty = False
 
     def rollback(self) -> None:
@@ -56,7 +61,7 @@ class SmallCore:
     """Keeps each message under a number and echoes it. What it begins with makes the core do more:
 
     `raise`: raise `errors[0]`; `refuse` (a command): raise `UserError`; `close`, `blame`: close that link;
-    `quiet`: no echo; `big`: answer with a MiB.
+    `quiet`: no echo; `big`: answer with a MiB; `gossip`: what it writes need not last.
     """
 
     def __init__(self, store: Store, errors: list[Exception] | None = None) -> None:
@@ -78,7 +83,8 @@ class SmallCore:
             case Received():
                 if event.link not in self.links:
                     raise AssertionError(f"a message from the unknown link {event.link}")
-                return Step(self._obey(event.data, event.link))
+                durable = not event.data.startswith(b"gossip")
+                return Step(self._obey(event.data, event.link), durable=durable)
             case Withdraw():
                 return Step(self._obey(event.proposal, None), answer=event.proposal)
             case Tick():

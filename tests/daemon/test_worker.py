@@ -20,7 +20,7 @@ from aslp2p.errors import (
     UserError,
 )
 from aslp2p.ledger.reader import Store
-from tests.daemon.small import Bench, Slot, SmallCore
+from tests.daemon.small import PATIENCE_S, Bench, Slot, SmallCore
 
 FULL = DiskFault("the disk is full", remedy="free some space")
 
@@ -81,6 +81,41 @@ def test_a_batch_is_one_commit(bench: Bench) -> None:
     report = bench.next(sends)
     assert [send.data for send in sends(report)] == [b"echo m%d" % number for number in range(64)]
     assert bench.store.commits == commits + 1
+
+
+def test_what_need_not_last_leaves_at_once_and_is_committed_with_the_next_that_must(bench: Bench) -> None:
+    commits = bench.store.commits
+    bench.worker.put(Inputs((*up(1).inputs, *say(1, b"gossip one", b"two").inputs), 0, 1))
+    report = bench.next(sends)
+    assert [send.data for send in sends(report)] == [b"echo gossip one", b"echo two"]
+    assert (bench.store.commits, bench.dirty_deliveries) == (commits + 1, 0)
+
+
+def test_what_need_not_last_is_committed_soon_without_company(bench: Bench) -> None:
+    bench.worker.put(up(1))
+    commits = bench.store.commits
+    bench.worker.put(say(1, b"gossip"))
+    bench.next(sends)
+    assert bench.store.committed.wait(PATIENCE_S)
+    assert bench.store.commits == commits + 1
+
+
+def test_what_could_wait_is_on_disk_when_the_node_stops() -> None:
+    bench = Bench()
+    bench.worker.start()
+    bench.worker.put(Inputs((*up(1).inputs, *say(1, b"gossip").inputs), 0, 1))
+    bench.worker.put(Leave())
+    bench.worker.join()
+    assert not bench.store.dirty
+    assert bench.store.meta("count") == b"1"
+
+
+def test_when_the_late_commit_fails_the_node_is_read_only_like_after_any_other(bench: Bench) -> None:
+    bench.store.refusal = FULL
+    bench.worker.put(Inputs((*up(1).inputs, *say(1, b"gossip").inputs), 0, 1))
+    report = bench.next(lambda report: report.condition)
+    assert report.condition is not None and report.condition.mode is Mode.READ_ONLY
+    assert bench.store.meta("count") is None
 
 
 def test_effects_come_in_the_order_of_the_inputs(bench: Bench) -> None:
