@@ -130,8 +130,8 @@ RANGES_BUFFERED_MAX = 8
 DEFER_RUN_MIN = 24
 """A run at least this long is shown before every signature in it is audited (G4)."""
 AUDIT_BATCH = 128
-HEADS_INTERVAL_MS = 10_000
-"""A quiet link says where it stands this often."""
+HEADS_INTERVAL_MS = 60_000
+"""A quiet link says where it stands this often; a dead one is noticed by TCP, long before."""
 HEADS_SPACING_MS = 500
 """A busy one at most this often."""
 RECONCILE_SPACING_MS = 2_000
@@ -223,6 +223,23 @@ CONFIG_BYTES_MAX = 256 * KIB
 KDF_MEMORY_BYTES_MAX = 1024 * MIB
 KDF_OPERATIONS_MAX = 16
 """What an encrypted key file may ask of argon2id before it is refused as damaged."""
+
+# --- bundles and proofs ---------------------------------------------------------------------------
+
+BUNDLE_ARTIFACTS_MAX = 2**20
+BUNDLE_ARTIFACT_BYTES_MAX = 256 * MIB
+"""All signed artifacts of one bundle together: they are judged together, so they are in memory at once."""
+BUNDLE_CONTENTS_MAX = 2**20
+"""Pieces of content, of up to 1 MiB each: never in memory together."""
+WAITING_ARTIFACTS_MAX = 2**16
+WAITING_BYTES_MAX = 64 * MIB
+"""What imported bundles brought and what has no place yet, kept beside the store."""
+PROOF_BYTES_MAX = MIB
+"""In base64 it fits one line of the control socket."""
+PROOF_LINE_MAX = ARRAY_ITEMS_MAX
+"""Snapshots in one proof; proposals too."""
+PROOF_WHOLE_BYTES = 256 * KIB
+"""A proof that stays below this holds the whole history up to what it proves."""
 
 # --- files and commands of people -------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ then.
 
 What ends a link: the peer or the cable; a frame that is none (blamed); more than `BACKLOG_BYTES_MAX` waiting
 for a peer that does not read, or none of it taken for `STALL_S`; silence of `SILENCE_S` (every node says
-something each 10 s), or no whole message within `MESSAGE_S`; and whoever calls `close`, after what is queued
+something each minute), or no whole message within `MESSAGE_S`; and whoever calls `close`, after what is queued
 has left, for which it gets `GRACE_S`.
 """
 
@@ -32,7 +32,7 @@ BACKLOG_BYTES_MAX = 8 * MIB
 UNHANDLED_MESSAGES_MAX = 128
 UNHANDLED_BYTES_MAX = 2 * MIB
 """Of one link in the node's queue."""
-SILENCE_S = 45.0
+SILENCE_S = 150.0
 MESSAGE_S = 300.0
 STALL_S = 45.0
 WATCH_S = 5.0
