@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from simulations import liars, people
+from simulations import forgers, liars, people
 from simulations.network import Weather
 
 if TYPE_CHECKING:
@@ -263,6 +263,8 @@ FAULTS: dict[str, Fault] = {
     "invent": Fault(liars.invent, "invents a history", on="any-participant"),
     "garbage": Fault(liars.garbage, "sends garbage", on="any-participant", options={"count": "whole"}),
     "foreign": Fault(liars.foreign, "sends another Common's artifacts", on="any-participant"),
+    "forge": Fault(forgers.forge, "forges what nobody may accept", on="any-participant"),
+    "tamper": Fault(forgers.tamper, "spoils signatures", on="any-participant", lasts=True),
     "mute": Fault(liars.mute, "passes nothing on", on="any-participant", lasts=True),
     "sybils": Fault(liars.sybils, "brings machines that pass nothing on", options={"count": "whole!"}),
 }  # fmt: skip

@@ -34,8 +34,11 @@ if TYPE_CHECKING:
 Undo = Callable[[], None]
 
 
-def _tell(play: Play, source: str, targets: Sequence[str], *raws: bytes) -> None:
-    message = encode_message(Push(tuple(raws), ()))
+def tell(
+    play: Play, source: str, targets: Sequence[str], *raws: bytes, contents: Sequence[bytes] = ()
+) -> None:
+    """Push artifacts to some of those that `source` is linked to."""
+    message = encode_message(Push(tuple(raws), tuple(contents)))
     node = play.world.nodes[source]
     play.world.exposure.collect(source, node.signer)
     play.world.exposure.sent(play.world.now_ms, source, node.key, message, None)
@@ -43,11 +46,13 @@ def _tell(play: Play, source: str, targets: Sequence[str], *raws: bytes) -> None
         play.world.inject(source, target, message)
 
 
-def _linked(play: Play, name: str) -> list[str]:
+def linked(play: Play, name: str) -> list[str]:
+    """Those that this machine has a link with."""
     return sorted(play.world.nodes[name].peers)
 
 
-def _proposal(play: Play, node: Node, action: Any) -> Verified[Proposal]:
+def new_proposal(play: Play, node: Node, action: Any) -> Verified[Proposal]:
+    """A proposal that this machine signs."""
     wall = node.clock.now(play.world.now_ms).wall
     statement = Proposal(play.world.common_id, max(0, wall), play.random.randbytes(8), action)
     return sign_statement(statement, node.signer)
@@ -79,13 +84,15 @@ def equivocate(play: Play, names: Sequence[str], _options: Mapping[str, str]) ->
     for name in names:
         play.distrust(name, "signed two histories")
         node = play.world.nodes[name]
-        peers = _linked(play, name)
+        peers = linked(play, name)
         play.random.shuffle(peers)
         for group in (peers[: len(peers) // 2], peers[len(peers) // 2 :]):
-            put = _proposal(play, node, Put(f"lie/{play.serial()}", bytes(32), 0, "text/plain", False, None))
+            put = new_proposal(
+                play, node, Put(f"lie/{play.serial()}", bytes(32), 0, "text/plain", False, None)
+            )
             snapshot = _snapshot(play, node, [put], play.random.randint(0, 2))
             if snapshot is not None:
-                _tell(play, name, group, put.raw, snapshot.raw)
+                tell(play, name, group, put.raw, snapshot.raw)
 
 
 def double(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
@@ -130,7 +137,7 @@ class _Signer:
                 cosigned = Cosignature(play.world.common_id, row.epoch, row.height, row.id, wall)
                 raws.append(sign_statement(cosigned, node.signer).raw)
         if raws:
-            _tell(play, node.name, _linked(play, node.name), *raws)
+            tell(play, node.name, linked(play, node.name), *raws)
 
 
 def invent(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
@@ -147,9 +154,9 @@ def invent(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Non
                 head.frontier.root(), None, None,
             )  # fmt: skip
             snapshot = sign_statement(statement, node.signer)
-            _tell(play, name, _linked(play, name), snapshot.raw)
+            tell(play, name, linked(play, name), snapshot.raw)
         claim = Heads(1, play.random.randbytes(32), 999, 999, 998, bytes(128))
-        for target in _linked(play, name):
+        for target in linked(play, name):
             play.world.inject(name, target, encode_message(claim))
 
 
@@ -157,7 +164,7 @@ def garbage(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Non
     """Bytes that are no message, cut-off messages, useless ids."""
     for name in names:
         play.distrust(name, "sends garbage")
-        for target in _linked(play, name):
+        for target in linked(play, name):
             for _ in range(int(options.get("count", "10"))):
                 useless = encode_message(Have(tuple(play.random.randbytes(32) for _ in range(20))))
                 kinds = (play.random.randbytes(60), useless, useless[: play.random.randrange(len(useless))])
@@ -178,7 +185,7 @@ def foreign(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> No
     for name in names:
         play.distrust(name, "sends another Common's artifacts")
         for raw in (genesis.raw, proposal.raw, snapshot.raw):
-            _tell(play, name, _linked(play, name), raw)
+            tell(play, name, linked(play, name), raw)
 
 
 def mute(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Undo:

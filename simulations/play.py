@@ -21,6 +21,7 @@ from simulations.dialer import Dialer
 from simulations.disk import Disk
 from simulations.events import EventLog
 from simulations.faults import FAULTS
+from simulations.forgers import tampered
 from simulations.machine import Node
 from simulations.names import name_of
 from simulations.scenario import DAY, MINUTE, SECOND, Scenario, Step
@@ -49,6 +50,8 @@ class Play:
         self.liars: dict[str, str] = {}
         """Machines that the checkers do not trust, and why."""
         self.mute: set[str] = set()
+        self.tampers: set[str] = set()
+        """Machines that spoil the signatures of the history that they serve."""
         self.backups: dict[str, Disk] = {}
         self.proposed: dict[bytes, tuple[str, int]] = {}
         self.probes: set[bytes] = set()
@@ -184,6 +187,7 @@ class Play:
         for undo in reversed(undos):
             undo()
         self.mute.clear()
+        self.tampers.clear()
         for node in self.world.nodes.values():
             node.store.repair()
             node.fuse = None
@@ -396,10 +400,10 @@ class Play:
             self.distrust(node.name, "its key is stale")
 
     def _on_send(self, node: Node, data: bytes) -> bytes | None:
-        """What a mute machine sends: where it stands, and nothing else."""
+        """What a mute machine sends: where it stands, and nothing else; a tampering one, spoilt ranges."""
         if self.mute and node.name in self.mute and data[1] != 1:
             return None
-        return data
+        return tampered(self, data) if node.name in self.tampers else data
 
 
 def _waits_for_more(node: Node) -> bool:

@@ -99,6 +99,10 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
         [once("expel", "any-participant")],
         [once("invent", "any-participant")],
         [once("garbage", "any-participant"), once("foreign", "any-participant")],
+        [again("forge", "any-participant")],
+        [again("forge", "any-authority")],
+        [again("forge", "witness")],
+        [again("tamper", "any-participant", long), again("sleep", "any", long)],
     ]
     if base.machines > base.authorities:
         kinds.append([again("mute", "any-participant", long)])
@@ -129,5 +133,7 @@ def _can_go_on(base: Scenario, steps: list[Step]) -> bool:
     harmed = sum(
         step.do in ("quit", "equivocate", "double", "copy", "restore", "disk-lost") for step in steps
     )
+    if any(step.do == "forge" and step.on != "any-participant" for step in steps):
+        return False  # each time it may be another one, and whoever forges is shut out for long
     shaken = any(step.do in ("policy", "revoke") for step in steps)
     return base.authorities - harmed >= base.threshold and not (harmed and shaken)

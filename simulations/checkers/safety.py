@@ -142,13 +142,17 @@ def quorum(judge: Judge) -> Found:
             final = lines.at_height(claim.head, claim.final_height)
             if final is not None:
                 highest[claim.machine, final] = claim.final_height
+    tips = judge.tips(frozenset(lines.paper))
     real: dict[bytes, int] = {}
     for (machine, final), height in highest.items():
-        tip = next((tip for tip in judge.tips(frozenset(lines.paper)) if lines.contains(tip, final)), final)
-        if tip not in real:
-            real[tip] = final_on(judge, tip)
-        if height > real[tip]:
-            yield f"{machine} calls @{height} {final.hex()[:8]} final, the cosignatures say @{real[tip]}"
+        # Cosignatures of what stands on it may be on any of the lines that part above it.
+        on = [tip for tip in tips if lines.contains(tip, final)] or [final]
+        for tip in on:
+            if tip not in real:
+                real[tip] = final_on(judge, tip)
+        best = max(real[tip] for tip in on)
+        if height > best:
+            yield f"{machine} calls @{height} {final.hex()[:8]} final, the cosignatures say @{best}"
 
 
 def agreement(judge: Judge) -> Found:
