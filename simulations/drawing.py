@@ -1,0 +1,72 @@
+"""The figures as PNG files: matplotlib without a screen, loaded only here (extra `sim`).
+
+Colours are those of Okabe and Ito, which everybody can tell apart; files stay below 100 KB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aslp2p.errors import UsageError
+from simulations.scenario import DAY
+
+if TYPE_CHECKING:
+    from simulations.advice import Row
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+DPI = 90
+_CHANCE_MIN = 1e-8
+
+
+def _subplots(path: Path, **options: Any) -> tuple[Any, Any]:
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", remedy="give a file in a folder that exists")
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UsageError("drawing needs matplotlib", remedy="install it: pip install 'aslp2p[sim]'") from None
+    figure = Figure(layout="constrained", figsize=options.pop("figsize"))
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(**options)
+
+
+def _save(figure: Any, path: Path) -> None:
+    try:
+        figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", remedy="give another file") from None
+
+
+def draw_advice(rows: Sequence[Row], path: Path) -> None:
+    """For each policy: its chances (logarithmic), and below how long it is without a witness."""
+    figure, (above, below) = _subplots(path, figsize=(10, 7), nrows=2, sharex=True)
+    names = [row.name for row in rows]
+    places = range(len(rows))
+    series = {
+        "stuck": [row.stuck for row in rows],
+        "captured": [row.captured for row in rows],
+        "two histories possible": [row.two_histories for row in rows],
+    }
+    for (label, chances), colour, marker in zip(series.items(), COLOURS, "osv", strict=False):
+        above.semilogy(places, [max(_CHANCE_MIN, one) for one in chances], marker, color=colour, label=label)
+    above.set_ylabel("chance over the years")
+    above.set_ylim(_CHANCE_MIN / 2, 2)
+    above.grid(alpha=0.3)
+    above.legend(loc="lower left", ncols=3)
+    finite = [
+        (place, row) for place, row in zip(places, rows, strict=True) if row.without_ms[0] < float("inf")
+    ]
+    at = [place for place, _ in finite]
+    half = [row.without_ms[0] / DAY for _, row in finite]
+    most = [(row.without_ms[1] - row.without_ms[0]) / DAY for _, row in finite]
+    below.bar(at, half, color=COLOURS[5], label="half of all cases")
+    below.bar(at, most, bottom=half, color=COLOURS[4], label="9 of 10")
+    never = [place for place in places if place not in at]
+    below.plot(never, [0] * len(never), "x", color="black", label="nobody can follow")
+    below.set_ylabel("days without a witness")
+    below.set_xticks(list(places), names, rotation=60)
+    below.legend(loc="lower left", ncols=3)
+    _save(figure, path)
