@@ -22,6 +22,7 @@ import click
 from aslp2p.errors import UsageError, UserError
 from simulations import replay as replaying
 from simulations import report, scenario_file, swarm
+from simulations.advise import advise
 from simulations.result import Result, run
 from simulations.scenario import Scenario
 from simulations.shrink import shrink
@@ -231,6 +232,8 @@ def _sweep(
             click.echo(f"\ninterrupted{kept}", err=True)
             sys.exit(INTERRUPTED)
 
+
+main.add_command(advise)
 
 if __name__ == "__main__":
     main(prog_name="python -m simulations")
