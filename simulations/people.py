@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import decode_as
+from aslp2p.artifacts.token import bear
 from aslp2p.artifacts.types import (
     Expel,
     Named,
@@ -114,7 +115,8 @@ def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
     for _ in range(int(options["count"])):
         name = name_of(len(play.world.nodes))
         play.add_machine(name)
-        play.world.nodes[name].token = token
+        node = play.world.nodes[name]
+        node.token = bear(token, node.key)
         play.switch_on([name])
 
 

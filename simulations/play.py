@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
+from aslp2p.artifacts.token import bear
 from aslp2p.artifacts.types import Named, Policy
 from aslp2p.core.effects import Effect, Publish
 from aslp2p.core.inputs import MakeToken, MarkStale
@@ -126,7 +127,8 @@ class Play:
         wall = self.world.nodes[self.first].clock.now(self.world.now_ms).wall
         token = self.world.command(self.first, MakeToken(wall + DAY, 0))
         for place, name in enumerate(self._late):
-            self.world.nodes[name].token = token
+            node = self.world.nodes[name]
+            node.token = bear(token, node.key)
             self.world.plan(place * 200, self.switch_on, [name])
         self.world.run(len(self._late) * 200)
 

@@ -7,7 +7,7 @@ believed (but for one chance in 2**32). In upper case it is in a QR code's alpha
 space and hyphens do not matter to `parse`.
 
 An invite holds the network secret: it is shown to whom it is meant for only, and never in a log (`repr`
-leaves it out). The token is a signed artifact's bytes, opaque here.
+leaves it out). The token is opaque here (`token` has its form), and empty where there is none.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from aslp2p.artifacts import canonical
 from aslp2p.artifacts.text import name_problem
+from aslp2p.artifacts.token import bear
 from aslp2p.errors import ArtifactError, InvariantBroken, UsageError
 from aslp2p.limits import (
     HOST_BYTES_MAX,
@@ -65,6 +66,16 @@ class Invite:
             raise InvariantBroken(f"this makes no invite: {problem}")
         packed = canonical.encode(fields)
         return PREFIX + b32encode(packed + _checksum(packed)).rstrip(b"=").decode().lower()
+
+    def shown_by(self, key: bytes) -> bytes:
+        """What the domain `key` shows on links of the invite's token (empty without one).
+
+        Raises `UsageError` when the token is none.
+        """
+        try:
+            return bear(self.token, key) if self.token else b""
+        except ArtifactError as error:
+            raise UsageError(f"this invite cannot be used: {error.message}", remedy=_AGAIN) from None
 
     @classmethod
     def parse(cls, text: str) -> Invite:

@@ -237,12 +237,12 @@ class Rejection(Record, frozen=True):
 
 
 class InviteToken(Record, frozen=True):
-    """A member's word that whoever shows this may be let in; not part of history (section 11)."""
+    """A member's word that whoever holds the key `bearer` may be let in; not part of history (section 11)."""
 
     common_id: Hash
     expires_ms: Uint
     uses: Uint
-    salt: Annotated[bytes, Meta(min_length=8, max_length=8)]
+    bearer: Key
 
 
 Statement: TypeAlias = (

@@ -132,9 +132,10 @@ def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
         if own_name is not None:
             choose_name(home, own_name)
         with _store(home, invited.common_id) as store:
+            key = load_public_key(home)
             if again:
-                _require_outside(store, load_public_key(home), invited.name)
-            store.apply(joining(invited, name_of(home), name_chosen=False))
+                _require_outside(store, key, invited.name)
+            store.apply(joining(invited, key, name_of(home), name_chosen=False))
             store.commit()
         if home.default_common() is None:
             home.set_default_common(invited.common_id)

@@ -40,7 +40,7 @@ def send_invented(invite: Invite, home: Home, port: int, *, after: bytes, epoch:
     snapshot = sign_statement(statement, secret)
     session = Session(
         initiator=True,
-        networks=[Network(invite.common_id, invite.network_secret, invite.token, "stranger")],
+        networks=[Network(invite.common_id, invite.network_secret, invite.shown_by(secret.key), "stranger")],
         identity=secret,
         static_private=os.urandom(32),
         ephemeral_private=os.urandom(32),

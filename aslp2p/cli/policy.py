@@ -185,12 +185,12 @@ def _fresh_home(daemon: Daemon, path: str) -> tuple[str, str]:
         raise UsageError(f"there is a home at {fresh} already", remedy="name another with --new-home")
     invite = Invite.parse(daemon.call("invite", expires_ms=7 * 86_400_000, uses=1)["invite"])
     fresh.create()
-    key = key_text(create_key(fresh).key)
+    key = create_key(fresh).key
     with closing(open_store(fresh.create_common_folder(invite.common_id), read_only=False)) as store:
-        store.apply(joining(invite, own_name(fresh), name_chosen=False))
+        store.apply(joining(invite, key, own_name(fresh), name_chosen=False))
         store.commit()
     fresh.set_default_common(invite.common_id)
-    return key, str(fresh)
+    return key_text(key), str(fresh)
 
 
 def _free_name(name: str, taken: set[str]) -> str:

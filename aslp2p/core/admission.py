@@ -1,23 +1,24 @@
 """Who gets past a link (G2, P6): admitted keys, and a joiner with a live invite token.
 
-A token is a member's signed word; any member lets its bearer listen and ask. Only the daemon of the member
-that
-issued it proposes to admit the bearer, and counts the token's uses.
+A token is a member's signed word, made out to one domain key by whoever had the invite, so that nobody to whom
+it is shown can use it; any member lets its bearer listen and ask. Only the daemon of the member that issued it
+proposes to admit the bearer, and counts the token's uses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from aslp2p.artifacts.envelope import Signed, decode_as, sign_statement
+from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.text import name_problem
+from aslp2p.artifacts.token import borne, make_token
 from aslp2p.artifacts.types import Admit, InviteToken
 from aslp2p.core.context import Context
 from aslp2p.core.inputs import LinkUp, MakeToken
 from aslp2p.errors import ArtifactError, UserError
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.ledger.state import ADMITTED, is_admitted
-from aslp2p.limits import NAME_BYTES_MAX
+from aslp2p.limits import INVITE_SEED_BYTES, NAME_BYTES_MAX
 
 
 class Refusal(Exception):
@@ -52,19 +53,20 @@ class Admission:
             raise Refusal(member.status, f"this key was {member.status}")
         if not up.token:
             raise Refusal("not-a-member", "this key is no member; ask a member for an invite")
-        token = self._check(up.token)
+        token = self._check(up.token, up.key)
         if token.key != context.key:
             return None
         self._count_use(token, up.key)
         return Admit(up.key, self._free_name(up.name, up.key))
 
-    def _check(self, raw: bytes) -> Signed[InviteToken]:
+    def _check(self, shown: bytes, key: bytes) -> Signed[InviteToken]:
         context = self._context
         try:
-            token = decode_as(InviteToken, raw)
-            context.verifier.verify_all([token])
+            token = borne(shown, key)
         except ArtifactError:
-            raise Refusal("bad-invite", "the invite is damaged; ask for a new one") from None
+            raise Refusal(
+                "bad-invite", "the invite is damaged, or another key's; ask for a new one"
+            ) from None
         statement = token.statement
         if statement.common_id != context.common_id or not is_admitted(
             context.ledger.head.members, token.key
@@ -108,7 +110,7 @@ class Admission:
         return name
 
     def make_token(self, command: MakeToken) -> bytes:
-        """A signed token, remembered so that its uses can be counted. Raises `UserError`."""
+        """A token for an invite, remembered so that its uses can be counted. Raises `UserError`."""
         context = self._context
         if not context.is_member(context.key):
             raise UserError("this machine is no member yet", remedy="wait until it is admitted: asl status")
@@ -122,7 +124,7 @@ class Admission:
             raise UserError(
                 "an invite must expire in the future", remedy="give --expires a time, such as 24h"
             )
-        statement = InviteToken(context.common_id, command.expires_ms, command.uses, context.entropy(8))
-        token = sign_statement(statement, context.signer)
-        context.store.apply([PutMeta(_uses_key(token.id), b"")])
-        return token.raw
+        seed = context.entropy(INVITE_SEED_BYTES)
+        signed, token = make_token(context.common_id, command.expires_ms, command.uses, seed, context.signer)
+        context.store.apply([PutMeta(_uses_key(signed.id), b"")])
+        return token

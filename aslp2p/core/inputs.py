@@ -91,7 +91,7 @@ class AddContent(Struct, frozen=True):
 
 
 class MakeToken(Struct, frozen=True):
-    """A token for an invite; the answer is the signed artifact's bytes. `uses` 0 means any number."""
+    """A token for an invite (bytes, see `artifacts.token`). `uses` 0 means any number."""
 
     expires_ms: int
     uses: int

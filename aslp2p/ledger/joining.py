@@ -37,7 +37,7 @@ class Belonging(Struct, frozen=True):
     """Whether its genesis is here."""
     network_secret: bytes
     token: bytes
-    """The invite's, to show on links until this key is admitted; empty where there is none."""
+    """The invite's as this key shows it on links until it is admitted; empty where there is none."""
     hints: tuple[Hint, ...]
     own_name: str
 
@@ -47,13 +47,16 @@ def founding(common_id: bytes, network_secret: bytes, own_name: str, *, name_cho
     return _own(common_id, network_secret, own_name, name_chosen)
 
 
-def joining(invite: Invite, own_name: str, *, name_chosen: bool) -> list[Write]:
-    """What `join` writes; a new invite for a Common that is here already renews token and hints."""
+def joining(invite: Invite, key: bytes, own_name: str, *, name_chosen: bool) -> list[Write]:
+    """What `join` writes for the domain `key`; a new invite for a Common that is here renews token and hints.
+
+    Raises `UsageError` for an invite whose token is none.
+    """
     hints = canonical.encode([list(hint) for hint in invite.hints])
     return [
         *_own(invite.common_id, invite.network_secret, own_name, name_chosen),
         PutMeta(META_INVITED_AS, invite.name.encode()),
-        PutMeta(META_TOKEN, invite.token),
+        PutMeta(META_TOKEN, invite.shown_by(key)),
         PutMeta(META_HINTS, hints),
     ]
 

@@ -111,7 +111,7 @@ statements = (
     | st.builds(Cosignature, ids, uints, positives, ids, uints)
     | st.builds(Beacon, ids, uints, uints, ids, uints)
     | st.builds(Rejection, ids, ids, st.sampled_from(["expelled", "x" * 32, "a.b-c"]), texts, uints)
-    | st.builds(InviteToken, ids, uints, uints, salts)
+    | st.builds(InviteToken, ids, uints, uints, ids)
 )
 
 
@@ -141,7 +141,7 @@ BODIES: dict[str, list[Any]] = {
     "cosignature": [ID, 0, 1, ID, 0],
     "beacon": [ID, 0, 0, ID, 0],
     "rejection": [ID, ID, "code", "text", 0],
-    "invite": [ID, 0, 0, bytes(8)],
+    "invite": [ID, 0, 0, ID],
 }
 
 
@@ -237,7 +237,7 @@ BOUNDS: list[tuple[str, Any]] = [
     ("rejection", but(BODIES["rejection"], 2, "")),
     ("rejection", but(BODIES["rejection"], 2, "-x")),
     ("rejection", but(BODIES["rejection"], 3, "x" * 513)),
-    ("invite", but(BODIES["invite"], 3, bytes(9))),
+    ("invite", but(BODIES["invite"], 3, bytes(33))),
 ]
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from aslp2p.artifacts.invite import Invite
+from aslp2p.artifacts.token import make_token
+from aslp2p.home.key import SecretKey
 from tests.cli.conftest import Asl
 
 KEY = "ed25519:" + "0b" * 32
 
 
 def invite(name: str = "home", number: int = 7) -> str:
-    return Invite(bytes([number] * 32), name, bytes(32), b"token").encode()
+    _, token = make_token(bytes([number] * 32), 2**50, 0, bytes(32), SecretKey(bytes(32)))
+    return Invite(bytes([number] * 32), name, bytes(32), token).encode()
 
 
 def test_init_makes_a_common_whose_witness_is_this_machine(asl: Asl) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import sign_statement
+from aslp2p.artifacts.token import bear
 from aslp2p.artifacts.types import Action, Expel, Named, Policy, Proposal, Put
 from aslp2p.core.inputs import AddContent, MakeToken, Propose
 from aslp2p.gossip.messages import AnyMessage, Heads, Push, encode_message
@@ -150,7 +151,7 @@ def test_no_invite_brings_the_expelled_back(town: Town) -> None:
     town.command("you", Propose(Expel(mallory.key)))
     town.run(5 * SECOND_MS)
     height = town.height("you")
-    mallory.token = town.command("you", MakeToken(WALL_MS + 10**9, 0))
+    mallory.token = bear(town.command("you", MakeToken(WALL_MS + 10**9, 0)), mallory.key)
     town.connect("mallory", "you")
     town.connect("ben", "mallory")
     town.run(5 * SECOND_MS)

@@ -7,6 +7,7 @@ from nacl.signing import SigningKey
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.invite import Hint, Invite
+from aslp2p.artifacts.token import bear, make_token
 from aslp2p.artifacts.types import Genesis, Named, Policy
 from aslp2p.errors import InvariantBroken
 from aslp2p.ledger.history import found_common
@@ -15,6 +16,7 @@ from aslp2p.ledger.reader import PutMeta
 from aslp2p.store.memory import MemoryStore
 
 SECRET = bytes([5] * 32)
+BEN = bytes([6] * 32)
 
 
 class Key:
@@ -24,6 +26,9 @@ class Key:
 
     def sign(self, message: bytes) -> bytes:
         return self._signing.sign(message).signature
+
+
+_, TOKEN = make_token(bytes(32), 2**50, 0, bytes(32), Key())
 
 
 def genesis(name: str = "home") -> Verified[Genesis]:
@@ -48,10 +53,10 @@ def test_a_founded_common() -> None:
 
 def test_a_joined_common_is_called_as_the_invite_says_until_its_genesis_is_here() -> None:
     store, founder = MemoryStore(), genesis()
-    invite = Invite(founder.id, "invited", SECRET, b"token", (Hint("10.0.0.1", 4000),))
-    store.apply(joining(invite, "ben", name_chosen=False))
+    invite = Invite(founder.id, "invited", SECRET, TOKEN, (Hint("10.0.0.1", 4000),))
+    store.apply(joining(invite, BEN, "ben", name_chosen=False))
     assert read_belonging(store) == Belonging(
-        founder.id, "invited", False, SECRET, b"token", (Hint("10.0.0.1", 4000),), "ben"
+        founder.id, "invited", False, SECRET, bear(TOKEN, BEN), (Hint("10.0.0.1", 4000),), "ben"
     )
     assert store.meta(META_NAME_CHOSEN) is None
     found_common(store, founder)

@@ -179,7 +179,7 @@ TYPES: dict[str, tuple[int, Kind]] = {
         2 << 10,
         record(common_id=ID, proposal=ID, code=text(is_code), text=text(is_text), created_ms=UINT),
     ),
-    "invite": (2 << 10, record(common_id=ID, expires_ms=UINT, uses=UINT, salt=blob(8, 8))),
+    "invite": (2 << 10, record(common_id=ID, expires_ms=UINT, uses=UINT, bearer=KEY)),
 }
 
 

@@ -70,6 +70,18 @@ def test_logs() -> None:
         assert encoding.included(leaf, vector["index"], vector["size"], path, root) == vector["valid"]
 
 
+def borne(shown: bytes, key: bytes) -> bool:
+    """2.6: whether the domain `key` may show this token."""
+    try:
+        raw, signature = encoding.decode(shown, 512)
+        token = records.read(raw, "invite")
+        token.verify()
+        records.blob(64, 64)(signature)
+    except (Refused, ValueError):
+        return False
+    return encoding.holds(token.fields["bearer"], encoding.pae("asl.bearer/1", token.id + key), signature)
+
+
 def test_content_and_invites() -> None:
     vectors = load("content.json")
     for vector in vectors["manifests"]:
@@ -88,6 +100,10 @@ def test_content_and_invites() -> None:
             vector["token"],
             vector["hints"],
         )
+    for vector in vectors["tokens"]:
+        assert borne(bytes.fromhex(vector["shown"]), bytes.fromhex(vector["key"]))
+    for vector in vectors["not_shown"]:
+        assert not borne(bytes.fromhex(vector["shown"]), bytes.fromhex(vector["key"])), vector["name"]
     for text in vectors["same"]:
         assert encoding.invite(text) == encoding.invite(vectors["valid"][0]["text"])
     for text in vectors["invalid"]:

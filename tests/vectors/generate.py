@@ -16,11 +16,12 @@ from typing import Any
 
 import nacl.bindings
 
-from aslp2p.artifacts.canonical import encode
+from aslp2p.artifacts.canonical import decode, encode
 from aslp2p.artifacts.content import encode_manifest
-from aslp2p.artifacts.envelope import Signed, pae, sign_statement
+from aslp2p.artifacts.envelope import Signed, Signer, pae, sign_statement
 from aslp2p.artifacts.invite import Hint, Invite
 from aslp2p.artifacts.merkle import Frontier, TiledNodes, inclusion_proof
+from aslp2p.artifacts.token import bear, make_token
 from aslp2p.artifacts.types import (
     Beacon,
     Cosignature,
@@ -133,7 +134,7 @@ def statements() -> list[tuple[str, Signed[Any]]]:
             Revocation(2, 1, tip.id, CLEO.key, "stolen", (), ANN.key, ids), CLEO
         ),
     }
-    invite = InviteToken(world.id, UINT_MAX, 0, b"saltsalt")
+    invite = InviteToken(world.id, UINT_MAX, 0, CLEO.key)
     return [
         ("genesis", world.genesis),
         *((f"proposal: {name}", proposal) for name, proposal in actions.items()),
@@ -321,6 +322,23 @@ def invites() -> Vectors:
         Invite(b"\x07" * 32, "Büro", b"\x08" * 32, b"token" * 40, hints),
     ]
     text = found[0].encode()
+    artifact, token = make_token(bytes(32), UINT_MAX, 3, b"\x03" * 32, ANN)
+    other, _ = make_token(bytes(32), UINT_MAX, 3, b"\x04" * 32, ANN)
+    shown = bear(token, BEN.key)
+    signature = decode(shown, bytes_max=len(shown))[1]
+    beacon = sign_statement(Beacon(bytes(32), 0, 0, bytes(32), 0), ANN).raw
+    refused: dict[str, tuple[str, Signer, bytes]] = {
+        "by another key": ("A5", CLEO, shown),
+        "with another token's signature": ("A5", BEN, encode([other.raw, signature])),
+        "as it stands in the invite": ("A3", BEN, token),
+        "the artifact alone": ("A3", BEN, artifact.raw),
+        "with an inviter's signature that does not verify": (
+            "A5",
+            BEN,
+            encode([bad_signature(artifact).raw, signature]),
+        ),
+        "a beacon": ("A3", BEN, encode([beacon, signature])),
+    }
     return {
         "valid": [
             {
@@ -334,6 +352,11 @@ def invites() -> Vectors:
             for one in found
         ],
         "same": [text.upper(), f" {text[:9]}-{text[9:]}\n"],
+        "tokens": [{"token": token.hex(), "key": BEN.key.hex(), "shown": shown.hex()}],
+        "not_shown": [
+            {"name": name, "rule": rule, "key": signer.key.hex(), "shown": data.hex()}
+            for name, (rule, signer, data) in refused.items()
+        ],
         "invalid": [text[:-1], text[:-1] + ("a" if text[-1] != "a" else "b"), "asl2" + text[4:], text[4:]],
     }
 

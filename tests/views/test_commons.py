@@ -72,7 +72,7 @@ def test_status_of_a_founded_and_of_a_joined_common() -> None:
         "you",
     )
     store = MemoryStore()
-    store.apply(joining(Invite(HOME.id, "elsewhere", bytes(32), b""), "ben", name_chosen=False))
+    store.apply(joining(Invite(HOME.id, "elsewhere", bytes(32), b""), bytes(32), "ben", name_chosen=False))
     status = common_status(store, own_key=None, name_chosen=False, default=None)
     assert status == {"id": HOME.id.hex(), "name": "elsewhere", "default": False, "height": None}
     with pytest.raises(UserError, match="belongs to no Common"):
