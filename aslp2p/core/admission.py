@@ -1,8 +1,8 @@
 """Who gets past a link (G2, P6): admitted keys, and a joiner with a live invite token.
 
-A token is a member's signed word, made out to one domain key by whoever had the invite, so that nobody to whom
-it is shown can use it; any member lets its bearer listen and ask. Only the daemon of the member that issued it
-proposes to admit the bearer, and counts the token's uses.
+A token is a member's signed word, made out to one domain key by whoever had the invite, so that nobody to
+whom it is shown can use it; any member lets its bearer listen and ask. Only the daemon of the member that
+issued it proposes to admit the bearer, and counts the token's uses.
 """
 
 from __future__ import annotations
