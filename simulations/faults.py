@@ -29,6 +29,10 @@ class Fault:
     words: str
     on: str = "any"
     lasts: bool = False
+    silences: bool = False
+    """Whether nobody hears from the machine while it lasts."""
+    habit: bool = False
+    """People go on doing it in the calm."""
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -229,12 +233,12 @@ _WAY = {"to": "who", "way": "both|out|in"}
 _RAIN = {"loss": "chance", "duplicate": "chance", "reorder": "chance"}
 
 FAULTS: dict[str, Fault] = {
-    "crash": Fault(_crash, "loses power", lasts=True),
-    "quit": Fault(_quit, "is switched off for good"),
+    "crash": Fault(_crash, "loses power", lasts=True, silences=True),
+    "quit": Fault(_quit, "is switched off for good", silences=True),
     "power": Fault(_power, "is about to lose power in the middle of something", lasts=True),
-    "pause": Fault(_pause, "hangs", lasts=True),
-    "sleep": Fault(_sleep, "falls asleep", lasts=True),
-    "cut": Fault(_cut, "is cut off", lasts=True, options=_WAY),
+    "pause": Fault(_pause, "hangs", lasts=True, silences=True),
+    "sleep": Fault(_sleep, "falls asleep", lasts=True, silences=True),
+    "cut": Fault(_cut, "is cut off", lasts=True, silences=True, options=_WAY),
     "clog": Fault(_clog, "has a clogged line", lasts=True, options=_WAY),
     "rain": Fault(_rain, "has bad reception", lasts=True, options={**_RAIN, "delay": "duration"}),
     "storm": Fault(_rain_on_all, "and everybody have bad reception", on="first", lasts=True, options=_RAIN),
@@ -255,9 +259,9 @@ FAULTS: dict[str, Fault] = {
     "revoke": Fault(people.revoke, "is to be revoked", on="witness", options={"by": "who"}),
     "policy": Fault(
         people.change_policy, "proposes another policy", on="any-authority",
-        options={"authorities": "whole", "threshold": "whole", "keeps": "whole"},
+        options={"authorities": "whole", "threshold": "whole", "keeps": "whole", "without": "who"},
     ),
-    "courier": Fault(people.courier, "carries everything on a stick", options={"to": "who!"}),
+    "courier": Fault(people.courier, "carries everything on a stick", habit=True, options={"to": "who!"}),
     "equivocate": Fault(liars.equivocate, "signs two histories", on="witness"),
     "double": Fault(liars.double, "signs whatever it is asked", on="any-authority"),
     "invent": Fault(liars.invent, "invents a history", on="any-participant"),

@@ -149,14 +149,22 @@ def revoke(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None
 
 
 def change_policy(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
-    """`authorities` of the machines that are still here become the authorities; `keeps` old ones stay."""
+    """`authorities` of the machines that are still here become the authorities; `keeps` old ones stay.
+
+    Not one of them is `without`.
+    """
     head = play.head_of(names[0])
     if head is None:
         return
     old = head.standing.policies[-1]
     wanted = int(options.get("authorities", str(len(old.witnesses))))
-    keeps = list(old.witnesses)[: int(options.get("keeps", str(wanted)))]
-    others = [name for name in play.world.nodes if name not in play.gone and play.is_member(name, names[0])]
+    without = play.choose(options["without"]) if "without" in options else []
+    left_out = {play.world.nodes[name].key for name in without}
+    keeps = [one for one in old.witnesses if one.key not in left_out][
+        : int(options.get("keeps", str(wanted)))
+    ]
+    here = [name for name in play.world.nodes if name not in play.gone and name not in without]
+    others = [name for name in here if play.is_member(name, names[0])]
     taken = {one.key for one in keeps}
     fresh = [Named(name, play.world.nodes[name].key) for name in others]
     witnesses = (keeps + [one for one in fresh if one.key not in taken])[:wanted]
@@ -219,10 +227,10 @@ class People:
         key = (name, proposal)
         if name in play.gone or self._asked[key] >= ASK_AGAIN_MAX:
             return
-        self._asked[key] += 1
         if not node.on or node.core is None:
             self._later(name, proposal)
             return
+        self._asked[key] += 1
         raw = node.store.artifact(proposal)
         if raw is None or not any(id_ == proposal for id_, _ in node.store.open_artifacts()):
             return

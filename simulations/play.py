@@ -33,6 +33,7 @@ SETTLE_MS = 10 * SECOND
 LOOK_MS = 2 * SECOND
 """How often it is looked in the calm whether all is well."""
 PROBE_TRIES = 10
+WANTED_MAX = 1000
 
 
 class Play:
@@ -56,8 +57,8 @@ class Play:
         self.backups: dict[str, Disk] = {}
         self.proposed: dict[bytes, tuple[str, int]] = {}
         self.probes: set[bytes] = set()
-        self.witness_lost: list[int] = []
-        """When a machine that was witness went off."""
+        self.witness_lost: list[tuple[int, str]] = []
+        """When a machine that was witness fell silent, and did not come back as witness."""
         self.calm = False
         self.done = False
         self.converged_ms: int | None = None
@@ -140,19 +141,22 @@ class Play:
             self.world.plan(step.from_ms + self.random.randint(0, step.every_ms[1]), self._again, step)
 
     def _again(self, step: Step) -> None:
-        if self.calm or (step.until_ms is not None and self.world.now_ms > step.until_ms + SETTLE_MS):
+        late = step.until_ms is not None and self.world.now_ms > step.until_ms + SETTLE_MS
+        if late or (self.calm and not FAULTS[step.do].habit):
             return
         self._do(step)
         assert step.every_ms is not None
         self.world.plan(self.random.randint(*step.every_ms), self._again, step)
 
     def _do(self, step: Step) -> None:
-        if self.calm:
-            return
         fault = FAULTS[step.do]
+        if self.calm and not fault.habit:
+            return
         names = self.choose(step.on)
         if not names:
             return
+        if fault.silences and step.options.get("way") != "in":
+            self._silenced(names)
         self.steps_done += 1
         self.note(", ".join(names[:6]), fault.words)
         undo = fault.begin(self, names, step.options)
@@ -167,6 +171,20 @@ class Play:
             self._undos.remove(undo)
             self.note(", ".join(names[:6]), f"is over it ({what})")
             undo()
+            self._heard_again(names)
+
+    def _silenced(self, names: Sequence[str]) -> None:
+        witness, last = self.witness(), self._last_takeover_ms()
+        if witness in names and not any(name == witness and at >= last for at, name in self.witness_lost):
+            self.witness_lost.append((self.world.now_ms, witness))
+
+    def _heard_again(self, names: Sequence[str]) -> None:
+        """A witness that is back before anybody took its place was not lost."""
+        last = self._last_takeover_ms()
+        self.witness_lost = [one for one in self.witness_lost if one[1] not in names or one[0] < last]
+
+    def _last_takeover_ms(self) -> int:
+        return max((at for at, *_ in self.story.takeovers), default=0)
 
     def _plan_work(self) -> None:
         assert self.scenario.workload is not None
@@ -245,7 +263,7 @@ class Play:
         assert head is not None
         node = nodes[0]
         listed = all(node.store.fact(head.branch, b"p" + id_, head.height) is not None for id_ in self.probes)
-        return bool(self.probes) and listed and not any(map(_waits_for_more, nodes))
+        return bool(self.probes) and listed and not any(_waits_for_more(node, nodes) for node in nodes)
 
     # --- who ----------------------------------------------------------------------------------------
 
@@ -354,8 +372,6 @@ class Play:
     def switch_off(self, name: str) -> None:
         node = self.world.nodes[name]
         if node.core is not None or node.read_only:
-            if name == self.witness():
-                self.witness_lost.append(self.world.now_ms)
             self.world.crash(name)
 
     def switch_on(self, names: Sequence[str]) -> None:
@@ -408,9 +424,10 @@ class Play:
         return tampered(self, data) if node.name in self.tampers else data
 
 
-def _waits_for_more(node: Node) -> bool:
-    """Whether a proposal of everyday work is open on this machine, or a content is missing."""
-    if node.store.wanted(1):
-        return True
+def _waits_for_more(node: Node, among: Sequence[Node]) -> bool:
+    """Whether a proposal of everyday work is open on this machine, or it lacks a content that another has."""
+    for wanted, _ in node.store.wanted(WANTED_MAX):
+        if any(other.store.content_size(wanted) is not None for other in among):
+            return True
     papers = [read(raw) for _, raw in node.store.open_artifacts()]
     return any(one.type == PROPOSAL and action_of(one)[0] not in PAPER_ACTIONS for one in papers)

@@ -52,6 +52,8 @@ def lines(scenario: Scenario, result: Result) -> Iterator[str]:
         yield f"  {name:<14} {kind:<9} {'held' if not problems else problems[0]}"
         for problem in problems[1:]:
             yield f"  {'':<24} {problem}"
+    for name, problems in result.allowed.items():
+        yield f"  {name:<14} broken, as more lie than P1 allows: {problems[0]}"
     if result.traceback:
         yield ""
         yield result.traceback

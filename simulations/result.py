@@ -41,6 +41,8 @@ class Result:
     sent: dict[str, tuple[int, int]]
     """Machine to (messages, bytes)."""
     checks: dict[str, list[str]] = field(default_factory=dict)
+    allowed: dict[str, list[str]] = field(default_factory=dict)
+    """Checks that more liars than P1 allows did break."""
     story: list[tuple[int, str]] = field(default_factory=list)
     heads: list[tuple[int, int]] = field(default_factory=list)
     traceback: str = ""
@@ -114,6 +116,7 @@ def result_of(play: Play, verdict: Verdict, trace: str = "") -> Result:
         steps=[step.do for step in scenario.steps],
         sent={name: (node.sent, node.sent_bytes) for name, node in world.nodes.items()},
         checks={**verdict.safety, **verdict.liveness},
+        allowed={name: problems for name, problems in verdict.allowed.items() if problems},
         story=play.story.lines,
         heads=play.story.heads,
         traceback=trace if verdict.code == CRASHED else "",

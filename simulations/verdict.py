@@ -28,6 +28,8 @@ OUTCOMES = {
     CRASHED: "crashed",
 }
 PROBLEMS_MAX = 5
+OPEN = ("agreement", "rollback", "quorum")
+"""What more liars than P1 allows can break; what a machine promises for itself, they cannot."""
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Verdict:
     safety: dict[str, list[str]] = field(default_factory=dict)
     liveness: dict[str, list[str]] = field(default_factory=dict)
     crash: str | None = None
+    allowed: dict[str, list[str]] = field(default_factory=dict)
+    """Safety that was broken where more lied than P1 allows."""
 
     @property
     def code(self) -> int:
@@ -145,10 +149,10 @@ def judge(play: Play) -> Verdict:
         "probes": _probes(play),
         "interregnum": _interregnum(play),
     }
-    if expect.safety == "open" and any(verdict.safety.values()):
-        # More lied than P1 allows: what is asked is that it is noticed, and nothing of liveness.
-        verdict.safety = {name: [] for name in verdict.safety}
-        return verdict
+    if expect.safety == "open":
+        for name in OPEN:
+            verdict.allowed[name], verdict.safety[name] = verdict.safety[name], []
+        found = {"noticed": _noticed(play, verdict.allowed)}
     verdict.liveness = {name: list(_some(problems)) for name, problems in found.items()}
     return verdict
 
@@ -169,6 +173,13 @@ def _probes(play: Play) -> Iterable[str]:
         yield "nobody could propose anything in the calm"
 
 
+def _noticed(play: Play, allowed: dict[str, list[str]]) -> Iterable[str]:
+    """Whoever knows of two finals that exclude each other says so and signs nothing more (F1)."""
+    honest = [play.world.nodes[name] for name in play.trusted()]
+    if allowed["agreement"] and not any(node.core.live()["conflict"] for node in honest if node.core):
+        yield "two finals exclude each other, and no honest machine says so"
+
+
 def _interregnum(play: Play) -> Iterable[str]:
     within = play.scenario.expect.within_ms
     longest = without_witness_ms(play)
@@ -178,7 +189,7 @@ def _interregnum(play: Play) -> Iterable[str]:
 
 def without_witness_ms(play: Play) -> int | None:
     """The longest time from a witness's end for good to the next one's first word; None if there was none."""
-    ends = sorted(play.witness_lost)
+    ends = sorted(at for at, _ in play.witness_lost)
     begins = sorted(at for at, by, _ in play.story.takeovers if by != "genesis")
     gaps = [next((begin for begin in begins if begin >= end), None) for end in ends]
     found = [begin - end for begin, end in zip(gaps, ends, strict=True) if begin is not None]

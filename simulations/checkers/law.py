@@ -51,7 +51,8 @@ class State:
     reign: tuple[int, bytes, tuple[bytes, ...]]
     reign_height: int
     members: dict[bytes, tuple[str, str]]
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    """Path to (content, who signed the snapshot that lists it)."""
     listed: dict[bytes, int] = field(default_factory=dict)
     """Proposal id to the height that lists it."""
     peaks: list[tuple[int, bytes]] = field(default_factory=list)
@@ -180,7 +181,7 @@ def _follow(
     if special is not None:
         _certified(state, new, snapshot, special, certificate, ids)
     for paper in papers:
-        _listed(state, new, paper, special, ids[0])
+        _listed(state, new, paper, special, (ids[0], snapshot.key))
     new.size = state.size + len(papers)
     _require(
         (size, root) == (new.size, log_root(new.peaks)), "V7", "its log root is not that of its proposals"
@@ -299,8 +300,9 @@ def _settled(
     new.policies, new.change_height = state.policies[1:], 0
 
 
-def _listed(state: State, new: State, paper: Paper, special: Paper | None, common_id: bytes) -> None:
+def _listed(state: State, new: State, paper: Paper, special: Paper | None, by: tuple[bytes, bytes]) -> None:
     _require(paper.type == PROPOSAL and verifies(paper), "V7", "a listed proposal does not verify")
+    common_id, witness = by
     _require(paper.body[0] == common_id, "V7", "a proposal of another Common")
     _require(paper.id not in new.listed, "V7", "a proposal is listed twice")
     new.listed[paper.id] = new.height
@@ -312,7 +314,7 @@ def _listed(state: State, new: State, paper: Paper, special: Paper | None, commo
     authorities = frozenset[bytes]().union(*(_keys(policy) for _, policy in state.policies))
     match kind:
         case "put" | "remove":
-            _change(new, kind, fields)
+            _change(new, kind, fields, witness)
         case "admit":
             key, name = fields
             free = all(other != name for other, status in new.members.values() if status == "admitted")
@@ -332,9 +334,9 @@ def _listed(state: State, new: State, paper: Paper, special: Paper | None, commo
             raise Broken("V7", f"{kind} without a certificate")
 
 
-def _change(new: State, kind: str, fields: list[Any]) -> None:
+def _change(new: State, kind: str, fields: list[Any], witness: bytes) -> None:
     path, expects = fields[0], fields[-1]
-    there = new.files.get(path, b"")
+    there, _ = new.files.get(path, (b"", b""))
     _require(expects is None or expects == there, "V7", f"{path} is not what its author expected")
     if kind == "remove":
         _require(path in new.files, "V7", f"{path} is not there")
@@ -345,4 +347,4 @@ def _change(new: State, kind: str, fields: list[Any]) -> None:
         above = ("/".join(parts[:count]) for count in range(1, len(parts)))
         _require(not any(folder in new.files for folder in above), "V7", f"{path} is inside a file")
         _require(not any(other.startswith(f"{path}/") for other in new.files), "V7", f"{path} is a folder")
-    new.files[path] = fields[1]
+    new.files[path] = fields[1], witness

@@ -125,8 +125,12 @@ def contents(judge: Judge, expected: Expected) -> Found:
     line = agreed(judge)
     if line is None or not expected.progress:
         return
-    wanted = set(line.state.files.values())
-    for image in running(judge):
+    images = running(judge)
+    # A liar may list what nobody ever held; G6 binds the honest.
+    held = frozenset[bytes]().union(*(image.contents for image in images))
+    honest = {image.key for image in judge.evidence.trusted_images()}
+    wanted = {id_ for id_, witness in line.state.files.values() if witness in honest or id_ in held}
+    for image in images:
         missing = wanted - image.contents
         if image.head == line.state.id and missing:
             yield f"{image.name} lacks {len(missing)} of {len(wanted)} files"
