@@ -142,14 +142,7 @@ def judge(
     listed = _listed(snapshot, proposals)
     special = listed[0] if statement.certificate is not None else None
     action = special.statement.action if special is not None else None
-    appointed = (standing.next_epoch, standing.next_witness)
-    if not isinstance(action, Recovery | Revocation) and (statement.epoch, snapshot.key) != appointed:
-        raise Rejected(
-            "V3",
-            "its signer and epoch are not what its parent appoints",
-            subject=snapshot.id,
-            against=parent.id,
-        )
+    require_appointed(snapshot, action, standing, parent.id)
     if not deferred or special is not None or statement.settlement is not None:
         verifier.verify_all([snapshot])
         verifier.verify_all(listed)
@@ -160,7 +153,7 @@ def judge(
     )
     if special is not None:
         require_certificate(snapshot, special, view, verifier)
-        _apply_paper(special, draft, members)
+        apply_paper(special, draft, members)
     frontier, completed = parent.frontier.extend(statement.proposals)
     for position, proposal in enumerate(listed, parent.frontier.size):
         if proposal.statement.common_id != common_id:
@@ -179,13 +172,31 @@ def judge(
         settled_by = require_settlement(snapshot, view, ancestry.epoch_at, revoked_keys(members), verifier)
     if not is_admitted(members, snapshot.key):
         raise Rejected("V8", "its signer is no admitted member", subject=snapshot.id)
-    after = _next_standing(snapshot, special, standing)
+    after = next_standing(snapshot, special, standing)
     if after != standing:
         draft.set(STANDING_KEY, after.encode())
     for node in completed:
         draft.set(tile_key(node.level, node.number), node.hash)
     tip = Tip(snapshot.id, parent.branch, statement.height, after, members, frontier)
     return Judged(snapshot, tip, draft.seal(), tuple(settled_by))
+
+
+def require_appointed(
+    snapshot: Signed[Snapshot], action: object, standing: Standing, parent_id: bytes
+) -> None:
+    """Raises `Rejected` (V3) for a snapshot without a takeover that is not by the signer, in the epoch, that
+    its parent appoints."""
+    appointed = (standing.next_epoch, standing.next_witness)
+    if (
+        not isinstance(action, Recovery | Revocation)
+        and (snapshot.statement.epoch, snapshot.key) != appointed
+    ):
+        raise Rejected(
+            "V3",
+            "its signer and epoch are not what its parent appoints",
+            subject=snapshot.id,
+            against=parent_id,
+        )
 
 
 def _listed(snapshot: Signed[Snapshot], proposals: Sequence[Signed[Proposal]]) -> list[Signed[Proposal]]:
@@ -216,7 +227,7 @@ def _touches_members(listed: Sequence[Signed[Proposal]]) -> bool:
     return any(not isinstance(proposal.statement.action, Put | Remove) for proposal in listed)
 
 
-def _apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Member]) -> None:
+def apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Member]) -> None:
     """What a certified action does to members: a new authority is admitted under its label, a revoked key
     ends."""
     # Paper cannot be listed already: its epoch would not be above (V6), or it would replace itself (P3).
@@ -243,9 +254,10 @@ def _appointed(action: object) -> frozenset[bytes]:
     return frozenset({action.new_witness}) if isinstance(action, Succession) else frozenset()
 
 
-def _next_standing(
+def next_standing(
     snapshot: Signed[Snapshot], special: Signed[Proposal] | None, standing: Standing
 ) -> Standing:
+    """The standing after `snapshot`, whose certificate is for `special` if it has one, from its parent's."""
     statement = snapshot.statement
     action = special.statement.action if special is not None else None
     appoints = (statement.epoch, snapshot.key)

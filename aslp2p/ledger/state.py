@@ -16,7 +16,7 @@ then changes the draft, so an action that does not apply has changed nothing (V7
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -88,11 +88,17 @@ def tile_key(level: int, number: int) -> bytes:
     return b"h%02x%014x" % (level, number)
 
 
+class FactSource(Protocol):
+    """Where a draft looks up what it stands on: a `Reader`, or nothing at all above genesis."""
+
+    def fact(self, branch: int, key: bytes, height: int, /) -> bytes | None: ...
+
+
 class Draft:
     """Facts at one snapshot plus the changes that its child makes; `seal` hands those over and goes on above
     them."""
 
-    def __init__(self, reader: Reader, branch: int, height: int) -> None:
+    def __init__(self, reader: FactSource, branch: int, height: int) -> None:
         self._reader = reader
         self._branch = branch
         self._height = height

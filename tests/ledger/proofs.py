@@ -1,0 +1,347 @@
+"""Proofs for tests and vectors: a household's years in memory, and what a liar makes of a good proof."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from msgspec.structs import replace
+
+from aslp2p.artifacts.canonical import decode, encode
+from aslp2p.artifacts.envelope import Signed, sign_statement
+from aslp2p.artifacts.proof import Listed, Proof, decode_proof, encode_proof
+from aslp2p.ledger.history import Ledger, found_common
+from aslp2p.ledger.reader import PutArtifacts
+from aslp2p.limits import PROOF_BYTES_MAX
+from aslp2p.store.memory import MemoryStore
+from aslp2p.views.proof import prove
+from aslp2p.views.view import View
+from tests.ledger.builder import (
+    ANN,
+    BEN,
+    CLEO,
+    DAN,
+    EVE,
+    FAY,
+    Key,
+    World,
+    bad_signature,
+    feed,
+    policy,
+)
+
+PEOPLE = (ANN, BEN, CLEO, DAN, EVE, FAY)
+Change = Callable[[Proof], Proof | bytes]
+
+
+class Years:
+    """What happens, under 2 of 3 (ann, ben, cleo) at first, ann being the witness:
+
+    @1 @2 puts      @3 dan admits eve    @4 put          @5 rotation to eve   @6 @7 puts   @8 recovery by cleo
+    @9 @10 puts     @11 2 of 3 (ann, cleo, dan) is proposed   @12 put   @13 it is settled  @14 to @17 puts
+    @18 ann is revoked, dan is the witness                    @19 @20 puts
+    """
+
+    def __init__(self) -> None:
+        self.world = world = World()
+        node = world.chain(world.root, 2)
+        node = world.after(node, world.admit(EVE, DAN))
+        node = before = world.puts(node, "early")
+        node = world.rotate(node, EVE, base=before.parent)
+        node = world.after(node, world.put("six", EVE))
+        node = world.after(node, world.put("seven", EVE))
+        node = world.recover(node, CLEO)
+        node = world.puts(node, "nine")
+        node = world.after(node, world.put("ten", EVE), world.put("two", DAN))
+        node = changed = world.install(node, policy((ANN, CLEO, DAN), 2), ANN, BEN, CLEO, author=CLEO)
+        node = world.puts(node, "twelve")
+        node = world.after(node, settlement=world.settlement(changed, ANN, BEN, CLEO))
+        for number in range(14, 18):
+            node = world.after(node, world.put(f"late/{number}", DAN))
+        node = world.revoke(node, DAN, ANN, CLEO, DAN, author=DAN)
+        node = world.after(node, world.put("nineteen", DAN))
+        self.tip = world.after(node, world.put("twenty", DAN))
+        self.nodes = {node.height: node for node in self.tip.line()}
+
+    def view(self, *cosigned: tuple[int, Key], upto: int = 20) -> View:
+        """The history up to a height in a store, with these cosignatures: (height, by whom)."""
+        tip = self.nodes[upto]
+        store = MemoryStore()
+        found_common(store, self.world.genesis)
+        ledger = Ledger(store)
+        for node in tip.line():
+            store.apply([PutArtifacts([(one.id, one.type, one.raw, False) for one in node.proposals])])
+        feed(ledger, tip)
+        for height, by in cosigned:
+            ledger.add_cosignature(self.world.cosignature(self.nodes[height], by))
+        return View(store)
+
+    def proof(self, path: str, *cosigned: tuple[int, Key], brief: bool = False, upto: int = 20) -> Proof:
+        answer = prove(self.view(*cosigned, upto=upto), path, brief=brief)
+        return decode_proof(base64.b64decode(answer["proof"]))
+
+
+@cache
+def years() -> Years:
+    return Years()
+
+
+BOTH = ((20, CLEO), (19, DAN))
+GOOD: dict[str, tuple[str, Iterable[tuple[int, Key]], bool, int]] = {
+    "whole, of what is final": ("two", BOTH, False, 20),
+    "whole, of what is witnessed": ("twenty", (), False, 20),
+    "brief, early, to a final snapshot above all changes": ("early", BOTH, True, 20),
+    "brief, by a member who was admitted on the way": ("seven", ((17, CLEO), (16, DAN)), True, 20),
+    "brief, under a policy change that is not settled": (
+        "nine",
+        ((12, ANN), (12, BEN), (12, CLEO)),
+        True,
+        12,
+    ),
+    "brief, before anything changed": ("c/0", ((2, ANN), (2, BEN)), True, 4),
+    "brief, cosigned above a rotation that is not in the final log": ("c/1", ((4, ANN), (5, BEN)), True, 5),
+}
+"""Proofs that hold: what is proved, by which cosignatures, whether brief, and how high the history is."""
+
+
+def good(name: str) -> Proof:
+    path, cosigned, brief, upto = GOOD[name]
+    return years().proof(path, *cosigned, brief=brief, upto=upto)
+
+
+EARLY = "brief, early, to a final snapshot above all changes"
+WHOLE = "whole, of what is final"
+JOINT = "brief, under a policy change that is not settled"
+
+
+def _signer(key: bytes) -> Key:
+    return next(one for one in PEOPLE if one.key == key)
+
+
+def at(height: int, **changes: Any) -> Change:
+    """The snapshot at `height` with other fields, signed again by its signer."""
+
+    def make(proof: Proof) -> Proof:
+        line = [
+            sign_statement(replace(one.statement, **changes), _signer(one.key))
+            if one.statement.height == height
+            else one
+            for one in proof.line
+        ]
+        return replace(proof, line=tuple(line))
+
+    return make
+
+
+def without(*heights: int) -> Change:
+    return lambda proof: replace(
+        proof, line=tuple(one for one in proof.line if one.statement.height not in heights)
+    )
+
+
+def by(height: int, key: Key) -> Change:
+    """The snapshot at `height` signed by another key."""
+    return lambda proof: replace(
+        proof,
+        line=tuple(
+            sign_statement(one.statement, key) if one.statement.height == height else one
+            for one in proof.line
+        ),
+    )
+
+
+def listed(change: Callable[[list[Listed]], list[Listed]]) -> Change:
+    return lambda proof: replace(proof, listed=tuple(change(list(proof.listed))))
+
+
+def cosigned(change: Callable[[list[Signed[Any]]], list[Signed[Any]]]) -> Change:
+    return lambda proof: replace(proof, cosignatures=tuple(change(list(proof.cosignatures))))
+
+
+def field(position: int, value: Any) -> Change:
+    """One field of the file replaced, whatever it is."""
+
+    def make(proof: Proof) -> bytes:
+        fields = decode(encode_proof(proof), bytes_max=PROOF_BYTES_MAX)
+        fields[position] = value
+        return encode(fields)
+
+    return make
+
+
+def endorsed_by(height: int, *keys: Key) -> Change:
+    """The certificate at `height` made again, by other endorsers."""
+
+    def make(proof: Proof) -> Proof:
+        node = years().nodes[height]
+        return at(height, certificate=years().world.certificate(node.proposals[0], *keys))(proof)  # type: ignore[return-value]
+
+    return make
+
+
+def _certified_missing(all_: list[Listed]) -> list[Listed]:
+    return [one for one in all_ if getattr(one.proposal.statement.action, "epoch", None) is None]
+
+
+def _broken(one: Listed, **changes: Any) -> Listed:
+    return replace(one, **changes)
+
+
+BAD: list[tuple[str, str, str, Change]] = [
+    ("a trailing byte", "A3", EARLY, lambda proof: encode_proof(proof) + b"\x00"),
+    (
+        "a field too many",
+        "A3",
+        EARLY,
+        lambda proof: encode([*decode(encode_proof(proof), bytes_max=PROOF_BYTES_MAX), 0]),
+    ),
+    ("an index that is no number", "A3", EARLY, field(7, "1")),
+    ("a line that is no array", "A3", EARLY, field(3, b"")),
+    ("an artifact of another type", "A3", EARLY, lambda proof: field(2, proof.line[0].raw)(proof)),
+    ("a later version", "A4", EARLY, field(0, "asl.proof/2")),
+    ("an unknown kind", "A4", EARLY, field(1, "short")),
+    (
+        "a path of 33 bytes",
+        "A4",
+        EARLY,
+        lambda proof: field(6, [[proof.listed[0].proposal.raw, 0, bytes(33)]])(proof),
+    ),
+    ("65 cosignatures", "A4", EARLY, lambda proof: field(5, [proof.cosignatures[0].raw] * 65)(proof)),
+    (
+        "a genesis that is not signed",
+        "A5",
+        EARLY,
+        lambda proof: replace(proof, genesis=bad_signature(proof.genesis)),
+    ),
+    (
+        "a snapshot that is not signed",
+        "A5",
+        EARLY,
+        lambda proof: replace(proof, line=(*proof.line[:-1], bad_signature(proof.line[-1]))),
+    ),
+    (
+        "a cosignature that is not signed",
+        "A5",
+        EARLY,
+        cosigned(lambda all_: [all_[0], bad_signature(all_[1])]),
+    ),
+    (
+        "a proposal that is not signed",
+        "A5",
+        EARLY,
+        listed(lambda all_: [_broken(all_[0], proposal=bad_signature(all_[0].proposal)), *all_[1:]]),
+    ),
+    ("another Common", "V1", EARLY, lambda proof: replace(proof, genesis=World(name="away").genesis)),
+    ("a snapshot of another Common", "V1", EARLY, at(20, common_id=bytes(32))),
+    ("a snapshot that does not follow", "V2", EARLY, at(20, previous=bytes(32))),
+    (
+        "snapshots upside down",
+        "V2",
+        EARLY,
+        lambda proof: replace(proof, line=(*proof.line[:-2], proof.line[-1], proof.line[-2])),
+    ),
+    ("a snapshot twice", "V2", EARLY, lambda proof: replace(proof, line=(proof.line[0], *proof.line))),
+    ("a rotation left out", "V7", EARLY, without(5)),
+    ("a takeover left out, and its proposal", "V3", EARLY, lambda proof: _leave_out(proof, 18)),
+    ("a snapshot by who is not the witness", "V3", EARLY, by(20, CLEO)),
+    ("a rotation without the incoming witness", "V4", EARLY, endorsed_by(5, ANN, BEN)),
+    ("a takeover by who is not its new witness", "V5", EARLY, by(8, BEN)),
+    ("a takeover with another base", "V5", EARLY, at(8, previous=bytes(32))),
+    ("a certificate one short", "V6", EARLY, endorsed_by(8, BEN)),
+    ("a certificate by the revoked", "V6", EARLY, endorsed_by(18, ANN, CLEO)),
+    ("a policy change one short", "P3", EARLY, endorsed_by(11, ANN, DAN)),
+    (
+        "a settlement one short",
+        "P4",
+        EARLY,
+        lambda proof: at(13, settlement=years().world.settlement(years().nodes[11], ANN, BEN))(proof),
+    ),
+    ("a gap before the settlement", "P4", EARLY, without(12)),
+    (
+        "a log that is not the final one's",
+        "V7",
+        EARLY,
+        listed(lambda all_: [_broken(all_[0], path=all_[0].path[::-1]), *all_[1:]]),
+    ),
+    (
+        "another index",
+        "V7",
+        EARLY,
+        listed(lambda all_: [_broken(all_[0], index=all_[0].index + 1), *all_[1:]]),
+    ),
+    ("no path", "V7", EARLY, listed(lambda all_: [_broken(all_[0], path=()), *all_[1:]])),
+    ("proposals out of order", "V7", EARLY, listed(lambda all_: [all_[1], all_[0], *all_[2:]])),
+    ("a subject that is not there", "V7", EARLY, lambda proof: replace(proof, subject=0)),
+    ("a subject that is no put", "V7", EARLY, lambda proof: replace(proof, subject=proof.listed[0].index)),
+    (
+        "an author whose admission is not shown",
+        "V7",
+        "brief, by a member who was admitted on the way",
+        listed(lambda all_: [one for one in all_ if one.index != 2]),
+    ),
+    ("a certificate without its proposal", "V9", EARLY, listed(_certified_missing)),
+    ("no cosignature", "P2", EARLY, cosigned(lambda all_: [])),
+    ("a cosignature short", "P2", EARLY, cosigned(lambda all_: all_[:1])),
+    ("a cosignature twice", "P2", EARLY, cosigned(lambda all_: [all_[0], all_[0]])),
+    ("a cosignature by the revoked", "P2", EARLY, lambda proof: _cosign(proof, (20, ANN), (20, CLEO))),
+    (
+        "a cosignature by who is no authority any more",
+        "P2",
+        EARLY,
+        lambda proof: _cosign(proof, (20, BEN), (20, CLEO)),
+    ),
+    ("a cosignature below", "P2", EARLY, lambda proof: _cosign(proof, (18, DAN), (20, CLEO))),
+    (
+        "a cosignature of another snapshot",
+        "P2",
+        EARLY,
+        lambda proof: replace(
+            proof,
+            cosignatures=tuple(
+                years().world.cosignature(years().nodes[20], one, snapshot=bytes(32))
+                for one in sorted((CLEO, DAN), key=lambda key: key.key)
+            ),
+        ),
+    ),
+    ("one policy of two", "P2", JOINT, lambda proof: _cosign(proof, (12, BEN), (12, CLEO))),
+    ("nothing final", "P2", EARLY, lambda proof: replace(proof, final=None, cosignatures=())),
+    ("a final snapshot that is not there", "P2", EARLY, lambda proof: replace(proof, final=10)),
+    ("whole: cosignatures of nothing", "P2", WHOLE, lambda proof: replace(proof, final=None)),
+    ("whole: the final one beyond the line", "P2", WHOLE, lambda proof: replace(proof, final=21)),
+    ("whole: a snapshot short", "V2", WHOLE, without(4)),
+    ("whole: a proposal short", "V9", WHOLE, listed(lambda all_: all_[:-1])),
+    (
+        "whole: a proposal too many",
+        "V7",
+        WHOLE,
+        listed(lambda all_: [*all_, _broken(all_[-1], index=len(all_))]),
+    ),
+    ("whole: a path", "V7", WHOLE, listed(lambda all_: [_broken(all_[0], path=(bytes(32),)), *all_[1:]])),
+    ("whole: a certificate one short", "V6", WHOLE, endorsed_by(8, BEN)),
+    (
+        "whole: nothing",
+        "V9",
+        WHOLE,
+        lambda proof: replace(proof, line=(), listed=(), final=None, cosignatures=()),
+    ),
+]
+"""What does not hold: its rule, the proof that it is made of, and what is done to that."""
+
+
+def _leave_out(proof: Proof, height: int) -> Proof:
+    id_ = years().nodes[height].proposals[0].id
+    kept = without(height)(proof)
+    assert isinstance(kept, Proof)
+    return replace(kept, listed=tuple(one for one in proof.listed if one.proposal.id != id_))
+
+
+def _cosign(proof: Proof, *by: tuple[int, Key]) -> Proof:
+    signed = [years().world.cosignature(years().nodes[height], key) for height, key in by]
+    return replace(proof, cosignatures=tuple(sorted(signed, key=lambda one: one.key)))
+
+
+def bad(base: str, change: Change) -> bytes:
+    changed = change(good(base))
+    return changed if isinstance(changed, bytes) else encode_proof(changed)

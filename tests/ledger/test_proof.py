@@ -1,0 +1,109 @@
+"""What a proof says when it holds, and the rule by which each broken one is refused (section 10.2)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aslp2p.artifacts.proof import decode_proof, encode_proof
+from aslp2p.errors import ArtifactError, Rejected, UserError
+from aslp2p.ledger.proof import Proven, check_proof
+from aslp2p.views.proof import prove
+from tests.ledger.builder import ANN, BEN, CLEO, DAN
+from tests.ledger.proofs import BAD, BOTH, EARLY, GOOD, WHOLE, Change, bad, good, years
+
+
+def judged(data: bytes) -> Proven:
+    return check_proof(decode_proof(data), years().world.id)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_proofs_hold(name: str) -> None:
+    path, cosigned, brief, _ = GOOD[name]
+    proof = good(name)
+    proven = judged(encode_proof(proof))
+    assert (proven.path, proven.common, proven.whole) == (path, "home", not brief)
+    assert set(proven.cosigned_by) == {by.name for _, by in cosigned}
+    node = years().nodes[proven.top]
+    assert proven.snapshot == node.id and proven.witness == node.signer.name
+    if not brief:
+        lists = years().nodes[proven.height or 0]
+        assert proven.proposal in [one.id for one in lists.proposals]
+
+
+def test_the_trace_tells_every_change_of_authority() -> None:
+    for name in (EARLY, WHOLE):
+        trace = [(one.height, one.by, one.witness) for one in judged(encode_proof(good(name))).trace]
+        assert trace == [
+            (0, "genesis", "ann"),
+            (5, "witness-rotation", "eve"),
+            (8, "witness-recovery", "cleo"),
+            (11, "policy-change", "cleo"),
+            (13, "policy-settled", "cleo"),
+            (18, "witness-revocation", "dan"),
+        ]
+
+
+def test_a_brief_proof_is_small_and_names_no_other_file() -> None:
+    brief, whole = encode_proof(good(EARLY)), encode_proof(good(WHOLE))
+    assert len(brief) < len(whole)
+    assert b"early" in brief and b"late/14" not in brief and b"late/14" in whole
+
+
+@pytest.mark.parametrize(("name", "rule", "base", "change"), BAD, ids=[one[0] for one in BAD])
+def test_broken_proofs_are_refused_by_their_rule(name: str, rule: str, base: str, change: Change) -> None:
+    try:
+        judged(bad(base, change))
+    except (Rejected, ArtifactError) as refused:
+        assert refused.rule == rule, refused
+    else:
+        pytest.fail("it holds")
+
+
+def test_what_is_not_final_has_no_brief_proof() -> None:
+    with pytest.raises(UserError, match="@20 is not final yet"):
+        prove(years().view((17, CLEO), (17, DAN)), "twenty", brief=True)
+    with pytest.raises(UserError, match="is not there"):
+        prove(years().view(*BOTH), "nowhere")
+
+
+def test_a_version_is_proved_as_it_was() -> None:
+    view = years().view(*BOTH)
+    assert prove(view, "c/0", at=1)["height"] == 1
+    with pytest.raises(UserError, match="is not there at @0"):
+        prove(view, "c/0", at=0)
+
+
+def test_the_lowest_quorum_is_taken_and_what_lies_between_is_shown() -> None:
+    proof = years().proof("c/0", (2, ANN), (4, BEN), (4, CLEO), brief=True, upto=4)
+    assert proof.final == 4 and [one.statement.height for one in proof.line] == [4]
+    assert {one.key for one in proof.cosignatures} == {BEN.key, CLEO.key}
+    proof = years().proof("c/0", (2, ANN), (4, BEN), brief=True, upto=4)
+    assert proof.final == 2 and [one.statement.height for one in proof.line] == [2, 3, 4]
+    assert DAN.key not in {one.key for one in proof.cosignatures}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([EARLY, WHOLE]), st.data())
+def test_changed_bytes_never_prove_anything_else(name: str, data: st.DataObject) -> None:
+    """Whatever holds after a change says what the good one said."""
+    raw = encode_proof(good(name))
+    place = data.draw(st.integers(0, len(raw) - 1))
+    changed = bytearray(raw)
+    if data.draw(st.booleans()):
+        changed[place] = data.draw(st.integers(0, 255))
+    else:
+        del changed[place : place + data.draw(st.integers(1, 40))]
+    try:
+        proven = judged(bytes(changed))
+    except (Rejected, ArtifactError):
+        return
+    said = judged(raw)
+    assert (proven.path, proven.content, proven.snapshot) == (said.path, said.content, said.snapshot)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused_as_bytes(data: bytes) -> None:
+    with pytest.raises(ArtifactError):
+        decode_proof(data)
