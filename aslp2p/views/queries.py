@@ -12,10 +12,12 @@ from typing import Any
 
 from aslp2p.views.actions import parse_id
 from aslp2p.views.branches import evidence, giving_up, superseded
+from aslp2p.views.bundle import BUNDLE_QUERIES
 from aslp2p.views.content import missing, read_chunk
 from aslp2p.views.log import find, log, show
 from aslp2p.views.pending import proposals, settled
 from aslp2p.views.people import members, policy
+from aslp2p.views.proof import prove
 from aslp2p.views.summary import summary
 from aslp2p.views.tree import diff, entry, ls
 from aslp2p.views.verify import verify
@@ -49,6 +51,8 @@ QUERIES: dict[str, Callable[..., dict[str, Any]]] = {
     "proposals": proposals,
     "settled": settled,
     "verify": verify,
+    "prove": prove,
     "content.read": content_read,
     "content.missing": content_missing,
+    **BUNDLE_QUERIES,
 }
