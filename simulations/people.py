@@ -180,11 +180,11 @@ def courier(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Non
     source = play.world.nodes[names[0]]
     for target in play.choose(options["to"]):
         if target != names[0]:
-            bundle = _everything(source)
+            bundle = everything(source)
             play.world.plan(MINUTE, lambda target=target, bundle=bundle: command(play, target, bundle))
 
 
-def _everything(node: Node) -> Import:
+def everything(node: Node) -> Import:
     store = node.store
     raws = [] if store.meta("genesis") is None else [store.meta("genesis") or b""]
     contents: dict[bytes, bytes] = {}
