@@ -21,6 +21,7 @@ from aslp2p.artifacts.content import encode_manifest
 from aslp2p.artifacts.envelope import Signed, Signer, pae, sign_statement
 from aslp2p.artifacts.invite import Hint, Invite
 from aslp2p.artifacts.merkle import Frontier, TiledNodes, inclusion_proof
+from aslp2p.artifacts.proof import encode_proof
 from aslp2p.artifacts.token import bear, make_token
 from aslp2p.artifacts.types import (
     Beacon,
@@ -35,9 +36,11 @@ from aslp2p.artifacts.types import (
     Revocation,
     Rotation,
 )
+from aslp2p.ledger.proof import check_proof
 from aslp2p.limits import CHUNK_BYTES, UINT_MAX
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, bad_signature, policy, swap
 from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_reign
+from tests.ledger.proofs import BAD, GOOD, bad, good, years
 
 HERE = Path(__file__).parent
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -438,6 +441,38 @@ def histories() -> Vectors:
     }
 
 
+# --- proofs -------------------------------------------------------------------------------------------
+
+
+def proofs() -> Vectors:
+    common_id = years().world.id
+    valid = []
+    for name in GOOD:
+        proof = good(name)
+        says = check_proof(proof, common_id)
+        valid.append(
+            {
+                "name": name,
+                "proof": encode_proof(proof).hex(),
+                "says": {
+                    "path": says.path,
+                    "content": says.content.hex(),
+                    "author": says.author_key.hex(),
+                    "top": says.top,
+                    "snapshot": says.snapshot.hex(),
+                    "cosigned_by": sorted(one.key.hex() for one in proof.cosignatures),
+                },
+            }
+        )
+    return {
+        "common_id": common_id.hex(),
+        "valid": valid,
+        "invalid": [
+            {"name": name, "rule": rule, "proof": bad(base, change).hex()} for name, rule, base, change in BAD
+        ],
+    }
+
+
 FILES: dict[str, Callable[[], Vectors]] = {
     "canonical.json": canonical,
     "artifacts.json": artifacts,
@@ -445,6 +480,7 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "content.json": content,
     "invites.json": invites,
     "histories.json": histories,
+    "proofs.json": proofs,
 }
 
 
