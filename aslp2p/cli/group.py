@@ -46,6 +46,8 @@ COMMANDS = {
     "policy": ("policy", "Who may replace the witness; propose another policy."),
     "common": ("commons", "Which Commons this machine follows."),
     "verify": ("verify", "Judge the whole history again."),
+    "prove": ("prove", "Make a small proof that a file is in the Common."),
+    "verify-proof": ("prove", "Check such a proof, without a home."),
     "fsck": ("verify", "Look for damage in what is stored."),
     "demo": ("demo", "See it once: five machines on this one, and a witness that dies."),
     "version": ("version", "Which version this is."),
@@ -125,7 +127,7 @@ class Asl(Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"aslp2p.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
