@@ -187,10 +187,11 @@ class Intake:
         return len(verified) + repaired
 
     def _is_welcome(self, proposal: Signed[Proposal]) -> bool:
-        if not isinstance(proposal.statement.action, AUTHORITY_ACTIONS):
+        action = proposal.statement.action
+        if not isinstance(action, AUTHORITY_ACTIONS):
             return True
         relevant = self._paper.is_relevant(proposal.statement, proposal.key)
-        return relevant and self._paper.room_for(proposal.key)
+        return relevant and self._paper.room_for(proposal.key, action)
 
     def _note_content(
         self,

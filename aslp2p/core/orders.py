@@ -180,7 +180,7 @@ class Orders:
         context = self._context
         if not context.is_member(context.key):
             raise UserError("this machine is not admitted", remedy="see what it waits for: asl status")
-        if not self._paper.room_for(context.key):
+        if not self._paper.room_for(context.key, action):
             raise UserError(
                 "too many successions of this machine are open already", remedy="see them: asl proposals"
             )

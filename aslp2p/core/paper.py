@@ -7,6 +7,7 @@ Pure bookkeeping over the open set; what may be signed is `keyring.py`'s, when i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from msgspec import Struct
@@ -30,7 +31,7 @@ from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import authority_keys, lacking, satisfies_all
 from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import Members, is_admitted, revoked_keys
-from aslp2p.limits import EPOCH_STEP_MAX, SPECIAL_PER_AUTHOR_MAX
+from aslp2p.limits import EPOCH_STEP_MAX, SPECIAL_PER_AUTHOR_MAX, UINT_MAX
 
 Special = Succession | PolicyChange
 
@@ -42,6 +43,11 @@ class Ready(Struct, frozen=True):
     certificate: tuple[bytes, ...]
     parent: Tip
     epoch: int
+
+
+def _rank(action: Special) -> int:
+    """What stays open when an author has too much: policy changes, then attempts of higher epochs."""
+    return UINT_MAX if isinstance(action, PolicyChange) else action.epoch
 
 
 class Paper:
@@ -74,18 +80,30 @@ class Paper:
             return author == standing.next_witness
         return author in standing.authorities() and is_admitted(self._context.ledger.head.members, author)
 
-    def room_for(self, author: bytes) -> bool:
-        mine = sum(one.key == author for one in self._pending.special.values())
-        return mine < SPECIAL_PER_AUTHOR_MAX
+    def room_for(self, author: bytes, action: Special) -> bool:
+        """Whether `author` may have this open too: there is room, or it overtakes a lower epoch."""
+        ranks = [_rank(other) for one, other in self.open() if one.key == author]
+        return len(ranks) < SPECIAL_PER_AUTHOR_MAX or min(ranks) < _rank(action)
+
+    def make_room(self, author: bytes) -> list[Verified[Proposal]]:
+        """Close what `author` has open beyond the bound, attempts of the lowest epochs first, the same ones
+        everywhere; returns them. Otherwise old attempts would keep out the new ones for ever (S7)."""
+        mine = [(_rank(action), one.id, one) for one, action in self.open() if one.key == author]
+        dead = [one for *_, one in sorted(mine)[: max(0, len(mine) - SPECIAL_PER_AUTHOR_MAX)]]
+        self._close(dead)
+        return dead
 
     def prune(self) -> list[Verified[Proposal]]:
         """Close what cannot come to anything any more, with its endorsements; returns the proposals."""
         dead = [one for one, _ in self.open() if not self.is_relevant(one.statement, one.key)]
+        self._close(dead)
+        return dead
+
+    def _close(self, dead: Sequence[Verified[Proposal]]) -> None:
         ids = [one.id for one in dead]
         for one in dead:
             ids += [endorsement.id for endorsement in self.endorsements(one.id).values()]
         self._pending.close(ids)
-        return dead
 
     # --- endorsements -----------------------------------------------------------------------------
 
@@ -140,6 +158,23 @@ class Paper:
         if isinstance(action, Rotation) and action.new_witness not in keys:
             return False
         return satisfies_all(policies, keys)
+
+    def can_get_there(self, proposal: Verified[Proposal], action: Special) -> bool:
+        """Whether a takeover can still get its quorum (S7): without the witness that it replaces, and without
+        who is known to have endorsed another one of its epoch, or a higher one (S1)."""
+        head = self._context.ledger.head
+        promised: dict[bytes, int] = {}
+        for other, succession in self.open():
+            if not isinstance(succession, PolicyChange):
+                for key in self.endorsements(other.id):
+                    promised[key] = max(succession.epoch, promised.get(key, 0))
+        keys = self.signers(proposal, action, head.members)
+        epoch = 0 if isinstance(action, PolicyChange) else action.epoch
+        gone = revoked_keys(head.members) | {head.standing.next_witness}
+        if isinstance(action, Revocation):
+            gone |= {action.revoked}
+        free = {key for key in head.standing.authorities() - gone if promised.get(key, 0) < epoch}
+        return satisfies_all(head.standing.policies, keys | free)
 
     def still_needed(
         self, proposal: Verified[Proposal], action: Special

@@ -296,6 +296,9 @@ class Succession:
 
     def noticed_proposal(self, proposal: Verified[Proposal]) -> None:
         """A succession or policy change is open: start its round, tell the person."""
+        for old in self._paper.make_room(proposal.key):
+            self._first_seen.pop(old.id, None)
+            self._by_person.discard(old.id)
         self._first_seen.setdefault(proposal.id, self._context.now.mono)
         self._context.publish("paper", proposal=proposal.id.hex(), endorsed_by=None)
 
@@ -481,19 +484,27 @@ class Succession:
 
     def _round_ends(self) -> list[int]:
         """When attempts that have no quorum yet are tried again (S7)."""
-        if not self._auto or self._proposes_at() is None:
+        if self._proposes_at() is None:
             return []
         return [at for at in (self._try_again_at(),) if at is not None and at > self._context.now.mono]
 
     def _try_again_at(self) -> int | None:
-        seen = [self._first_seen.get(one.id, self._context.now.mono) for one in self._open_recoveries()]
+        """A round after the last attempt, each authority in its turn. Where people are asked, what can still
+        get its quorum has a grace period besides: somebody may be away for long, or for good."""
+        attempts = self._open_recoveries()
+        seen = [self._first_seen.get(one.id, self._context.now.mono) for one in attempts]
         if not seen:
             return None
         context = self._context
         standing = context.ledger.head.standing
         gone = revoked_keys(context.ledger.head.members)
         turn = turn_of(standing.policies, standing.next_witness, context.key, gone) or 0
-        return max(seen) + round(round_ms(self._grace()) * (1 + turn + self._jitter))
+        wait = round(round_ms(self._grace()) * (1 + turn + self._jitter))
+        if not self._auto and any(
+            self._paper.can_get_there(one, cast("Special", one.statement.action)) for one in attempts
+        ):
+            wait += self._grace()
+        return max(seen) + wait
 
     def _propose_recovery(self) -> None:
         context = self._context
@@ -502,7 +513,7 @@ class Succession:
             return
         if self._open_recoveries():
             again = self._try_again_at()
-            if not self._auto or again is None or context.now.mono < again:
+            if again is None or context.now.mono < again:
                 return
         self._draw_jitter()
         head = context.ledger.head
