@@ -323,8 +323,18 @@ class World:
             self._perform(node, effect)
             if node.fuse is not None and self._burns(node):
                 return None
+        if isinstance(input_, Command) and node.unsynced is not None:
+            self._answerable(node)
         self._plan_tick(node)
         return step.answer
+
+    def _answerable(self, node: Node) -> None:
+        """What a person is told is on disk. Raises `DiskFault`."""
+        try:
+            self._commit(node)
+        except DiskFault:
+            self._refused(node)
+            raise
 
     def _commit(self, node: Node) -> None:
         node.unsynced = None

@@ -46,8 +46,9 @@ class Step(Struct):
     """The effects of one step, and for a command its answer.
 
     `durable`: what the step wrote has to be on disk before any of its effects is carried out, for it holds a
-    promise, a new head, or what a person was told. Without it the driver may commit a little later, together
-    with more: what is lost then (others' proposals, say) comes again by gossip.
+    promise or a new head. Without it the driver may commit a little later, together with more: what is lost
+    then (others' proposals, say) comes again by gossip. An answer waits for the disk whatever the step says:
+    our own proposal may travel while it is synced, but nobody is told that it is kept before it is.
     """
 
     effects: list[Effect] = field(default_factory=list)

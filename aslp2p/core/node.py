@@ -172,7 +172,7 @@ class NodeCore:
         """Take one input at `now`; returns the effects and, for a command, its answer."""
         context = self._context
         context.now = now
-        context.out = out = Step(durable=isinstance(input_, Command))
+        context.out = out = Step(durable=isinstance(input_, Command) and not isinstance(input_, Propose))
         self._watch_clocks()
         match input_:
             case Received():

@@ -63,11 +63,13 @@ class Spreader:
         peers = list(self._context.peers.values())
         queues: dict[int, tuple[list[tuple[bytes, bytes | None]], list[bytes]]] = {}
         turn = self._context.draw(len(peers)) if len(peers) > FANOUT_MAX else 0
+        witness = self._witness()
         for artifact, content, source in fresh:
             targets = self._targets(peers, artifact, source)
             if len(targets) > FANOUT_MAX:
                 start = turn % len(targets)
                 targets = targets[start:] + targets[:start]
+            targets.sort(key=lambda peer: peer.key != witness)
             for position, peer in enumerate(targets):
                 items, ids = queues.setdefault(peer.link, ([], []))
                 if position < FANOUT_MAX:
@@ -80,6 +82,11 @@ class Spreader:
                 self._context.send(link, message)
             for first in range(0, len(ids), IDS_PER_MESSAGE_MAX):
                 self._context.send(link, Have(tuple(ids[first : first + IDS_PER_MESSAGE_MAX])))
+
+    def _witness(self) -> bytes:
+        """Who everything new is told first: nothing happens before it knows."""
+        context = self._context
+        return context.ledger.head.standing.next_witness if context.founded else b""
 
     def _targets(
         self, peers: Iterable[Peer], artifact: Verified[Statement], source: int | None

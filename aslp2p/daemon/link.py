@@ -8,8 +8,8 @@ then.
 
 What ends a link: the peer or the cable; a frame that is none (blamed); more than `BACKLOG_BYTES_MAX` waiting
 for a peer that does not read, or none of it taken for `STALL_S`; silence of `SILENCE_S` (every node says
-something each minute), or no whole message within `MESSAGE_S`; and whoever calls `close`, after what is queued
-has left, for which it gets `GRACE_S`.
+something each minute), or no whole message within `MESSAGE_S`; and whoever calls `close`, after what is
+queued has left, for which it gets `GRACE_S`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 How it works. Jobs come through a queue. The thread takes all that wait (at most `BATCH_INPUTS_MAX` inputs, or
 `BATCH_BYTES_MAX` bytes in or out), runs `core.step` for each, commits once, and only then hands the effects
 and the answers to the trio thread in one call: persist, then send. A batch in which no step says `durable` is
-committed a moment later, with the next one that does. Questions are answered between batches.
+committed a moment later, with the next one that does; only answers wait. Questions are answered between
+batches.
 
 1. A `UserError` from a command answers that command; its step changed nothing, the batch goes on.
 2. A `PeerFault` that escapes a step rolls the batch back and blames the link that it came over. The core
@@ -204,6 +205,10 @@ class Worker:
             culprit = None
             self._wake_at_ms = self._core.wake_at_ms
             self._tick(report)  # what the inputs made due goes into the same commit
+            if report.answers and not self._durable:
+                self._send_report(Report(effects=report.effects))
+                report.effects = []
+                self._durable = True
             self._commit_if_needed()
         except Exception as error:
             return self._failed(jobs, culprit, error)

@@ -1,7 +1,8 @@
 """The reads of a home's store (`sqlite`), each a bounded number of seeks.
 
 Every row is read with its checksum (`rows`) and content with its hash; what does not hold raises `Damaged`,
-with ids where there are any.
+with ids where there are any. A node asks for the same few snapshots and for its last promises in every step:
+those are remembered, until they may have changed.
 """
 
 # ruff: noqa: S608 - what is composed into SQL here are constants of this package and question marks
@@ -18,12 +19,16 @@ from typing import Any
 
 from aslp2p.errors import Damaged, JournalDamaged
 from aslp2p.ledger.reader import BranchRow, JournalRow, SnapshotRow
+from aslp2p.limits import KIB
 from aslp2p.store.check import JOURNAL_COLUMNS, SNAPSHOT_COLUMNS
 from aslp2p.store.faults import damaged, fault_of
 from aslp2p.store.lineage import HEIGHT_MAX, Lineage, end_of_prefix, newest_live
 from aslp2p.store.rows import artifact_sum, fact_sum, intact, journal_sum, meta_sum, snapshot_sum, wanted_sum
 
 IDS_PER_QUERY = 512
+RECENT_SNAPSHOTS = 32
+RECENT_BYTES_MAX = 16 * KIB
+"""How many are remembered, and up to which size each."""
 
 _FACT = (
     "SELECT height, value, crc FROM fact WHERE branch = ? AND key = ? AND height <= ?"
@@ -67,6 +72,8 @@ class SqliteReader:
     path: Path
     lineage: Lineage
     journal_fault: JournalDamaged | None
+    recent: dict[bytes, SnapshotRow]
+    last_promises: dict[str, JournalRow]
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         try:
@@ -141,7 +148,20 @@ class SqliteReader:
     # --- snapshots --------------------------------------------------------------------------------
 
     def snapshot(self, id_: bytes) -> SnapshotRow | None:
-        return self._snapshot(self._row(f"{_SNAPSHOT} id = ?", (id_,)), id_)
+        row = self.recent.get(id_)
+        if row is None:
+            row = self._snapshot(self._row(f"{_SNAPSHOT} id = ?", (id_,)), id_)
+            if row is not None:
+                self.remember(row)
+        return row
+
+    def remember(self, row: SnapshotRow) -> None:
+        """`row` is what the store holds under its id."""
+        if len(row.raw) > RECENT_BYTES_MAX:
+            return
+        if len(self.recent) >= RECENT_SNAPSHOTS:
+            del self.recent[next(iter(self.recent))]
+        self.recent[row.id] = row
 
     def snapshot_at(self, branch: int, height: int) -> SnapshotRow | None:
         for line, _, top in self.lineage.stretches(branch, height)[:1]:
@@ -234,6 +254,11 @@ class SqliteReader:
     # --- the signing journal ------------------------------------------------------------------------
 
     def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
+        if last == 1 and self.journal_fault is None:
+            if kind not in self.last_promises:
+                for row in self._promises(f"{_JOURNAL} ORDER BY number DESC LIMIT 1", (kind,)):
+                    self.last_promises[kind] = row
+            return [self.last_promises[kind]] if kind in self.last_promises else []
         return self._promises(f"{_JOURNAL} ORDER BY number DESC LIMIT ?", (kind, last))
 
     def journal_holds(self, kind: str, subject: bytes) -> bool:

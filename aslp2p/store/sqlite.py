@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from aslp2p.errors import AslError, Damaged, DiskFault, InvariantBroken, JournalDamaged
-from aslp2p.ledger.reader import BranchRow, PutBranch, PutJournal, Write
+from aslp2p.ledger.reader import BranchRow, DropBranchAbove, PutBranch, PutJournal, PutSnapshot, Write
 from aslp2p.store import check
 from aslp2p.store.check import BRANCH_ALL, RECENT, SNAPSHOT_COLUMNS, Finding
 from aslp2p.store.faults import damaged, fault_of
@@ -57,6 +57,8 @@ class SqliteStore(SqliteReader):
         self.path = path
         self.lineage = Lineage()
         self.journal_fault = None
+        self.recent = {}
+        self.last_promises = {}
         self._undo: tuple[Lineage, int, int] | None = None
         try:
             self.db = open_database(path, read_only=read_only, checkpoint_pages=checkpoint_pages)
@@ -134,12 +136,18 @@ class SqliteStore(SqliteReader):
             return self._promise(write)
         if type(write) is PutBranch:
             self.lineage.put(write.row)
+        elif type(write) is PutSnapshot:
+            self.recent.pop(write.row.id, None)
+            self.remember(write.row)
+        elif type(write) is DropBranchAbove:
+            self.recent.clear()
         return STATEMENTS_OF[type(write)](write)
 
     def _promise(self, write: PutJournal) -> tuple[Statement, ...]:
         if self.journal_fault is not None:
             raise self.journal_fault
         row = write.row
+        self.last_promises[row.kind] = row
         self._promises_made += 1
         values = (row.kind, row.epoch, row.height, row.subject, row.raw, self._last_crc)
         self._last_crc = journal_sum(row.kind.encode(), *values[1:])
@@ -159,6 +167,7 @@ class SqliteStore(SqliteReader):
     def _make_room(self, row: tuple[Any, ...]) -> None:
         """Forget a damaged snapshot under another id where snapshot `row` belongs (a place takes one; nothing
         else has two columns that are unique)."""
+        self.recent.clear()
         sql = f"SELECT {SNAPSHOT_COLUMNS} FROM snapshot WHERE branch = ? AND height = ? AND id != ?"
         for other in self.db.execute(sql, (row[1], row[2], row[0])).fetchall():
             if intact(snapshot_sum, other):
@@ -185,6 +194,8 @@ class SqliteStore(SqliteReader):
             return
         self.lineage, self._promises_made, self._last_crc = self._undo
         self._undo = None
+        self.recent.clear()
+        self.last_promises.clear()
         try:
             if self.db.in_transaction:  # a failed write may have ended it already
                 self.db.execute("ROLLBACK")

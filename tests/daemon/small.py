@@ -86,7 +86,9 @@ class SmallCore:
                 durable = not event.data.startswith(b"gossip")
                 return Step(self._obey(event.data, event.link), durable=durable)
             case Withdraw():
-                return Step(self._obey(event.proposal, None), answer=event.proposal)
+                durable = not event.proposal.startswith(b"gossip")
+                told: list[Effect] = [] if durable else [Publish("proposal", {})]
+                return Step(told + self._obey(event.proposal, None), event.proposal, durable)
             case Tick():
                 self.wake_at_ms = None
             case OwnAddresses():

@@ -100,6 +100,15 @@ def test_what_need_not_last_is_committed_soon_without_company(bench: Bench) -> N
     assert bench.store.commits == commits + 1
 
 
+def test_an_answer_waits_for_the_disk_and_what_need_not_last_does_not(bench: Bench) -> None:
+    job, slot = command(b"gossip")
+    bench.worker.put(job)
+    told = bench.next(lambda report: Publish("proposal", {}) in report.effects)
+    assert not told.answers
+    assert answer_of(bench, slot) == (b"gossip", None)
+    assert bench.store.commits == 1
+
+
 def test_what_could_wait_is_on_disk_when_the_node_stops() -> None:
     bench = Bench()
     bench.worker.start()
