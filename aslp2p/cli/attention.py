@@ -10,7 +10,10 @@ from aslp2p.cli.output import sentence
 def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
     """What a person has to decide: what it is, and what to type."""
     live: dict[str, Any] = common.get("live") or {}
-    wanting = [
+    wanting: list[tuple[str, str]] = []
+    if fault := common.get("fault"):
+        wanting.append((f"cannot be read: {fault['message']}", fault["remedy"] or "see `asl fsck`"))
+    wanting += [
         (one["text"], one.get("remedy", "")) for one in live.get("warnings", []) if one.get("attention")
     ]
     wanting += [
@@ -36,8 +39,8 @@ def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
             wanting.append(
                 (f"the key of authority {name} was revoked", f"asl policy replace-key '{name}' --key KEY")
             )
-    if live.get("read_only"):
-        wanting.append((f"read-only: {live['read_only']}", "make room, or look at the disk"))
+    if reason := live.get("read_only"):
+        wanting.append((f"read-only: {reason}", "" if ";" in reason else "make room, or look at the disk"))
     if common.get("standing") in ("expelled", "revoked"):
         wanting.append((f"this machine's key was {common['standing']}", "ask a member why"))
     return wanting

@@ -57,6 +57,7 @@ def trust_command(settings: Settings, name: str) -> None:
 
             assert isinstance(source, Stopped)  # noqa: S101 - the only other one there is
             chosen = source.chosen()
+            source.store()  # or why it cannot be read
             existing_home(settings).set_default_common(chosen.id)
             answer = {"id": chosen.id.hex(), "name": chosen.name}
     if settings.json:
@@ -98,6 +99,8 @@ def _forget_stopped(settings: Settings, source: Any) -> dict[str, Any]:
     aside = folder.with_name(f".forgotten-{folder.name}")
     folder.rename(aside)  # from here on it is not one of the home's Commons, whatever interrupts us
     shutil.rmtree(aside)
-    if home.default_common() == chosen.id:
+    if (home.default_common() or b"")[:8] == chosen.id[
+        :8
+    ]:  # of a store that cannot be read, 8 bytes are known
         home.default.unlink()
     return {"id": chosen.id.hex(), "name": chosen.name}

@@ -48,6 +48,8 @@ def status_command(settings: Settings) -> None:
 
 def headline(common: dict[str, Any]) -> str:
     """`home@42 (witness: you)`."""
+    if common.get("fault"):
+        return f"{common['name']} (cannot be read)"
     if common["height"] is None:
         return f"{common['name']} (joining: nothing of its history has arrived yet)"
     return f"{common['name']}@{common['height']} (witness: {common['witness']['shown']})"

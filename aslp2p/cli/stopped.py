@@ -6,12 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from aslp2p.errors import AslError
 from aslp2p.home import Home
 from aslp2p.home.key import load_public_key
 from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.store.sqlite import SqliteStore
-from aslp2p.views.commons import Followed, choose_common, common_status
+from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
 from aslp2p.views.queries import QUERIES
 from aslp2p.views.view import View
 
@@ -34,6 +35,8 @@ class Stopped:
         self._own_key = load_public_key(home) if home.key.exists() else None
         self._chosen = name_is_chosen(home)
         self._stores: dict[bytes, SqliteStore] = {}
+        self._faults: dict[bytes, AslError] = {}
+        """Of stores that cannot be opened: the beginning of the id, which is all that their folders tell."""
         self._followed: list[Followed] = []
 
     def __enter__(self) -> Self:
@@ -56,19 +59,31 @@ class Stopped:
 
     def status(self) -> dict[str, Any]:
         default = self._home.default_common()
-        commons = [
-            common_status(store, own_key=self._own_key, name_chosen=self._chosen, default=default)
-            for store in self._stores.values()
-        ]
+        commons = [self._status(one, default) for one in self._followed]
         return {"daemon": None, "commons": commons}
+
+    def _status(self, one: Followed, default: bytes | None) -> dict[str, Any]:
+        try:
+            store = self._store_of(one)
+            return common_status(store, own_key=self._own_key, name_chosen=self._chosen, default=default)
+        except AslError as error:
+            return unreadable(one.id.hex(), one.name, error, default=default)
 
     def chosen(self) -> Followed:
         """The Common that the command means."""
-        return choose_common(self._followed, self._wanted, self._home.default_common())
+        default = self._home.default_common()
+        if default is not None and default[:8] in self._faults:
+            default = default[:8]
+        return choose_common(self._followed, self._wanted, default)
 
     def store(self) -> SqliteStore:
-        """Its store."""
-        return self._stores[self.chosen().id]
+        """Its store. Raises what opening it raised."""
+        return self._store_of(self.chosen())
+
+    def _store_of(self, one: Followed) -> SqliteStore:
+        if one.id in self._faults:
+            raise self._faults[one.id]
+        return self._stores[one.id]
 
     def followed(self) -> list[Followed]:
         """All Commons of the home."""
@@ -77,13 +92,24 @@ class Stopped:
     def _open(self, folder: Path) -> None:
         if not (folder / STORE_NAME).exists():
             return  # made by an `init` that did not come to its end
-        store = open_store(folder)
-        belonging = read_belonging(store)
-        if belonging is None:
+        try:
+            store = open_store(folder)
+        except AslError as error:
+            return self._unopened(folder, error)
+        try:
+            belonging = read_belonging(store)
+        except AslError as error:
             store.close()
-            return
+            return self._unopened(folder, error)
+        if belonging is None:
+            return store.close()
         self._stores[belonging.common_id] = store
         self._followed.append(Followed(belonging.common_id, belonging.name))
+
+    def _unopened(self, folder: Path, error: AslError) -> None:
+        id_ = bytes.fromhex(folder.name)
+        self._faults[id_] = error
+        self._followed.append(Followed(id_, folder.name))
 
     def close(self) -> None:
         """Closes the stores; closing twice is fine."""

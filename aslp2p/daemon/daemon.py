@@ -75,6 +75,7 @@ class Daemon:
         self._identity = identity
         self._listeners = listeners
         self._commons: dict[bytes, _Followed] = {}
+        self.unopened: dict[str, Exception] = {}
         self._events = EventSource(TOPICS)
         self._transport = Transport(identity, lambda: [one.node for one in self._commons.values()])
         self._transport.on_twin = self._heard_twin
@@ -124,6 +125,7 @@ class Daemon:
                     await self._open(folder)
                 except AslError as error:
                     logger.error("%s is not followed: %s", folder.name, error)
+                    self.unopened[folder.name] = error
                     if len(self.home.commons()) == 1:
                         raise
             await self._look_at_addresses()
@@ -185,6 +187,7 @@ class Daemon:
             one = _Followed(node, Dialer(node, self._transport, folder))
             await self._nursery.start(self._follow, one)
             self._commons[belonging.common_id] = one
+            self.unopened.pop(folder.name, None)
             one.dialer.add(self._config.peers_static, Source.STATIC)
             node.tell_addresses(self._addresses)
             node.tell_lost(

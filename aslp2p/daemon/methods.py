@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import inspect
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,7 @@ from aslp2p.core.inputs import AddContent, Command, MakeToken, Propose, Withdraw
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.succession_methods import SuccessionMethods
 from aslp2p.daemon.uploads import Uploads
-from aslp2p.errors import UsageError, UserError
+from aslp2p.errors import AslError, UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import read_belonging
@@ -35,10 +36,12 @@ from aslp2p.ledger.reader import Reader
 from aslp2p.ledger.state import Entry, path_key, unpack
 from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION, UINT_MAX
 from aslp2p.views.actions import action_from_json, parse_id
-from aslp2p.views.commons import Followed, choose_common, common_status
+from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
 from aslp2p.views.people import member_key
 from aslp2p.views.queries import QUERIES
 from aslp2p.views.view import View
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Uint = Annotated[int, Meta(ge=0, le=UINT_MAX)]
@@ -82,6 +85,10 @@ class Daemon(Protocol):
 
     @property
     def nodes(self) -> Mapping[bytes, Node]: ...
+
+    @property
+    def unopened(self) -> Mapping[str, Exception]:
+        """Why a Common is not followed: the first 16 digits of its id, and what its store raised."""
 
     async def open_common(self, common_id: bytes, /) -> None:
         """Start following a Common whose folder `init` or `join` has made; one that runs learns of a new
@@ -143,7 +150,13 @@ class _Methods:
 
         commons = []
         for node in list(daemon.nodes.values()):
-            commons.append({**await node.query(about), "live": node.live()})
+            try:
+                one = await node.query(about)
+            except Exception as error:  # whatever its store holds: the others are told about all the same
+                logger.warning("status of %s: %s", node.name, error, exc_info=not isinstance(error, AslError))
+                one = unreadable(node.id.hex(), node.name, error, default=default)
+            commons.append({**one, "live": node.live()})
+        commons += [unreadable(id_, id_, error, default=default) for id_, error in daemon.unopened.items()]
         return {
             "daemon": {
                 "version": __version__,

@@ -62,10 +62,23 @@ def common_status(
         "name": belonging.name,
         "default": belonging.common_id == default,
         "height": None,
+        "fault": None,
     }
     if reader.meta(META_HEAD) is not None:
         status.update(summary(View(reader, own_key=own_key, name_chosen=name_chosen)))
     return status
+
+
+def unreadable(id_: str, name: str, error: Exception, *, default: bytes | None) -> dict[str, Any]:
+    """What stands for the status of a Common whose store cannot be read; `id_` is hexadecimal, maybe its
+    beginning only."""
+    return {
+        "id": id_,
+        "name": name,
+        "default": default is not None and default.hex().startswith(id_),
+        "height": None,
+        "fault": {"message": getattr(error, "message", str(error)), "remedy": getattr(error, "remedy", "")},
+    }
 
 
 def _listed(followed: Sequence[Followed]) -> str:

@@ -21,6 +21,7 @@ from aslp2p.daemon.control_server import serve_control
 from aslp2p.daemon.daemon import TOPICS
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
+from aslp2p.errors import AslError
 from aslp2p.home import Home
 from aslp2p.home.key import load_key
 from aslp2p.home.lock import HomeLock
@@ -39,6 +40,7 @@ class Daemon:
         self.port = 4242
         self.started_ms = int(time.time() * 1000)
         self.events = EventSource(TOPICS)
+        self.unopened: dict[str, Exception] = {}
         self._nodes: dict[bytes, CommonNode] = {}
         self._scopes: dict[bytes, trio.CancelScope] = {}
         self._stopping = trio.Event()
@@ -85,7 +87,10 @@ class Daemon:
         with HomeLock(self.home):
             async with trio.open_nursery() as self.nursery:
                 for folder in self.home.commons():
-                    await self._open(folder)
+                    try:
+                        await self._open(folder)
+                    except AslError as error:
+                        self.unopened[folder.name] = error
                 path = socket_path(str(self.home))
                 await self.nursery.start(serve_control, path, control_methods(self), self.events)
                 started.set()
