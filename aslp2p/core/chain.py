@@ -9,7 +9,7 @@ are the same."""
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -71,6 +71,8 @@ class Chain:
         """(link, id) of snapshots whose parent is not here: reasons for a catch-up."""
         self.accepted = 0
         """Snapshots that this process took in, on any branch."""
+        self.heard_own: Callable[[Signed[Snapshot]], None] | None = None
+        """Told of every accepted snapshot of this node's own key: the journal has to know it (S11)."""
 
     def wants(self, id_: bytes) -> bool:
         """Whether a snapshot is neither accepted nor waiting."""
@@ -235,6 +237,8 @@ class Chain:
         rows: list[tuple[bytes, str, bytes, bool]] = []
         for one in judged:
             self._waiting.pop(one.snapshot.id, None)
+            if one.snapshot.key == self._context.key and self.heard_own is not None:
+                self.heard_own(one.snapshot)
             self._context.learned += 1 + len(one.snapshot.statement.proposals)
             snapshot, proposals = accepted[one.snapshot.id]
             here = {proposal.id: proposal for proposal in proposals}

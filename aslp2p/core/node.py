@@ -161,6 +161,7 @@ class NodeCore:
         )
         self._admission = Admission(context)
         self._chain.listeners += [self, self._succession]
+        self._chain.heard_own = self._succession.heard_own
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
         self._told: tuple[object, ...] = ()

@@ -21,6 +21,7 @@ from aslp2p.artifacts.types import (
     Recovery,
     Revocation,
     Rotation,
+    Snapshot,
 )
 from aslp2p.core.audit import Audit
 from aslp2p.core.catchup import Catchup
@@ -292,7 +293,15 @@ class Succession:
     def saw_own_snapshot(self, id_: bytes, epoch: int) -> None:
         """A snapshot signed by this node's key came from outside (S11)."""
         if self._context.store.snapshot(id_) is None:
-            self._keyring.hear_own(EMIT, id_, id_, f"a snapshot of epoch {epoch}")
+            self._saw_own(id_, epoch)
+
+    def _saw_own(self, id_: bytes, epoch: int) -> None:
+        self._keyring.hear_own(EMIT, id_, id_, f"a snapshot of epoch {epoch}")
+
+    def heard_own(self, snapshot: Signed[Snapshot]) -> None:
+        """A snapshot of this node's key was accepted, however it came: in a push, a range or a bundle (S11)."""
+        if not self._context.store.journal_holds(EMIT, snapshot.id):
+            self._saw_own(snapshot.id, snapshot.statement.epoch)
 
     def noticed_proposal(self, proposal: Verified[Proposal]) -> None:
         """A succession or policy change is open: start its round, tell the person."""
