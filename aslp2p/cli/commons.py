@@ -99,8 +99,7 @@ def _forget_stopped(settings: Settings, source: Any) -> dict[str, Any]:
     aside = folder.with_name(f".forgotten-{folder.name}")
     folder.rename(aside)  # from here on it is not one of the home's Commons, whatever interrupts us
     shutil.rmtree(aside)
-    if (home.default_common() or b"")[:8] == chosen.id[
-        :8
-    ]:  # of a store that cannot be read, 8 bytes are known
+    # Of a store that cannot be read, the first 8 bytes of its id are known.
+    if (home.default_common() or b"")[:8] == chosen.id[:8]:
         home.default.unlink()
     return {"id": chosen.id.hex(), "name": chosen.name}

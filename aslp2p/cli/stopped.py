@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -93,23 +94,19 @@ class Stopped:
         if not (folder / STORE_NAME).exists():
             return  # made by an `init` that did not come to its end
         try:
-            store = open_store(folder)
+            with ExitStack() as stack:
+                store = stack.enter_context(closing(open_store(folder)))
+                belonging = read_belonging(store)
+                if belonging is None:
+                    return
+                stack.pop_all()
         except AslError as error:
-            return self._unopened(folder, error)
-        try:
-            belonging = read_belonging(store)
-        except AslError as error:
-            store.close()
-            return self._unopened(folder, error)
-        if belonging is None:
-            return store.close()
-        self._stores[belonging.common_id] = store
-        self._followed.append(Followed(belonging.common_id, belonging.name))
-
-    def _unopened(self, folder: Path, error: AslError) -> None:
-        id_ = bytes.fromhex(folder.name)
-        self._faults[id_] = error
-        self._followed.append(Followed(id_, folder.name))
+            id_ = bytes.fromhex(folder.name)
+            self._faults[id_] = error
+            self._followed.append(Followed(id_, folder.name))
+        else:
+            self._stores[belonging.common_id] = store
+            self._followed.append(Followed(belonging.common_id, belonging.name))
 
     def close(self) -> None:
         """Closes the stores; closing twice is fine."""

@@ -16,7 +16,7 @@ from tests.cli.running import running
 def store_of(home: Path, asl: Asl, name: str) -> Path:
     commons: list[dict[str, Any]] = json.loads(asl("status", "--json").stdout)["commons"]
     (id_,) = [one["id"] for one in commons if one["name"] == name]
-    return home / "commons" / id_[:16] / "store.db"
+    return Path(home, "commons", id_[:16], "store.db")
 
 
 def damage(store: Path, sql: str) -> None:

@@ -74,6 +74,12 @@ def test_status_of_a_founded_and_of_a_joined_common() -> None:
     store = MemoryStore()
     store.apply(joining(Invite(HOME.id, "elsewhere", bytes(32), b""), bytes(32), "ben", name_chosen=False))
     status = common_status(store, own_key=None, name_chosen=False, default=None)
-    assert status == {"id": HOME.id.hex(), "name": "elsewhere", "default": False, "height": None}
+    assert status == {
+        "id": HOME.id.hex(),
+        "name": "elsewhere",
+        "default": False,
+        "height": None,
+        "fault": None,
+    }
     with pytest.raises(UserError, match="belongs to no Common"):
         common_status(MemoryStore(), own_key=None, name_chosen=False, default=None)
