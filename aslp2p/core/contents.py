@@ -140,6 +140,13 @@ class Contents:
         if self._context.store.content_size(id_) is None:
             self._store(id_, data)
 
+    def bring(self, pieces: Sequence[bytes], manifests: Sequence[bytes]) -> None:
+        """Store contents that a person brought, and want the chunks of those that are manifests."""
+        for data in (*pieces, *manifests):
+            self._store(content_id(data), data)
+        for data in manifests:
+            self.want(self._chunks_lacking(content_id(data)))
+
     def _store(self, id_: bytes, data: bytes) -> None:
         self._release(id_)
         self._window.discard(id_)

@@ -146,11 +146,21 @@ class Vouch(Struct, frozen=True):
     """The owner of a 1-of-1 Common, alone in it, says that the journal is whole (S11)."""
 
 
+class Pin(Struct, frozen=True):
+    """Show this machine's people that snapshot until they say otherwise (None); nothing else changes (section
+    11)."""
+
+    snapshot: bytes | None
+
+
 class Import(Struct, frozen=True):
-    """Take a bundle's artifacts and contents, all or none; the answer is an `Imported`."""
+    """Take a bundle's artifacts and contents, all or none; the answer is an `Imported`.
+
+    `manifests` are contents that are wanted as manifests: their chunks are wanted from now on."""
 
     artifacts: tuple[bytes, ...]
-    contents: tuple[bytes, ...]
+    contents: tuple[bytes, ...] = ()
+    manifests: tuple[bytes, ...] = ()
 
 
 Command: TypeAlias = (
@@ -164,6 +174,7 @@ Command: TypeAlias = (
     | Revoke
     | ChangePolicy
     | Vouch
+    | Pin
     | Import
 )
 Input: TypeAlias = Event | Command

@@ -7,8 +7,8 @@ fault
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, cast
 
 from msgspec import Struct
 
@@ -19,9 +19,13 @@ from aslp2p.artifacts.types import (
     Cosignature,
     Endorsement,
     Genesis,
+    PolicyChange,
     Proposal,
     Put,
+    Recovery,
     Rejection,
+    Revocation,
+    Rotation,
     Snapshot,
     Statement,
 )
@@ -30,6 +34,7 @@ from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
 from aslp2p.core.contents import Contents, unasked
 from aslp2p.core.context import Context
+from aslp2p.core.inputs import Import
 from aslp2p.core.paper import Paper
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
@@ -37,17 +42,30 @@ from aslp2p.core.succession import Succession
 from aslp2p.errors import ArtifactError, Incomplete, PeerFault, Rejected, UserError
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import found_common
-from aslp2p.ledger.reader import PutContent
 from aslp2p.limits import INLINE_CONTENT_BYTES_MAX
 
 
+class RefusedArtifact(NamedTuple):
+    """What an import did not take, why, and the first rule that it fails (empty where none has a name)."""
+
+    id: bytes
+    reason: str
+    rule: str
+    against: bytes
+
+
 class Imported(Struct):
-    """What became of a bundle: counts, and what was refused and why (id in hex, reason)."""
+    """What became of a bundle's artifacts, in numbers, but for what was refused.
+
+    `waiting` are ids of what has no place yet: what it stands on is not here. `useless` is what came too late
+    to matter (overtaken paper, beacons).
+    """
 
     new: int = 0
     known: int = 0
-    waiting: int = 0
-    refused: list[tuple[str, str]] = []
+    useless: int = 0
+    waiting: list[bytes] = []
+    refused: list[RefusedArtifact] = []
     height_before: int = -1
     height_after: int = -1
 
@@ -253,57 +271,102 @@ class Intake:
 
     # --- from a person ----------------------------------------------------------------------------
 
-    def imported(self, raws: Sequence[bytes], contents: Sequence[bytes]) -> Imported:
+    def imported(self, bundle: Import) -> Imported:
         """Take a bundle. Its bytes are all decoded first: one that is no artifact refuses the whole
         (`UserError`)."""
         context = self._context
         try:
-            signed = [decode_artifact(raw) for raw in raws]
+            signed = [decode_artifact(raw) for raw in bundle.artifacts]
         except ArtifactError as error:
             raise UserError(
                 f"the bundle is damaged: {error.message}", remedy="copy it again from where it was made"
             ) from None
-        report = Imported(refused=[])
+        report = Imported()
+        founded = context.founded
         for one in signed:
             if isinstance(one.statement, Genesis):
-                try:
-                    self._take_genesis(cast("Signed[Genesis]", one))
-                except PeerFault as fault:
-                    report.refused.append((one.id.hex(), fault.message))
+                self._import_genesis(report, cast("Signed[Genesis]", one))
         if not context.founded:
-            raise UserError("the bundle lacks the genesis of this Common", remedy="ask for a whole one")
-        report.height_before = context.ledger.head.height
-        context.store.apply([PutContent(content_id(data), data) for data in contents])
-        self._contents.arrived += len(contents)
+            raise UserError(
+                "the bundle lacks the genesis of this Common", remedy="import one that has it first"
+            )
+        report.height_before = context.ledger.head.height if founded else -1
         proposals = {
             one.id: cast("Signed[Proposal]", one) for one in signed if isinstance(one.statement, Proposal)
         }
         self._import_snapshots(signed, proposals, report)
-        left = [one for one in proposals.values() if not self._is_known(one.id)]
-        report.known += len(proposals) - len(left)
-        for one in left:
-            self._report(report, one, lambda one=one: self._take_proposals([one], {}, None) > 0)
+        for one in proposals.values():
+            self._import(report, one, self._import_proposal)
         for other in signed:
             if not isinstance(other.statement, Proposal | Genesis | Snapshot):
-                self._report(report, other, lambda other=other: self._take(other, None))
+                self._import(report, other, self._import_other)
+        self._contents.bring(bundle.contents, bundle.manifests)
         report.height_after = context.ledger.head.height
         return report
+
+    def _import_proposal(self, one: Signed[Statement]) -> bool:
+        return self._take_proposals([cast("Signed[Proposal]", one)], {}, None) > 0
+
+    def _import_other(self, one: Signed[Statement]) -> bool:
+        return self._take(one, None)
+
+    def _import_genesis(self, report: Imported, genesis: Signed[Genesis]) -> None:
+        context = self._context
+        if context.founded and genesis.id == context.common_id:
+            report.known += 1
+            return
+        if genesis.id != context.common_id:
+            report.refused.append(
+                RefusedArtifact(genesis.id, "V9", "it founds another Common", context.common_id)
+            )
+            return
+        try:
+            report.new += self._take_genesis(genesis)
+        except PeerFault as fault:
+            raise UserError(fault.message, remedy="ask for another bundle") from None
 
     def _is_known(self, id_: bytes) -> bool:
         return id_ in self._pending.open or self._context.store.artifact(id_) is not None
 
-    def _report(self, report: Imported, one: Signed[Statement], take: object) -> None:
-        try:
-            useful = take()  # type: ignore[operator]
-        except (PeerFault, Incomplete) as fault:
-            report.refused.append((one.id.hex(), fault.message))
-            return
-        if useful:
-            report.new += 1
-        elif self._is_known(one.id):
+    def _import(
+        self, report: Imported, one: Signed[Statement], take: Callable[[Signed[Statement]], bool]
+    ) -> None:
+        """Let `take` judge an artifact as if a peer had sent it, and see what has become of it."""
+        if self._is_known(one.id):
             report.known += 1
+            return
+        try:
+            take(one)
+            if not (taken := self._is_known(one.id)):
+                self._context.verifier.verify(one)
+        except (PeerFault, Incomplete) as fault:
+            _refuse(report, one, fault)
+            return
+        if taken:
+            report.new += 1
+        elif self._has_no_place_yet(one):
+            report.waiting.append(one.id)
         else:
-            report.refused.append((one.id.hex(), "it is of no use here: not by a member, or overtaken"))
+            report.useless += 1
+
+    def _has_no_place_yet(self, one: Signed[Statement]) -> bool:
+        """Whether what is not taken now may count once more of the history is here."""
+        store, statement = self._context.store, one.statement
+        match statement:
+            case Endorsement() | Cosignature():
+                return self._succession.waits(one.id)
+            case Proposal():
+                action = statement.action
+                if isinstance(action, PolicyChange):
+                    installed = store.artifact(action.replaces)
+                    return installed is None and action.replaces != self._context.common_id
+                if isinstance(action, Rotation | Recovery | Revocation):
+                    return store.snapshot(action.base_id) is None
+                return one.id not in self._pending.rejections and not self._context.is_member(one.key)
+            case Rejection():
+                refused = statement.proposal
+                return refused in self._pending.proposals or store.artifact(refused) is None
+        return False
 
     def _import_snapshots(
         self,
@@ -320,21 +383,29 @@ class Intake:
             if context.store.snapshot(snapshot.id) is not None:
                 report.known += 1
                 continue
-            if snapshot.key == context.key and snapshot.statement.common_id == context.common_id:
-                self._succession.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
-            ids = snapshot.statement.proposals
-            listed = [proposals[id_] for id_ in ids if id_ in proposals]
-            lacking = [id_ for id_ in ids if id_ not in proposals]
-            listed += self._chain.stored(lacking)
             try:
-                result = context.ledger.accept(snapshot, listed)
-            except Incomplete:
-                report.waiting += 1
-                continue
+                if snapshot.key == context.key and snapshot.statement.common_id == context.common_id:
+                    context.verifier.verify(snapshot)
+                    self._succession.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
+                ids = snapshot.statement.proposals
+                listed = [proposals[id_] for id_ in ids if id_ in proposals]
+                listed += self._chain.stored([id_ for id_ in ids if id_ not in proposals])
+                try:
+                    result = context.ledger.accept(snapshot, listed)
+                except Incomplete:
+                    context.verifier.verify(snapshot)
+                    report.waiting.append(snapshot.id)
+                    continue
             except (Rejected, ArtifactError) as refused:
-                report.refused.append((snapshot.id.hex(), refused.message))
+                _refuse(report, snapshot, refused)
                 continue
             if result is not None:
                 report.new += 1
                 self._spreader.add(context.verifier.verify(snapshot))
                 self._chain.settle([result[0]], result[1], {snapshot.id: (snapshot, listed)})
+
+
+def _refuse(report: Imported, one: Signed[Statement], fault: PeerFault | Incomplete) -> None:
+    rule = getattr(fault, "rule", "V9" if isinstance(fault, Incomplete) else "")
+    reason = fault.message.removeprefix(f"{rule}: ")
+    report.refused.append(RefusedArtifact(one.id, reason, rule, getattr(fault, "against", None) or b""))

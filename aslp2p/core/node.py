@@ -46,6 +46,7 @@ from aslp2p.core.inputs import (
     Revoke,
     Rotate,
     Tick,
+    Pin,
     Vouch,
     Withdraw,
 )
@@ -209,8 +210,10 @@ class NodeCore:
                 self._keyring.mark_stale(input_.reason)
             case Vouch():
                 self._orders.vouch()
+            case Pin():
+                self._pin(input_.snapshot)
             case Import():
-                out.answer = self._intake.imported(input_.artifacts, input_.contents)
+                out.answer = self._intake.imported(input_)
             case Lost():
                 self._lost(input_.ids)
         self._finish(input_)
@@ -238,6 +241,10 @@ class NodeCore:
         self._clocks = now
         if before is None or (now.wall - before.wall) - (now.mono - before.mono) > SUSPEND_MS_MIN:
             self._witness.returned()
+
+    def _pin(self, snapshot: bytes | None) -> None:
+        self._context.must_last()
+        self._context.store.apply([PutMeta(META_PIN, snapshot)])
 
     def _lost(self, ids: Sequence[bytes]) -> None:
         """Damaged in the store: forget what can be forgotten, and ask peers for all of it."""

@@ -264,6 +264,10 @@ class Succession:
         if len(self._waiting) > WAITING_PAPER_MAX:
             self._waiting.popitem(last=False)
 
+    def waits(self, id_: bytes) -> bool:
+        """Whether an endorsement or a cosignature waits for what it is about."""
+        return id_ in self._waiting
+
     def _may_judge_more(self) -> bool:
         """Whether snapshots came, perhaps beside our line, since paper was last found to lack one."""
         return bool(self._waiting) and self._retried_at != self._chain.accepted
@@ -299,7 +303,7 @@ class Succession:
         self._keyring.hear_own(EMIT, id_, id_, f"a snapshot of epoch {epoch}")
 
     def heard_own(self, snapshot: Signed[Snapshot]) -> None:
-        """A snapshot of this node's key was accepted, however it came: in a push, a range or a bundle (S11)."""
+        """A snapshot of this key was accepted, however it came: in a push, a range or a bundle (S11)."""
         if not self._context.store.journal_holds(EMIT, snapshot.id):
             self._saw_own(snapshot.id, snapshot.statement.epoch)
 

@@ -258,7 +258,7 @@ class CommonNode:
 def _size(command: Command) -> int:
     """About how many bytes a command brings along."""
     if isinstance(command, Import):
-        return sum(map(len, (*command.artifacts, *command.contents)))
+        return sum(map(len, (*command.artifacts, *command.contents, *command.manifests)))
     return sum(len(data) for _, data in getattr(command, "pieces", ()))
 
 
