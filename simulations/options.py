@@ -39,7 +39,9 @@ def a_number(least: float, most: float, *, whole: bool = False) -> Callback:
 def a_duration(least_ms: int) -> Callback:
     """A callback that takes a duration of at least `least_ms`; milliseconds come back."""
 
-    def take(_context: click.Context, parameter: click.Parameter, text: str) -> int:
+    def take(_context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+        if text is None:
+            return None
         found = parse_duration(text)
         if found is None or not least_ms <= found <= DURATION_MS_MAX:
             bounds = f"from {duration_text(least_ms)} to {duration_text(DURATION_MS_MAX)}"
