@@ -55,6 +55,9 @@ class Fields:
     def has(self, name: str) -> bool:
         return name in self._nodes
 
+    def is_mapping(self, name: str) -> bool:
+        return name in self._nodes and isinstance(self._nodes[name][1], MappingNode)
+
     def node(self, name: str) -> Node | None:
         self._allowed.append(name)
         found = self._nodes.get(name)

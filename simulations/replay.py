@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
+from typing import TextIO
 
 from simulations.events import EventLog
 from simulations.play import Play
@@ -67,6 +68,11 @@ def first_breach(
     play = Play(scenario, seed, log=EventLog(tail))
     _play(play, high)
     return Breach(play.world.now_ms, high, problem, list(tail.lines))
+
+
+def write_log(scenario: Scenario, seed: int, file: TextIO, events: int | None = None) -> None:
+    """Write every event to `file`, of the first `events` or of the whole run."""
+    _play(Play(scenario, seed, log=EventLog(file)), events)
 
 
 def _play(play: Play, events: int | None) -> str | None:

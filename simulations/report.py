@@ -1,4 +1,4 @@
-"""A run's report in words, a sweep's summary, and the live view of a run (rich is loaded only for that)."""
+"""A run's report in words, and a sweep's summary."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from simulations.checkers.safety import SAFETY
-from simulations.play import Play
 from simulations.result import Result
 from simulations.scenario import Scenario
 from simulations.story import shown_time
-from simulations.sweep import Summary
-
-WATCHED_MAX = 40
+from simulations.sweep import FIGURES, Summary
 
 
 def lines(scenario: Scenario, result: Result) -> Iterator[str]:
@@ -66,11 +63,10 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"{summary.runs} runs, {summary.events} events: {counts or 'nothing'}"
     for name, count in summary.broken.most_common():
         yield f"  {count} broke {name}"
-    for result in summary.slowest[:3]:
-        yield (
-            f"  longest without a witness: {result['without_witness_ms'] / 1000:.1f} s "
-            f"({result['scenario']}, seed {result['seed']})"
-        )
+    for name, runs in summary.worst.items():
+        for result in runs[:1]:
+            value = f"{result[name] / 1000:.1f} s" if name.endswith("_ms") else str(result[name])
+            yield f"  {FIGURES[name]}: {value} ({result['scenario']}, seed {result['seed']})"
     for result in summary.bad[:20]:
         yield f"  {again(result)}  # {result['problem'][:160]}"
 
@@ -78,33 +74,3 @@ def summary_lines(summary: Summary) -> Iterator[str]:
 def again(result: dict[str, Any]) -> str:
     """The command that plays a run again."""
     return f"python -m simulations replay {result['scenario']} --seed {result['seed']}"
-
-
-class Watch:
-    """A live view in the terminal, on standard error; `stop` it before anything else is printed."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
-        self._live.start()
-
-    def __call__(self, play: Play) -> None:
-        from rich.table import Table
-
-        table = Table(title=f"{play.scenario.name}, seed {play.seed}, {shown_time(play.world.now_ms)}")
-        for column in ("machine", "is", "head", "role", "links", "sent"):
-            table.add_column(column)
-        witness = play.witness()
-        for name, node in list(play.world.nodes.items())[:WATCHED_MAX]:
-            head = play.head_of(name)
-            state = "gone" if name in play.gone else "on" if node.on else "asleep" if node.core else "off"
-            height = "" if head is None else f"@{head.height} {head.id.hex()[:6]}"
-            role = "witness" if name == witness else ""
-            table.add_row(name, state, height, role, str(len(node.links)), str(node.sent))
-        table.caption = "\n".join(text for _, text in play.story.lines[-4:])
-        self._live.update(table, refresh=True)
-
-    def stop(self) -> None:
-        self._live.stop()

@@ -54,7 +54,8 @@ def parse(text: str, *, source: str = "the scenario") -> Scenario:
     answer_ms = None if root.text("people") == "never" else DEFAULT.answer_ms
     if answer_ms is not None and root.has("people"):
         answer_ms = root.durations("people", (MINUTE, HOUR))
-    work = root.fields("workload")
+    works = root.is_mapping("workload") or root.word("workload", ("none",), "") != "none"
+    work = root.fields("workload") if works else None
     expect = root.fields("expect")
     scenario = Scenario(
         name=name,
@@ -67,7 +68,7 @@ def parse(text: str, *, source: str = "the scenario") -> Scenario:
         lasts_ms=root.duration("lasts", DEFAULT.lasts_ms),
         heals_ms=root.duration("heals", DEFAULT.heals_ms),
         heavy=root.truth("heavy", False),
-        workload=_workload(work, machines) if work is not None else DEFAULT.workload,
+        workload=_work(work, machines) if works else None,
         steps=tuple(_step(one, machines) for one in root.each("steps")),
         expect=_expect(expect, machines) if expect is not None else Expect(),
         **given,  # type: ignore[arg-type]
@@ -113,7 +114,9 @@ def _network(fields: Fields) -> tuple[Weather, int]:
     return weather, links
 
 
-def _workload(fields: Fields, machines: int) -> Workload | None:
+def _work(fields: Fields | None, machines: int) -> Workload:
+    if fields is None:
+        return Workload()
     every = fields.durations("every", Workload().every_ms)
     if every[0] == 0:
         fields.wrong(fields.node("every"), "every is 0", "write at least 1ms, or leave the workload out")

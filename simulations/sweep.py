@@ -10,17 +10,21 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
+from os import SEEK_END
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from aslp2p.errors import UsageError
 from simulations import swarm
 from simulations.result import run
 from simulations.scenario_file import load
 
 SWARM = "swarm"
-CHUNK = 8
+CHUNK = 4
+"""Runs handed out together."""
+WORST = 3
 Job = tuple[str, int]
 """(scenario, seed)."""
 
@@ -36,6 +40,15 @@ def several(jobs: Sequence[Job]) -> list[dict[str, Any]]:
     return [one(name, seed) for name, seed in jobs]
 
 
+FIELDS = {"scenario", "seed", "code", "outcome", "problem", "broken", "events"}
+"""What is asked of each line of a results file."""
+FIGURES = {
+    "without_witness_ms": "longest without a witness",
+    "converged_ms": "longest until one head in the calm",
+    "bytes": "most bytes sent",
+}
+
+
 @dataclass
 class Summary:
     """What a sweep came to."""
@@ -45,8 +58,8 @@ class Summary:
     outcomes: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
     bad: list[dict[str, Any]] = field(default_factory=list)
-    slowest: list[dict[str, Any]] = field(default_factory=list)
-    """The runs that were longest without a witness."""
+    worst: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """For each figure of `FIGURES` the runs in which it was highest."""
     code: int = 0
 
     def add(self, result: dict[str, Any]) -> None:
@@ -58,8 +71,14 @@ class Summary:
             self.bad.append(result)
             # Safety before liveness before a crash of ours: the gravest names the sweep.
             self.code = min(self.code or result["code"], result["code"])
-        if result["without_witness_ms"] is not None:
-            self.slowest = sorted([*self.slowest, result], key=lambda one: -one["without_witness_ms"])[:5]
+        for name in FIGURES:
+            if result.get(name) is not None:
+                ranked = [*self.worst.get(name, ()), result]
+                self.worst[name] = sorted(ranked, key=lambda one: -one[name])[:WORST]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
 
 
 def jobs_of(names: Iterable[str], seeds: int, first: int = 0) -> Iterator[Job]:
@@ -71,15 +90,28 @@ def jobs_of(names: Iterable[str], seeds: int, first: int = 0) -> Iterator[Job]:
 
 
 def read_done(path: Path | None) -> list[dict[str, Any]]:
-    """The results of an earlier, interrupted sweep; a last line that was cut off is left out."""
+    """The results of an earlier, interrupted sweep; a last line that was cut off is left out.
+
+    Raises `UsageError` for a file that holds anything else.
+    """
     if path is None or not path.exists():
         return []
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"{path} holds no results of a sweep", remedy="give another file") from None
+    for number, line in enumerate(lines, 1):
         try:
-            found.append(json.loads(line))
+            result = json.loads(line) if line else None
         except ValueError:
             continue
+        if result is not None and not (isinstance(result, dict) and result.keys() >= FIELDS):
+            raise UsageError(
+                f"{path}: line {number}: this is no result of a sweep", remedy="give another file"
+            )
+        if result is not None:
+            found.append(result)
     return found
 
 
@@ -99,7 +131,7 @@ def sweep(
         summary.add(result)
         done(result)
     left = (job for job in jobs if job not in known)
-    file = results.open("a", encoding="utf-8") if results is not None else None
+    file = None if results is None else _opened(results)
     running: set[Future[list[dict[str, Any]]]] = set()
     try:
         while True:
@@ -120,6 +152,20 @@ def sweep(
             future.cancel()
         if file is not None:
             file.close()
+
+
+def _opened(path: Path) -> TextIO:
+    """The results file at its end; a line that was cut off is ended."""
+    try:
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"results cannot be kept in {path}", remedy=str(error.strerror)) from None
+    if file.tell():
+        with path.open("rb") as written:
+            written.seek(-1, SEEK_END)
+            if written.read() != b"\n":
+                file.write("\n")
+    return file
 
 
 def _chunk(jobs: Iterator[Job]) -> list[Job]:
