@@ -101,7 +101,7 @@ class Chain:
         if result is None:
             return False
         judged, change = result
-        self._spreader.add(context.verifier.verify(snapshot), source=source)
+        self._spreader.add(trust_stored(snapshot), source=source)
         self.settle([judged], change, {snapshot.id: (snapshot, proposals)})
         self._retry(snapshot.id)
         return True

@@ -6,6 +6,8 @@ their own, one a key (`state.py`), so that a join does not rewrite everybody.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 from msgspec import Struct
 
@@ -23,7 +25,7 @@ class Installed(Struct, frozen=True, array_like=True):
     policy: Policy
 
 
-class Standing(Struct, frozen=True, array_like=True):
+class Standing(Struct, frozen=True, array_like=True, dict=True):
     epoch: int
     witness: bytes
     """Epoch and signer of the snapshot itself."""
@@ -41,7 +43,7 @@ class Standing(Struct, frozen=True, array_like=True):
     changed_by: str
     """`genesis`, `witness-rotation`, `witness-recovery` or `witness-revocation`."""
 
-    @property
+    @cached_property
     def policies(self) -> tuple[Policy, ...]:
         return tuple(one.policy for one in self.installed)
 
@@ -51,6 +53,10 @@ class Standing(Struct, frozen=True, array_like=True):
 
     def authorities(self) -> frozenset[bytes]:
         """The keys of every authority of every policy in force."""
+        return self._authorities
+
+    @cached_property
+    def _authorities(self) -> frozenset[bytes]:
         return frozenset(w.key for policy in self.policies for w in policy.witnesses)
 
     def encode(self) -> bytes:
