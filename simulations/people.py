@@ -37,6 +37,7 @@ from aslp2p.core.inputs import (
     Rotate,
 )
 from aslp2p.errors import DiskFault, UserError
+from aslp2p.ledger.state import Entry, path_key, unpack
 from simulations.names import name_of
 from simulations.scenario import DAY, MINUTE
 
@@ -91,15 +92,28 @@ def work(play: Play, name: str) -> None:
     assert workload is not None
     data = play.random.randbytes(play.random.randint(1, workload.bytes_max))
     chance = play.random.random() if workload.kinds == "mix" else 0.0
+    path = f"shared/{play.random.randrange(SHARED_PATHS)}"
     if chance < 0.5:
         put_one(play, name, f"{name}/{play.serial() % 50}", data)
+    elif chance < 0.7:
+        put_one(play, name, path, data)
+    elif chance < 0.8:
+        put_one(play, name, path, data, expects=_there(play, name, path))
     elif chance < 0.85:
-        put_one(play, name, f"shared/{play.random.randrange(SHARED_PATHS)}", data)
+        put_one(play, name, f"{path}/inside", data)
     else:
-        path = f"shared/{play.random.randrange(SHARED_PATHS)}"
         proposal = command(play, name, Propose(Remove(path, None)))
         if isinstance(proposal, bytes):
             play.acknowledged(name, proposal)
+
+
+def _there(play: Play, name: str, path: str) -> bytes:
+    """The content id that this machine sees at `path`; empty if there is nothing."""
+    head = play.head_of(name)
+    raw = None
+    if head is not None:
+        raw = play.world.nodes[name].store.fact(head.branch, path_key(path), head.height)
+    return b"" if raw is None else unpack(Entry, raw).content
 
 
 # --- members --------------------------------------------------------------------------------------
@@ -121,8 +135,9 @@ def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
 
 
 def expel(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
-    by = play.choose("any-authority")[0]
-    for name in names:
+    here = [name for name in play.choose("authorities") if play.world.nodes[name].on]
+    for name in names if here else ():
+        by = play.random.choice(here)
         proposal = command(play, by, Propose(Expel(play.world.nodes[name].key)))
         if isinstance(proposal, bytes):
             play.gone.add(name)

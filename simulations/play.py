@@ -7,8 +7,10 @@ to be listed. `verdict.py` judges what is left on the disks and what ever left a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 from aslp2p.artifacts.token import bear
 from aslp2p.artifacts.types import Named, Policy
@@ -17,7 +19,7 @@ from aslp2p.core.inputs import MakeToken, MarkStale
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.state import ADMITTED, is_admitted
 from simulations import people
-from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, action_of, read
+from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, SNAPSHOT, action_of, read
 from simulations.dialer import Dialer
 from simulations.disk import Disk
 from simulations.events import EventLog
@@ -33,6 +35,10 @@ SETTLE_MS = 10 * SECOND
 LOOK_MS = 2 * SECOND
 """How often it is looked in the calm whether all is well."""
 PROBE_TRIES = 10
+DEED_AGAIN_MS = 5 * MINUTE
+"""How long somebody waits who finds a machine off."""
+TOLD_MAX = 20
+"""So often the story tells of one kind of thing that is done."""
 WANTED_MAX = 1000
 
 
@@ -51,6 +57,10 @@ class Play:
         """Switched off for good, or no member any more."""
         self.liars: dict[str, str] = {}
         """Machines that the checkers do not trust, and why."""
+        self.outdated: set[str] = set()
+        """Machines whose journal is not that of their key (S11)."""
+        self.unheld: list[tuple[str, bytes]] = []
+        """(witness, content) of puts that it listed and did not hold (G6)."""
         self.mute: set[str] = set()
         self.tampers: set[str] = set()
         """Machines that spoil the signatures of the history that they serve."""
@@ -65,6 +75,7 @@ class Play:
         self.calm_at_ms = 0
         self._undos: list[Callable[[], None]] = []
         self._serial = 0
+        self._told: Counter[str] = Counter()
         self._drifts: dict[str, int] = {}
         self.steps_done = 0
         self._found()
@@ -155,10 +166,14 @@ class Play:
         names = self.choose(step.on)
         if not names:
             return
+        if fault.deed and not self.world.nodes[names[0]].on:
+            self.world.plan(DEED_AGAIN_MS, self._do, step)
+            return
         if fault.silences and step.options.get("way") != "in":
             self._silenced(names)
         self.steps_done += 1
-        self.note(", ".join(names[:6]), fault.words)
+        self._told[step.do] += 1
+        self.note(", ".join(names[:6]), fault.words, minor=self._told[step.do] > TOLD_MAX)
         undo = fault.begin(self, names, step.options)
         if undo is None or not fault.lasts:
             return
@@ -169,7 +184,7 @@ class Play:
     def _undo(self, undo: Callable[[], None], names: Sequence[str], what: str) -> None:
         if undo in self._undos:
             self._undos.remove(undo)
-            self.note(", ".join(names[:6]), f"is over it ({what})")
+            self.note(", ".join(names[:6]), f"is over it ({what})", minor=self._told[what] > TOLD_MAX)
             undo()
             self._heard_again(names)
 
@@ -387,6 +402,7 @@ class Play:
     def replace_disk(self, name: str, image: Disk | None) -> None:
         """Put another disk in: a backup, or an empty one that knows the Common by its invite."""
         self.distrust(name, "its journal may be old")
+        self.outdated.add(name)
         node = self.world.nodes[name]
         node.store = image.copy() if image is not None else Disk()
 
@@ -400,6 +416,7 @@ class Play:
         copy.store = node.store.copy()
         self.distrust(name, "its key is on two machines")
         self.distrust(twin, "its key is on two machines")
+        self.outdated.update((name, twin))
         self.switch_on([twin])
         self.world.plan(MINUTE, self._twins_meet, name, twin)
 
@@ -416,6 +433,20 @@ class Play:
     def _hear(self, node: Node, effect: Effect) -> None:
         if isinstance(effect, Publish) and effect.topic == "notice" and effect.data["code"] == "stale-key":
             self.distrust(node.name, "its key is stale")
+        elif isinstance(effect, Publish) and effect.topic == "head":
+            self._look_at_contents(node)
+
+    def _look_at_contents(self, node: Node) -> None:
+        """Whether a witness holds what it has just listed."""
+        row = node.store.snapshot(node.store.meta("head") or b"")
+        snapshot = read(row.raw) if row is not None else None
+        if snapshot is None or snapshot.type != SNAPSHOT or snapshot.key != node.key:
+            return
+        for id_ in snapshot.body[5]:
+            raw = node.store.artifact(id_)
+            action: list[Any] = action_of(read(raw)) if raw is not None else [""]
+            if action[0] == "put" and node.store.content(action[2]) is None:
+                self.unheld.append((node.name, action[2]))
 
     def _on_send(self, node: Node, data: bytes) -> bytes | None:
         """What a mute machine sends: where it stands, and nothing else; a tampering one, spoilt ranges."""

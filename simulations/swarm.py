@@ -17,6 +17,7 @@ POLICIES = ((1, 1), (2, 2), (3, 2), (3, 2), (3, 2), (3, 3), (4, 3), (4, 3), (5, 
 """(authorities, threshold); the everyday one most often."""
 GRACES_MS = (30 * SECOND, 2 * MINUTE, 5 * MINUTE)
 NODES_MAX = 7
+SHORT = (SECOND, 30 * SECOND)
 
 
 def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
@@ -51,7 +52,10 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     converged = lives or not any(
         step.do in ("equivocate", "double", "copy", "restore", "disk-lost") for step in steps
     )
-    return replace(base, steps=tuple(steps), expect=Expect(progress=lives, converged=converged))
+    takeovers = (0, 0) if _stays(base, steps) else None
+    return replace(
+        base, steps=tuple(steps), expect=Expect(progress=lives, converged=converged, takeovers=takeovers)
+    )
 
 
 def _weather(random: Random) -> Weather:
@@ -70,7 +74,8 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
     """A few kinds of faults; each kind is in or out for the whole run."""
     grace, lasts = base.grace_period_ms, base.lasts_ms
     often = (lasts // 20 + 1, lasts // 4 + 1)
-    short, long = (SECOND, 30 * SECOND), (grace // 2 + 1, 3 * grace)
+    short, long = SHORT, (grace // 2 + 1, 3 * grace)
+    jump = str(random.choice((-1, 1)) * random.randint(1, 10 * grace))
 
     def again(do: str, on: str, for_ms: tuple[int, int] | None = None, **options: str) -> Step:
         return Step(do, on, every_ms=often, for_ms=for_ms, options=options)
@@ -87,7 +92,7 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
         [again("cut", random.choice(("witness", "any")), long, way=random.choice(("in", "out")))],
         [again("clog", random.choice(("witness", "any", "half")), random.choice((short, long)))],
         [again("rain", "any", long, loss="0.05", duplicate="0.2", reorder="0.2")],
-        [again("jump", "any", long, by=str(random.choice((-1, 1)) * random.randint(1, 10 * grace)))],
+        [again("jump", random.choice(("any", "half", "all")), long, by=jump)],
         [again("drift", "any", long, ppm=str(random.randint(-50_000, 50_000)))],
         [again("disk-full", "any", random.choice((short, long)))],
         [again("disk-error", "any", random.choice((short, long)))],
@@ -126,6 +131,22 @@ def _policy(random: Random, base: Scenario) -> dict[str, str]:
         "threshold": str(random.randint(authorities // 2 + 1, authorities)),
         "keeps": str(random.randint(1, base.authorities)),
     }
+
+
+def _stays(base: Scenario, steps: list[Step]) -> bool:
+    """Whether the witness is heard all along, so that nobody may take its place (S2): whatever clocks say,
+    and though a person asks for it too early."""
+    if base.weather.loss:
+        return False
+    calm = {"jump", "drift", "join", "expel", "invent", "garbage", "foreign", "mute", "rotate"}
+    done = {step.do for step in steps}
+    if base.threshold >= 2 and "policy" not in done:
+        calm.add("recover")
+    if base.grace_period_ms >= 5 * MINUTE and all(
+        step.for_ms == SHORT for step in steps if step.do in ("crash", "pause")
+    ):
+        calm |= {"crash", "pause"}
+    return done <= calm
 
 
 def _can_go_on(base: Scenario, steps: list[Step]) -> bool:

@@ -28,6 +28,7 @@ OUTCOMES = {
     CRASHED: "crashed",
 }
 PROBLEMS_MAX = 5
+HEARD_MS = 40_000
 OPEN = ("agreement", "rollback", "quorum")
 """What more liars than P1 allows can break; what a machine promises for itself, they cannot."""
 
@@ -118,8 +119,15 @@ def evidence_of(play: Play) -> Evidence:
     trusted = frozenset(play.trusted()) & images.keys()
     return Evidence(
         world.common_id, world.genesis.raw, images, promises, _claims(world.claims), trusted,
-        play.proposed, world.blamed,
+        play.proposed, world.blamed, play.unheld, _stale(play),
     )  # fmt: skip
+
+
+def _stale(play: Play) -> dict[str, int]:
+    """Machines with an old journal; by some time into the calm they have heard what it lacks."""
+    if not play.calm:
+        return {}
+    return dict.fromkeys(play.outdated, play.calm_at_ms + HEARD_MS)
 
 
 def judge_safety(play: Play) -> dict[str, list[str]]:

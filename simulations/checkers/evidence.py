@@ -61,6 +61,10 @@ class Evidence:
     """Proposals that a machine acknowledged to its person: id to (machine, when)."""
     blamed: list[tuple[str, str, str]] = field(default_factory=list)
     """(who, whom, why) of links that were closed with blame."""
+    unheld: list[tuple[str, bytes]] = field(default_factory=list)
+    """(witness, content) of puts that it listed and did not hold."""
+    stale: dict[str, int] = field(default_factory=dict)
+    """Machines with an old journal, and from when on their key has to be quiet if others know better."""
     lines: Lines = field(init=False)
 
     def __post_init__(self) -> None:

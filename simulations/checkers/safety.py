@@ -10,6 +10,9 @@ promises       one signature a promise: (epoch, height), one succession an epoch
 fencing        nobody signs for an epoch below one that it endorsed or signed for (S4, S5, S10, S13)
 isolation      nothing of another Common on any disk
 blame          no honest peer is blamed (G5)
+durability     what a person was told is proposed is on the disk
+held           a witness lists a put only when it holds the content (G6)
+stale          a key whose journal is known to be old signs nothing any more (S11)
 """
 
 from __future__ import annotations
@@ -315,6 +318,37 @@ def durability(judge: Judge) -> Found:
             yield f"{machine} acknowledged the proposal {id_.hex()[:8]} and its disk does not hold it"
 
 
+def held(judge: Judge) -> Found:
+    for machine, content in judge.evidence.unheld:
+        if machine in judge.evidence.trusted:
+            yield f"{machine} listed a put whose content {content.hex()[:8]} it does not hold"
+
+
+def stale(judge: Judge) -> Found:
+    """What others can show to the owner of an old journal silences its key."""
+    evidence, lines = judge.evidence, judge.evidence.lines
+    for machine, from_ms in evidence.stale.items():
+        image = evidence.images.get(machine)
+        if image is None or not image.on:
+            continue
+        journal = {read(raw).id for raw in image.journal}
+        others = [other for other in evidence.trusted_images() if other.on]
+        lacking = [
+            one.paper.id
+            for one in evidence.promises
+            if one.paper.key == image.key and one.at_ms < from_ms and one.paper.id not in journal
+        ]
+        shown = (
+            id_ in other.open or (id_ in other.snapshots and lines.contains(other.head, id_))
+            for id_ in lacking
+            for other in others
+        )
+        if any(shown):
+            for one in evidence.promises:
+                if one.machine == machine and one.at_ms > from_ms:
+                    yield f"{machine} signed a {one.paper.type} with an old journal at {one.at_ms} ms"
+
+
 SAFETY: dict[str, Callable[[Judge], Found]] = {
     check.__name__: check
     for check in (
@@ -329,5 +363,7 @@ SAFETY: dict[str, Callable[[Judge], Found]] = {
         isolation,
         blame,
         durability,
+        held,
+        stale,
     )
 }
