@@ -48,7 +48,7 @@ def checkout_command(settings: Settings, folder: str, version: str, force: bool,
     if version and at is not None:
         raise UsageError(f"{version} and --at {at} are two versions", remedy="name one of them")
     with open_source(settings) as source:
-        height = int(source.ask("members", at=require_version(version) if version else at)["height"])
+        height = int(source.ask("show", at=require_version(version) if version else at)["height"])
         entries = list(listing(source, "", height))
         common = source.ask("summary")["name"]
         with _Tree(folder, force) as tree:

@@ -35,6 +35,8 @@ COMMANDS = {
     "log": ("history", "The history, newest first."),
     "show": ("history", "One version, file or proposal."),
     "diff": ("history", "What changed between two versions."),
+    "pin": ("pin", "Keep reading at one version."),
+    "unpin": ("pin", "Read the newest version again."),
     "proposals": ("history", "What waits for the witness or for endorsements, and what was refused."),
     "endorse": ("endorse", "Endorse a succession or a policy change."),
     "rotate": ("succession", "Hand the witness's office to another machine."),

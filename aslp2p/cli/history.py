@@ -194,7 +194,7 @@ def _names(parties: list[dict[str, Any]]) -> str:
 def diff_command(settings: Settings, first: str, second: str) -> None:
     """What changed from @A to @B; @B is the newest unless given, @A the one before @B."""
     with open_source(settings) as source:
-        high = require_version(second) if second else int(source.ask("summary")["height"])
+        high = require_version(second) if second else int(source.ask("show")["height"])
         low = require_version(first) if first else max(0, high - 1)
         answer = _diff(source, low, high)
     if settings.json:

@@ -74,6 +74,9 @@ def _history_lines(common: dict[str, Any], live: dict[str, Any]) -> list[str]:
     lines = []
     if common["note"]:
         lines.append(f"Note: {common['note']}")
+    lines += pinned_lines(common)
+    if common.get("predecessor"):
+        lines.append(f"Note: this Common succeeds {common['predecessor'][:12]}, its predecessor")
     if common["final"]:
         lines.append(f"final @{common['final']}")
     if catching := live.get("catch_up"):
@@ -98,6 +101,20 @@ def _history_lines(common: dict[str, Any], live: dict[str, Any]) -> list[str]:
     if common["rejected"]:
         lines.append(f"Refused: {common['rejected']} of yours; see why with: asl proposals")
     return lines
+
+
+def pinned_lines(common: dict[str, Any]) -> list[str]:
+    """What reading is pinned to, if it is."""
+    pinned = common.get("pinned")
+    if pinned is None:
+        return []
+    if pinned["height"] is None:
+        return ["Pinned: to a version that is not here any more; follow the newest again with: asl unpin"]
+    left = ", which the history has left behind since" if pinned["superseded"] else ""
+    return [
+        f"Pinned: reading stays at {common['name']}@{pinned['height']}{left}; "
+        "follow the newest again with: asl unpin"
+    ]
 
 
 def _succession_lines(common: dict[str, Any]) -> list[str]:

@@ -40,13 +40,13 @@ from aslp2p.core.inputs import (
     MarkStale,
     Now,
     OwnAddresses,
+    Pin,
     Propose,
     Received,
     Recover,
     Revoke,
     Rotate,
     Tick,
-    Pin,
     Vouch,
     Withdraw,
 )
@@ -80,7 +80,8 @@ from aslp2p.gossip.messages import (
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
 from aslp2p.ledger.history import HeadChange
-from aslp2p.ledger.reader import DropArtifacts, DropContent, PutContent, Store
+from aslp2p.ledger.joining import META_PIN
+from aslp2p.ledger.reader import DropArtifacts, DropContent, PutContent, PutMeta, Store
 from aslp2p.ledger.state import is_admitted
 from aslp2p.limits import (
     ADDRESSES_PER_MESSAGE_MAX,

@@ -24,7 +24,8 @@ from aslp2p.artifacts.content import Content, ContentBuilder
 from aslp2p.artifacts.invite import Hint, Invite
 from aslp2p.artifacts.keys import key_text
 from aslp2p.artifacts.types import Action, Admit, Expel, Put, Remove
-from aslp2p.core.inputs import AddContent, Command, MakeToken, Propose, Withdraw
+from aslp2p.core.inputs import AddContent, Command, MakeToken, Pin, Propose, Withdraw
+from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.succession_methods import SuccessionMethods
 from aslp2p.daemon.uploads import Uploads
@@ -113,6 +114,8 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "common.open": methods.common_open,
         "common.forget": methods.common_forget,
         "common.trust": methods.common_trust,
+        "pin": methods.pin,
+        "unpin": methods.unpin,
         "peers": methods.peers,
         "invite": methods.invite,
         "propose": methods.propose,
@@ -125,6 +128,7 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "upload.chunk": methods.upload_chunk,
         "upload.put": methods.upload_put,
         **SuccessionMethods(methods._node, methods._view).table(),
+        **BundleMethods(daemon.home, methods._node).table(),
     }
     made = {name: typed(function) for name, function in table.items()}
     made.update((name, typed(methods.asking(function))) for name, function in QUERIES.items())
@@ -198,6 +202,19 @@ class _Methods:
         node = self._node(common)
         await trio.to_thread.run_sync(self._daemon.home.set_default_common, node.id)
         return {"id": node.id.hex(), "name": node.name}
+
+    async def pin(self, id: str, common: str = "") -> dict[str, Any]:
+        """Keep reading at the snapshot `id`."""
+        node, snapshot = self._node(common), parse_id(id)
+        if await node.query(lambda reader: reader.snapshot(snapshot)) is None:
+            raise UserError("no snapshot here has that id", remedy="see: asl log")
+        await node.command(Pin(snapshot))
+        return {}
+
+    async def unpin(self, common: str = "") -> dict[str, Any]:
+        """Read the newest version again."""
+        await self._node(common).command(Pin(None))
+        return {}
 
     async def peers(self, common: str = "") -> dict[str, Any]:
         """Who is linked, with the names that the history has for them."""

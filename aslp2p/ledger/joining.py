@@ -24,6 +24,8 @@ META_TOKEN = "invite-token"
 META_HINTS = "hints"
 META_OWN_NAME = "own-name"
 """What this machine asks to be called."""
+META_PIN = "pin"
+"""The snapshot that people here read instead of the head (section 11)."""
 META_NAME_CHOSEN = "own-name-chosen"
 """There when the owner chose the name that the history has for this machine."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from aslp2p.views.actions import parse_id
@@ -23,6 +24,20 @@ from aslp2p.views.tree import diff, entry, ls
 from aslp2p.views.verify import verify
 from aslp2p.views.view import View
 
+Question = Callable[..., dict[str, Any]]
+
+
+def _as_read(question: Question, version: str, *, below: int = 0) -> Question:
+    """`question` as people read: its parameter `version`, left out, means what reading is pinned to. It names
+    the newest version that is read, or with `below` one that much above it."""
+
+    @wraps(question)
+    def ask(view: View, **params: Any) -> dict[str, Any]:
+        named = params.get(version)
+        return question(view.reading(None if named is None else named - below), **params)
+
+    return ask
+
 
 def content_read(view: View, id: str, size: int, index: int = 0) -> dict[str, Any]:
     """Chunk `index` of the content `id` of `size` bytes, in base64."""
@@ -35,13 +50,13 @@ def content_missing(view: View, id: str, size: int) -> dict[str, Any]:
     return {"missing": missing(view.reader, parse_id(id), size)}
 
 
-QUERIES: dict[str, Callable[..., dict[str, Any]]] = {
+QUERIES: dict[str, Question] = {
     "summary": summary,
-    "ls": ls,
-    "entry": entry,
-    "diff": diff,
-    "log": log,
-    "show": show,
+    "ls": _as_read(ls, "at"),
+    "entry": _as_read(entry, "at"),
+    "diff": _as_read(diff, "second"),
+    "log": _as_read(log, "before", below=1),
+    "show": _as_read(show, "at"),
     "find": find,
     "superseded": superseded,
     "evidence": evidence,

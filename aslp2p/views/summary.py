@@ -8,6 +8,7 @@ from aslp2p.artifacts.envelope import decode_artifact
 from aslp2p.ledger.finality import final_height
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import read_abandoned, read_evidence
+from aslp2p.ledger.joining import META_PIN
 from aslp2p.ledger.policy_text import policy_words
 from aslp2p.ledger.state import ADMITTED, REVOKED, load_members
 from aslp2p.ledger.succession import META_STALE
@@ -67,8 +68,21 @@ def summary(view: View) -> dict[str, Any]:
         "roles": roles(standing, view.own_key) if own is not None and view.own_key is not None else [],
         "pending": pending,
         "rejected": rejected,
+        "pinned": pinned(view),
         "predecessor": genesis.predecessor and genesis.predecessor.hex(),
     }
+
+
+def pinned(view: View) -> dict[str, Any] | None:
+    """What reading is pinned to: `height` (null if that is not here any more), `id`, and whether the history
+    has left it behind."""
+    id_ = view.reader.meta(META_PIN)
+    if id_ is None:
+        return None
+    row = view.reader.snapshot(id_)
+    on_line = None if row is None else view.reader.snapshot_at(view.branch, row.height)
+    followed = row is not None and row.height <= view.height and on_line is not None and on_line.id == id_
+    return {"id": id_.hex(), "height": None if row is None else row.height, "superseded": not followed}
 
 
 def audited_height(view: View) -> int:

@@ -9,7 +9,7 @@ from aslp2p.artifacts.keys import key_text, short_key
 from aslp2p.artifacts.types import Genesis
 from aslp2p.errors import InvariantBroken, UsageError, UserError
 from aslp2p.ledger.history import META_HEAD
-from aslp2p.ledger.joining import META_NAME_CHOSEN
+from aslp2p.ledger.joining import META_NAME_CHOSEN, META_PIN
 from aslp2p.ledger.reader import Reader, SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY, Standing
 from aslp2p.ledger.state import Member, unpack
@@ -29,10 +29,18 @@ class View:
     Raises `NothingHere` when the store has no genesis yet.
     """
 
-    def __init__(self, reader: Reader, *, own_key: bytes | None = None, name_chosen: bool = False) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        own_key: bytes | None = None,
+        name_chosen: bool = False,
+        head: SnapshotRow | None = None,
+    ) -> None:
+        """`head` is another snapshot that is to count as the newest."""
         self.reader = reader
         self.own_key = own_key
-        self.head = head_row(reader)
+        self.head = head or head_row(reader)
         self.branch = self.head.branch
         self._name_chosen = name_chosen or reader.meta(META_NAME_CHOSEN) is not None
         self._members: dict[bytes, Member | None] = {}
@@ -41,6 +49,22 @@ class View:
     def height(self) -> int:
         """The head's."""
         return self.head.height
+
+    def reading(self, version: int | None) -> View:
+        """The view for somebody who reads `@version`: while reading is pinned, that of the pinned snapshot
+        unless they name a higher one. Raises `UserError` when the pinned snapshot is not here any more.
+        """
+        pinned = self.reader.meta(META_PIN)
+        if pinned is None:
+            return self
+        row = self.reader.snapshot(pinned)
+        if row is None:
+            raise UserError(
+                "the version that reading is pinned to is not here any more", remedy="type: asl unpin"
+            )
+        if version is not None and version > row.height:
+            return self
+        return View(self.reader, own_key=self.own_key, name_chosen=self._name_chosen, head=row)
 
     def genesis(self) -> Genesis:
         """What founded this Common."""
