@@ -30,14 +30,14 @@ from aslp2p.core.context import Context
 from aslp2p.core.keyring import Keyring
 from aslp2p.core.paper import Paper, Special
 from aslp2p.core.pending import Pending
+from aslp2p.core.seat import Seats
 from aslp2p.core.spread import Spreader
 from aslp2p.core.witness import Witness
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.gossip.messages import Want
 from aslp2p.ledger.history import HeadChange
-from aslp2p.ledger.policy import authority_keys, satisfies_all
+from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.reader import PutMeta
-from aslp2p.ledger.state import is_admitted, revoked_keys
 from aslp2p.ledger.succession import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY
 from aslp2p.limits import (
     BEACON_RESERVE,
@@ -49,10 +49,8 @@ from aslp2p.limits import (
 from aslp2p.recovery import (
     beacon_interval_ms,
     decode_silence,
-    grace_ms,
     proposes_after_ms,
     round_ms,
-    turn_of,
 )
 
 META_SILENCE = "silence"
@@ -86,6 +84,7 @@ class Succession:
         self._witness = witness
         self._spreader = spreader
         self._auto = auto
+        self._seats = Seats(context)
         self.silence = decode_silence(context.store.meta(META_SILENCE))
         self._saved_ms = 0
         self._jitter = 0.0
@@ -99,9 +98,9 @@ class Succession:
         self._renews_again_ms = -(10**9)
         self._first_seen: dict[bytes, int] = {}
         self._by_person: set[bytes] = set()
-        self._waiting: OrderedDict[bytes, tuple[Signed[Endorsement] | Signed[Cosignature], int | None]] = (
-            OrderedDict()
-        )
+        self._waiting: OrderedDict[
+            bytes, tuple[Verified[Endorsement] | Verified[Cosignature], int | None]
+        ] = OrderedDict()
         self._retried_at = 0
         """How many snapshots had been accepted when the waiting paper was last looked at."""
         self._draw_jitter()
@@ -111,21 +110,17 @@ class Succession:
     @property
     def is_authority(self) -> bool:
         """Whether this node's key is a usable authority at the head."""
-        context = self._context
-        head = context.ledger.head
-        return context.key in head.standing.authorities() and is_admitted(head.members, context.key)
+        return self._seats.now.is_authority
 
     def connected_authorities(self) -> frozenset[bytes]:
         """The other authorities that this node has a link to."""
-        authorities = self._context.ledger.head.standing.authorities()
-        keys = frozenset(peer.key for peer in self._context.peers.values())
-        return (keys & authorities) - {self._context.key}
+        return self._seats.now.others & {peer.key for peer in self._context.peers.values()}
 
     def hears_quorum(self) -> bool:
         """S10: whether this node and the authorities linked to it are a quorum of every policy in force."""
         head = self._context.ledger.head
         heard = self.connected_authorities() | {self._context.key}
-        return satisfies_all(head.standing.policies, heard - revoked_keys(head.members))
+        return satisfies_all(head.standing.policies, heard - self._seats.now.gone)
 
     def _watching(self) -> bool:
         """S2: linked to another authority and caught up with it."""
@@ -142,7 +137,7 @@ class Succession:
         )
 
     def _grace(self) -> int:
-        return grace_ms(self._context.ledger.head.standing.policies)
+        return self._seats.now.grace_ms
 
     def _draw_jitter(self) -> None:
         self._jitter = self._context.draw(1000) / 1000
@@ -160,14 +155,14 @@ class Succession:
         if proposal is None:
             if context.store.artifact(statement.proposal) is not None:
                 return False  # listed or given up already
-            self._wait(signed, source)
+            self._wait(context.verifier.verify(signed), source)
             if source is not None:
                 context.send(source, Want((statement.proposal,)))
             return True
         action = cast("Special", proposal.statement.action)
         standing = self._paper.standing_for(action)
         if standing is None:
-            self._wait(signed, source)  # nobody can say yet who may endorse it
+            self._wait(context.verifier.verify(signed), source)  # nobody can say yet who may endorse it
             return True
         if not self._paper.may_endorse(action, signed.key, standing):
             raise Rejected("V6", "an endorsement by a key that is no authority", subject=signed.id)
@@ -259,7 +254,8 @@ class Succession:
             self._spreader.add(verified, source=source)
         return fresh
 
-    def _wait(self, signed: Signed[Endorsement] | Signed[Cosignature], source: int | None) -> None:
+    def _wait(self, signed: Verified[Endorsement] | Verified[Cosignature], source: int | None) -> None:
+        """Look at it again later. What is forged has been refused: later nobody could be blamed for it."""
         self._waiting[signed.id] = (signed, source)
         if len(self._waiting) > WAITING_PAPER_MAX:
             self._waiting.popitem(last=False)
@@ -416,7 +412,8 @@ class Succession:
 
     def _counts_silence(self) -> bool:
         """Whether silence matters here: at an authority that is not the witness itself."""
-        return self.is_authority and self._context.ledger.head.standing.next_witness != self._context.key
+        seat = self._seats.now
+        return seat.is_authority and not seat.is_witness
 
     # --- beacons ----------------------------------------------------------------------------------
 
@@ -477,18 +474,11 @@ class Succession:
 
     def _proposes_at(self) -> int | None:
         """The silence after which this authority proposes itself (S7); None if it has no turn."""
-        context = self._context
-        head = context.ledger.head
-        standing = head.standing
-        gone = revoked_keys(head.members)
-        turn = turn_of(standing.policies, standing.next_witness, context.key, gone)
-        if turn is None or self._keyring.stale_reason() is not None:
+        seat = self._seats.now
+        # Where the others cannot replace this witness, status says so.
+        if seat.turn is None or not seat.replaceable or self._keyring.stale_reason() is not None:
             return None
-        for policy in standing.policies:
-            others = authority_keys(policy) - gone - {standing.next_witness}
-            if len(others) < policy.threshold:
-                return None  # The others cannot replace this witness; status says so.
-        return proposes_after_ms(self._grace(), turn, self._jitter)
+        return proposes_after_ms(seat.grace_ms, seat.turn, self._jitter)
 
     def _open_recoveries(self) -> list[Verified[Proposal]]:
         """Takeovers that can still get their quorum: on our head, of an epoch that we may endorse."""
@@ -508,11 +498,8 @@ class Succession:
         seen = [self._first_seen.get(one.id, self._context.now.mono) for one in attempts]
         if not seen:
             return None
-        context = self._context
-        standing = context.ledger.head.standing
-        gone = revoked_keys(context.ledger.head.members)
-        turn = turn_of(standing.policies, standing.next_witness, context.key, gone) or 0
-        wait = round(round_ms(self._grace()) * (1 + turn + self._jitter))
+        seat = self._seats.now
+        wait = round(round_ms(seat.grace_ms) * (1 + (seat.turn or 0) + self._jitter))
         if not self._auto and any(
             self._paper.can_get_there(one, cast("Special", one.statement.action)) for one in attempts
         ):
