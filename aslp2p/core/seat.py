@@ -1,0 +1,63 @@
+"""What this node's key is at the head, worked out once a head: it is asked at every step."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from aslp2p.core.context import Context
+from aslp2p.ledger.gate import Tip
+from aslp2p.ledger.policy import authority_keys
+from aslp2p.ledger.state import is_admitted, revoked_keys
+from aslp2p.recovery import grace_ms, turn_of
+
+
+class Seat(Struct, frozen=True):
+    head: Tip
+    is_authority: bool
+    """Whether the key is a usable authority."""
+    is_witness: bool
+    grace_ms: int
+    turn: int | None
+    """Its place in the order of succession; None if it has none (S7)."""
+    replaceable: bool
+    """Whether the other authorities could replace the witness, in every policy in force."""
+    others: frozenset[bytes]
+    """The keys of the other authorities."""
+    gone: frozenset[bytes]
+    """Revoked keys."""
+
+
+def seat_at(head: Tip, key: bytes) -> Seat:
+    """The seat of `key` at `head`."""
+    standing = head.standing
+    gone = revoked_keys(head.members)
+    authorities = standing.authorities()
+    return Seat(
+        head,
+        key in authorities and is_admitted(head.members, key),
+        standing.next_witness == key,
+        grace_ms(standing.policies),
+        turn_of(standing.policies, standing.next_witness, key, gone),
+        all(
+            len(authority_keys(policy) - gone - {standing.next_witness}) >= policy.threshold
+            for policy in standing.policies
+        ),
+        authorities - {key},
+        gone,
+    )
+
+
+class Seats:
+    """Remembers the seat at the newest head."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._seat: Seat | None = None
+
+    @property
+    def now(self) -> Seat:
+        """The seat at the head; the node has a genesis."""
+        head = self._context.ledger.head
+        if self._seat is None or self._seat.head is not head:
+            self._seat = seat_at(head, self._context.key)
+        return self._seat
