@@ -232,6 +232,8 @@ BUNDLE_ARTIFACT_BYTES_MAX = 256 * MIB
 """All signed artifacts of one bundle together: they are judged together, so they are in memory at once."""
 BUNDLE_CONTENTS_MAX = 2**20
 """Pieces of content, of up to 1 MiB each: never in memory together."""
+BUNDLES_UNDER_WAY_MAX = 4
+"""Bundles that a daemon is being sent at once."""
 WAITING_ARTIFACTS_MAX = 2**16
 WAITING_BYTES_MAX = 64 * MIB
 """What imported bundles brought and what has no place yet, kept beside the store."""

@@ -18,6 +18,7 @@ from aslp2p.ledger.finality import cosignatures_on
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import ARTIFACT_BYTES_MAX, CHUNK_BYTES, CONTROL_LINE_BYTES_MAX, VIEW_PAGE_MAX
 from aslp2p.views.actions import parse_id
+from aslp2p.views.pending import open_artifacts, open_papers
 from aslp2p.views.view import View
 
 SLICE_SNAPSHOTS = 64
@@ -26,6 +27,7 @@ SLICE_IDS = 2048
 READ_BYTES = CHUNK_BYTES
 """Raw bytes in one answer, or a single thing."""
 _COSIGNATURES_MAX = 2000
+LACKING_COUNTED_MAX = 10_000
 
 assert (READ_BYTES + ARTIFACT_BYTES_MAX) * 4 // 3 + 64 * VIEW_PAGE_MAX < CONTROL_LINE_BYTES_MAX  # noqa: S101
 
@@ -145,6 +147,36 @@ def bundle_content(view: View, id: str) -> dict[str, Any]:
     return {"data": None if data is None else base64.b64encode(data).decode("ascii")}
 
 
+def bundle_summary(view: View, ids: list[str]) -> dict[str, Any]:
+    """Where this Common stands, and what has become of the successions and policy changes `ids` (at most
+    `VIEW_PAGE_MAX`): `papers`, each with `state` (`open`, with all that `proposals` says of it; `witnessed`
+    with a `height`; `overtaken`; `missing`, when only others' endorsements of it are here).
+    """
+    if len(ids) > VIEW_PAGE_MAX:
+        raise UsageError(f"more than {VIEW_PAGE_MAX} ids")
+    standing = view.standing(view.height)
+    still_open = {one["id"]: one for one in open_papers(view, open_artifacts(view))}
+    papers = []
+    for id_ in ids:
+        index = view.reader.fact(view.branch, b"p" + parse_id(id_), view.height)
+        if id_ in still_open:
+            papers.append({**still_open[id_], "state": "open"})
+        elif index is not None:
+            row = view.reader.snapshot_holding(view.branch, int.from_bytes(index, "big"))
+            papers.append({"id": id_, "state": "witnessed", "height": None if row is None else row.height})
+        else:
+            known = view.reader.artifact(parse_id(id_)) is not None
+            papers.append({"id": id_, "state": "overtaken" if known else "missing"})
+    return {
+        "name": view.genesis().name,
+        "height": view.height,
+        "head": view.head.id.hex(),
+        "witness": view.party(standing.next_witness),
+        "lacking": len(view.reader.wanted(LACKING_COUNTED_MAX)),
+        "papers": papers,
+    }
+
+
 def _contents(reader: Reader, ids: tuple[bytes, ...]) -> dict[str, int]:
     contents = {}
     for raw in reader.artifacts(ids).values():
@@ -172,4 +204,5 @@ BUNDLE_QUERIES: dict[str, Callable[..., dict[str, Any]]] = {
     "bundle.find": bundle_find,
     "bundle.read": bundle_read,
     "bundle.content": bundle_content,
+    "bundle.summary": bundle_summary,
 }
