@@ -137,14 +137,18 @@ def status(machine: Machine) -> list[str]:
 
 
 def one_head(machines: Sequence[Machine], holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    """Until all show one head of which `holds` is true; the summary of it that the first gives."""
+    """Until all show one head, and `holds` is true of what each says of it; what the first says.
+
+    Of each, because a head says nothing about what else has come: evidence, cosignatures, open papers.
+    """
 
     def equal() -> dict[str, Any]:
         summaries = [machine.call("summary") for machine in machines]
         assert len({one["head"] for one in summaries}) == 1, [
             (one["height"], one["epoch"]) for one in summaries
         ]
-        assert holds(summaries[0]), summaries[0]
+        for one in summaries:
+            assert holds(one), one
         return cast("dict[str, Any]", summaries[0])
 
     return wait_until(equal, PATIENCE_S, f"one head on {machines}", every_s=0.1)
