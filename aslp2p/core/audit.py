@@ -42,7 +42,7 @@ class Audit:
     def done(self) -> bool:
         """Whether every signature up to the head was verified."""
         ledger = self._context.ledger
-        return ledger.audited_height() >= ledger.head.height
+        return ledger.audited_on(ledger.head.branch) >= ledger.head.height
 
     @property
     def wake_at_ms(self) -> int | None:

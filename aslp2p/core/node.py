@@ -164,6 +164,7 @@ class NodeCore:
         self._admission = Admission(context)
         self._chain.listeners += [self, self._succession]
         self._chain.heard_own = self._succession.heard_own
+        self._heads_due_ms: int | None = None
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
         self._told: tuple[object, ...] = ()
@@ -225,8 +226,7 @@ class NodeCore:
         """When a Tick is due, on the monotonic clock; None when nothing is."""
         due = [self._witness.wake_at_ms, self._catchup.wake_at_ms, self._audit.wake_at_ms]
         due += [self._contents.wake_at_ms, self._chain.wake_at_ms, self._succession.wake_at_ms]
-        if self._context.peers:
-            due.append(self._heads_at_ms())
+        due.append(self._heads_due_ms)
         times = [at for at in due if at is not None]
         return min(times) if times else None
 
@@ -368,8 +368,7 @@ class NodeCore:
         ledger = context.ledger
         return (ledger.head.id, ledger.audited_height(), self._pending.open.digest(), ledger.final_height())
 
-    def _heads_at_ms(self) -> int:
-        stand = self._stand()
+    def _heads_at_ms(self, stand: tuple[object, ...]) -> int:
         return min(
             peer.heads_sent_ms + (HEADS_INTERVAL_MS if peer.told_heads == stand else HEADS_SPACING_MS)
             for peer in self._context.peers.values()
@@ -379,18 +378,21 @@ class NodeCore:
         """Tell where we stand to those who have not been told lately. When it is due for one, it is told to
         all for whom it soon is: so a quiet node wakes once in an interval, however many links it has."""
         context = self._context
+        self._heads_due_ms = None
         if not context.peers:
             return
         now, stand = context.now.mono, self._stand()
-        message: Heads | None = None
-        due = now >= self._heads_at_ms()
-        for peer in context.peers.values() if due else ():
+        self._heads_due_ms = self._heads_at_ms(stand)
+        if now < self._heads_due_ms:
+            return
+        message = self._heads()
+        for peer in context.peers.values():
             quiet = peer.told_heads == stand
             spacing = HEADS_INTERVAL_MS // 2 if quiet else HEADS_SPACING_MS
             if now >= peer.heads_sent_ms + spacing:
-                message = message or self._heads()
                 peer.heads_sent_ms, peer.told_heads = now, stand
                 context.send(peer.link, message)
+        self._heads_due_ms = self._heads_at_ms(stand)
 
     def _send_heads_to(self, peer: Peer) -> None:
         peer.heads_sent_ms, peer.told_heads = self._context.now.mono, self._stand()

@@ -204,7 +204,10 @@ class Ledger:
 
     def audited_on(self, branch: int) -> int:
         """Every signature on the line of `branch` was verified up to here."""
-        parts = [(branch, self._branches[branch].tip_height)]
+        row = self._branches[branch]
+        if row.parent < 0:
+            return min(row.audited_height, row.tip_height)
+        parts = [(branch, row.tip_height)]
         while (row := self._branches[parts[-1][0]]).parent >= 0:
             parts.append((row.parent, row.fork_height))
         for part, height in reversed(parts):
