@@ -31,6 +31,8 @@ class Fault:
     lasts: bool = False
     silences: bool = False
     """Whether nobody hears from the machine while it lasts."""
+    deed: bool = False
+    """People do it, as soon as the first of the machines is on."""
     habit: bool = False
     """People go on doing it in the calm."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -251,17 +253,17 @@ FAULTS: dict[str, Fault] = {
     "restore": Fault(_restore, "is restored from a backup"),
     "disk-lost": Fault(_disk_lost, "loses its disk"),
     "copy": Fault(_copy, "is copied to another machine"),
-    "put": Fault(people.put, "gets a new file", options={"count": "whole"}),
-    "join": Fault(people.join, "invites new machines", on="witness", options={"count": "whole!"}),
+    "put": Fault(people.put, "gets a new file", deed=True, options={"count": "whole"}),
+    "join": Fault(people.join, "invites new machines", deed=True, on="witness", options={"count": "whole!"}),
     "expel": Fault(people.expel, "is expelled", on="any-participant"),
-    "rotate": Fault(people.rotate, "hands over", on="witness", options={"to": "who"}),
-    "recover": Fault(people.recover, "asks for a new witness", on="any-authority"),
+    "rotate": Fault(people.rotate, "hands over", deed=True, on="witness", options={"to": "who"}),
+    "recover": Fault(people.recover, "asks for a new witness", deed=True, on="any-authority"),
     "revoke": Fault(people.revoke, "is to be revoked", on="witness", options={"by": "who"}),
     "policy": Fault(
-        people.change_policy, "proposes another policy", on="any-authority",
+        people.change_policy, "proposes another policy", deed=True, on="any-authority",
         options={"authorities": "whole", "threshold": "whole", "keeps": "whole", "without": "who"},
     ),
-    "courier": Fault(people.courier, "carries everything on a stick", habit=True, options={"to": "who!"}),
+    "courier": Fault(people.courier, "carries a stick", deed=True, habit=True, options={"to": "who!"}),
     "equivocate": Fault(liars.equivocate, "signs two histories", on="witness"),
     "double": Fault(liars.double, "signs whatever it is asked", on="any-authority"),
     "invent": Fault(liars.invent, "invents a history", on="any-participant"),
