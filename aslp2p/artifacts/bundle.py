@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import IO, NamedTuple, NoReturn
 
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import Signed, decode_artifact
@@ -53,7 +53,7 @@ class Record(NamedTuple):
 class BundleWriter:
     """Writes a bundle of the Common `common_id` to `file`, which the caller syncs and puts in place."""
 
-    def __init__(self, file: BinaryIO, common_id: bytes) -> None:
+    def __init__(self, file: IO[bytes], common_id: bytes) -> None:
         self._file = file
         self._common_id = common_id
         self._digest = sha256()
@@ -102,7 +102,7 @@ class BundleReader:
     version), and nothing else but what `file` raises.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = sha256()
         magic = self._take(len(MAGIC), "its header")

@@ -1,7 +1,8 @@
-"""`asl endorse`: an authority's word for a succession or a policy change."""
+"""`asl endorse`: an authority's word for a succession or a policy change, also from and to a file."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,14 +10,24 @@ import click
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json, sentence
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import open_daemon
+from aslp2p.cli.source import home_of, open_daemon
+from aslp2p.errors import UsageError
 
 
 @click.command("endorse", cls=Command)
 @click.argument("id")
+@click.option(
+    "--offline", "bundle", metavar="BUNDLE", help="Judge it by what this bundle holds, without a network."
+)
+@click.option("-o", "--output", metavar="FILE", help="With --offline: where to write the endorsement.")
 @pass_settings
-def endorse_command(settings: Settings, id: str) -> None:
+def endorse_command(settings: Settings, id: str, bundle: str | None, output: str | None) -> None:
     """Endorse the open succession or policy change ID (4 or more digits; see `asl proposals`)."""
+    if (bundle is None) != (output is None):
+        raise UsageError("--offline BUNDLE and -o FILE belong together", remedy="name both files")
+    if bundle is not None and output is not None:
+        _endorse_offline(settings, id, bundle, Path(output))
+        return
     with open_daemon(settings) as daemon:
         answer = daemon.call("endorse", id=id)
     if settings.json:
@@ -24,6 +35,31 @@ def endorse_command(settings: Settings, id: str) -> None:
         return
     say(f"Endorsed: {sentence(answer['author'], answer['words'])}")
     say_progress(answer)
+
+
+def _endorse_offline(settings: Settings, digits: str, bundle: str, output: Path) -> None:
+    """Take the bundle in, endorse by the rules and the journal of this home, and write what goes back."""
+    from aslp2p.cli.bundle import say_paper, say_report
+    from aslp2p.cli.paper import kept_here, open_desk
+    from aslp2p.travel.export import select_endorsements, write_bundle
+
+    home = home_of(settings)
+    home.create()
+    with kept_here(bundle, home.path) as (file, checked), open_desk(settings, checked, follow=True) as desk:
+        report = desk.take(file)
+        proposal = desk.ask("bundle.find", id=digits)["proposal"]
+        desk.endorse(proposal)
+        written = write_bundle(desk.ask, select_endorsements(desk.ask, proposal), output)
+        after = desk.ask("bundle.summary", ids=[proposal])
+    paper = after["papers"][0]
+    if settings.json:
+        answer = {"proposal": proposal, "paper": paper, "output": str(output), "import": report}
+        say_json({**answer, "artifacts": written.artifacts, "common": report["common"]})
+        return
+    say_report({**report, **after, "judged": report["height"], "papers": []})
+    say(f"Endorsed, in the Common {after['name']} {report['common'][:12]}:")
+    say_paper(paper, after["name"])
+    say(f"{output}: take it back to where the proposal came from: asl bundle import {output.name}")
 
 
 def say_progress(answer: dict[str, Any]) -> None:

@@ -99,7 +99,7 @@ class BundleMethods:
         async with one.lock:
             self._coming.pop(bundle, None)
             with one.file as file:
-                steps = taking(file, self._home.common_folder(one.node.id), one.node.id)  # type: ignore[arg-type]
+                steps = taking(file, self._home.common_folder(one.node.id), one.node.id)
                 return await _driven(steps, one.node)
 
     def _there(self, number: int) -> _Coming:

@@ -63,6 +63,16 @@ def joining(invite: Invite, key: bytes, own_name: str, *, name_chosen: bool) -> 
     ]
 
 
+def on_paper(
+    common_id: bytes, network_secret: bytes, called: str, own_name: str, *, name_chosen: bool
+) -> list[Write]:
+    """What following a Common by bundles alone writes: a network secret of its own, so of a network with
+    nobody else in it, until an invite brings the real one.
+    """
+    invited_as = PutMeta(META_INVITED_AS, called.encode())
+    return [*_own(common_id, network_secret, own_name, name_chosen), invited_as]
+
+
 def read_belonging(reader: Reader) -> Belonging | None:
     """Which Common the store belongs to; None for an empty one. Raises `InvariantBroken` for half a
     belonging.

@@ -22,7 +22,7 @@ from aslp2p.travel.files import written_whole
 
 
 class Ask(Protocol):
-    def __call__(self, question: str, /, **params: Any) -> dict[str, Any]: ...
+    def __call__(self, question: str, **params: Any) -> dict[str, Any]: ...
 
 
 @dataclass
@@ -47,30 +47,30 @@ class Written:
     lacking: int
 
 
-def select_everything(ask: Ask) -> Selection:
-    """The whole Common: every line of snapshots, what they list, contents, and what is open."""
+def select_everything(ask: Ask, *, contents: bool = True) -> Selection:
+    """The whole Common: every line of snapshots, what they list, `contents`, and what is open."""
     selection = Selection()
     for line in ask("bundle.lines")["lines"]:
-        _add_history(ask, selection, line["first"], branch=line["branch"], contents=True)
-    _add_open(ask, selection, contents=True)
+        _add_history(ask, selection, line["first"], branch=line["branch"], contents=contents)
+    _add_open(ask, selection, contents=contents)
     return selection
 
 
-def select_since(ask: Ask, height: int, until: int | None = None) -> Selection:
-    """What came after `@height` (and not after `@until`), with contents and what is open; genesis too."""
+def select_since(ask: Ask, height: int, until: int | None = None, *, contents: bool = True) -> Selection:
+    """What came after `@height` (and not after `@until`), with `contents` and what is open; genesis too."""
     selection = Selection({_common_id(ask)})
-    _add_history(ask, selection, height + 1, until=until, contents=True)
-    _add_open(ask, selection, contents=True)
+    _add_history(ask, selection, height + 1, until=until, contents=contents)
+    _add_open(ask, selection, contents=contents)
     return selection
 
 
-def select_proposal(ask: Ask, digits: str, since: int = 0) -> Selection:
-    """One proposal with what it takes to judge it: the history (from `@since` on) without contents, the
-    endorsements that it has, and the cosignatures that are here."""
+def select_proposal(ask: Ask, digits: str, first: int = 0, *, contents: bool = False) -> Selection:
+    """One proposal with what it takes to judge it: the history (from `@first` on), the endorsements that it
+    has, and the cosignatures that are here."""
     selection = Selection({_common_id(ask)})
     proposal = ask("bundle.find", id=digits)["proposal"]
     selection.artifacts.add(bytes.fromhex(proposal))
-    _add_history(ask, selection, since, contents=False)
+    _add_history(ask, selection, first, contents=contents)
     found = ask("bundle.open")
     for raw in found["cosignatures"]:
         selection.add_raw(base64.b64decode(raw))

@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from aslp2p.errors import UserError
 from aslp2p.home.files import TEMPORARY_PREFIX, sync_folder
 
 
 @contextmanager
-def written_whole(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+def written_whole(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """A file to write; once the block ends well it is synced and put at `path`, in place of what was there.
 
     When the block fails, `path` is as it was. Raises `UserError` when the file cannot be written.

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from aslp2p.artifacts.bundle import BundleReader
 from aslp2p.artifacts.envelope import Signed
@@ -54,7 +54,7 @@ class Checked(NamedTuple):
         return None if found is None else cast("Signed[Genesis]", found)
 
 
-def check_bundle(file: BinaryIO) -> Checked:
+def check_bundle(file: IO[bytes]) -> Checked:
     """Read a bundle from its beginning to its end. Raises `UserError`, citing the rule that it breaks."""
     file.seek(0)
     artifacts: dict[bytes, Signed[Statement]] = {}
@@ -74,7 +74,7 @@ def check_bundle(file: BinaryIO) -> Checked:
     return Checked(reader.common_id, artifacts, contents, size)
 
 
-def taking(file: BinaryIO, folder: Path, common_id: bytes) -> Steps:
+def taking(file: IO[bytes], folder: Path, common_id: bytes) -> Steps:
     """The steps of an import into the Common whose folder is `folder`; what it returns is the report, whose
     `subjects` are to be asked about with `bundle.summary`.
 
@@ -162,7 +162,7 @@ def _wanted(reader: Reader) -> list[tuple[bytes, bool]]:
     return found
 
 
-def _batches(file: BinaryIO, ids: set[bytes]) -> Iterator[tuple[bytes, ...]]:
+def _batches(file: IO[bytes], ids: set[bytes]) -> Iterator[tuple[bytes, ...]]:
     """The contents of the bundle that are among `ids`, in batches of bounded size."""
     if not ids:
         return

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, TypeVar
 
 from aslp2p.artifacts.envelope import Signer
 from aslp2p.core.inputs import Command, MarkStale, Now, Tick
@@ -73,7 +73,7 @@ class Offline:
         """What `function` answers of the store."""
         return function(self._store)
 
-    def take(self, file: BinaryIO, folder: Path) -> dict[str, Any]:
+    def take(self, file: IO[bytes], folder: Path) -> dict[str, Any]:
         """Import the bundle in `file`; the report of `incoming.taking`. Raises `UserError`."""
         steps = taking(file, folder, self.common_id)
         try:
