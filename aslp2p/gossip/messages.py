@@ -1,8 +1,7 @@
 """What two nodes of a Common say to each other over a link: canonical arrays whose first item is the kind.
 
 Every message stands alone: losing, repeating or reordering them costs time and nothing else (G5).
-`docs/spec.md`
-has the table.
+`docs/gossip.md` has the table.
 """
 
 from __future__ import annotations
