@@ -97,7 +97,8 @@ def _die_of_interrupts() -> None:
 
 
 def _sweep(jobs: Sequence[Job], executor: Executor, workers: int, results: Path | None) -> Summary:
-    with click.progressbar(length=len(jobs), file=sys.stderr, label="runs", width=30) as bar:
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=len(jobs), file=sys.stderr, label="runs", hidden=hidden) as bar:
 
         def done(result: dict[str, Any]) -> None:
             bar.update(1)

@@ -204,7 +204,7 @@ def _by_machine(judge: Judge, type_: str) -> Iterator[tuple[str, list[Promise]]]
 
 def promises(judge: Judge) -> Found:
     for one in judge.evidence.trusted_promises():
-        if not one.on_disk and one.paper.body[2 if one.paper.type == ENDORSEMENT else 1]:
+        if not one.on_disk:
             kind = one.paper.type.split(".")[2].split("/")[0]
             yield f"a {kind} left {one.machine} that its journal does not hold"
     for machine, signed in _by_machine(judge, SNAPSHOT):

@@ -1,0 +1,321 @@
+"""Each checker lets an honest history pass and catches the one that was doctored for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
+from itertools import count
+from typing import Any
+
+import pytest
+
+from aslp2p.artifacts.content import content_id
+from aslp2p.artifacts.envelope import Verified, sign_statement
+from aslp2p.artifacts.merkle import Frontier
+from aslp2p.artifacts.types import Cosignature, Endorsement, Proposal, Put, Snapshot
+from simulations.checkers import liveness
+from simulations.checkers.evidence import Claim, Evidence, Image, Promise
+from simulations.checkers.liveness import Expected
+from simulations.checkers.papers import COSIGNATURE, SNAPSHOT, Paper, read
+from simulations.checkers.safety import SAFETY, Judge
+from simulations.keys import SeededKey
+from simulations.play import Play
+from simulations.scenario_file import parse
+from simulations.verdict import evidence_of, judge
+
+HISTORY = """
+scenario: history
+machines: 4
+policy: {authorities: 3, threshold: 2, grace_period: 20s}
+network: {delay: 1ms..20ms}
+lasts: 90s
+heals: 2m
+workload: {every: 2s..10s, kinds: mix}
+steps:
+  - {at: 20s, do: crash, on: first, for: 40s}
+"""
+NOBODY = SeededKey("nobody whom anybody knows")
+Doctor = Callable[[Evidence], Evidence]
+
+
+@cache
+def played() -> Play:
+    play = Play(parse(HISTORY), 1)
+    play.run()
+    return play
+
+
+@cache
+def honest() -> Evidence:
+    return evidence_of(played())
+
+
+def with_image(evidence: Evidence, name: str, **changes: Any) -> Evidence:
+    return replace(evidence, images={**evidence.images, name: replace(evidence.images[name], **changes)})
+
+
+def with_promises(evidence: Evidence, papers: Iterable[tuple[str, bytes]]) -> Evidence:
+    """More promises that left the machines named."""
+    orders = count(1 + max(one.order for one in evidence.promises))
+    fresh = [Promise(next(orders), 10**9, machine, read(raw), True) for machine, raw in papers]
+    return replace(evidence, promises=[*evidence.promises, *fresh])
+
+
+def image(evidence: Evidence, name: str = "bob") -> Image:
+    return evidence.images[name]
+
+
+def head(evidence: Evidence) -> Paper:
+    return evidence.lines.paper[image(evidence).head]
+
+
+def child(
+    evidence: Evidence, signer: SeededKey, *, salt: int = 0, listed: tuple[bytes, ...] = (), epoch: int = -1
+) -> Verified[Snapshot]:
+    """A snapshot on the head; `salt` makes it another one."""
+    paper = head(evidence)
+    statement = Snapshot(
+        evidence.common_id, paper.body[1] + 1, paper.id, paper.body[3] if epoch < 0 else epoch, salt, listed,
+        paper.body[6] + len(listed), paper.body[7], None, None,
+    )  # fmt: skip
+    return sign_statement(statement, signer)
+
+
+def key_of(name: str) -> SeededKey:
+    return played().world.nodes[name].signer
+
+
+def witness(evidence: Evidence) -> str:
+    return next(name for name, one in evidence.images.items() if one.key == head(evidence).key)
+
+
+def grown(evidence: Evidence, *snapshots: Verified[Snapshot], name: str = "bob") -> Evidence:
+    held = {**image(evidence, name).snapshots, **{one.id: one.raw for one in snapshots}}
+    return with_image(evidence, name, snapshots=held)
+
+
+def invented(evidence: Evidence) -> Evidence:
+    return grown(evidence, child(evidence, NOBODY))
+
+
+def with_a_gap(evidence: Evidence) -> Evidence:
+    middle = evidence.lines.at_height(image(evidence).head, head(evidence).body[1] // 2)
+    held = {id_: raw for id_, raw in image(evidence).snapshots.items() if id_ != middle}
+    return with_image(evidence, "bob", snapshots=held)
+
+
+def listing_twice(evidence: Evidence) -> Evidence:
+    line = evidence.lines.line(image(evidence).head)
+    old = next(id_ for one in line[1:] for id_ in evidence.lines.paper[one].body[5])
+    again = child(evidence, key_of(witness(evidence)), listed=(old,))
+    return with_image(grown(evidence, again), "bob", head=again.id)
+
+
+def boasting(evidence: Evidence) -> Evidence:
+    """Bob calls final what nobody cosigned."""
+    kept = [one for one in evidence.promises if one.paper.type != COSIGNATURE]
+    claim = Claim(10**9, "bob", image(evidence).head, head(evidence).body[1], head(evidence).body[1])
+    return replace(evidence, promises=kept, claims=[claim])
+
+
+def two_finals(evidence: Evidence) -> Evidence:
+    """Two children of one head, both cosigned by everybody."""
+    both = [child(evidence, key_of(witness(evidence)), salt=salt) for salt in (1, 2)]
+    papers = []
+    for snapshot in both:
+        body = snapshot.statement
+        for name in ("alice", "bob", "carol"):
+            cosigned = Cosignature(evidence.common_id, body.epoch, body.height, snapshot.id, 0)
+            papers.append((name, sign_statement(cosigned, key_of(name)).raw))
+    return with_promises(grown(evidence, *both), papers)
+
+
+def leaving_what_was_final(evidence: Evidence) -> Evidence:
+    one, other = (child(evidence, key_of(witness(evidence)), salt=salt) for salt in (1, 2))
+    height = one.statement.height
+    claims = [Claim(1, "bob", one.id, height, height), Claim(2, "bob", other.id, height, height - 1)]
+    return replace(grown(evidence, one, other), claims=claims)
+
+
+def off_the_disk(evidence: Evidence) -> Evidence:
+    """A cosignature left before it was on the disk."""
+    place = next(place for place, one in enumerate(evidence.promises) if one.paper.type == COSIGNATURE)
+    promises = list(evidence.promises)
+    promises[place] = replace(promises[place], on_disk=False)
+    return replace(evidence, promises=promises)
+
+
+def two_in_one_place(evidence: Evidence) -> Evidence:
+    name = witness(evidence)
+    papers = [(name, child(evidence, key_of(name), salt=salt).raw) for salt in (1, 2)]
+    return with_promises(evidence, papers)
+
+
+def endorsing_backwards(evidence: Evidence) -> Evidence:
+    votes = [Endorsement(evidence.common_id, bytes([epoch]) * 32, epoch, 0) for epoch in (9, 8)]
+    return with_promises(evidence, [("carol", sign_statement(vote, key_of("carol")).raw) for vote in votes])
+
+
+def cosigning_the_past(evidence: Evidence) -> Evidence:
+    """Carol endorses an epoch far above, and cosigns the old one all the same (S4)."""
+    paper = head(evidence)
+    vote = Endorsement(evidence.common_id, bytes(32), paper.body[3] + 5, 0)
+    cosigned = Cosignature(evidence.common_id, paper.body[3], paper.body[1], paper.id, 0)
+    papers = [("carol", sign_statement(one, key_of("carol")).raw) for one in (vote, cosigned)]
+    return with_promises(evidence, papers)
+
+
+def emitting_backwards(evidence: Evidence) -> Evidence:
+    name = witness(evidence)
+    papers = [(name, child(evidence, key_of(name), epoch=epoch).raw) for epoch in (50, 40)]
+    return with_promises(evidence, papers)
+
+
+def two_branches_in_an_epoch(evidence: Evidence) -> Evidence:
+    """The second snapshot of an epoch does not stand on the first (S13)."""
+    name = witness(evidence)
+    one, other = (child(evidence, key_of(name), salt=salt) for salt in (1, 2))
+    body = other.statement
+    on_it = Snapshot(
+        evidence.common_id, body.height + 1, other.id, body.epoch, 0, (), body.log_size, body.log_root, None,
+        None,
+    )  # fmt: skip
+    last = sign_statement(on_it, key_of(name))
+    return with_promises(grown(evidence, one, other), [(name, one.raw), (name, last.raw)])
+
+
+def foreign(evidence: Evidence) -> Evidence:
+    put = Put("a", content_id(b""), 0, "text/plain", False, None)
+    stray = sign_statement(Proposal(bytes(32), 0, bytes(8), put), NOBODY)
+    return with_image(evidence, "bob", artifacts={**image(evidence).artifacts, stray.id: stray.raw})
+
+
+def stale(evidence: Evidence) -> Evidence:
+    """The witness lost its journal in the middle, and went on."""
+    name = witness(evidence)
+    times = sorted(one.at_ms for one in evidence.promises if one.machine == name)
+    return replace(
+        with_image(evidence, name, journal=()),
+        stale={name: times[len(times) // 2]},
+        trusted=evidence.trusted - {name},
+    )
+
+
+DOCTORED: dict[str, tuple[Doctor, ...]] = {
+    "authorization": (invented,),
+    "chain": (with_a_gap,),
+    "inclusion": (listing_twice,),
+    "quorum": (boasting,),
+    "agreement": (two_finals,),
+    "rollback": (leaving_what_was_final,),
+    "promises": (off_the_disk, two_in_one_place, endorsing_backwards),
+    "fencing": (cosigning_the_past, emitting_backwards, two_branches_in_an_epoch),
+    "isolation": (foreign,),
+    "blame": (lambda evidence: replace(evidence, blamed=[("alice", "bob", "for nothing")]),),
+    "durability": (lambda evidence: replace(evidence, proposed={bytes(32): ("bob", 1)}),),
+    "held": (lambda evidence: replace(evidence, unheld=[("bob", bytes(32))]),),
+    "stale": (stale,),
+}
+
+
+def test_the_honest_history_has_everything_that_is_doctored_and_passes() -> None:
+    evidence = honest()
+    kinds = {one.paper.type for one in evidence.promises}
+    assert len(kinds) == 3 and head(evidence).body[3] > 0, "no cosignature, endorsement or takeover to doctor"
+    assert {name: list(check(Judge(evidence))) for name, check in SAFETY.items()} == {
+        name: [] for name in SAFETY
+    }
+    assert judge(played()).broken() == []
+
+
+def test_every_safety_check_has_a_doctored_history() -> None:
+    assert DOCTORED.keys() == SAFETY.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "doctor"), [(name, doctor) for name, doctors in DOCTORED.items() for doctor in doctors]
+)
+def test_a_doctored_history_is_caught(name: str, doctor: Doctor) -> None:
+    assert list(SAFETY[name](Judge(doctor(honest()))))
+
+
+def unanswered(evidence: Evidence) -> Evidence:
+    put = Put("a", content_id(b""), 0, "text/plain", False, None)
+    proposal = sign_statement(Proposal(evidence.common_id, 0, bytes(8), put), key_of("bob"))
+    held = {**image(evidence).artifacts, proposal.id: proposal.raw}
+    return replace(with_image(evidence, "bob", artifacts=held), proposed={proposal.id: ("bob", 5)})
+
+
+LIVELESS: dict[str, tuple[Callable[[Judge], Iterable[str]], Doctor]] = {
+    "convergence": (
+        lambda judged: liveness.convergence(judged, Expected()),
+        lambda evidence: with_image(evidence, "bob", head=evidence.lines.parent[image(evidence).head]),
+    ),
+    "progress": (
+        lambda judged: liveness.progress(judged, Expected(), frozenset([bytes(32)])),
+        lambda evidence: evidence,
+    ),
+    "answered": (lambda judged: liveness.answered(judged, Expected()), unanswered),
+    "no needless takeover": (
+        lambda judged: liveness.successor(judged, Expected(takeovers=(0, 0))),
+        lambda evidence: evidence,
+    ),
+    "no needless rotation": (
+        lambda judged: liveness.successor(judged, Expected(rotations=(1, 1))),
+        lambda evidence: evidence,
+    ),
+    "the successor": (
+        lambda judged: liveness.successor(judged, Expected(witness="dave")),
+        lambda evidence: evidence,
+    ),
+    "contents": (
+        lambda judged: liveness.contents(judged, Expected()),
+        lambda evidence: with_image(evidence, "bob", contents=frozenset()),
+    ),
+    "bounded": (
+        lambda judged: liveness.bounded(judged, Expected()),
+        lambda evidence: with_image(
+            evidence, "bob", open=frozenset(n.to_bytes(32, "big") for n in range(liveness.OPEN_MAX + 1))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIVELESS)
+def test_what_did_not_come_to_pass_is_caught(name: str) -> None:
+    check, doctor = LIVELESS[name]
+    assert list(check(Judge(doctor(honest()))))
+
+
+@pytest.mark.parametrize(
+    ("expect", "broken"),
+    [
+        ("{within: 1s}", ["interregnum"]),
+        ("{takeovers: 0}", ["successor"]),
+        ("{witness: dave}", ["successor"]),
+        ("{takeovers: 1, within: 40s}", []),
+    ],
+)
+def test_what_a_scenario_expects_is_asked_for(expect: str, broken: list[str]) -> None:
+    play = Play(parse(f"{HISTORY}expect: {expect}"), 1)
+    play.run()
+    assert judge(play).broken() == broken
+
+
+def test_the_checkers_have_a_log_of_their_own() -> None:
+    """The checkers' own Merkle log agrees with the product's, which they do not import."""
+    from simulations.checkers.papers import log_append, log_root
+
+    peaks: list[tuple[int, bytes]] = []
+    frontier = Frontier()
+    for number in range(70):
+        assert log_root(peaks) == frontier.root()
+        leaf = number.to_bytes(32, "big")
+        peaks, frontier = log_append(peaks, leaf), frontier.append(leaf)
+
+
+def test_the_snapshots_of_the_history_are_those_that_left() -> None:
+    evidence = honest()
+    left = {one.paper.id for one in evidence.promises if one.paper.type == SNAPSHOT}
+    assert set(evidence.lines.line(image(evidence).head)[1:]) <= left
