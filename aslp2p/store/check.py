@@ -48,7 +48,7 @@ def check_branches(db: sqlite3.Connection) -> Iterator[Finding]:
     for row in db.execute(BRANCH_ALL):
         if not intact(branch_sum, row):
             yield Finding(
-                "branch", f"the row of branch {row[0]!r} is damaged", remedy="restore the home from a backup"
+                "branch", f"the row of branch {row[0]!r} is damaged", remedy="made again from its snapshots"
             )
 
 

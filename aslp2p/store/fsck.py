@@ -3,8 +3,8 @@
 It reads each table once, front to back, in memory that does not grow with the history. With `repair`, indexes
 are built again from their tables, and what is damaged and stands in other nodes' homes too is dropped:
 damaged content is marked as wanted, so that it is fetched again. A damaged snapshot stays where it is, named
-by whoever reads it, until a fresh copy takes its place. Facts, branches and settings are not mended here:
-facts follow from the history.
+by whoever reads it, until a fresh copy takes its place. Branches follow from their snapshots, and the state
+from the history, which is judged again (`derive`); of the settings, those that do.
 """
 
 # ruff: noqa: S608 - what is composed into SQL here are constants of this package
@@ -19,11 +19,13 @@ from typing import Any, TypeAlias
 from aslp2p.artifacts.envelope import decode_artifact, verify_signature
 from aslp2p.artifacts.types import Proposal, Put, Snapshot, Statement
 from aslp2p.errors import ArtifactError, Damaged
-from aslp2p.ledger.reader import DropContent, Unwant, Want
+from aslp2p.ledger.finality import COSIGNATURE_KEY
+from aslp2p.ledger.reader import BranchRow, DropContent, PutBranch, PutMeta, Unwant, Want
 from aslp2p.limits import CHUNK_BYTES
-from aslp2p.store.check import SNAPSHOT_COLUMNS, Finding, check_branches, check_journal, check_meta
+from aslp2p.store.check import META_ALL, SNAPSHOT_COLUMNS, Finding, check_branches, check_journal
+from aslp2p.store.derive import DERIVED_AGAIN, derive_again, differing
 from aslp2p.store.faults import fault_of
-from aslp2p.store.rows import artifact_sum, fact_sum, intact, wanted_sum
+from aslp2p.store.rows import artifact_sum, fact_sum, intact, meta_sum, wanted_sum
 from aslp2p.store.sqlite import SqliteStore
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -32,7 +34,8 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 PROGRESS_ROWS = 1000
 INTEGRITY_LINES_MAX = 100
 FETCHED_AGAIN = "fetched again from a peer"
-DERIVED_AGAIN = "to be derived again from the history"
+_SETTING_LOST = "restore the home from a backup, or forget this Common and join it again"
+FINDINGS_MAX = 100
 FLIPPED_BITS_MAX = 16
 """Content whose hash is this close to its id has a damaged id; two hashes differ in about 128 bits."""
 
@@ -51,18 +54,21 @@ class _Search:
         self.store, self.db, self.repair, self.progress = store, store.db, repair, progress
         self.lost_content: dict[bytes, bool] = {}
         """Damaged content, and whether it is a manifest."""
+        self.bad_facts = 0
+        self.fact_findings: list[Finding] = []
 
     def everything(self) -> Iterator[Finding]:
         looks = (
             self.file,
-            lambda: check_meta(self.db),
-            lambda: check_branches(self.db),
+            self.branches,
+            self.meta,
             lambda: check_journal(self.db),
             self.snapshots,
             self.tips,
             self.facts,
             self.content,
             self.artifacts,
+            self.state,
             self.fetch_content,
             self.wanted,
         )
@@ -109,11 +115,101 @@ class _Search:
                 what = f"the tip of branch {row.branch}, snapshot {row.tip_height}, is not stored"
                 yield Finding("branch", what, (row.tip_id,), FETCHED_AGAIN)
 
+    def meta(self) -> Iterator[Finding]:
+        rows = self.db.execute(META_ALL).fetchall()
+        for key in [row[0] for row in rows if not intact(meta_sum, row)]:
+            value = self.derived_setting(key)
+            if value is not None and self.repair:
+                self.store.apply([PutMeta(key.decode(), value)])
+                self.store.commit()
+            remedy = _SETTING_LOST if value is None else DERIVED_AGAIN
+            mended = value is not None and self.repair
+            yield Finding("meta", f"the setting {key!r} is damaged", (), remedy, mended)
+
+    def derived_setting(self, key: bytes) -> bytes | None:
+        """What the setting `key` must be, if the history tells."""
+        root = self.db.execute("SELECT id, raw FROM snapshot WHERE branch = 0 AND height = 0").fetchone()
+        if root is None or isinstance(_problem(*root), str):
+            return None
+        if key == b"head":
+            # F2. What finality says against it (F1), the node sees at the next snapshot.
+            sql = "SELECT id FROM snapshot ORDER BY epoch DESC, height DESC, id LIMIT 1"
+            return bytes(self.db.execute(sql).fetchone()[0])
+        derived: dict[bytes, bytes] = {b"common-id": root[0], b"genesis": root[1]}
+        return derived.get(key)
+
+    def branches(self) -> Iterator[Finding]:
+        found = list(check_branches(self.db))
+        mended = bool(found) and self.repair and self.make_branches()
+        for one in found:
+            yield Finding(one.table, one.what, one.ids, one.remedy, mended)
+
+    def make_branches(self) -> bool:
+        """Rows for the branches that have none intact, from their snapshots."""
+        made = []
+        ends = "SELECT height, id, previous FROM snapshot WHERE branch = ? ORDER BY height"
+        for (branch,) in self.db.execute("SELECT DISTINCT branch FROM snapshot").fetchall():
+            if branch in self.store.lineage.rows:
+                continue
+            low, _, previous = self.db.execute(f"{ends} LIMIT 1", (branch,)).fetchone()
+            high, tip, _ = self.db.execute(f"{ends} DESC LIMIT 1", (branch,)).fetchone()
+            below = self.db.execute("SELECT branch FROM snapshot WHERE id = ?", (previous,)).fetchone()
+            if low > 0 and below is None:
+                return False
+            # Every signature on it is looked at again (G4).
+            made.append(BranchRow(branch, below[0] if low else -1, low - 1, high, tip, max(low - 1, 0)))
+        self.store.apply([])
+        sound = ", ".join(map(str, self.store.lineage.rows))
+        self.db.execute(f"DELETE FROM branch WHERE branch NOT IN ({sound})")
+        self.store.apply(map(PutBranch, made))
+        self.store.commit()
+        return True
+
     def facts(self) -> Iterator[Finding]:
+        lost: list[tuple[Any, ...]] = []
         for row in self.rows("fact", "branch, key, height, value, crc", "branch, key, height"):
-            if not intact(fact_sum, row):
-                what = f"the fact {row[1]!r} of branch {row[0]} at height {row[2]} is damaged"
-                yield Finding("fact", what, remedy=DERIVED_AGAIN)
+            if intact(fact_sum, row):
+                continue
+            what = f"the fact {row[1]!r} of branch {row[0]} at height {row[2]} is damaged"
+            if row[1][:1] != COSIGNATURE_KEY:
+                self.bad_facts += 1
+                if self.bad_facts <= FINDINGS_MAX:
+                    self.fact_findings.append(Finding("fact", what, (), DERIVED_AGAIN))
+                continue
+            lost.append((row[0], row[1], row[2]))
+            yield Finding("fact", what, (), "its authority, or a peer, has the cosignature", self.repair)
+        if lost and self.repair:
+            with self.db:
+                self.db.execute("BEGIN IMMEDIATE")
+                self.db.executemany("DELETE FROM fact WHERE branch = ? AND key = ? AND height = ?", lost)
+
+    def state(self) -> Iterator[Finding]:
+        """The state against the history, and with `repair` made anew from it if any of it is wrong."""
+        total: int = self.db.execute("SELECT count(*) FROM snapshot").fetchone()[0]
+        done = 0
+
+        def step(count: int) -> None:
+            nonlocal done
+            done += count
+            self.progress("state", done, total)
+
+        found = self.fact_findings
+        founded = self.db.execute("SELECT 1 FROM meta WHERE key = 'genesis'").fetchone() is not None
+        if founded and not self.bad_facts:
+            found += differing(self.store, step)
+        if not found:
+            return
+        hindrance = None
+        if self.repair and founded:
+            done = 0
+            hindrance = derive_again(self.store, step)
+        mended = self.repair and founded and hindrance is None
+        yield from (Finding(one.table, one.what, one.ids, one.remedy, mended) for one in found)
+        if self.bad_facts > len(found):
+            more = self.bad_facts - len(found)
+            yield Finding("fact", f"{more} more facts are damaged", (), DERIVED_AGAIN, mended)
+        if hindrance is not None:
+            yield hindrance
 
     def wanted(self) -> Iterator[Finding]:
         bad = [

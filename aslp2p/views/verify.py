@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aslp2p.artifacts.envelope import VERIFIER, Signed, decode_as
-from aslp2p.artifacts.types import Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, Incomplete, Rejected
-from aslp2p.ledger.gate import Ancestry, Tip, judge, judge_genesis
 from aslp2p.ledger.history import load_tip
 from aslp2p.ledger.reader import SnapshotRow
+from aslp2p.ledger.rejudge import Changes, judge_stored
 from aslp2p.ledger.standing import STANDING_KEY, Standing
-from aslp2p.ledger.state import Draft
 from aslp2p.views.view import View
 
 SLICE = 200
@@ -36,7 +33,8 @@ def verify(view: View, first: int = 0, at: int | None = None) -> dict[str, Any]:
     parent = load_tip(view.reader, view.branch, first - 1) if first else None
     for row in rows:
         try:
-            parent = _judged(view, row, parent, common_id)
+            parent, changes = judge_stored(view.reader, row, parent, common_id)
+            _require_stored(view, row, changes)
         except (Rejected, ArtifactError, Incomplete) as error:
             failure = _failure(row, error)
             return {
@@ -52,59 +50,7 @@ def verify(view: View, first: int = 0, at: int | None = None) -> dict[str, Any]:
     return {"checked": checked, "of": last, "next": None, "failure": None, **_trace(view, last)}
 
 
-def _judged(view: View, row: SnapshotRow, parent: Tip | None, common_id: bytes) -> Tip:
-    if parent is None:
-        genesis = VERIFIER.verify(decode_as(Genesis, row.raw))
-        draft = Draft(view.reader, row.branch, -1)
-        tip = judge_genesis(genesis, draft)
-        _require_same(genesis.id, row.id)
-        _require_stored(view, row, draft.seal())
-        return tip
-    snapshot = decode_as(Snapshot, row.raw)
-    _require_same(snapshot.id, row.id)
-    raws = view.reader.artifacts(snapshot.statement.proposals)
-    proposals: list[Signed[Proposal]] = [decode_as(Proposal, raw) for raw in raws.values()]
-    judged = judge(
-        snapshot,
-        proposals,
-        parent,
-        common_id,
-        Draft(view.reader, parent.branch, parent.height),
-        Ancestry(
-            lambda height: _id_at(view, height),
-            lambda height: view.row(height).epoch,
-            lambda id_: _holds(view, parent, id_),
-        ),
-        VERIFIER,
-    )
-    _require_stored(view, row, dict(judged.changes))
-    # The next one stands on the branch where this one is stored.
-    return Tip(
-        judged.tip.id,
-        row.branch,
-        row.height,
-        judged.tip.standing,
-        judged.tip.members,
-        judged.tip.frontier,
-    )
-
-
-def _id_at(view: View, height: int) -> bytes | None:
-    row = view.reader.snapshot_at(view.branch, height)
-    return None if row is None else row.id
-
-
-def _holds(view: View, parent: Tip, id_: bytes) -> bool:
-    row = view.reader.snapshot(id_)
-    return row is not None and row.height <= parent.height and _id_at(view, row.height) == id_
-
-
-def _require_same(found: bytes, stored_as: bytes) -> None:
-    if found != stored_as:
-        raise Rejected("A2", "it is stored under another id than its own", subject=found, against=stored_as)
-
-
-def _require_stored(view: View, row: SnapshotRow, changes: dict[bytes, bytes | None]) -> None:
+def _require_stored(view: View, row: SnapshotRow, changes: Changes) -> None:
     for key, value in changes.items():
         if view.reader.fact(row.branch, key, row.height) != value:
             raise Rejected("V7", "the state that is stored is not what it makes", subject=row.id)
