@@ -104,6 +104,7 @@ def require_policy(policy: list[Any]) -> None:
     """P1."""
     keys, threshold = _keys(policy), policy[1]
     _require(len(keys) == len(policy[0]) >= 1, "P1", "an authority is listed twice, or there is none")
+    _require(len({name for name, _ in policy[0]}) == len(keys), "P1", "two authorities have one name")
     _require(1 <= threshold <= len(keys) < 2 * threshold, "P1", f"{threshold} of {len(keys)}")
 
 
@@ -137,6 +138,8 @@ def found(genesis: Paper) -> State:
     _, policy, anchors, *_ = genesis.body
     require_policy(policy)
     members = {key: (name, "admitted") for name, key in anchors}
+    names = {name for name, _ in anchors}
+    _require(len(members) == len(anchors) == len(names), "P6", "an anchor or a name is there twice")
     _require(genesis.key in members and _keys(policy) <= members.keys(), "P6", "an authority is no anchor")
     reign = (0, genesis.key, (genesis.id,))
     return State(genesis.id, 0, 0, 0, genesis.key, [(genesis.id, policy)], 0, reign, 0, members)
@@ -231,21 +234,27 @@ def _certified(
     revoked = frozenset(key for key, (_, status) in state.members.items() if status == "revoked")
     policies = [policy for _, policy in state.policies]
     new.kind, new.certified = kind, special
+    authorities = frozenset[bytes]().union(*map(_keys, policies))
     if kind == "policy-change":
         _, policy, replaces = action
         _require(len(policies) == 1, "P3", "a policy change while another is unsettled")
         _require(replaces == state.policies[-1][0], "P3", "it replaces a policy that is not in force")
         require_policy(policy)
+        _require(keys <= authorities | _keys(policy), "P3", "endorsed by somebody of neither policy")
         _quorum([*policies, policy], keys - revoked, "P3")
+        taken = {name for name, status in new.members.values() if status == "admitted"}
         new.policies.append((special.id, policy))
         new.change_height = new.height
         for name, key in policy[0]:
+            _require(key in new.members or name not in taken, "V7", "a name that is taken")
             new.members.setdefault(key, (name, "admitted"))
             _require(new.members[key][1] == "admitted", "P3", "an expelled or revoked authority")
         return
     _, epoch, base_height, base_id, witness, *_ = action
     _require(0 < epoch - state.next_epoch <= EPOCH_STEP_MAX, "V6", f"epoch {epoch} after {state.next_epoch}")
     _require(_usable(state, witness), "V7", "the new witness is no member")
+    allowed = authorities | {witness} if kind == "witness-rotation" else authorities
+    _require(keys <= allowed, "V6", "endorsed by somebody who is no authority")
     if kind == "witness-rotation":
         same = witness == state.next_witness
         _require(same or all(policy[2] for policy in policies), "V4", "rotation is not allowed")
@@ -263,7 +272,7 @@ def _certified(
         )
         new.next_epoch, new.next_witness = epoch, witness
     else:
-        authorities = frozenset[bytes]().union(*(_keys(policy) for policy in policies))
+        _require(not set(action[6]) & set(ids.values()), "S9", "it abandons what it stands on")
         _require(special.key in authorities, "V5", "a takeover that no authority proposed")
         _require((base_height, base_id) == (state.height, state.id), "V5", "its base is not its parent")
         _require(
@@ -292,11 +301,14 @@ def _settled(
     papers = _signed(settlement, COSIGNATURE, "P4")
     for paper in papers:
         _, epoch, height, snapshot, _ = paper.body
+        _require(paper.body[0] == ids[0], "P4", "a cosignature of another Common")
         _require(state.change_height <= height <= state.height, "P4", "a cosignature from below the change")
         _require((ids[height], epochs[height]) == (snapshot, epoch), "P4", "a cosignature of something else")
     revoked = frozenset(key for key, (_, status) in new.members.items() if status == "revoked")
-    keys = frozenset(paper.key for paper in papers) - revoked
-    _quorum([policy for _, policy in state.policies], keys, "P4")
+    policies = [policy for _, policy in state.policies]
+    keys = frozenset(paper.key for paper in papers)
+    _require(keys <= frozenset[bytes]().union(*map(_keys, policies)), "P4", "a stranger's cosignature")
+    _quorum(policies, keys - revoked, "P4")
     new.policies, new.change_height = state.policies[1:], 0
 
 
@@ -329,9 +341,23 @@ def _listed(state: State, new: State, paper: Paper, special: Paper | None, by: t
                 paper.key in authorities and fields[0] not in authorities, "P6", "expelled by who may not"
             )
             _require(_usable(new, fields[0]), "P6", "expelled twice")
+            _require(
+                fields[0] not in _appointed(state, special), "P6", "the witness or an authority expelled"
+            )
             new.members[fields[0]] = (new.members[fields[0]][0], "expelled")
         case _:
             raise Broken("V7", f"{kind} without a certificate")
+
+
+def _appointed(state: State, special: Paper | None) -> set[bytes]:
+    """Whom no snapshot on `state` that carries `special` may expel, besides the authorities."""
+    found = {_signer(state), state.next_witness}
+    action: list[Any] = action_of(special) if special is not None else [""]
+    if action[0] == "policy-change":
+        found |= _keys(action[1])
+    elif action[0] in PAPER_ACTIONS:
+        found.add(action[4])
+    return found
 
 
 def _change(new: State, kind: str, fields: list[Any], witness: bytes) -> None:
