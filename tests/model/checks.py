@@ -1,0 +1,221 @@
+"""What must hold at the end of every walk, judged from what lies on the heap and in the parties' stores.
+
+Nothing of `aslp2p.ledger` decides here: policies in force, revocations and finality are worked out again from
+the statements, one snapshot after the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+
+from msgspec import Struct
+
+from aslp2p.artifacts.envelope import Verified
+from aslp2p.artifacts.types import (
+    Cosignature,
+    Endorsement,
+    Policy,
+    PolicyChange,
+    Recovery,
+    Revocation,
+    Rotation,
+    Snapshot,
+)
+from aslp2p.errors import Incomplete, Rejected
+from tests.model.town import Party, Town
+
+
+class Violation(AssertionError):
+    """A rule of the protocol was broken; the message begins with which promise."""
+
+
+class Place(Struct, frozen=True):
+    """One snapshot, worked out from its parent."""
+
+    id: bytes
+    line: tuple[bytes, ...]
+    """Genesis first, itself last."""
+    epoch: int
+    signer: bytes
+    appoints: tuple[int, bytes]
+    policies: tuple[Policy, ...]
+    gone: frozenset[bytes]
+    abandoned: frozenset[bytes]
+    change_height: int
+    settles: bool
+    takeover: bool
+
+    @property
+    def height(self) -> int:
+        return len(self.line) - 1
+
+
+def places_of(town: Town) -> dict[bytes, Place]:
+    """Every snapshot on the heap by id; raises `Violation` where an epoch comes back (V3)."""
+    genesis = town.genesis
+    root = Place(
+        genesis.id, (genesis.id,), 0, genesis.key, (0, genesis.key), (genesis.statement.policy,),
+        frozenset(), frozenset(), 0, False, False,
+    )  # fmt: skip
+    places = {genesis.id: root}
+    for snapshot in town.snapshots:
+        places[snapshot.id] = _place(town, snapshot, places[snapshot.statement.previous])
+    return places
+
+
+def _place(town: Town, snapshot: Verified[Snapshot], parent: Place) -> Place:
+    statement = snapshot.statement
+    action = None
+    if statement.certificate is not None:
+        action = town.proposals[statement.proposals[0]].statement.action
+    takeover = isinstance(action, Recovery | Revocation)
+    if takeover and statement.epoch <= parent.appoints[0]:
+        raise Violation("V6: a takeover whose epoch is not above that of its parent")
+    if not takeover and (statement.epoch, snapshot.key) != parent.appoints:
+        raise Violation("V3: something of an old epoch stands beyond a succession")
+    appoints = (statement.epoch, snapshot.key)
+    if isinstance(action, Rotation):
+        appoints = (action.epoch, action.new_witness)
+    policies, change_height = parent.policies, parent.change_height
+    if isinstance(action, PolicyChange):
+        policies, change_height = (*policies, action.policy), len(parent.line)
+    elif statement.settlement is not None:
+        policies, change_height = policies[-1:], 0
+    gone = parent.gone | ({action.revoked} if isinstance(action, Revocation) else set())
+    left = parent.abandoned | (set(action.abandons) if isinstance(action, Recovery | Revocation) else set())
+    line = (*parent.line, snapshot.id)
+    return Place(
+        snapshot.id, line, statement.epoch, snapshot.key, appoints, policies, gone, left, change_height,
+        statement.settlement is not None, takeover,
+    )  # fmt: skip
+
+
+def keys_of(policy: Policy) -> frozenset[bytes]:
+    return frozenset(one.key for one in policy.witnesses)
+
+
+def finals(town: Town, places: dict[bytes, Place]) -> list[Place]:
+    """Every snapshot that somebody could know to be final, given all cosignatures on the heap (P2)."""
+    cosigned: dict[bytes, set[bytes]] = defaultdict(set)
+    for item in town.heap:
+        at = item.signed.statement
+        if not isinstance(at, Cosignature) or at.snapshot not in places:
+            continue
+        place = places[at.snapshot]
+        usable = frozenset[bytes]().union(*map(keys_of, place.policies)) - place.gone
+        if (at.epoch, at.height) == (place.epoch, place.height) and item.signed.key in usable:
+            for id_ in place.line:
+                cosigned[id_].add(item.signed.key)
+    found = []
+    for place in places.values():
+        keys = cosigned[place.id]
+        if all(len(keys_of(policy) & keys) >= policy.threshold for policy in place.policies):
+            found.append(place)
+    return found
+
+
+def conflicting_finals(town: Town, places: dict[bytes, Place]) -> tuple[Place, Place] | None:
+    """Two final snapshots neither of which contains the other, S9 apart."""
+    final = finals(town, places)
+    for one in final:
+        for other in final:
+            if one.id in other.line or other.id in one.line:
+                continue
+            given_up = any(id_ in other.abandoned for id_ in one.line) or any(
+                id_ in one.abandoned for id_ in other.line
+            )
+            if not given_up:
+                return one, other
+    return None
+
+
+def require_sound(town: Town) -> dict[bytes, Place]:
+    """Raises `Violation` for the first promise that is broken; the places of all snapshots otherwise."""
+    places = places_of(town)
+    if (pair := conflicting_finals(town, places)) is not None:
+        text = ", ".join(f"@{one.height} of epoch {one.epoch}" for one in pair)
+        raise Violation(f"F1: two finals exclude each other: {text}")
+    _require_one_certificate_an_epoch(town)
+    require_own_promises(town, places)
+    for party in town.parties.values():
+        _require_honest_memory(town, party, places)
+    for who, item, why in town.refusals:
+        if item.by in town.parties:
+            raise Violation(f"G5: {who} blames {item.by}, who is honest: {why}")
+    return places
+
+
+def harm(town: Town) -> set[str]:
+    """What came to harm, for walks in which a rule is missing: `finals`, `certificates`, `promises`.
+
+    Finality is what the rules in force say (the oracle's, with all cosignatures), so a missing rule about
+    policies shows too.
+    """
+    found = set()
+    for item in town.heap:
+        if isinstance(item.signed.statement, Cosignature):
+            with contextlib.suppress(Rejected, Incomplete):
+                town.oracle.add_cosignature(item.signed)  # type: ignore[arg-type]
+    if town.oracle.conflict() is not None or any(one.ledger.conflict() for one in town.parties.values()):
+        found.add("finals")
+    try:
+        _require_one_certificate_an_epoch(town)
+    except Violation:
+        found.add("certificates")
+    try:
+        require_own_promises(town, places_of(town))
+    except Violation:
+        found.add("promises")
+    return found
+
+
+def _require_one_certificate_an_epoch(town: Town) -> None:
+    found: dict[int, bytes] = {}
+    for snapshot in town.snapshots:
+        if snapshot.statement.certificate is None:
+            continue
+        id_ = snapshot.statement.proposals[0]
+        epoch = getattr(town.proposals[id_].statement.action, "epoch", None)
+        if epoch is not None and found.setdefault(epoch, id_) != id_:
+            raise Violation(f"S1: two certificates of epoch {epoch}")
+
+
+def require_own_promises(town: Town, places: dict[bytes, Place]) -> None:
+    """No honest key has signed two things where it promised one (S1, S13)."""
+    honest = {party.signer.key for party in town.parties.values()}
+    endorsed: dict[tuple[bytes, int], bytes] = {}
+    emitted: dict[tuple[bytes, int, int], bytes] = {}
+    lines: dict[tuple[bytes, int], Place] = {}
+    for item in town.heap:
+        by, at = item.signed.key, item.signed.statement
+        if by not in honest:
+            continue
+        if isinstance(at, Endorsement) and at.epoch:
+            if endorsed.setdefault((by, at.epoch), at.proposal) != at.proposal:
+                raise Violation("S1: two endorsements of one key for one epoch")
+        elif isinstance(at, Snapshot):
+            if emitted.setdefault((by, at.epoch, at.height), item.signed.id) != item.signed.id:
+                raise Violation("S1: two snapshots of one key for one epoch and height")
+            place = places[item.signed.id]
+            before = lines.setdefault((by, at.epoch), place)
+            if before.id not in place.line:
+                raise Violation("S13: one key signed along two branches of one epoch")
+            lines[by, at.epoch] = place
+
+
+def _require_honest_memory(town: Town, party: Party, places: dict[bytes, Place]) -> None:
+    """A party never frames an honest witness, never doubts its own journal, and never sees two finals."""
+    honest = {one.signer.key for one in town.parties.values()}
+    if any(evidence.witness in honest for evidence in party.ledger.evidence):
+        raise Violation("S1: evidence against an honest witness (F3)")
+    if (reason := party.core.live()["stale_reason"]) is not None:
+        raise Violation(f"S11: {party.name} signs no more: {reason}")
+    if party.ledger.conflict() is not None:
+        raise Violation("F1: a node knows two finals that exclude each other")
+    here = places[party.head.id]
+    standing = party.head.standing
+    if (here.epoch, here.signer) != (standing.epoch, standing.witness):
+        raise Violation("V3: a standing that its line does not give")
+    if (here.policies, here.change_height) != (standing.policies, standing.change_height):
+        raise Violation("P2: policies in force that its line does not give")

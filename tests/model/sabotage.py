@@ -1,0 +1,186 @@
+"""Each rule of the protocol, taken out of the code that holds to it.
+
+`without(rule, patch)` replaces real functions of `aslp2p` by ones that forget that one rule and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from aslp2p.artifacts.envelope import Signed, decode_as
+from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Rotation, Snapshot, Succession
+from aslp2p.core import keyring
+from aslp2p.errors import Rejected
+from aslp2p.ledger import certificate, gate, succession
+from aslp2p.ledger.certificate import Parent
+from aslp2p.ledger.history import Ledger
+from aslp2p.ledger.policy import authority_keys
+from aslp2p.ledger.reader import JournalRow, Reader, SnapshotRow
+from aslp2p.ledger.standing import Standing
+from aslp2p.ledger.succession import ENDORSE, Ask, may_stand_on
+
+Patch = pytest.MonkeyPatch
+
+
+class _Forgetful:
+    """A reader in whose journal there is no endorsement."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
+        return [] if kind == ENDORSE else self._reader.journal(kind, last=last)
+
+
+def _s1(patch: Patch) -> None:
+    """Endorse any number of successions an epoch, in any order."""
+
+    def classify(ledger: Ledger, reader: Reader, proposal: bytes, action: Succession | PolicyChange) -> Ask:
+        if isinstance(action, PolicyChange):
+            return Ask.ENDORSE_POLICY
+        base = reader.snapshot(action.base_id)
+        stands = base is not None and may_stand_on(ledger, reader, action, base)
+        return Ask.ENDORSE_HIGHER if stands else Ask.ENDORSE_BEHIND
+
+    patch.setattr(keyring, "classify_endorsement", classify)
+
+
+def _s3(patch: Patch) -> None:
+    """Endorse a succession on any base."""
+    patch.setattr(succession, "may_stand_on", lambda *_: True)
+
+
+def _s4(patch: Patch) -> None:
+    """Cosign epochs below an endorsed one."""
+    real = succession.classify_cosignature
+
+    def classify(ledger: Ledger, reader: Reader, row: SnapshotRow) -> Ask:
+        return real(ledger, _Forgetful(reader), row)
+
+    patch.setattr(keyring, "classify_cosignature", classify)
+
+
+def _s5(patch: Patch) -> None:
+    """Cosign what leaves out what was cosigned."""
+    real = succession.classify_cosignature
+
+    def classify(ledger: Ledger, reader: Reader, row: SnapshotRow) -> Ask:
+        ask = real(ledger, reader, row)
+        return Ask.COSIGN if ask is Ask.COSIGN_ASIDE else ask
+
+    patch.setattr(keyring, "classify_cosignature", classify)
+
+
+def _s5_rotation(patch: Patch) -> None:
+    """Let a rotation pass a snapshot of the reign that it ends."""
+    real = succession._between
+
+    def between(before: Standing, after: Standing) -> list[succession._Change]:
+        return [msgspec.structs.replace(change, rotation=False) for change in real(before, after)]
+
+    patch.setattr(succession, "_between", between)
+
+
+def _s13(patch: Patch) -> None:
+    """Emit along any branch of an epoch."""
+    real = succession.classify_emission
+
+    def classify(ledger: Ledger, reader: Reader, epoch: int, parent: SnapshotRow) -> Ask:
+        ask = real(ledger, reader, epoch, parent)
+        return Ask.EMIT if ask is Ask.EMIT_ASIDE else ask
+
+    patch.setattr(keyring, "classify_emission", classify)
+
+
+def _v4_reign(patch: Patch) -> None:
+    """Let a rotation stand on any ancestor."""
+    real = certificate._require_transition
+
+    def require(
+        proposal: Signed[Proposal], action: Rotation, parent: Parent, signer: bytes, subject: bytes
+    ) -> None:
+        if parent.id_at(action.base_height) == action.base_id:
+            action = msgspec.structs.replace(action, base_height=parent.height, base_id=parent.id)
+        real(proposal, action, parent, signer, subject)
+
+    patch.setattr(certificate, "_require_transition", require)
+
+
+def _v6_distinct(patch: Patch) -> None:
+    """Count endorsements instead of keys."""
+
+    def embedded(record: Any, raws: Any, common_id: bytes, verifier: Any, rule: str) -> Any:
+        return verifier.verify_all([decode_as(record, raw) for raw in raws])
+
+    class Counted(frozenset[bytes]):
+        """Keys that remember how many endorsements they came from."""
+
+        many: dict[bytes, int]
+
+    def counting(endorsements: Any, *rest: Any) -> Any:
+        keys = Counted(real_counting(endorsements, *rest))
+        keys.many = {key: sum(one.key == key for one in endorsements) for key in keys}
+        return keys
+
+    def quorum(policies: Any, keys: Any, subject: bytes, rule: str) -> None:
+        for policy in policies:
+            if sum(counts.get(key, 1) for key in authority_keys(policy) & keys) < policy.threshold:
+                raise Rejected(rule, "its endorsements are no quorum", subject=subject)
+
+    def require(snapshot: Signed[Snapshot], *rest: Any) -> Any:
+        counts.clear()
+        for raw in snapshot.statement.certificate or ():
+            key = decode_as(Endorsement, raw).key
+            counts[key] = counts.get(key, 0) + 1
+        return real_require(snapshot, *rest)
+
+    counts: dict[bytes, int] = {}
+    real_counting, real_require = certificate._counting, certificate.require_certificate
+    patch.setattr(certificate, "_embedded", embedded)
+    patch.setattr(certificate, "_counting", counting)
+    patch.setattr(certificate, "_require_quorum", quorum)
+    patch.setattr(gate, "require_certificate", require)
+
+
+def _p4_joint(patch: Patch) -> None:
+    """Put a new policy in force alone as soon as it is carried."""
+    real = gate.next_standing
+
+    def standing(*args: Any) -> Standing:
+        after = real(*args)
+        if not after.joint:
+            return after
+        return msgspec.structs.replace(after, installed=after.installed[-1:], change_height=0)
+
+    patch.setattr(gate, "next_standing", standing)
+
+
+def _p4_settlement(patch: Patch) -> None:
+    """Settle a policy change without cosignatures."""
+    patch.setattr(gate, "require_settlement", lambda *_: [])
+
+
+RULES: dict[str, Callable[[Patch], None]] = {
+    "S1": _s1,
+    "S3": _s3,
+    "S4": _s4,
+    "S5": _s5,
+    "S5 rotation": _s5_rotation,
+    "S13": _s13,
+    "V4 reign": _v4_reign,
+    "V6 distinct": _v6_distinct,
+    "P4 joint": _p4_joint,
+    "P4 settlement": _p4_settlement,
+}
+
+
+def without(rule: str, patch: Patch) -> None:
+    """Take `rule` out, until `patch` is undone."""
+    RULES[rule](patch)

@@ -1,0 +1,110 @@
+"""Guided random walks over the rules, played by the real core; and what they find where a rule is missing.
+
+Each walk is one Common in which honest people lose power, look at things late and in any order, hand over,
+recover and change policies, while as many keys as P1 allows lie as far as a key can. `checks.py` judges it
+from the bytes alone; then it becomes calm, and everybody has to end on one head. The same walks find harm
+once any one of the rules is taken out, so they would notice if the code did not hold to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from msgspec import Struct
+
+from tests.model.checks import Violation, harm, places_of, require_own_promises
+from tests.model.leanings import FORKS, LAGGING, LIARS, MIXED, OUTNUMBERED, POLICIES
+from tests.model.sabotage import RULES, without
+from tests.model.walk import Leaning, Outcome, Walk
+
+CYCLE = (MIXED, POLICIES, FORKS, MIXED, POLICIES, LIARS, MIXED, POLICIES, LAGGING, MIXED)
+WALKS, WALKS_LONG = 120, 20_000
+OUTNUMBERED_WALKS = 150
+
+
+def survey(seeds: Iterable[int]) -> list[Outcome]:
+    """Walk with each seed; raises `Violation` that says which."""
+    outcomes = []
+    for seed in seeds:
+        walk = Walk(seed, CYCLE[seed % len(CYCLE)])
+        try:
+            outcomes.append(walk.run())
+        except Violation as broken:
+            raise Violation(f"{broken} (walk {seed})") from broken
+        assert not harm(walk.town), f"walk {seed}"
+    return outcomes
+
+
+def require_wide(outcomes: list[Outcome]) -> None:
+    """What was walked is worth something: the histories in which rules matter come up, and are counted."""
+    walks = len(outcomes)
+    settled = sum(one.settled for one in outcomes)
+    taken_over = sum(one.taken_over_after for one in outcomes)
+    print(f"{walks} walks; {settled} settle a policy change, {taken_over} are taken over afterwards")
+    for name in ("snapshots", "takeovers", "rotations", "equivocations", "final"):
+        total = sum(getattr(one, name) for one in outcomes)
+        print(f"  {name}: {total}")
+        assert total > walks // 4, name
+    calmed = [one.rounds for one in outcomes if one.rounds]
+    print(f"  on one head in {sum(calmed) / len(calmed):.1f} rounds, at most {max(calmed)}")
+    assert taken_over >= walks / 10
+    assert len(calmed) >= walks * 3 / 4
+
+
+def test_the_rules_hold_whatever_happens() -> None:
+    """F1, S1, S13, V3, V6, G5 in every walk; and liveness once it is calm."""
+    require_wide(survey(range(WALKS)))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(4 * 3600)
+def test_the_rules_hold_in_many_more_walks() -> None:
+    require_wide(survey(range(WALKS, WALKS + WALKS_LONG)))
+
+
+def test_ones_own_promises_hold_however_many_lie() -> None:
+    """S1, S13: with more liars than P1 allows finality is gone, but nothing is signed twice."""
+    for seed in range(OUTNUMBERED_WALKS):
+        walk = Walk(seed, OUTNUMBERED)
+        walk.walk()
+        require_own_promises(walk.town, places_of(walk.town))
+
+
+class Sabotage(Struct, frozen=True):
+    """Where a missing rule shows: what comes to harm, in walks of which leaning, and within how many."""
+
+    leaning: Leaning
+    harms: str
+    walks: int = 300
+
+
+SABOTAGES = {
+    "S1": Sabotage(LAGGING, "certificates"),
+    "S3": Sabotage(LAGGING, "finals"),
+    "S4": Sabotage(LAGGING, "finals"),
+    "S5": Sabotage(FORKS, "finals"),
+    "S5 rotation": Sabotage(FORKS, "finals"),
+    "S13": Sabotage(OUTNUMBERED, "promises"),
+    "V4 reign": Sabotage(FORKS, "finals"),
+    "V6 distinct": Sabotage(LIARS, "certificates"),
+    "P4 joint": Sabotage(POLICIES, "finals"),
+    "P4 settlement": Sabotage(POLICIES, "finals"),
+}
+
+
+def test_every_rule_is_taken_out_once() -> None:
+    assert SABOTAGES.keys() == RULES.keys()
+
+
+@pytest.mark.parametrize("rule", SABOTAGES)
+def test_a_missing_rule_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = SABOTAGES[rule]
+    without(rule, monkeypatch)
+    for seed in range(expected.walks):
+        walk = Walk(seed, expected.leaning)
+        walk.walk()
+        if expected.harms in harm(walk.town):
+            print(f"without {rule}: {expected.harms} come to harm in walk {seed + 1}")
+            return
+    pytest.fail(f"{expected.walks} walks without {rule} found nothing")
