@@ -54,7 +54,11 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     )
     takeovers = (0, 0) if _stays(base, steps) else None
     return replace(
-        base, steps=tuple(steps), expect=Expect(progress=lives, converged=converged, takeovers=takeovers)
+        base,
+        steps=tuple(steps),
+        # Where nobody can say that it goes on, daemons may try in vain for as long as they are let.
+        heals_ms=HOUR if lives else 15 * MINUTE,
+        expect=Expect(progress=lives, converged=converged, takeovers=takeovers),
     )
 
 
