@@ -27,7 +27,7 @@ from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Judged
 from aslp2p.ledger.history import HeadChange, read_snapshot
 from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, SnapshotRow
-from aslp2p.ledger.state import is_admitted
+from aslp2p.ledger.state import is_admitted, revoked_keys
 from aslp2p.limits import IDS_PER_MESSAGE_MAX, REQUEST_TIMEOUT_MS, WAITING_SNAPSHOTS_MAX
 
 Accepted = Mapping[bytes, tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]]
@@ -66,6 +66,8 @@ class Chain:
         self._pending = pending
         self._spreader = spreader
         self._waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
+        self._shared: frozenset[bytes] = frozenset()
+        """The snapshots that are evidence and open."""
         self.listeners: list[HeadListener] = []
         self.orphans: list[tuple[int, bytes]] = []
         """(link, id) of snapshots whose parent is not here: reasons for a catch-up."""
@@ -228,6 +230,25 @@ class Chain:
         before = self._context.now.mono - REQUEST_TIMEOUT_MS
         for id_ in [id_ for id_, waiting in self._waiting.items() if waiting.asked_ms < before]:
             del self._waiting[id_]
+
+    def share_evidence(self) -> None:
+        """Keep both snapshots of every equivocation among what everybody should have, until that key is dead:
+        who was away, or joins later, finds no rival on the line that it catches up with (F3)."""
+        ledger = self._context.ledger
+        if not ledger.evidence and not self._shared:
+            return
+        gone = revoked_keys(ledger.head.members)
+        pairs = [(one.one, one.other) for one in ledger.evidence if one.witness not in gone]
+        ids = frozenset(id_ for pair in pairs for id_ in pair)
+        for id_ in sorted(self._shared - ids):
+            self._pending.open.discard(id_)
+        rows = [self._context.store.snapshot(id_) for id_ in sorted(ids - self._shared)]
+        snapshots = [decode_as(Snapshot, row.raw) for row in rows if row is not None]
+        bad = set(self._context.verifier.failing(snapshots))
+        for snapshot in snapshots:
+            if snapshot.id not in bad:
+                self._pending.open.add(trust_stored(snapshot))
+        self._shared = ids
 
     # --- what follows -----------------------------------------------------------------------------
 

@@ -268,6 +268,8 @@ class NodeCore:
             self._chain.orphans.clear()
             self._catchup.consider()
         self._contents.poll()
+        if self._context.founded:
+            self._chain.share_evidence()
         self._spreader.flush()
         self._send_heads()
 
@@ -495,7 +497,7 @@ class NodeCore:
         theirs = set(message.ids)
         missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
         closed = context.store.artifacts(missing)
-        self._ask_for(peer, [id_ for id_ in missing if id_ not in closed])
+        self._ask_for(peer, [id_ for id_ in missing if id_ not in closed and self._chain.wants(id_)])
         if len(message.ids) < IDS_PER_MESSAGE_MAX:
             ours = self._pending.open.ids_in(message.buckets)
             new = [id_ for id_ in ours if id_ not in theirs and not peer.knows(id_)]
