@@ -61,9 +61,10 @@ class Pending:
             signed_by.append(cast("Verified[Cosignature]", artifact))
 
     def room_for(self, author: bytes, count: int = 1) -> bool:
-        """Whether `count` more proposals of `author` may be pending."""
-        room = self._by_author[author] + count <= PENDING_PER_AUTHOR_MAX
-        return room and len(self.proposals) + count <= PENDING_MAX
+        """Whether `count` more proposals of `author` may be pending. Nobody has more of them than there is
+        room left: however many authors write as fast as they can, there is as much left for one more."""
+        free = PENDING_MAX - len(self.proposals)
+        return self._by_author[author] + count <= min(PENDING_PER_AUTHOR_MAX, free)
 
     def count_of(self, author: bytes) -> int:
         return self._by_author[author]

@@ -1,0 +1,46 @@
+"""Bounds of what is open: nobody's proposals crowd out everybody else's (G5)."""
+
+from __future__ import annotations
+
+from aslp2p.artifacts.envelope import Verified
+from aslp2p.artifacts.types import Proposal, Remove, Statement
+from aslp2p.core.context import Context
+from aslp2p.core.pending import Pending
+from aslp2p.limits import PENDING_MAX, PENDING_PER_AUTHOR_MAX
+from simulations.world import World
+
+
+def _context() -> Context:
+    made = World(7)
+    made.found("you", ["you"])
+    made.start("you")
+    core = made.nodes["you"].core
+    assert core is not None
+    return core._context
+
+
+def _proposal(author: bytes, number: int) -> Verified[Statement]:
+    id_ = number.to_bytes(4, "big") + author[:28]
+    statement = Proposal(bytes(32), 0, number.to_bytes(8, "big"), Remove("a", None))
+    return Verified(id_, id_, "asl.common.proposal/1", author, b"", bytes(64), statement)
+
+
+def test_one_author_has_a_bound() -> None:
+    pending = Pending(_context())
+    author = bytes([1] * 32)
+    pending.add(*(_proposal(author, number) for number in range(PENDING_PER_AUTHOR_MAX)))
+    assert not pending.room_for(author)
+    assert pending.room_for(bytes([2] * 32))
+
+
+def test_however_many_fill_it_there_is_room_for_one_more_author() -> None:
+    pending = Pending(_context())
+    for one in range(1, 12):
+        author = bytes([one] * 32)
+        number = 0
+        while pending.room_for(author):
+            pending.add(_proposal(author, number))
+            number += 1
+        assert number >= PENDING_MAX // 2 ** (one + 1)
+        assert pending.room_for(bytes([99] * 32))
+    assert len(pending.proposals) < PENDING_MAX
