@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import trio
 
@@ -28,6 +28,7 @@ from aslp2p.daemon.control_server import serve_control
 from aslp2p.daemon.dialer import Dialer
 from aslp2p.daemon.discovery import run_discovery
 from aslp2p.daemon.jobs import read_clocks
+from aslp2p.daemon.mdns import Found
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
 from aslp2p.daemon.transport import Transport, address_text
@@ -76,6 +77,7 @@ class Daemon:
         self._listeners = listeners
         self._commons: dict[bytes, _Followed] = {}
         self.unopened: dict[str, Exception] = {}
+        self.foreign: list[dict[str, Any]] = []
         self._events = EventSource(TOPICS)
         self._transport = Transport(identity, lambda: [one.node for one in self._commons.values()])
         self._transport.on_twin = self._heard_twin
@@ -236,6 +238,7 @@ class Daemon:
             on_hint=self._on_hint,
             on_lost=self._on_lost,
             on_state=lambda state: logger.info("%s", state),
+            on_foreign=self._on_foreign,
             interfaces=self._config.mdns_interfaces or None,
             rescan=self._rescan,
         )
@@ -251,6 +254,15 @@ class Daemon:
     def _on_lost(self, instance: str) -> None:
         for one in self._commons.values():
             one.dialer.on_lost(instance)
+
+    def _on_foreign(self, announcements: Sequence[Found]) -> None:
+        self.foreign = [
+            {
+                "addresses": [address_text(host, found.port) for host in found.hosts],
+                "commons": len(set(found.tags)),
+            }
+            for found in announcements
+        ]
 
     def _announce_anew(self) -> None:
         with suppress(trio.WouldBlock):  # one that waits will do

@@ -14,8 +14,9 @@ What happens when:
 * where nothing can be announced (no adapter, no permission, port 5353 held by another, our own announcements
   not heard) `on_state` says why, and it is tried again.
 
-Only announcements with a tag of ours are kept, at most 256, and at most 4 that repeat one nonce, so that
-who floods the wire without knowing a network secret pushes nobody out.
+Announcements with a tag of ours are kept, at most 256, and at most 4 that repeat one nonce, so that
+who floods the wire without knowing a network secret pushes nobody out. Of others the first 64 are kept
+apart, to be shown as foreign and never dialled, until they say goodbye or their records expire.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = ["Counters", "Hint", "make_tag", "matching", "run_discovery"]
 
 INSTANCES_MAX = 256
 INSTANCES_PER_NONCE_MAX = 4
+FOREIGN_MAX = 64
 POLL_S = 3.0
 ANNOUNCE_S_MIN = 1.0
 ASK_S_MIN = 4.0
@@ -52,6 +54,7 @@ async def run_discovery(
     on_hint: Callable[[Hint], None],
     on_lost: Callable[[str], None],
     on_state: Callable[[str], None] | None = None,
+    on_foreign: Callable[[Sequence[Found]], None] | None = None,
     interfaces: Sequence[str] | None = None,
     rescan: trio.MemoryReceiveChannel[None] | None = None,
     counters: Counters | None = None,
@@ -68,13 +71,16 @@ async def run_discovery(
     `interfaces` names adapters or addresses, loopback ones too; None means all but loopback, and loopback
     where there is nothing else. A None from `rescan` says that `tags` answers otherwise now, or that
     somebody is wanted: the announcement is renewed, and everybody asked. `on_state` hears `mdns: ok` or
-    `mdns: unavailable: ` and why. `counters` counts what is ignored. `poll_s` is the time in seconds
+    `mdns: unavailable: ` and why. `on_foreign` hears, whenever it changes, whose announcements have no tag of
+    ours. `counters` counts what is ignored. `poll_s` is the time in seconds
     between looks at the adapters.
 
     Started (`task_status`) after the first try, whatever came of it. Raises nothing but what the callbacks
     raise.
     """
-    discovery = _Discovery(port, tags, on_hint, on_lost, on_state or _ignore, counters or Counters())
+    discovery = _Discovery(
+        port, tags, on_hint, on_lost, on_state or _ignore, on_foreign or _ignore, counters or Counters()
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(discovery.deliver)
         await discovery.keep_open(interfaces, rescan, poll_s, task_status)
@@ -88,6 +94,7 @@ class _Discovery:
         on_hint: Callable[[Hint], None],
         on_lost: Callable[[str], None],
         on_state: Callable[[str], None],
+        on_foreign: Callable[[Sequence[Found]], None],
         counters: Counters,
     ) -> None:
         self._port = port
@@ -95,12 +102,14 @@ class _Discovery:
         self._on_hint = on_hint
         self._on_lost = on_lost
         self._on_state = on_state
+        self._on_foreign = on_foreign
         self._counters = counters
         self._token = trio.lowlevel.current_trio_token()
         self._woken = trio.Event()
         self._inbox = Inbox(self._wake, counters)
         self._mdns: Mdns | None = None
         self._known: dict[str, tuple[Hint, ...]] = {}
+        self._foreign: dict[str, Found] = {}
         self._adapters: tuple[Adapter, ...] = ()
         self._any_loopback = False
         self._failure = ""
@@ -133,8 +142,10 @@ class _Discovery:
         known = self._known.get(instance, ())
         if frozenset(self._tags(found.nonce)).isdisjoint(found.tags):
             self._counters.foreign += 1
-            self._lose(instance)
+            self._lose_fellow(instance)
+            self._hear_foreign(instance, found)
             return
+        self._lose_foreign(instance)
         if not known:
             same = sum(hints[0].nonce == found.nonce for hints in self._known.values())
             if len(self._known) >= INSTANCES_MAX or same >= INSTANCES_PER_NONCE_MAX:
@@ -149,9 +160,22 @@ class _Discovery:
             if hint not in known:
                 self._on_hint(hint)
 
+    def _hear_foreign(self, instance: str, found: Found) -> None:
+        if instance in self._foreign or len(self._foreign) < FOREIGN_MAX:
+            self._foreign[instance] = found
+            self._on_foreign(tuple(self._foreign.values()))
+
     def _lose(self, instance: str) -> None:
+        self._lose_fellow(instance)
+        self._lose_foreign(instance)
+
+    def _lose_fellow(self, instance: str) -> None:
         if self._known.pop(instance, None):
             self._on_lost(instance)
+
+    def _lose_foreign(self, instance: str) -> None:
+        if self._foreign.pop(instance, None):
+            self._on_foreign(tuple(self._foreign.values()))
 
     # --- the service ----------------------------------------------------------------------------------
 
@@ -210,6 +234,8 @@ class _Discovery:
         elif told:
             nonce = secrets.token_bytes(NONCE_BYTES)
             await self._work(self._mdns.refresh, nonce, self._tags(nonce))
+            for instance, found in list(self._foreign.items()):  # may be fellows under the tags of now
+                self._hear(instance, found)
         else:
             return False
         return True
@@ -224,7 +250,7 @@ class _Discovery:
             return await trio.to_thread.run_sync(do, *arguments)
         except Exception as error:
             await self._close()
-            for instance in list(self._known):
+            for instance in [*self._known, *self._foreign]:
                 self._lose(instance)
             self._failure = str(error) or type(error).__name__
             return None
@@ -265,5 +291,5 @@ async def _told(rescan: trio.MemoryReceiveChannel[None] | None) -> None:
     await trio.sleep_forever()
 
 
-def _ignore(state: str) -> None:
+def _ignore(_: object) -> None:
     pass

@@ -13,7 +13,7 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Protocol, TypeVar
 
 import trio
@@ -90,6 +90,11 @@ class Daemon(Protocol):
     @property
     def unopened(self) -> Mapping[str, Exception]:
         """Why a Common is not followed: the first 16 digits of its id, and what its store raised."""
+
+    @property
+    def foreign(self) -> Sequence[dict[str, Any]]:
+        """Machines of Commons that are none of ours, as they announce themselves: `addresses`, and how many
+        `commons` are announced there. Nothing of these is followed or dialled."""
 
     async def open_common(self, common_id: bytes, /) -> None:
         """Start following a Common whose folder `init` or `join` has made; one that runs learns of a new
@@ -169,6 +174,7 @@ class _Methods:
                 "started_ms": daemon.started_ms,
                 "home": str(daemon.home),
                 "key": key_text(daemon.own_key),
+                "foreign": list(daemon.foreign),
             },
             "commons": commons,
         }

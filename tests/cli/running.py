@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import trio
 
@@ -29,6 +30,9 @@ from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.reader import Store
 from aslp2p.store.sqlite import SqliteStore
 
+FOREIGN: list[dict[str, Any]] = [{"addresses": ["192.0.2.9:4242", "[2001:db8::9]:4242"], "commons": 2}]
+"""What its daemon has heard of, as if there were a network."""
+
 
 class Daemon:
     """As much of a daemon as its control methods need."""
@@ -41,6 +45,7 @@ class Daemon:
         self.started_ms = int(time.time() * 1000)
         self.events = EventSource(TOPICS)
         self.unopened: dict[str, Exception] = {}
+        self.foreign = FOREIGN
         self._nodes: dict[bytes, CommonNode] = {}
         self._scopes: dict[bytes, trio.CancelScope] = {}
         self._stopping = trio.Event()

@@ -17,7 +17,7 @@ from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import NoDaemon
 from aslp2p.limits import MIB, UPLOADS_MAX
 from tests.cli.conftest import Asl
-from tests.cli.running import running
+from tests.cli.running import FOREIGN, running
 
 KEY = "ed25519:" + "0b" * 32
 
@@ -148,6 +148,11 @@ def test_a_running_daemon_follows_what_is_founded_and_joined(daemon: Client, asl
     assert asl("join", Invite(bytes(32), "far", bytes(32), b"").encode()).exit_code == 0
     assert {one["name"] for one in daemon.call("commons")["commons"]} == {"home", "team", "far"}
     assert "far (joining" in asl("common", "list").stdout
+    assert asl("common", "list").stdout.endswith(
+        "192.0.2.9:4242  foreign: 2 Commons announced there, not followed\n"
+    )
+    listed = json.loads(asl("common", "list", "--json").stdout)
+    assert listed["foreign"] == FOREIGN and len(listed["commons"]) == 3
     peers = asl("peers", "--common", "far")
     assert peers.exit_code == 0 and "No machine is linked now." in peers.stdout
     assert asl("common", "trust", "team").exit_code == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -25,6 +25,7 @@ from aslp2p.daemon.announcement import (
     instance_of,
 )
 from aslp2p.daemon.discovery import (
+    FOREIGN_MAX,
     INSTANCES_MAX,
     INSTANCES_PER_NONCE_MAX,
     Counters,
@@ -244,6 +245,7 @@ class Ears:
         self.hints: list[Hint] = []
         self.events: list[str] = []
         self.states: list[str] = []
+        self.foreign: list[str] = []
         self._changed = trio.Event()
 
     def on_hint(self, hint: Hint) -> None:
@@ -256,6 +258,10 @@ class Ears:
     def on_state(self, state: str) -> None:
         self.states.append(state)
         self._note(state)
+
+    def on_foreign(self, announcements: Sequence[Found]) -> None:
+        self.foreign = [found.hosts[0] for found in announcements]
+        self._changed.set()
 
     def _note(self, event: str) -> None:
         self.events.append(event)
@@ -279,7 +285,7 @@ def a_discovery(ears: Ears, counters: Counters, *network_secrets: bytes) -> _Dis
     def tags(nonce: bytes) -> list[bytes]:
         return [make_tag(secret, nonce) for secret in network_secrets]
 
-    return _Discovery(1, tags, ears.on_hint, ears.on_lost, ears.on_state, counters)
+    return _Discovery(1, tags, ears.on_hint, ears.on_lost, ears.on_state, ears.on_foreign, counters)
 
 
 def fellow(nonce: bytes, *hosts: str, secret: bytes = SECRET) -> Found:
@@ -300,6 +306,35 @@ async def test_only_fellows_become_hints_and_changes_are_told() -> None:
     discovery._hear("a", fellow(NONCE, "10.0.0.3", secret=b"it left our Common"))
     discovery._lose("a")
     assert ears.events[4:] == ["-a"]
+
+
+async def test_foreign_announcements_are_shown_and_never_hints() -> None:
+    """V9, G1: listed as foreign, while they last, and as many as are kept."""
+    ears, secrets_of = Ears(), [SECRET]
+
+    def tags(nonce: bytes) -> list[bytes]:
+        return [make_tag(secret, nonce) for secret in secrets_of]
+
+    discovery = _Discovery(1, tags, ears.on_hint, ears.on_lost, ears.on_state, ears.on_foreign, Counters())
+    for i in range(FOREIGN_MAX + 10):
+        discovery._hear(f"{i}", fellow(i.to_bytes(NONCE_BYTES), f"10.0.0.{i}", secret=b"another secret"))
+    discovery._hear("0", fellow(NONCE, "10.0.1.0", secret=b"another secret"))
+    assert ears.foreign == ["10.0.1.0", *(f"10.0.0.{i}" for i in range(1, FOREIGN_MAX))]
+    discovery._lose("1")
+    discovery._hear("2", fellow(NONCE, "10.0.0.2"))
+    assert len(ears.foreign) == FOREIGN_MAX - 2 and ears.events == ["+2 10.0.0.2"]
+    discovery._hear("2", fellow(NONCE, "10.0.0.2", secret=b"it left our Common"))
+    assert ears.foreign[-1] == "10.0.0.2" and ears.events[1:] == ["-2"]
+
+
+async def test_a_foreign_announcement_is_a_fellows_once_its_common_is_joined() -> None:
+    other = secrets.token_bytes(32)
+    async with discovering(7001, SECRET) as (one, ours, bell), discovering(7002, other):
+        await one.until(lambda: bool(one.foreign))
+        assert not one.hints
+        ours.append(other)
+        bell.send_nowait(None)
+        await one.until(lambda: bool(one.hints) and not one.foreign)
 
 
 async def test_repeating_a_nonce_pushes_nobody_out() -> None:
@@ -344,6 +379,7 @@ async def discovering(
                 on_hint=ears.on_hint,
                 on_lost=ears.on_lost,
                 on_state=ears.on_state,
+                on_foreign=ears.on_foreign,
                 interfaces=LOOPBACK,
                 rescan=rescan,
                 counters=counters,

@@ -74,6 +74,9 @@ def test_a_machine_without_the_invite_gets_nothing(build_household: BuildHouseho
         wait_equal([anna, ben])
         ben.asl("rm", "private/diary-of-ben.txt")
         height = wait_equal([anna, ben])
+        foreign = f"{mallory.address}  foreign: 1 Common announced there, not followed"
+        for machine in (anna, ben):
+            wait_until(lambda: foreign in machine.asl("common", "list"), PATIENCE_S, "she is foreign")  # noqa: B023
 
         # She knows where they listen, and even the Common's id and a token; not the secret.
         forged = replace(invite, network_secret=os.urandom(32)).encode()
@@ -96,7 +99,7 @@ def test_a_machine_without_the_invite_gets_nothing(build_household: BuildHouseho
         "the Common's id": invite.common_id,
         "the Common's name": invite.name.encode(),
         "the network secret": invite.network_secret,
-        "the token": invite.token[-64:],
+        "the token": invite.token[8:72],
         "a key": bytes.fromhex(anna.key[-64:]),
         "another key": bytes.fromhex(ben.key[-64:]),
         "a name": anna.name.encode(),
