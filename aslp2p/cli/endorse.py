@@ -41,7 +41,7 @@ def _endorse_offline(settings: Settings, digits: str, bundle: str, output: Path)
     """Take the bundle in, endorse by the rules and the journal of this home, and write what goes back."""
     from aslp2p.cli.bundle import say_paper, say_report
     from aslp2p.cli.paper import kept_here, open_desk
-    from aslp2p.travel.export import select_endorsements, write_bundle
+    from aslp2p.travel.export import add_since, select_endorsements, write_bundle
 
     home = home_of(settings)
     home.create()
@@ -49,7 +49,10 @@ def _endorse_offline(settings: Settings, digits: str, bundle: str, output: Path)
         report = desk.take(file)
         proposal = desk.ask("bundle.find", id=digits)["proposal"]
         desk.endorse(proposal)
-        written = write_bundle(desk.ask, select_endorsements(desk.ask, proposal), output)
+        selection = select_endorsements(desk.ask, proposal)
+        desk.settle()  # a new witness whose certificate is complete emits at once
+        add_since(desk.ask, selection, report["height"])
+        written = write_bundle(desk.ask, selection, output)
         after = desk.ask("bundle.summary", ids=[proposal])
     paper = after["papers"][0]
     if settings.json:

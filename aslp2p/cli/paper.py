@@ -36,7 +36,7 @@ class Desk(Protocol):
         """The answer to one of `views.queries`."""
 
     def take(self, file: IO[bytes]) -> dict[str, Any]:
-        """Import a bundle; the report of `travel.incoming.taking`. Raises `UserError`; nothing changed then."""
+        """Import a bundle; the report of `incoming.taking`. Raises `UserError`; nothing has changed then."""
 
     def endorse(self, proposal: str) -> None:
         """Endorse the proposal with this id. Raises `UserError`."""

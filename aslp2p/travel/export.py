@@ -87,6 +87,11 @@ def select_endorsements(ask: Ask, digits: str) -> Selection:
     return selection
 
 
+def add_since(ask: Ask, selection: Selection, height: int) -> None:
+    """Add what came after `@height`, without contents."""
+    _add_history(ask, selection, height + 1, contents=False)
+
+
 def write_bundle(
     ask: Ask,
     selection: Selection,

@@ -1,0 +1,231 @@
+"""Paper on real homes, without any network: whole rotations, offline endorsements, parts in any order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.authorities import policy_text
+from tests.cli.conftest import run_asl
+from tests.cli.running import running
+
+Typed = Callable[..., str]
+
+
+class Party:
+    """Machines that share nothing but the folder in which their bundles lie."""
+
+    def __init__(self, folder: Path, *names: str, threshold: int = 2) -> None:
+        self.folder = folder
+        for name in names:
+            self(name, "self", "--name", name)
+        keys = [(name, json.loads(self(name, "self", "--json"))["key"]) for name in names]
+        text = policy_text(keys, threshold, "30d")
+        self(names[0], "init", "home", "--policy", "-", input=text)
+
+    def __call__(self, name: str, *words: str, code: int = 0, **options: Any) -> str:
+        done = run_asl(self.folder / name, *words, **options)
+        assert done.exit_code == code, f"{name}: asl {words}: {done.output}{done.stderr}"
+        return done.stdout if code == 0 else done.stdout + done.stderr
+
+    def json(self, name: str, *words: str, code: int = 0) -> Any:
+        text = self(name, *words, "--json", code=code)
+        return json.loads(text)
+
+    def file(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def status(self, name: str) -> list[str]:
+        done = run_asl(self.folder / name, "status")
+        assert done.exit_code in (0, 4), done.output
+        return done.stdout.splitlines()
+
+    def asked(self, name: str, *words: str) -> str:
+        """Type a command that proposes a succession, on a daemon without a network; the proposal's id."""
+        with running(self.folder / name):
+            return str(self.json(name, *words)["proposal"])
+
+
+@pytest.fixture
+def party(tmp_path: Path) -> Callable[..., Party]:
+    return lambda *names, **options: Party(tmp_path, *names, **options)
+
+
+def put(party: Party, name: str, path: str, text: str = "x") -> None:
+    with running(party.folder / name):
+        party(name, "put", "-", path, input=text)
+
+
+def test_a_whole_rotation_with_files_only(party: Callable[..., Party]) -> None:
+    at = party("you", "alice", "james")
+    put(at, "you", "note", "kept")
+    id_ = at.asked("you", "rotate", "james", "--reason", "moving out")
+    paper, a, j = at.file("paper.asl"), at.file("a.asl"), at.file("j.asl")
+    at("you", "bundle", "create", "--proposal", id_, "-o", paper)
+
+    said = at("alice", "endorse", id_[:8], "--offline", paper, "-o", a)
+    assert "2 of 2: you, alice; james has to accept" in said and "The history is at home@1" in said
+    said = at("james", "endorse", id_[:8], "--offline", paper, "-o", j)
+    assert "2 of 2: you, james" in said, said
+
+    said = at("you", "bundle", "import", a)
+    assert "2 of 2: you, alice; james has to accept" in said
+    said = at("you", "bundle", "import", j)
+    assert "carried out at home@2" in said and "This machine emitted home@2 for it" in said
+
+    back = at.file("back.asl")
+    at("you", "bundle", "create", "--since", "@0", "-o", back)
+    for name in ("alice", "james"):
+        assert "carried out at home@2" in at(name, "bundle", "import", back)
+    for name in ("you", "alice", "james"):
+        assert at.status(name)[:2] == [
+            "Common: home@2 (witness: james)",
+            "Note: witness rotated at home@2",
+        ], at.status(name)
+        assert at.json(name, "verify")["failure"] is None
+    assert at("james", "get", "note") == "kept"
+
+    put(at, "james", "after")  # the new witness writes on, alone, and the old one takes it from a stick
+    at("james", "bundle", "create", "--since", "@2", "-o", at.file("on.asl"))
+    at("you", "bundle", "import", at.file("on.asl"))
+    assert at.status("you")[0] == "Common: home@3 (witness: james)"
+    assert at("you", "get", "after") == "x"
+
+
+def test_the_report_says_who_is_still_missing(party: Callable[..., Party]) -> None:
+    at = party("you", "alice", "james", "zoe", threshold=3)
+    put(at, "you", "note")
+    id_ = at.asked("you", "rotate", "zoe")
+    at("you", "bundle", "create", "--proposal", id_, "-o", at.file("p.asl"))
+    at("alice", "endorse", id_, "--offline", at.file("p.asl"), "-o", at.file("a.asl"))
+    said = at("you", "bundle", "import", at.file("a.asl"))
+    assert "2 of 3: you, alice; missing james or zoe; zoe has to accept" in said
+    report = at.json("you", "bundle", "import", at.file("a.asl"))  # the same again changes nothing
+    assert (report["new"], report["refused"], report["waiting"]) == (0, [], 0)
+    assert report["papers"][0]["paper"]["progress"].startswith("2 of 3: you, alice")
+    shown = at("zoe", "bundle", "show", at.file("a.asl"))
+    assert "endorsed in here by" in shown and "Every signature verifies" in shown
+
+
+def test_parts_merge_in_any_order_and_twice(party: Callable[..., Party], tmp_path: Path) -> None:
+    at = party("you", "alice", "james")
+    for name in ("one", "two", "three", "four"):
+        put(at, "you", name, name)
+    id_ = at.asked("you", "rotate", "james")
+    at("you", "bundle", "create", "--until", "@2", "-o", at.file("low"))
+    at("you", "bundle", "create", "--since", "@2", "--until", "@3", "-o", at.file("middle"))
+    at("you", "bundle", "create", "--since", "@3", "-o", at.file("high"))
+    at("you", "bundle", "create", "--endorsements", id_, "-o", at.file("paper"))
+    for number, order in enumerate(permutations(["low", "middle", "high", "paper"])):
+        home = f"reader{number}"
+        for part in (*order, *order):
+            at(home, "bundle", "import", "--follow", at.file(part), code=0)
+        report = at.json(home, "bundle", "import", at.file("paper"))
+        assert (report["height"], report["waiting"], report["gap"]) == (4, 0, None), (order, report)
+        assert report["papers"][0]["state"] == "open" and report["lacking"] == 0, order
+        assert not list((at.folder / home / "commons").glob("*/waiting.bundle"))
+        assert at(home, "get", "four") == "four"
+        if number == 5:
+            break
+    gap = at.json("gap", "bundle", "import", "--follow", at.file("high"))
+    assert gap["gap"] == [1, 3] and gap["waiting"] > 0
+    assert "wait here for what is missing: @1 to @3" in at("gap", "bundle", "import", at.file("high"))
+
+
+def test_what_was_cut_off_or_damaged_changes_nothing(party: Callable[..., Party]) -> None:
+    at = party("you", "alice")
+    put(at, "you", "note")
+    at("you", "bundle", "create", "-o", at.file("all"))
+    whole = Path(at.file("all")).read_bytes()
+    at("alice", "bundle", "import", "--follow", at.file("all"))
+    put(at, "you", "more")
+    at("you", "bundle", "create", "-o", at.file("all"))
+    whole = Path(at.file("all")).read_bytes()
+    for cut in (0, 8, 39, 40, len(whole) // 2, len(whole) - 1):
+        Path(at.file("cut")).write_bytes(whole[:cut])
+        assert "no whole bundle: A3" in at("alice", "bundle", "import", at.file("cut"), code=1)
+    spoiled = bytearray(whole)
+    spoiled[-60] ^= 1
+    Path(at.file("cut")).write_bytes(spoiled)
+    assert "nothing" not in at("alice", "bundle", "import", at.file("cut"), code=1)
+    assert at.status("alice")[0] == "Common: home@1 (witness: you)"
+
+
+def test_an_offline_endorser_keeps_its_promises(party: Callable[..., Party]) -> None:
+    """S1: one journal; what was endorsed in an epoch excludes another succession of it."""
+    at = party("you", "alice", "james")
+    put(at, "you", "note")
+    at("you", "bundle", "create", "-o", at.file("all"))
+    for name in ("alice", "james"):
+        at(name, "bundle", "import", "--follow", at.file("all"))
+    mine = at.asked("james", "recover", "--yes")
+    at("james", "bundle", "create", "--proposal", mine, "-o", at.file("james.asl"))
+    other = at.asked("you", "rotate", "alice")
+    at("you", "bundle", "create", "--proposal", other, "-o", at.file("you.asl"))
+    at("alice", "endorse", other, "--offline", at.file("you.asl"), "-o", at.file("a1"))
+    again = at("alice", "endorse", other, "--offline", at.file("you.asl"), "-o", at.file("a2"))
+    assert "Endorsed" in again
+    assert Path(at.file("a1")).read_bytes() == Path(at.file("a2")).read_bytes()
+    refused = at("alice", "endorse", mine, "--offline", at.file("james.asl"), "-o", at.file("b"), code=1)
+    assert "S1" in refused and not Path(at.file("b")).exists()
+
+
+def test_a_takeover_with_files_only(party: Callable[..., Party]) -> None:
+    """The new witness collects endorsements on a stick and emits by itself, without a network."""
+    at = party("you", "alice", "james")
+    put(at, "you", "note")
+    at("you", "bundle", "create", "-o", at.file("all"))
+    for name in ("alice", "james"):
+        at(name, "bundle", "import", "--follow", at.file("all"))
+    id_ = at.asked("james", "recover", "--yes", "--reason", "lost at sea")
+    at("james", "bundle", "create", "--proposal", id_, "-o", at.file("p"))
+    at("alice", "endorse", id_, "--offline", at.file("p"), "-o", at.file("a"))
+    said = at("james", "bundle", "import", at.file("a"))
+    assert "carried out at home@2" in said and "This machine emitted home@2" in said
+    at("james", "bundle", "create", "--since", "@1", "-o", at.file("on"))
+    at("you", "bundle", "import", at.file("on"))
+    lines = at.status("you")
+    assert lines[0] == "Common: home@2 (witness: james)"
+    assert any("this machine stepped down" in line for line in lines)
+
+
+def test_a_daemon_takes_bundles_in(party: Callable[..., Party]) -> None:
+    at = party("you", "alice")
+    put(at, "you", "large", "x" * 3_000_000)
+    at("you", "bundle", "create", "-o", at.file("all"))
+    at("alice", "bundle", "import", "--follow", at.file("all"))
+    put(at, "you", "larger", "y" * 3_000_000)
+    at("you", "bundle", "create", "--since", "@1", "-o", at.file("more"))
+    with running(at.folder / "alice") as client:
+        report = at.json("alice", "bundle", "import", at.file("more"))
+        assert report["height"] == 2 and report["lacking"] == 0 and report["contents"]["taken"] == 3
+        assert at("alice", "get", "larger") == "y" * 3_000_000
+        Path(at.file("cut")).write_bytes(Path(at.file("more")).read_bytes()[:-1])
+        assert "cut off" in at("alice", "bundle", "import", at.file("cut"), code=1)
+        number = client.call("bundle.begin")["bundle"]
+        client.call("bundle.chunk", bundle=number, offset=0, data="QUJD")
+        assert "a chunk at 1" in at_fault(client, number)
+        at("alice", "bundle", "create", "-o", at.file("again"))
+    assert json.loads(at("alice", "bundle", "show", at.file("again"), "--json"))["snapshots"] == [[0, 2]]
+
+
+def at_fault(client: Any, number: int) -> str:
+    from aslp2p.control.protocol import RemoteError
+
+    with pytest.raises(RemoteError) as caught:
+        client.call("bundle.chunk", bundle=number, offset=1, data="QUJD")
+    return str(caught.value)
+
+
+def test_another_commons_bundle_is_not_taken_for_ours(party: Callable[..., Party], tmp_path: Path) -> None:
+    at = party("you", "alice")
+    at("stranger", "init", "home")
+    at("stranger", "bundle", "create", "-o", at.file("foreign"))
+    said = at("you", "bundle", "import", at.file("foreign"), code=1)
+    assert "does not follow" in said
+    assert at.status("you")[0] == "Common: home@0 (witness: you)"
