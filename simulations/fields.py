@@ -133,7 +133,10 @@ class Fields:
         if found is None:
             self.wrong(node, f"{name} is '{text}'", "write a number, or two as in 1..3")
         low = int(found[1])
-        return low, int(found[2] or low)
+        high = int(found[2] or low)
+        if low > high:
+            self.wrong(node, f"{name} is '{text}': it ends before it begins", "write the smaller one first")
+        return low, high
 
     def _duration(self, node: Node, name: str, text: str, signed: bool) -> int:
         negative = text.startswith("-")

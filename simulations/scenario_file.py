@@ -35,7 +35,7 @@ def load(name: str) -> Scenario:
         path = Path(name)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         raise UsageError(
             f"there is no scenario '{name}'", remedy=f"give a file, or one of {', '.join(names())}"
         ) from None
@@ -194,6 +194,7 @@ def _expect(fields: Fields, machines: int) -> Expect:
         safety=fields.word("safety", ("held", "open"), "held"),
         converged=fields.truth("converged", True),
         progress=fields.truth("progress", True),
+        final=fields.truth("final", False),
         takeovers=fields.counts("takeovers", None),
         rotations=fields.counts("rotations", None),
         witness=_who(fields, "witness", "", machines) if fields.has("witness") else None,
