@@ -221,6 +221,8 @@ HOME_VERSION = 1
 """Written to `HOME/version`; a home with a higher one is refused."""
 KEY_FILE_BYTES_MAX = 4 * KIB
 CONFIG_BYTES_MAX = 256 * KIB
+HOME_FILE_HEADER_BYTES_MAX = 256 * KIB
+"""Of a file that carries a home: what it holds, by name and size."""
 KDF_MEMORY_BYTES_MAX = 1024 * MIB
 KDF_OPERATIONS_MAX = 16
 """What an encrypted key file may ask of argon2id before it is refused as damaged."""

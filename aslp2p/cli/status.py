@@ -11,7 +11,7 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, say, say_json, sentence, table
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.silence import silence_words, span
-from aslp2p.cli.source import open_daemon, open_source
+from aslp2p.cli.source import existing_home, open_daemon, open_source
 from aslp2p.errors import NeedsAttention, UsageError, UserError
 
 ATTENTION = NeedsAttention.exit_code
@@ -37,6 +37,8 @@ def status_command(settings: Settings) -> None:
     else:
         for line in status_lines(chosen, answer["daemon"]):
             say(line)
+        if answer["daemon"] is None and (retired := _retired(settings)):
+            say(f"Retired: {retired}")
         for other in commons:
             if other is not chosen:
                 say(f"Also: {headline(other)}")
@@ -44,6 +46,17 @@ def status_command(settings: Settings) -> None:
             say(f"Attention: {one['common']}: {one['text']}{'; ' if one['remedy'] else ''}{one['remedy']}")
     if wanting:
         raise click.exceptions.Exit(ATTENTION)
+
+
+def _retired(settings: Settings) -> str:
+    """Why a stopped home does not sign, if it does not (S11)."""
+    from aslp2p.home.retired import HomeRetired, require_active
+
+    try:
+        require_active(existing_home(settings))
+    except HomeRetired as retired:
+        return f"{retired.message}; {retired.remedy}"
+    return ""
 
 
 def headline(common: dict[str, Any]) -> str:

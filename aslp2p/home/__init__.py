@@ -7,6 +7,7 @@
     HOME/lock              held by the daemon while it runs (`lock`)
     HOME/port              the port that it listened on last
     HOME/control.sock      the control socket, or control.path with its path when that is too long
+    HOME/retired           there when the key signs nothing here (`retired`)
     HOME/default           the id of the Common that commands mean when they name none
     HOME/commons/ID16/     a Common, by the first 16 digits of its id; its history is in store.db
 

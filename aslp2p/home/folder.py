@@ -29,6 +29,7 @@ class Home:
         self.lock = self.path / "lock"
         self.port = self.path / "port"
         self.default = self.path / "default"
+        self.retired = self.path / "retired"
 
     @classmethod
     def locate(cls, option: str | None, environment: Mapping[str, str] = os.environ) -> Self:

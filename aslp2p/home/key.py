@@ -29,6 +29,7 @@ from aslp2p.artifacts.keys import key_text, parse_key, short_key
 from aslp2p.errors import UsageError, UserError
 from aslp2p.home.files import atomic_create
 from aslp2p.home.folder import Home
+from aslp2p.home.retired import require_active
 from aslp2p.limits import KDF_MEMORY_BYTES_MAX, KDF_OPERATIONS_MAX, KEY_BYTES, KEY_FILE_BYTES_MAX
 
 PASSPHRASE_VARIABLE = "ASL_PASSPHRASE"
@@ -108,8 +109,10 @@ def create_key(
 def load_key(home: Home, passphrase: Passphrase | None = None) -> SecretKey:
     """The home's key; `passphrase` is asked when it is sealed (None: as `ask_passphrase`).
 
-    Raises `UserError` when there is none, others can read it, the passphrase is wrong, or it is damaged.
+    Raises `UserError` when there is none, others can read it, the passphrase is wrong, it is damaged, or the
+    home was moved to another machine (`HomeRetired`): whoever signs comes through here.
     """
+    require_active(home)
     fields = _read(home)
     if "seed" in fields:
         seed = _bytes(home, fields["seed"], KEY_BYTES)

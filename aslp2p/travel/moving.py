@@ -102,8 +102,9 @@ def move_out(home: Home, target: Path, now_ms: int, progress: Progress, *, lost:
 
 
 def move_in(home: Home, source: Path, progress: Progress, *, keep: bool = False) -> Carried | None:
-    """Make `home`, which is not there yet, from the file `source`, and remove that (unless `keep`: then nobody
-    may take it in again). None when only the rest of an earlier try was left to do. Raises `UserError`.
+    """Make `home`, which is not there yet, from the file `source`, and remove that (unless `keep`: then
+    nobody may take it in again). None when only the rest of an earlier try was left to do. Raises
+    `UserError`.
     """
     carried = None
     if home.exists():
@@ -133,8 +134,8 @@ def back_up(home: Home, target: Path, now_ms: int, progress: Progress) -> Carrie
 
 
 def restore(home: Home, source: Path, words: str, progress: Progress) -> Carried:
-    """Make `home`, which is not there yet, from a backup; its key is marked in every Common of it as one whose
-    journal may be old, for the reason in `words` (S11). Raises `UserError`.
+    """Make `home`, which is not there yet, from a backup; its key is marked in each of its Commons as one
+    whose journal may be old, for the reason in `words` (S11). Raises `UserError`.
     """
     if home.exists():
         raise UserError(f"there is a home at {home} already", remedy="name another with --home")
@@ -220,12 +221,17 @@ def _check(home: Home, header: Header, stale: str) -> None:
 
 def _remove(source: Path) -> None:
     try:
-        source.unlink(missing_ok=True)
+        source.unlink()
         sync_folder(source.parent)
-    except FileNotFoundError:
-        pass  # its folder is gone too: a stick that was pulled out
+    except (
+        FileNotFoundError
+    ):  # removed by an earlier try, or on a stick that was pulled out: only people know
+        raise UserError(
+            f"{source} is not there any more, and whoever takes it in again has the same key",
+            remedy="put its disk back and type this again; or if it is gone for good, add --keep",
+        ) from None
     except OSError as error:
         raise UserError(
             f"{source} cannot be removed ({error.strerror}), and whoever takes it in again has the same key",
-            remedy="remove it and type this again; or say --keep, and see that nobody does",
+            remedy="make its disk writable and type this again; or add --keep, and see that nobody does",
         ) from None

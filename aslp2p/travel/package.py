@@ -198,7 +198,8 @@ class PackageReader:
             done = 0
             for name, size in self.header.files:
                 path = folder / name
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                for above in (path.parent.parent, path.parent):  # `parents` would not be private
+                    above.mkdir(mode=0o700, exist_ok=True)
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 with open(descriptor, "wb") as file:
                     left = size
