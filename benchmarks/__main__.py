@@ -7,20 +7,22 @@ import signal
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import click
 
-from benchmarks import limits, rows, table
-from benchmarks.cluster import BenchmarkError, System
+from benchmarks import limits, markdown, ours, rows, table
+from benchmarks.cluster import BenchmarkError, System, Unavailable
 from benchmarks.machine import machine
 from benchmarks.peers import etcd, pysyncobj
+from benchmarks.settings import QUICK, Settings
 from benchmarks.table import Results
 
 # In the columns' order; aslp2p comes first.
-SYSTEMS: list[System] = [*etcd.SYSTEMS, *pysyncobj.SYSTEMS]
+SYSTEMS: list[System] = [*ours.SYSTEMS, *etcd.SYSTEMS, *pysyncobj.SYSTEMS]
 LIMIT_S = 1.0
 QUICK_LIMIT_S = 0.2
 
@@ -33,20 +35,36 @@ def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _measure(
-    results: Results, listed: list[System], settings: rows.Settings, keys: set[str], place: Path
-) -> None:
+def _parts(
+    system: System, settings: Settings, keys: set[str], place: Path, *, is_first: bool
+) -> Iterator[Iterator[tuple[str, float]]]:
+    """What is measured of a system in one run, each part by itself: one that fails leaves the others alone.
+
+    What takes minutes and hardly varies (takeovers, large stores) is measured in the first run only.
+    """
+    yield rows.run(system, settings, keys, place)
+    if is_first:
+        yield rows.takeovers(system, settings, keys, place)
+    for key in system.alone(settings):
+        if key in keys and (is_first or not key.startswith("store-")):
+            yield rows.alone(system, settings, key, place)
+
+
+def _measure(results: Results, listed: list[System], settings: Settings, keys: set[str], place: Path) -> None:
     """Runs in turn, one of each system a round, so that a machine that slows down slows all of them."""
     for trial in range(settings.trials):
         for system in listed:
             _say(f"{system.name}, run {trial + 1} of {settings.trials}")
-            try:
-                for key, figure in rows.run(system, settings, keys, place):
-                    _say(f"  {key} {table.shown(figure)}")
-                    results.figures.setdefault(key, {}).setdefault(system.name, []).append(figure)
-            except (BenchmarkError, OSError) as problem:
-                results.failures.append(f"{system.name}, run {trial + 1}: {problem}")
-                _say(f"  failed: {problem}")
+            for part in _parts(system, settings, keys, place, is_first=trial == 0):
+                try:
+                    for key, figure in part:
+                        _say(f"  {key} {table.shown(figure)}")
+                        results.figures.setdefault(key, {}).setdefault(system.name, []).append(figure)
+                except Unavailable as why:
+                    results.skipped[f"a row of {system.name}"] = str(why)
+                except (BenchmarkError, OSError) as problem:
+                    results.failures.append(f"{system.name}, run {trial + 1}: {problem}")
+                    _say(f"  failed: {problem}")
 
 
 def _measure_limits(results: Results, trials: int, seconds: float, place: Path) -> None:
@@ -59,11 +77,12 @@ def _measure_limits(results: Results, trials: int, seconds: float, place: Path) 
 def _print(results: Results, chosen: list[rows.Row], *, is_plain: bool) -> None:
     systems = list(results.systems)
     lines = [table.header(systems)]
-    lines += [table.cells(row, results.figures.get(row.key, {}), systems) for row in chosen]
+    floors = {name: statistics.median(runs) for name, runs in results.limits.items()}
+    lines += [table.cells(row, results.figures.get(row.key, {}), systems, floors) for row in chosen]
     floor = [["limit of this machine", "median"]]
-    for name, runs in results.limits.items():
+    for name, figure in floors.items():
         limit = limits.LIMITS[name]
-        floor.append([limit.title, f"{table.shown(statistics.median(runs))} {limit.unit}"])
+        floor.append([limit.title, f"{table.shown(figure)} {limit.unit}"])
     for text in (lines, floor):
         if len(text) > 1:
             _print_one(text, is_plain=is_plain)
@@ -88,6 +107,7 @@ def _print_one(lines: list[list[str]], *, is_plain: bool) -> None:
 
 _HISTORY = click.IntRange(1, 10_000_000)
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_WRITTEN = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -102,6 +122,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--place", type=_FOLDER, help="Where nodes keep files (default: the temporary directory).")
 @click.option("--plain", "is_plain", is_flag=True, help="Plain text even on a terminal.")
 @click.option("--list", "is_list", is_flag=True, help="Name the rows and the systems, and end.")
+@click.option("--markdown", "written", type=_WRITTEN, help="Only print the tables of this JSON for a page.")
 def main(
     wanted: tuple[str, ...],
     names: tuple[str, ...],
@@ -113,12 +134,16 @@ def main(
     place: Path | None,
     is_plain: bool,
     is_list: bool,
+    written: Path | None,
 ) -> None:
     """Measure aslp2p beside its peers and the limits of this machine.
 
     Five nodes on loopback. Figures are medians of several runs; (2×) says that ours is twice as good.
     """
-    settings = rows.QUICK if quick else rows.Settings()
+    if written is not None:
+        click.echo(markdown.page(json.loads(written.read_text())))
+        return
+    settings = QUICK if quick else Settings()
     settings = replace(settings, trials=trials or settings.trials, histories=histories or settings.histories)
     try:
         chosen = rows.choose(rows.rows(settings), wanted)

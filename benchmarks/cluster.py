@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.settings import Settings
+
 NODES = 5
 VALUE_BYTES = 200
 IN_FLIGHT = 64
@@ -20,6 +22,10 @@ IN_FLIGHT = 64
 
 class BenchmarkError(Exception):
     """A system did not do its part (did not start, lost a put, ran out of time); the row says so."""
+
+
+class Unavailable(Exception):
+    """This machine cannot measure that; the text says what is missing."""
 
 
 class Cluster(Protocol):
@@ -47,20 +53,41 @@ class Cluster(Protocol):
     def stop_node(self, node: int) -> None:
         """Stops one node in its orderly way; returns when its process is gone."""
 
+    def kill_node(self, node: int) -> None:
+        """Kills one node (SIGKILL); returns when its process is gone."""
+
     def spawn_node(self, node: int) -> None:
         """Starts a stopped node again on what it has on disk; does not wait for it."""
 
     def listen_node(self, node: int) -> None:
         """Opens the client connections of a node that was spawned again and answers."""
 
+    def backfill(self, first: int, count: int) -> bool:
+        """Writes `count` entries from `first` on into what the running nodes have on disk, each entry a step
+        of the history of its own, and starts them again. False, and nothing done, where a system has no
+        such way: then they are put.
+        """
+
+    def orderer(self) -> int:
+        """The node that orders now (leader, witness); returns when all running nodes agree on it."""
+
+    def aim(self, node: int) -> None:
+        """From now on puts go to `node`, over new connections, and one that is refused is let go: the driver
+        asks again."""
+
     def pids(self) -> list[int]:
         """The process ids of the running nodes, in the nodes' order."""
 
-    def extras(self) -> Mapping[str, Callable[[], float]]:
-        """Rows that only this system has: the row's name to what measures it once, in the row's unit."""
-
     def stop(self) -> None:
         """Ends every process. Files stay: the directory belongs to the caller."""
+
+
+Alone = Callable[[Path], float]
+"""Measures one row once in the given directory, in the row's unit. Raises `Unavailable`, `BenchmarkError`."""
+
+
+def _nothing(settings: Settings) -> Mapping[str, Alone]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -71,6 +98,10 @@ class System:
     version: Callable[[], str]
     missing: Callable[[], str | None]
     cluster: Callable[[Path], Cluster]
+    takeover: Callable[[Path], Cluster] | None = None
+    """The cluster in which the one that orders is killed, where it is not `cluster`."""
+    alone: Callable[[Settings], Mapping[str, Alone]] = _nothing
+    """Rows that only this system has, each measured by itself: the row's key to how."""
 
 
 def key_of(sequence: int) -> str:

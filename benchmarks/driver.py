@@ -16,6 +16,9 @@ VISIBLE_S_MAX = 30.0
 RETURN_S_MAX = 120.0
 FILL_S_MAX = 1800.0
 ASK_AGAIN_S = 0.001
+TAKEOVER_S_MAX = 60.0
+PUT_AGAIN_S = 0.05
+"""How often a client tries while nobody orders."""
 
 
 class Driver:
@@ -88,19 +91,59 @@ class Driver:
         self._cluster.stop_node(node)
         self._running.discard(node)
         goal = self.last + behind
-        self.fill(behind, self._cluster.fill_window, FILL_S_MAX)
+        if behind and self._cluster.backfill(self._next, behind):
+            self._next += behind
+        else:
+            self.fill(behind, self._cluster.fill_window, FILL_S_MAX)
         if self.last < goal:
             raise BenchmarkError(f"{behind} entries were not written in {FILL_S_MAX:.0f} s")
+        return self._spawn(node, self.last)
+
+    def _spawn(self, node: int, goal: int) -> float:
+        """Seconds from spawning a stopped node to its showing entry `goal`."""
         began = time.perf_counter()
         self._cluster.spawn_node(node)
-        while not self._cluster.shows(node, self.last):
+        while not self._cluster.shows(node, goal):
             if time.perf_counter() - began > RETURN_S_MAX:
-                raise BenchmarkError(f"a node {behind} behind did not return in {RETURN_S_MAX:.0f} s")
+                raise BenchmarkError(f"node {node} did not return in {RETURN_S_MAX:.0f} s")
             time.sleep(ASK_AGAIN_S)
         took = time.perf_counter() - began
         self._cluster.listen_node(node)
         self._running.add(node)
         return took
+
+    def takeovers_s(self, count: int) -> list[float]:
+        """Kills the node that orders, `count` times: seconds from each kill until an entry that was put after
+        it is visible on every other node. The client puts another one every `PUT_AGAIN_S` meanwhile. The
+        killed node is back, and shows that entry, before the next is killed.
+        """
+        times = []
+        for _ in range(count):
+            lost = self._cluster.orderer()
+            self._cluster.aim(min(self._running - {lost}))
+            self.fill(1, 1, VISIBLE_S_MAX)
+            self._cluster.kill_node(lost)
+            self._running.discard(lost)
+            took, seen = self._until_ordered()
+            times.append(took)
+            self._spawn(lost, seen)
+        return times
+
+    def _until_ordered(self) -> tuple[float, int]:
+        """Seconds until an entry put from now on is visible on every running node, and which it is."""
+        began, first = time.perf_counter(), self._next
+        shown: dict[int, set[int]] = {}
+        while (now := time.perf_counter()) - began < TAKEOVER_S_MAX:
+            if now >= began + (self._next - first) * PUT_AGAIN_S:
+                self._cluster.submit(self._next)
+                self._next += 1
+            for node, sequence in self._cluster.poll(PUT_AGAIN_S / 10):
+                if sequence < first:
+                    continue
+                shown.setdefault(sequence, set()).add(node)
+                if shown[sequence] >= self._running:
+                    return time.perf_counter() - began, sequence
+        raise BenchmarkError(f"nobody took over in {TAKEOVER_S_MAX:.0f} s")
 
     def idle(self, seconds: float) -> tuple[float, float]:
         """Leaves the nodes alone: resident MiB at the end and percent of one core, both a node's mean."""

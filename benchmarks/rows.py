@@ -2,11 +2,13 @@
 
 A run starts a fresh cluster, takes the steps that the chosen rows need in the order below (idle first, on an
 empty history), and ends it. One step may fill several rows; a step that fails leaves the others alone, but
-nothing is measured on that cluster any more.
+nothing is measured on that cluster any more. Takeovers have a cluster of their own, and what only one system
+has is measured by itself (`System.alone`).
 """
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,23 +16,8 @@ from pathlib import Path
 
 from benchmarks.cluster import BenchmarkError, Cluster, System
 from benchmarks.driver import Driver
+from benchmarks.settings import Settings
 from benchmarks.table import percentile
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How much is measured; `QUICK` is for a look, the defaults are for figures to keep."""
-
-    trials: int = 3
-    puts: int = 500
-    sustained_puts: int = 10_000
-    seconds_max: float = 20.0
-    """For the puts of one row in one run: a system too slow for all of them gets as many as fit."""
-    idle_s: float = 60.0
-    histories: tuple[int, ...] = (10_000, 100_000)
-
-
-QUICK = Settings(trials=1, puts=100, sustained_puts=2_000, seconds_max=4.0, idle_s=5.0, histories=(1_000,))
 
 
 @dataclass(frozen=True)
@@ -43,6 +30,8 @@ class Row:
     aim: str
     quoted: str = ""
     more_is_better: bool = False
+    limit: str = ""
+    """The limit of the machine (`benchmarks.limits`) that ours is shown as a part of."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +71,26 @@ def rows(settings: Settings) -> list[Row]:
         Row("ready", "spawn to ready, nothing missed", "s", "0.5 s", _READY_QUOTED),
         Row("idle-rss", "idle, resident", "MiB", "45 MiB", "Syncthing 46, autobase 73, py-libp2p 85"),
         Row("idle-cpu", "idle, of one core", "%", "0.1 %", "Syncthing 0.07"),
-        Row("audit", "full audit, every signature", "/s", "70 % of the floor", more_is_better=True),
+        Row(
+            "audit",
+            "full audit, signatures",
+            "/s",
+            "70 % of two threads",
+            more_is_better=True,
+            limit="verify-2",
+        ),
         Row("discovery", "first discovery between two namespaces", "s", "0.2 s", "mDNS probing 1.2"),
         Row("status", "asl status", "ms", "120 ms", "bare Python 30"),
     ]
     for count in settings.histories:
         listed.append(Row(f"memory-{count}", f"resident after {count:,} more in the store", "MiB", "flat"))
+    for count in settings.stores:
+        listed.append(Row(f"store-{count}", f"resident on a store of {count:,}, asked", "MiB", "flat"))
+    killed = f"kill -9 of who orders to the next put on all others, {settings.takeovers} times"
+    listed += [
+        Row("takeover-p50", f"{killed}: median", "s", "1.5 s (grace_period 1 s)"),
+        Row("takeover-worst", f"{killed}: worst", "s", "there is a successor"),
+    ]
     return listed
 
 
@@ -146,8 +149,7 @@ def run(system: System, settings: Settings, wanted: set[str], place: Path) -> It
 
 def _figures(cluster: Cluster, settings: Settings, wanted: set[str]) -> Iterator[tuple[str, float]]:
     needed = [step for step in steps(settings) if wanted.intersection(step.keys)]
-    extras = {key: measure for key, measure in cluster.extras().items() if key in wanted}
-    if not needed and not extras:
+    if not needed:
         return
     cluster.start()
     driver = Driver(cluster)
@@ -155,5 +157,29 @@ def _figures(cluster: Cluster, settings: Settings, wanted: set[str]) -> Iterator
         for key, figure in zip(step.keys, step.measure(driver), strict=True):
             if key in wanted:
                 yield key, figure
-    for key, measure in extras.items():
-        yield key, measure()
+
+
+TAKEOVER_ROWS = ("takeover-p50", "takeover-worst")
+
+
+def takeovers(
+    system: System, settings: Settings, wanted: set[str], place: Path
+) -> Iterator[tuple[str, float]]:
+    """As `run`, for the rows of takeovers, on a cluster of their own."""
+    if not wanted.intersection(TAKEOVER_ROWS):
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=place) as directory:
+        cluster = (system.takeover or system.cluster)(Path(directory))
+        try:
+            cluster.start()
+            times = Driver(cluster).takeovers_s(settings.takeovers)
+        finally:
+            cluster.stop()
+    figures = dict(zip(TAKEOVER_ROWS, (statistics.median(times), max(times)), strict=True))
+    yield from ((key, figures[key]) for key in TAKEOVER_ROWS if key in wanted)
+
+
+def alone(system: System, settings: Settings, key: str, place: Path) -> Iterator[tuple[str, float]]:
+    """As `run`, for one row that only this system has. Raises `Unavailable` too."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=place) as directory:
+        yield key, system.alone(settings)[key](Path(directory))

@@ -60,8 +60,14 @@ def shown(figure: float) -> str:
     return f"{rounded:,.{decimals}f}"
 
 
-def cells(row: Row, figures: Mapping[str, Sequence[float]], systems: Sequence[str]) -> list[str]:
-    """A printed line: title, one cell a system (median, unit, ratio to ours), aim, quoted figures."""
+def cells(
+    row: Row,
+    figures: Mapping[str, Sequence[float]],
+    systems: Sequence[str],
+    limits: Mapping[str, float] | None = None,
+) -> list[str]:
+    """A printed line: title, one cell a system (median, unit, ratio to ours), aim, quoted figures. Ours also
+    says which part it is of the row's limit, if `limits` has that."""
     medians = {name: statistics.median(values) for name, values in figures.items() if values}
     line = [row.title]
     for name in systems:
@@ -72,6 +78,8 @@ def cells(row: Row, figures: Mapping[str, Sequence[float]], systems: Sequence[st
         if name != OURS and OURS in medians:
             times = ratio(medians[OURS], medians[name], more_is_better=row.more_is_better)
             cell += f" ({shown(times)}×)" if times is not None else ""
+        if name == OURS and limits and limits.get(row.limit):
+            cell += f" ({medians[name] / limits[row.limit]:.0%} of the limit)"
         line.append(cell)
     return [*line, row.aim, row.quoted]
 
@@ -99,6 +107,8 @@ def as_json(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
             "title": row.title,
             "unit": row.unit,
             "aim": row.aim,
+            "quoted": row.quoted,
+            "limit": row.limit,
             "more_is_better": row.more_is_better,
             "runs": figures,
             "median": medians,

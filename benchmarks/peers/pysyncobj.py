@@ -16,7 +16,7 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,12 @@ class PySyncObjCluster:
                 raise BenchmarkError("PySyncObj elected no leader")
             time.sleep(0.02)
 
+    def orderer(self) -> int:
+        return self._wait_leader(range(NODES))
+
+    def aim(self, node: int) -> None:
+        self.participant = node
+
     def submit(self, sequence: int) -> None:
         line = f"put {sequence} {value_of(sequence)}\n"
         self._watches[self.participant].sendall(line.encode())
@@ -121,12 +127,22 @@ class PySyncObjCluster:
         return self._ask(node, f"shows {sequence}") == "yes"
 
     def stop_node(self, node: int) -> None:
+        child = self._forget(node)
+        # Its meta file is written once a second; without it a node replays less from its own journal.
+        time.sleep(1.1)
+        child.terminate()
+
+    def kill_node(self, node: int) -> None:
+        self._forget(node).kill()
+
+    def _forget(self, node: int) -> Child:
         self._streams.remove(self._watches.pop(node))
         if control := self._controls.pop(node, None):
             control.close()
-        # Its meta file is written once a second; without it a node replays less from its own journal.
-        time.sleep(1.1)
-        self._nodes.pop(node).terminate()
+        return self._nodes.pop(node)
+
+    def backfill(self, first: int, count: int) -> bool:
+        return False
 
     def spawn_node(self, node: int) -> None:
         self._path(node).unlink(missing_ok=True)
@@ -161,9 +177,6 @@ class PySyncObjCluster:
 
     def pids(self) -> list[int]:
         return [self._nodes[node].pid for node in sorted(self._nodes)]
-
-    def extras(self) -> Mapping[str, Callable[[], float]]:
-        return {}
 
     def stop(self) -> None:
         for control in self._controls.values():

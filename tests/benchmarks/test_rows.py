@@ -5,12 +5,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.__main__ import main
+from benchmarks.__main__ import SYSTEMS, main
 from benchmarks.cluster import VALUE_BYTES, BenchmarkError, key_of, value_of
-from benchmarks.rows import QUICK, Settings, choose, rows, steps
-
-# Filled by what only one system offers (`Cluster.extras`), not by a step.
-EXTRAS = {"audit", "discovery", "status"}
+from benchmarks.rows import TAKEOVER_ROWS, choose, rows, steps
+from benchmarks.settings import QUICK, Settings
 
 
 def test_no_names_choose_every_row() -> None:
@@ -30,11 +28,12 @@ def test_an_unknown_name_is_refused_with_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("settings", [Settings(), QUICK, Settings(histories=(7, 5))])
-def test_every_row_is_filled_by_exactly_one_step(settings: Settings) -> None:
+def test_every_row_is_filled_by_exactly_one_measurement(settings: Settings) -> None:
     keys = [row.key for row in rows(settings)]
     measured = [key for step in steps(settings) for key in step.keys]
+    alone = [key for system in SYSTEMS for key in system.alone(settings)]
     assert len(set(keys)) == len(keys)
-    assert sorted([*measured, *EXTRAS]) == sorted(keys)
+    assert sorted([*measured, *TAKEOVER_ROWS, *alone]) == sorted(keys)
 
 
 def test_idle_comes_first_and_the_largest_history_last() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.markdown import page
 from benchmarks.rows import Row
 from benchmarks.table import Results, as_json, cells, header, percentile, plain, ratio, shown
 
@@ -99,3 +100,26 @@ def test_json_keeps_every_run_and_is_json() -> None:
     assert sustained["median"] == {"aslp2p": 2000.0, "etcd": 4000.0}
     assert sustained["ratio"] == {"etcd": 0.5}
     assert written["limits"]["fsync"]["median"] == statistics.median([100.0, 300.0])
+
+
+def test_ours_is_shown_as_a_part_of_the_limit() -> None:
+    row = Row("audit", "full audit", "/s", "70 %", more_is_better=True, limit="verify-2")
+    assert cells(row, {"aslp2p": [15.0]}, ["aslp2p"], {"verify-2": 20.0})[1] == "15.0 /s (75% of the limit)"
+    assert cells(row, {"aslp2p": [15.0]}, ["aslp2p"], {})[1] == "15.0 /s"
+
+
+def test_the_page_says_what_the_json_holds() -> None:
+    results = Results({"python": "3.11"}, {"aslp2p": "1", "etcd": "3.4"}, {"PySyncObj": "not installed"})
+    results.figures = {"put-p50": {"aslp2p": [2.0, 4.0, 3.0], "etcd": [6.0, 6.0, 6.0]}}
+    results.limits = {"verify-2": [20_000.0]}
+    results.failures = ["etcd, run 1: it ended"]
+    written = json.loads(json.dumps(as_json(results, [LATENCY, RATE])))
+    text = page(written)
+    assert (
+        "| `put-p50` | one put | 3.00 ms | 6.00 ms (2.00×) | below etcd's | autobase 28 | 3, ours 2.00 to"
+        in text
+    )
+    assert "| `sustained` | puts | - | - |" in text
+    assert "| Ed25519 verifications, two threads | 20,000 /s |" in text
+    assert "Skipped: PySyncObj: not installed." in text
+    assert "Failed: etcd, run 1: it ended." in text
