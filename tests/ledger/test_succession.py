@@ -155,6 +155,16 @@ def test_a_standing_that_was_taken_back_is_no_succession() -> None:
     assert passes(scene.ledger, scene.store, a3, above)
 
 
+def test_a_line_of_very_many_successions_is_judged_by_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs only grow, so what is looked at no more could only say the same."""
+    scene = Scene(Stance.FREE)
+    looked_through = scene.store.fact_changes
+    monkeypatch.setattr(
+        scene.store, "fact_changes", lambda *where, limit=2: looked_through(*where, limit=limit)
+    )
+    assert passes(scene.ledger, scene.store, scene.row(scene.a3), scene.row(scene.c4))
+
+
 # --- against an oracle --------------------------------------------------------------------------------
 
 
