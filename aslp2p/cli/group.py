@@ -47,6 +47,7 @@ COMMANDS = {
     "members": ("people", "Who is in; admit and expel."),
     "policy": ("policy", "Who may replace the witness; propose another policy."),
     "common": ("commons", "Which Commons this machine follows."),
+    "explain": ("explain", "How the right to write came from genesis to a version, and who signed."),
     "bundle": ("bundle", "A Common, or a part of it, as a file that travels."),
     "verify": ("verify", "Judge the whole history again."),
     "prove": ("prove", "Make a small proof that a file is in the Common."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -11,7 +12,7 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, say, say_json
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Source, existing_home, open_source
+from aslp2p.cli.source import existing_home, open_source
 from aslp2p.cli.versions import require_version
 from aslp2p.control.client import Client
 from aslp2p.errors import NoDaemon, UserError
@@ -24,7 +25,7 @@ def verify_command(settings: Settings, version: str) -> None:
     """Judge the whole history again, every signature, up to @N or the newest."""
     at = require_version(version) if version else None
     with open_source(settings) as source:
-        answer = _verified(source, at)
+        answer = verified(source.ask, at)
         name = source.ask("summary")["name"]
     if settings.json:
         say_json(answer)
@@ -34,14 +35,15 @@ def verify_command(settings: Settings, version: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _verified(source: Source, at: int | None) -> dict[str, Any]:
+def verified(ask: Callable[..., dict[str, Any]], at: int | None) -> dict[str, Any]:
+    """The last answer of `verify`, asked slice by slice up to `@at`: at the end, or at what does not hold."""
     with Progress("judging") as progress:
-        answer = source.ask("verify", at=at)
+        answer = ask("verify", at=at)
         last = answer["of"]
         progress.step(answer["checked"], total=last)
         while answer["next"] is not None:
             first = answer["next"]
-            answer = source.ask("verify", first=first, at=last)
+            answer = ask("verify", first=first, at=last)
             progress.step(answer["checked"] - first + 1, total=last)
     return answer
 

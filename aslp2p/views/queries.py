@@ -15,6 +15,7 @@ from aslp2p.views.actions import parse_id
 from aslp2p.views.branches import evidence, giving_up, superseded
 from aslp2p.views.bundle import BUNDLE_QUERIES
 from aslp2p.views.content import missing, read_chunk
+from aslp2p.views.explain import explain
 from aslp2p.views.log import find, log, show
 from aslp2p.views.pending import proposals, settled
 from aslp2p.views.people import members, policy
@@ -66,6 +67,7 @@ QUERIES: dict[str, Question] = {
     "proposals": proposals,
     "settled": settled,
     "verify": verify,
+    "explain": explain,
     "prove": prove,
     "content.read": content_read,
     "content.missing": content_missing,

@@ -229,3 +229,64 @@ def test_another_commons_bundle_is_not_taken_for_ours(party: Callable[..., Party
     said = at("you", "bundle", "import", at.file("foreign"), code=1)
     assert "does not follow" in said
     assert at.status("you")[0] == "Common: home@0 (witness: you)"
+
+
+def test_explain_traces_the_authority_with_everybody_who_signed(party: Callable[..., Party]) -> None:
+    at = party("you", "alice", "james")
+    put(at, "you", "note")
+    id_ = at.asked("you", "rotate", "james", "--reason", "moving out")
+    at("you", "bundle", "create", "--proposal", id_, "-o", at.file("p"))
+    for name in ("alice", "james"):
+        at(name, "endorse", id_, "--offline", at.file("p"), "-o", at.file(name + ".asl"))
+        at("you", "bundle", "import", at.file(name + ".asl"))
+    at("you", "bundle", "create", "-o", at.file("all"))
+    said = at("you", "explain")
+    assert "@0  you founded home and is its witness" in said.replace("your", "you")
+    assert "@2  you hand the witness's office to james: moving out" in said
+    assert "accepted by james" in said and "endorsed by you" in said and id_ in said
+    assert "The witness there is james, who is that since @2. Everything holds" in said
+    before = at("you", "explain", "@1")
+    assert "The witness there is you, who founded it at @0" in before and "@2 " not in before
+    apart = at.json("nobody", "explain", "--bundle", at.file("all"))
+    assert [step["kind"] for step in apart["steps"]] == ["genesis", "witness-rotation"]
+    endorsers = {one["by"]["name"] for one in apart["steps"][1]["certificate"]["endorsed_by"]}
+    assert {"you", "james"} <= endorsers and apart["failure"] is None
+
+
+def test_explain_names_the_first_rule_that_fails_and_both_ids(
+    party: Callable[..., Party], tmp_path: Path
+) -> None:
+    """V3: a snapshot by a key that nobody appointed, made into a bundle by somebody who can write files."""
+    from aslp2p.artifacts.bundle import BundleReader, BundleWriter
+    from aslp2p.artifacts.envelope import sign_statement
+    from aslp2p.artifacts.types import Snapshot
+    from aslp2p.home.key import SecretKey
+
+    at = party("you", "alice")
+    put(at, "you", "note")
+    at("you", "bundle", "create", "-o", at.file("all"))
+    with open(at.file("all"), "rb") as file:
+        reader = BundleReader(file)
+        records = list(reader.records())
+    snapshot = next(
+        one.artifact for one in records if one.artifact and isinstance(one.artifact.statement, Snapshot)
+    )
+    true = snapshot.statement
+    assert isinstance(true, Snapshot)
+    forged = sign_statement(
+        Snapshot(true.common_id, 2, snapshot.id, 0, 0, (), true.log_size, true.log_root, None, None),
+        SecretKey.generate(),
+    )
+    artifacts = {one.id: one.artifact for one in records if one.artifact} | {forged.id: forged}
+    with open(at.file("forged"), "wb") as out:
+        writer = BundleWriter(out, reader.common_id)
+        for _, artifact in sorted(artifacts.items()):
+            writer.add_artifact(artifact)
+        writer.finish()
+    said = at("alice", "explain", "--bundle", at.file("forged"), code=1)
+    assert "home@2 does not hold: V3" in said, said
+    assert f"judged   {forged.id.hex()}" in said and f"against  {snapshot.id.hex()}" in said
+    assert "Everything holds" in at("alice", "explain", "@1", "--bundle", at.file("forged"))
+    refused = at("alice", "bundle", "import", "--follow", at.file("forged"), code=1)
+    assert f"refused: snapshot {forged.id.hex()[:12]}: V3" in refused
+    assert at.status("alice")[0] == "Common: home@1 (witness: you)"
