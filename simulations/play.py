@@ -278,7 +278,15 @@ class Play:
         assert head is not None
         node = nodes[0]
         listed = all(node.store.fact(head.branch, b"p" + id_, head.height) is not None for id_ in self.probes)
-        return bool(self.probes) and listed and not any(_waits_for_more(node, nodes) for node in nodes)
+        if not self.probes or not listed or any(_waits_for_more(node, nodes) for node in nodes):
+            return False
+        return not self.scenario.expect.final or (not head.standing.joint and self._is_final(node, head))
+
+    def _is_final(self, node: Node, head: Tip) -> bool:
+        """Whether what was proposed in the calm is final for this machine."""
+        assert node.core is not None
+        final = node.core.live()["final_height"]
+        return all(node.store.fact(head.branch, b"p" + id_, final) is not None for id_ in self.probes)
 
     # --- who ----------------------------------------------------------------------------------------
 

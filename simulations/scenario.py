@@ -52,6 +52,8 @@ class Expect:
     """`held`, or `open`: more lie than P1 allows, so safety may break, which must be noticed."""
     converged: bool = True
     progress: bool = True
+    final: bool = False
+    """Whether what is proposed in the calm becomes final, and no policy change is left unsettled."""
     takeovers: tuple[int, int] | None = None
     rotations: tuple[int, int] | None = None
     witness: str | None = None

@@ -58,7 +58,9 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
         steps=tuple(steps),
         # Where nobody can say that it goes on, daemons may try in vain for as long as they are let.
         heals_ms=HOUR if lives else 15 * MINUTE,
-        expect=Expect(progress=lives, converged=converged, takeovers=takeovers),
+        expect=Expect(
+            progress=lives, converged=converged, takeovers=takeovers, final=lives and _settles(base, steps)
+        ),
     )
 
 
@@ -153,11 +155,24 @@ def _stays(base: Scenario, steps: list[Step]) -> bool:
     return done <= calm
 
 
+def _settles(base: Scenario, steps: list[Step]) -> bool:
+    """Whether finality is sure to go on in the calm: nothing that waits for people is open, whoever asked
+    for a recovery holds up no quorum (S12), and no liar has a say in a new policy."""
+    done = {step.do for step in steps}
+    asked = int("recover" in done)
+    liars = {"forge", "tamper", "invent", "garbage", "foreign", "mute", "recover", "expel"}
+    if base.recovery != "auto" or done & {"rotate", "revoke"} or ("policy" in done and done & liars):
+        return False
+    return base.authorities - _harmed(steps) - asked >= base.threshold
+
+
+def _harmed(steps: list[Step]) -> int:
+    return sum(step.do in ("quit", "equivocate", "double", "copy", "restore", "disk-lost") for step in steps)
+
+
 def _can_go_on(base: Scenario, steps: list[Step]) -> bool:
     """Whether a quorum of healthy authorities is sure to be left in the calm: then liveness may be asked."""
-    harmed = sum(
-        step.do in ("quit", "equivocate", "double", "copy", "restore", "disk-lost") for step in steps
-    )
+    harmed = _harmed(steps)
     if any(step.do == "forge" and step.on != "any-participant" for step in steps):
         return False  # each time it may be another one, and whoever forges is shut out for long
     shaken = any(step.do in ("policy", "revoke") for step in steps)

@@ -145,11 +145,12 @@ def judge(play: Play) -> Verdict:
         return verdict
     expected = Expected(
         converged=expect.converged, progress=expect.progress, takeovers=expect.takeovers,
-        rotations=expect.rotations, witness=_named(play, expect.witness),
+        rotations=expect.rotations, witness=_named(play, expect.witness), final=expect.final,
     )  # fmt: skip
     found: dict[str, Any] = {
         "convergence": liveness.convergence(judged, expected) if expect.converged else (),
         "progress": liveness.progress(judged, expected, frozenset(play.probes)),
+        "finality": liveness.finality(judged, expected, frozenset(play.probes)),
         "answered": liveness.answered(judged, expected),
         "successor": liveness.successor(judged, expected),
         "contents": liveness.contents(judged, expected),

@@ -2,6 +2,7 @@
 
 convergence  all machines that are on stand on one head
 progress     what was proposed in the calm is listed
+finality     it is final, too, and policy changes are settled (S12, P4)
 answered     every acknowledged proposal of a trusted disk is listed or rejected in the end (F4)
 successor    as many takeovers as expected, each one by the bound
 calm         no takeover where the witness was there all along
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from simulations.checkers.evidence import Image
 from simulations.checkers.law import Line
 from simulations.checkers.papers import PAPER_ACTIONS, TAKEOVERS, action_of, read
-from simulations.checkers.safety import Judge
+from simulations.checkers.safety import Judge, final_on
 
 Found = Iterator[str]
 OPEN_MAX = 3 * 8192
@@ -34,8 +35,8 @@ class Expected:
     rotations: tuple[int, int] | None = None
     witness: str | None = None
     """The machine that is witness in the end."""
-    final: bool = True
-    """Whether the last but few snapshots are final in the end."""
+    final: bool = False
+    """Whether what was proposed in the calm is final in the end, and every policy change settled."""
 
 
 def running(judge: Judge) -> list[Image]:
@@ -78,6 +79,19 @@ def progress(judge: Judge, expected: Expected, probes: frozenset[bytes]) -> Foun
     missing = [id_ for id_ in probes if id_ not in line.state.listed]
     if missing:
         yield f"{len(missing)} of {len(probes)} proposals made in the calm are not listed"
+
+
+def finality(judge: Judge, expected: Expected, probes: frozenset[bytes]) -> Found:
+    """Finality does not stop for ever (S4, S12), and a policy change settles (P4)."""
+    line = agreed(judge)
+    if line is None or not expected.final:
+        return
+    final = final_on(judge, line.state.id)
+    late = [id_ for id_ in probes if line.state.listed.get(id_, 0) > final]
+    if late:
+        yield f"{len(late)} of {len(probes)} proposals made in the calm are not final: that ends @{final}"
+    if len(line.state.policies) > 1:
+        yield f"the policy change of @{line.state.change_height} is not settled"
 
 
 def answered(judge: Judge, expected: Expected) -> Found:

@@ -44,6 +44,9 @@ class Judge:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self._lines: dict[bytes, Line] = {}
+        papers = [one.paper for one in evidence.promises]
+        papers += [read(raw) for image in evidence.images.values() for raw in image.journal]
+        self.cosignatures = [paper for paper in papers if paper.type == COSIGNATURE]
 
     def proposal(self, id_: bytes) -> bytes | None:
         """A proposal from any disk."""
@@ -114,13 +117,13 @@ def inclusion(judge: Judge) -> Found:
 
 
 def _cosigners(judge: Judge, tip: bytes) -> dict[bytes, int]:
-    """Every key to the highest height that it cosigned on the line of `tip`, by what ever left a machine."""
+    """Every key to the highest height that it cosigned on the line of `tip`, by what ever left a machine, or
+    is in a journal."""
     lines, found = judge.evidence.lines, dict[bytes, int]()
-    for one in judge.evidence.promises:
-        if one.paper.type == COSIGNATURE:
-            _, _, height, snapshot, _ = one.paper.body
-            if height > found.get(one.paper.key, 0) and lines.contains(tip, snapshot):
-                found[one.paper.key] = height
+    for paper in judge.cosignatures:
+        _, _, height, snapshot, _ = paper.body
+        if height > found.get(paper.key, 0) and lines.contains(tip, snapshot):
+            found[paper.key] = height
     return found
 
 
