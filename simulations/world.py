@@ -29,6 +29,7 @@ from simulations.exposure import Exposure
 from simulations.keys import RememberingVerifier, SeededKey
 from simulations.machine import Node
 from simulations.network import SILENCE_MS, Network, Pipe, Weather
+from simulations.remembering import share_decoding
 
 if TYPE_CHECKING:
     from simulations.dialer import Dialer
@@ -66,6 +67,7 @@ class World:
         weather: Weather | None = None,
         log: EventLog | None = None,
     ) -> None:
+        share_decoding()
         self.random = Random(seed)
         self.now_ms = 1_000
         self.wall_ms = wall_ms
