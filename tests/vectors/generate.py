@@ -9,6 +9,7 @@ only with the protocol.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import nacl.bindings
 
+from aslp2p.artifacts.bundle import BundleReader
 from aslp2p.artifacts.canonical import decode, encode
 from aslp2p.artifacts.content import encode_manifest
 from aslp2p.artifacts.envelope import Signed, Signer, pae, sign_statement
@@ -41,6 +43,7 @@ from aslp2p.limits import CHUNK_BYTES, UINT_MAX
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, bad_signature, policy, swap
 from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_reign
 from tests.ledger.proofs import BAD, GOOD, bad, good, years
+from tests.vectors import bundles as published
 
 HERE = Path(__file__).parent
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -473,6 +476,28 @@ def proofs() -> Vectors:
     }
 
 
+# --- bundles ------------------------------------------------------------------------------------------
+
+
+def bundles() -> Vectors:
+    valid = []
+    for name, data in published.good().items():
+        reader = BundleReader(io.BytesIO(data))
+        records = list(reader.records())
+        valid.append(
+            {
+                "name": name,
+                "common_id": reader.common_id.hex(),
+                "bundle": data.hex(),
+                "artifacts": [one.id.hex() for one in records if one.artifact is not None],
+                "contents": [one.id.hex() for one in records if one.artifact is None],
+                "head": years().tip.id.hex() if name == "years" else None,
+            }
+        )
+    invalid = [{"name": name, "rule": rule, "bundle": data.hex()} for name, rule, data in published.bad()]
+    return {"valid": valid, "invalid": invalid}
+
+
 FILES: dict[str, Callable[[], Vectors]] = {
     "canonical.json": canonical,
     "artifacts.json": artifacts,
@@ -481,6 +506,7 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "invites.json": invites,
     "histories.json": histories,
     "proofs.json": proofs,
+    "bundles.json": bundles,
 }
 
 
