@@ -18,7 +18,7 @@ class Watch(AbstractContextManager["Watch"]):
         from rich.console import Console
         from rich.live import Live
 
-        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+        self._live = Live(console=Console(stderr=True), auto_refresh=False)
         self._live.start()
 
     def __call__(self, play: Play) -> None:

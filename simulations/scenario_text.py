@@ -76,6 +76,7 @@ def _expect(expect: Expect) -> dict[str, object]:
         "safety": expect.safety,
         "converged": _truth(expect.converged),
         "progress": _truth(expect.progress),
+        "final": _truth(expect.final),
     }
     for name in ("takeovers", "rotations"):
         counts = getattr(expect, name)

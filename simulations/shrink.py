@@ -19,20 +19,20 @@ def shrink(
     tell: Callable[[str], None] = lambda text: None,
     tries_max: int = TRIES_MAX,
 ) -> tuple[Scenario, Result]:
-    """The smallest scenario found that breaks what `scenario` breaks with `seed`, and its result.
+    """The smallest scenario found that breaks the gravest of what `scenario` breaks, and its result.
 
     Raises `ValueError` if it breaks nothing.
     """
     best, result = scenario, run(scenario, seed)
     if not result.code:
         raise ValueError("it holds")
-    broken, tries, progress = set(result.broken), 0, True
+    gravest, tries, progress = result.broken[0], 0, True
     while progress and tries < tries_max:
         progress = False
         for smaller, what in _smaller(best):
             tries += 1
             found = run(smaller, seed)
-            if broken & set(found.broken):
+            if gravest in found.broken:
                 best, result, progress = smaller, found, True
                 tell(f"{what}: still {found.problem}")
                 break

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from os import SEEK_END
 from pathlib import Path
@@ -32,7 +32,7 @@ Job = tuple[str, int]
 def one(name: str, seed: int) -> dict[str, Any]:
     """One run's brief result."""
     scenario = swarm.draw(seed) if name == SWARM else load(name)
-    return run(scenario, seed).to_json(brief=True)
+    return {**run(scenario, seed).to_json(brief=True), "scenario": name}
 
 
 def several(jobs: Sequence[Job]) -> list[dict[str, Any]]:
@@ -78,7 +78,15 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON has it."""
-        return asdict(self)
+        return {
+            "runs": self.runs,
+            "events": self.events,
+            "outcomes": dict(self.outcomes),
+            "broken": dict(self.broken),
+            "bad": self.bad,
+            "worst": self.worst,
+            "code": self.code,
+        }
 
 
 def jobs_of(names: Iterable[str], seeds: int, first: int = 0) -> Iterator[Job]:
