@@ -5,7 +5,7 @@ small file every five to fifteen minutes, the grace period is a month, and nothi
 everyday. An event is one input of one node: a message, a tick, a command. Time is processor time, so that
 other work on the machine counts less; each size runs in a process of its own, for its memory.
 
-`python -m benchmarks.sim` prints all sizes; `python -m benchmarks.sim 25 --minutes 120 --profile` one of them.
+`python -m benchmarks.sim` prints all sizes, `python -m benchmarks.sim 25 --minutes 120 --profile` one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pstats
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -132,22 +133,25 @@ _PARTS: Mapping[str, Callable[[Figures], float]] = {
 }
 
 
+_taken: Counter[str] = Counter()
+"""How often each row was measured in this process: that is its run."""
+
+
 def alone(*, is_quick: bool) -> dict[str, Callable[[Path], float]]:
     """The row's key to how it is measured; the rows of one size and run share one process."""
-    runs = dict.fromkeys((f"sim-{nodes}-{part}" for nodes in MINUTES for part in _PARTS), 0)
 
     def take(nodes: int, part: str, _place: Path) -> float:
         key = f"sim-{nodes}-{part}"
-        runs[key] += 1
-        return _PARTS[part](_apart(nodes, _minutes(nodes, is_quick), runs[key]))
+        _taken[key] += 1
+        return _PARTS[part](_apart(nodes, _minutes(nodes, is_quick), _taken[key]))
 
     return {f"sim-{nodes}-{part}": partial(take, nodes, part) for nodes in MINUTES for part in _PARTS}
 
 
 def _line(figures: Figures) -> str:
     return (
-        f"{figures.nodes:>5} nodes: {figures.events_per_s:>7,.0f} events/s, {figures.times_real:>8,.0f} times "
-        f"real, {figures.kib_per_node:>6,.0f} KiB a node, "
+        f"{figures.nodes:>5} nodes: {figures.events_per_s:>7,.0f} events/s, "
+        f"{figures.times_real:>8,.0f} times real, {figures.kib_per_node:>6,.0f} KiB a node, "
         f"{figures.grown_kib_per_node_hour:+.1f} KiB a node and hour"
     )
 
