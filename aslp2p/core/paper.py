@@ -28,7 +28,7 @@ from aslp2p.errors import Rejected
 from aslp2p.ledger.certificate import Parent, require_fitting
 from aslp2p.ledger.finality import standing_at
 from aslp2p.ledger.gate import Tip
-from aslp2p.ledger.policy import authority_keys, lacking, satisfies_all
+from aslp2p.ledger.policy import authority_keys, satisfies_all
 from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import Members, is_admitted, revoked_keys
 from aslp2p.limits import EPOCH_STEP_MAX, SPECIAL_PER_AUTHOR_MAX, UINT_MAX
@@ -175,22 +175,6 @@ class Paper:
             gone |= {action.revoked}
         free = {key for key in head.standing.authorities() - gone if promised.get(key, 0) < epoch}
         return satisfies_all(head.standing.policies, keys | free)
-
-    def still_needed(
-        self, proposal: Verified[Proposal], action: Special
-    ) -> list[tuple[int, int, list[bytes]]]:
-        """For each policy that counts: its threshold, how many signatures lack, and who could give them."""
-        head = self._context.ledger.head
-        policies = head.standing.policies
-        if isinstance(action, PolicyChange):
-            policies = (*policies, action.policy)
-        keys = self.signers(proposal, action, head.members)
-        gone = revoked_keys(head.members)
-        everybody = frozenset(key for policy in policies for key in authority_keys(policy)) - gone
-        needs = lacking(policies, keys, everybody)
-        return [
-            (policy.threshold, short, could) for policy, (short, could) in zip(policies, needs, strict=True)
-        ]
 
     # --- certificates -----------------------------------------------------------------------------
 

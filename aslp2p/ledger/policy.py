@@ -54,19 +54,6 @@ def satisfies_all(policies: Collection[Policy], signers: Set[bytes]) -> bool:
     return all(satisfies(policy, signers) for policy in policies)
 
 
-def lacking(
-    policies: Collection[Policy], signers: Set[bytes], usable: Set[bytes]
-) -> list[tuple[int, list[bytes]]]:
-    """For each policy in force: how many more signatures it needs, and the usable authorities that could
-    give them."""
-    answer = []
-    for policy in policies:
-        have = len(authority_keys(policy) & signers)
-        could = [w.key for w in policy.witnesses if w.key not in signers and w.key in usable]
-        answer.append((max(0, policy.threshold - have), could))
-    return answer
-
-
 class Survival(Struct, frozen=True):
     """What a policy survives (P1), for people who choose one."""
 

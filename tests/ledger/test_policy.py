@@ -11,7 +11,6 @@ from aslp2p.artifacts.types import Named, Policy
 from aslp2p.errors import Rejected
 from aslp2p.ledger.policy import (
     authority_keys,
-    lacking,
     policy_problem,
     require_policy,
     satisfies,
@@ -146,10 +145,3 @@ def test_a_key_counts_once_however_often_it_is_listed() -> None:
     """P5, for whatever P1 would refuse as well."""
     assert authority_keys(of([1, 1, 2], 2)) == {KEYS[1], KEYS[2]}
     assert not satisfies(of([1, 1, 2], 2), {KEYS[1]})
-
-
-def test_who_is_lacking() -> None:
-    old, new = of([0, 1, 2], 2), of([2, 3, 4], 2)
-    signers, usable = {KEYS[0], KEYS[3]}, {KEYS[number] for number in (1, 2, 3)}
-    assert lacking((old, new), signers, usable) == [(1, [KEYS[1], KEYS[2]]), (1, [KEYS[2]])]
-    assert lacking((old,), {KEYS[0], KEYS[1], KEYS[2]}, usable) == [(0, [])]
