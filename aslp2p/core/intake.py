@@ -133,7 +133,7 @@ class Intake:
         context = self._context
         statement = one.statement
         if getattr(statement, "common_id", None) != context.common_id:
-            raise PeerFault("an artifact of another Common")
+            raise Rejected("V1", "an artifact of another Common", subject=one.id)
         match statement:
             case Snapshot():
                 return self._take_snapshot(cast("Signed[Snapshot]", one), link)
@@ -181,7 +181,7 @@ class Intake:
                 repaired += 1
                 continue
             if one.statement.common_id != context.common_id:
-                raise PeerFault("a proposal of another Common")
+                raise Rejected("V7", "a proposal of another Common", subject=one.id)
             if one.id in stored or one.id in self._pending.rejections or not context.is_member(one.key):
                 continue  # a rejection may be here before what it rejects
             counts[one.key] = counts.get(one.key, 0) + 1
