@@ -57,7 +57,7 @@ def draw_advice(rows: Sequence[Row], path: Path) -> None:
     above.set_ylabel("chance over the years")
     above.set_ylim(_CHANCE_MIN / 2, 2)
     above.grid(alpha=0.3)
-    above.legend(loc="lower left", ncols=3)
+    above.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     finite = [
         (place, row) for place, row in zip(places, rows, strict=True) if row.without_ms[0] < float("inf")
     ]
@@ -70,7 +70,7 @@ def draw_advice(rows: Sequence[Row], path: Path) -> None:
     below.plot(never, [0] * len(never), "x", color="black", label="nobody can follow")
     below.set_ylabel("days without a witness")
     below.set_xticks(list(places), names, rotation=60)
-    below.legend(loc="lower left", ncols=3)
+    below.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     _save(figure, path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from aslp2p.artifacts.types import Policy
 from aslp2p.errors import UsageError
-from simulations.advice import SIZES, recommend, row_of, rows_for
+from simulations.advice import SIZES, cells, recommend, row_of, rows_for
 from simulations.advise import advise
 from simulations.chances import CAPTURED, NEITHER, STUCK, YEAR, Life, at_least, chances, policy_of, sampled
 from simulations.dialer import Dialer
@@ -146,6 +147,16 @@ def test_command_in_words_json_and_picture(tmp_path: Path) -> None:
     assert len(data["policies"]) == 25
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size < 100_000
+
+
+def test_the_page_says_what_the_command_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sizing.md").read_text(encoding="utf-8")
+    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if re.match(r"\| \d of \d \|", line)]
+    assert len(lines) >= 10
+    for line in lines:
+        t, n = (int(number) for number in line[0].split(" of "))
+        exact = cells(row_of(n, t, Life(), Habits(), 30 * DAY, 10, 0))
+        assert line[:6] == list(exact[:6])
 
 
 @pytest.mark.parametrize(
