@@ -26,11 +26,15 @@ from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_source
 from aslp2p.cli.versions import at_option, require_version
+from aslp2p.cli.walking import RECORD
 from aslp2p.errors import UsageError, UserError
 
-RECORD = ".asl-checkout"
 _SHOWN = 20
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _cannot_write(folder: str, error: OSError) -> UserError:
+    return UserError(f"cannot write into {folder} ({error.strerror})", remedy="name another folder")
 
 
 class Conflict(Exception):
@@ -78,9 +82,7 @@ class _Tree:
             os.makedirs(folder, exist_ok=True)
             self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise UserError(
-                f"cannot write into {folder} ({error.strerror})", remedy="name another folder"
-            ) from None
+            raise _cannot_write(folder, error) from None
         self._folder = folder
         self._force = force
         umask = os.umask(0)
@@ -251,7 +253,10 @@ class _Tree:
     def _folds_names(self) -> bool:
         """Whether this file system takes upper and lower case for the same."""
         probe = f".asl-probe-{os.getpid()}"
-        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self._root))
+        try:
+            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self._root))
+        except OSError as error:
+            raise _cannot_write(self._folder, error) from None
         try:
             return _status(self._root, probe.upper()) is not None
         finally:

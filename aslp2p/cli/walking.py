@@ -5,7 +5,8 @@ cat.jpg photos/c.jpg     photos/c.jpg asl put -r photos/ photos/       photos/�
 slash at its end means what is in it asl put -r photos archive/       archive/photos/… asl put -r photos
 archive        archive/…              a DEST without one is what the folder is called there
 
-Symbolic links inside a folder are skipped (one given by name is followed), as are sockets, pipes and devices.
+Symbolic links inside a folder are skipped (one given by name is followed), as are sockets, pipes and devices,
+and what a checkout keeps there for itself.
 What cannot be taken is a problem of its own and the rest goes on.
 """
 
@@ -22,6 +23,8 @@ from aslp2p.cli.versions import clean_path
 from aslp2p.errors import UsageError
 
 STDIN = "-"
+RECORD = ".asl-checkout"
+"""What `asl checkout` keeps in its folder; it is no file of the Common."""
 
 
 class Item(NamedTuple):
@@ -58,7 +61,7 @@ class Walk:
         try:
             mode = os.stat(source).st_mode
         except OSError as error:
-            self.problems.append(f"{_shown(source)}: {error.strerror}")
+            self.problems.append(unreadable(source, error))
             return
         contents = source.endswith("/") or os.path.basename(source) in (".", "..")
         name = os.path.basename(source.rstrip("/"))
@@ -71,16 +74,18 @@ class Walk:
         elif stat.S_ISREG(mode):
             yield from self._checked(source, target)
         else:
-            self.problems.append(f"{_shown(source)} is no file")
+            self.problems.append(f"{_shown(source)} is no file; only files and folders can be put")
 
     def _folder(self, folder: str, target: str) -> Iterator[Item]:
         try:
             with os.scandir(folder) as found:
                 entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            self.problems.append(f"{_shown(folder)}: {error.strerror}")
+            self.problems.append(unreadable(folder, error))
             return
         for entry in entries:
+            if entry.name == RECORD:
+                continue
             path = _joined(target, entry.name)
             try:
                 if entry.is_symlink():
@@ -92,7 +97,7 @@ class Walk:
                 else:
                     self.skipped.append(f"{_shown(entry.path)}: a pipe, socket or device")
             except OSError as error:
-                self.problems.append(f"{_shown(entry.path)}: {error.strerror}")
+                self.problems.append(unreadable(entry.path, error))
 
     def _checked(self, source: str, path: str) -> Iterator[Item]:
         try:
@@ -102,7 +107,9 @@ class Walk:
             return
         path = unicodedata.normalize("NFC", path)
         if problem := path_problem(path):
-            self.problems.append(f"{_shown(source)}: this cannot be its path, it is {problem}")
+            self.problems.append(
+                f"{_shown(source)}: this cannot be its path, it is {problem}; put it at another"
+            )
         elif path in self._seen:
             self.problems.append(
                 f"{_shown(source)}: {path} is what {_shown(self._seen[path])} is called already"
@@ -114,6 +121,11 @@ class Walk:
 
 def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
+
+
+def unreadable(path: str, error: OSError) -> str:
+    """That `path` of this machine cannot be read, and what to see to."""
+    return f"cannot read {_shown(path)} ({error.strerror}); see that it is there, and whose it is"
 
 
 def _shown(path: str) -> str:
