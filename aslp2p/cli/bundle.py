@@ -159,8 +159,10 @@ def import_command(settings: Settings, path: str, follow: bool) -> None:
     home.create()
     with kept_here(path, home.path) as (file, bundle), open_desk(settings, bundle, follow=follow) as desk:
         report = desk.take(file)
-        desk.settle()
-        report = {**report, **desk.ask("bundle.summary", ids=report["subjects"]), "judged": report["height"]}
+        report["judged"] = report["height"]
+        if report["height"] >= 0:
+            desk.settle()
+            report |= desk.ask("bundle.summary", ids=report["subjects"])
     if settings.json:
         say_json(report)
     else:
@@ -171,6 +173,10 @@ def import_command(settings: Settings, path: str, follow: bool) -> None:
 
 def say_report(report: dict[str, Any]) -> None:
     """What came of an import: what is new, what still misses, what was refused and by which rule."""
+    if report["judged"] < 0:
+        waiting = count_text(report["waiting"], "artifact")
+        say(f"{waiting} wait here for the genesis of {report['common'][:12]}")
+        return
     name, before = report["name"], report["height_before"]
     taken = report["contents"]["taken"]
     came = contents_words(report["new"], taken).replace("signed artifact", "new artifact")
@@ -184,7 +190,7 @@ def say_report(report: dict[str, Any]) -> None:
     if report["waiting"]:
         say(f"{count_text(report['waiting'], 'artifact')} wait here for what is missing{_gap_words(report)}")
     if report["not_kept"]:
-        say(f"{count_text(report['not_kept'], 'artifact')} of these found no room: import this again later")
+        say(f"{count_text(report['not_kept'], 'piece')} of it found no room: import this again later")
     if report["lacking"]:
         say(f"{count_text(report['lacking'], 'content')} are still missing")
     for one in report["papers"]:

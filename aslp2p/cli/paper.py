@@ -126,7 +126,7 @@ def kept_here(path: str, folder: Path) -> Iterator[tuple[IO[bytes], Checked]]:
 def open_desk(settings: Settings, bundle: Checked, *, follow: bool) -> Iterator[Desk]:
     """The desk for the Common that `bundle` is of; with `follow` it is followed from now on if it was not.
 
-    Raises `UserError` when it is not followed here, or the bundle lacks what following needs: its genesis.
+    Raises `UserError` when it is not followed here.
     """
     home = home_of(settings)
     with ExitStack() as stack:
@@ -174,16 +174,11 @@ def _follow(home: Home, bundle: Checked, client: Client | None, *, follow: bool)
             f"this home does not follow {short}, which the bundle is of",
             remedy="if you know that id: asl bundle import --follow; else join it with an invite",
         )
-    if bundle.genesis is None:
-        raise UserError(
-            f"nothing of {short} is here, and the bundle lacks its genesis",
-            remedy="begin with one that has it",
-        )
     if not home.key.exists():
         create_key(home)
     secret = os.urandom(NETWORK_SECRET_BYTES)
     called = own_name(home)
-    name = bundle.genesis.statement.name
+    name = short if bundle.genesis is None else bundle.genesis.statement.name
     with closing(open_store(home.create_common_folder(bundle.common_id), read_only=False)) as store:
         store.apply(on_paper(bundle.common_id, secret, name, called, name_chosen=name_is_chosen(home)))
         store.commit()

@@ -8,15 +8,15 @@ their answers, so a daemon and a stopped home carry out the same import.
 2. All artifacts, and what waited from earlier bundles (`waiting.py`), go to the node in one command: one
    step, one commit. A proposal that a waiting snapshot lists waits with it.
 3. Contents follow piece by piece, and only those that the history or an open proposal wants, so a bundle
-   cannot fill a disk with what nobody asked for. A crash in between leaves the rest wanted: import it
-   again.
+   cannot fill a disk with what nobody asked for. Those of what waits are kept with it, in its bounds. A
+   crash in between leaves the rest wanted: import it again.
 
 The file may be read several times, so it has to be a copy that nobody pulls out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -27,9 +27,10 @@ from aslp2p.core.inputs import Import
 from aslp2p.core.intake import Imported
 from aslp2p.errors import ArtifactError, UserError
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
+from aslp2p.ledger.history import META_GENESIS
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import CHUNK_BYTES, VIEW_PAGE_MAX
-from aslp2p.travel.waiting import keep_waiting, read_waiting
+from aslp2p.travel.waiting import contents_in, keep_waiting, open_waiting
 
 BATCH_BYTES = 4 * CHUNK_BYTES
 _WANTED_PAGE = 10_000
@@ -78,7 +79,8 @@ def taking(file: IO[bytes], folder: Path, common_id: bytes) -> Steps:
     """The steps of an import into the Common whose folder is `folder`; what it returns is the report, whose
     `subjects` are to be asked about with `bundle.summary`.
 
-    Raises `UserError` (not whole, another Common's, no genesis to begin with); nothing has changed then.
+    Where there is no genesis yet, everything waits for it. Raises `UserError` (not whole, another Common's);
+    nothing has changed then.
     """
     bundle = check_bundle(file)
     if bundle.common_id != common_id:
@@ -86,24 +88,39 @@ def taking(file: IO[bytes], folder: Path, common_id: bytes) -> Steps:
             f"this bundle is of another Common, {bundle.common_id.hex()[:12]}",
             remedy="choose with --common, or follow that one: asl bundle import --follow",
         )
-    waited = read_waiting(folder, common_id)
-    offered = {**waited, **bundle.artifacts}
-    imported: Imported = yield Import(tuple(one.raw for one in offered.values()))
-    kept_out = keep_waiting(folder, common_id, _left(imported, offered))
-    taken = 0
-    for manifests in (True, False):
-        wanted = yield _wanted
-        ids = {id_ for id_, manifest in wanted if manifest == manifests}
-        for batch in _batches(file, ids):
-            yield Import((), () if manifests else batch, batch if manifests else ())
-            taken += len(batch)
+    with open_waiting(folder, common_id) as (waited, kept):
+        offered = {**waited, **bundle.artifacts}
+        sources = [file, *kept]
+        founded = yield lambda reader: reader.meta(META_GENESIS) is not None
+        if not founded and common_id not in offered:
+            left_out = keep_waiting(folder, common_id, offered.values(), sources)
+            return _report(bundle, Imported(waiting=list(offered)), offered, left_out, 0)
+        imported: Imported = yield Import(tuple(one.raw for one in offered.values()))
+        left_out = keep_waiting(folder, common_id, _left(imported, offered), sources)
+        taken = 0
+        for manifests in (True, False):
+            wanted = yield _wanted
+            ids = {id_ for id_, manifest in wanted if manifest == manifests}
+            for batch in _batches(contents_in(sources, ids)):
+                yield Import((), () if manifests else batch, batch if manifests else ())
+                taken += len(batch)
+        return _report(bundle, imported, offered, left_out, taken)
+
+
+def _report(
+    bundle: Checked,
+    imported: Imported,
+    offered: dict[bytes, Signed[Statement]],
+    left_out: int,
+    contents_taken: int,
+) -> dict[str, Any]:
     return {
-        "common": common_id.hex(),
+        "common": bundle.common_id.hex(),
         "new": imported.new,
         "known": imported.known,
         "useless": imported.useless,
         "waiting": len(imported.waiting),
-        "not_kept": kept_out,
+        "not_kept": left_out,
         "refused": [
             {
                 "id": one.id.hex(),
@@ -117,7 +134,7 @@ def taking(file: IO[bytes], folder: Path, common_id: bytes) -> Steps:
         "refused_count": len(imported.refused),
         "height_before": imported.height_before,
         "height": imported.height_after,
-        "contents": {"in_bundle": bundle.contents, "taken": taken},
+        "contents": {"in_bundle": bundle.contents, "taken": contents_taken},
         "gap": _gap(imported, offered),
         "subjects": [id_.hex() for id_ in _subjects(bundle.artifacts)],
     }
@@ -162,20 +179,15 @@ def _wanted(reader: Reader) -> list[tuple[bytes, bool]]:
     return found
 
 
-def _batches(file: IO[bytes], ids: set[bytes]) -> Iterator[tuple[bytes, ...]]:
-    """The contents of the bundle that are among `ids`, in batches of bounded size."""
-    if not ids:
-        return
-    file.seek(0)
+def _batches(contents: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """The contents in batches of bounded size."""
     batch: list[bytes] = []
     size = 0
-    for record in BundleReader(file).records():
-        if record.artifact is not None or record.id not in ids:
-            continue
-        if batch and size + len(record.data) > BATCH_BYTES:
+    for data in contents:
+        if batch and size + len(data) > BATCH_BYTES:
             yield tuple(batch)
             batch, size = [], 0
-        batch.append(record.data)
-        size += len(record.data)
+        batch.append(data)
+        size += len(data)
     if batch:
         yield tuple(batch)
