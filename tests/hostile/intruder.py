@@ -25,16 +25,24 @@ TIMEOUT_S = 30.0
 
 
 class Intruder:
-    """A link to the daemon at 127.0.0.1 and `port`; a context manager.
+    """A link to the daemon at `host` and `port`, over a socket made elsewhere if need be; a context manager.
 
     Entering it raises `LinkError` or OSError when it is not let in.
     """
 
-    def __init__(self, port: int, invite: Invite, key: SecretKey) -> None:
+    def __init__(
+        self,
+        port: int,
+        invite: Invite,
+        key: SecretKey,
+        *,
+        host: str = "127.0.0.1",
+        unconnected: socket.socket | None = None,
+    ) -> None:
         self.invite = invite
         self.key = key
-        self._port = port
-        self._socket = socket.socket()
+        self._address = (host, port)
+        self._socket = unconnected or socket.socket()
         self._session = Session(
             initiator=True,
             networks=[Network(invite.common_id, invite.network_secret, name="intruder")],
@@ -46,7 +54,7 @@ class Intruder:
     def __enter__(self) -> Self:
         self._socket.settimeout(TIMEOUT_S)
         try:
-            self._socket.connect(("127.0.0.1", self._port))
+            self._socket.connect(self._address)
             self._flush()
             while not any(isinstance(event, Established) for event in self._receive()):
                 self._flush()

@@ -117,14 +117,16 @@ def test_a_witness_cut_off_from_a_minority_stays(build_household: BuildHousehold
     agreed(machines, witness="you", files=["before", "over-alice-2"])
 
 
-def test_a_witness_that_hears_and_is_not_heard(build_household: BuildHousehold) -> None:
+@pytest.mark.parametrize("is_heard", [False, True], ids=["hears", "is-heard"])
+def test_a_witness_cut_off_one_way(build_household: BuildHousehold, is_heard: bool) -> None:
+    """It hears the others and is not heard, or the other way round."""
     lan, machines = build_household("you", "alice", "james")
     you, alice, james = machines
     found_together(machines, grace=GRACE, mode="auto")
     put(alice, "before")
     agreed(machines, witness="you")
     for other in (alice, james):
-        lan.cut_one_way(you.host, other.host)
+        lan.cut_one_way(*((other.host, you.host) if is_heard else (you.host, other.host)))
     put(you, "unheard", wait=False)
     new = replaced([alice, james])
     lan.heal_all()
