@@ -117,6 +117,8 @@ def _say_step(name: str, step: dict[str, Any]) -> None:
     at = f"@{step['height']}"
     if step["kind"] == "genesis":
         say(f"{at}  {step['signer']['shown']} founded {name} and is its witness ({when(step['created_ms'])})")
+        if step["predecessor"]:
+            say(f"      as a last resort, in the place of the Common {step['predecessor']}")
     elif step["kind"] == "policy-settled":
         who = ", ".join(one["by"]["shown"] for one in step["settlement"])
         say(f"{at}  the new policy stands alone: what it rests on is final, cosigned by {who}")

@@ -97,7 +97,10 @@ def _step(view: View, row: SnapshotRow) -> dict[str, Any] | None:
     }
     nothing: dict[str, Any] = {"certificate": None, "settlement": []}
     if row.height == 0:
-        return {**common, **nothing, "kind": "genesis", "created_ms": view.genesis().created_ms}
+        genesis = view.genesis()
+        predecessor = None if genesis.predecessor is None else genesis.predecessor.hex()
+        founded = {"kind": "genesis", "created_ms": genesis.created_ms, "predecessor": predecessor}
+        return {**common, **nothing, **founded}
     statement = decode_as(Snapshot, row.raw).statement
     common["created_ms"] = statement.created_ms
     if statement.certificate is not None:

@@ -116,6 +116,7 @@ def test_a_new_common_names_its_predecessor(asl: Asl, tmp_path: Path) -> None:
     asl("common", "trust", "home2")
     assert f"Note: this Common succeeds {old[:12]}, its predecessor" in asl("status").output
     assert f"Succeeds:  {old}" in asl("show", "@0").output
+    assert f"in the place of the Common {old}" in asl("explain").output
     elsewhere = tmp_path / "elsewhere"
     assert run_asl(elsewhere, "init", "home3", "--succeeds", old[:8]).exit_code != 0, "not followed there"
     assert run_asl(elsewhere, "init", "home3", "--succeeds", old).exit_code == 0
