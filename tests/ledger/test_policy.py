@@ -98,6 +98,26 @@ def test_every_pair_of_joint_policies_of_up_to_four() -> None:
             assert satisfies_all(both, {KEYS[number] for number in some}) == expected
 
 
+def test_every_joint_policy_of_up_to_seven_and_seven() -> None:
+    """However many keys the two share, and however many of each kind sign; which ones they are is drawn."""
+    rng = random.Random(2)
+    sizes = [(n, threshold) for n in range(1, 8) for threshold in range(n // 2 + 1, n + 1)]
+    checked = 0
+    for (n, s), (m, t) in itertools.product(sizes, sizes):
+        for shared in range(min(n, m) + 1):
+            names = rng.sample(range(len(KEYS)), n + m - shared)
+            old, new = names[:n], names[n - shared :]
+            both = (of(rng.sample(old, n), s), of(rng.sample(new, m), t))
+            kinds = names[: n - shared], names[n - shared : n], names[n:]
+            needed = [set(some) for some in quorums(old, s)], [set(some) for some in quorums(new, t)]
+            for numbers in itertools.product(*(range(len(kind) + 1) for kind in kinds)):
+                signers = {one for kind, k in zip(kinds, numbers, strict=True) for one in rng.sample(kind, k)}
+                expected = all(any(some <= signers for some in enough) for enough in needed)
+                assert satisfies_all(both, {KEYS[one] for one in signers}) == expected
+                checked += 1
+    assert checked > 50_000
+
+
 def random_policies(count: int) -> None:
     rng = random.Random(1)
     for _ in range(count):
@@ -112,7 +132,13 @@ def random_policies(count: int) -> None:
         count_ = 0
         for number in set(keys):  # P5: once, however often it is listed
             count_ += number in signers
-        assert satisfies(policy, {KEYS[number] for number in signers}) == (count_ >= threshold)
+        signing = {KEYS[number] for number in signers}
+        assert satisfies(policy, signing) == (count_ >= threshold)
+        others = rng.sample(range(n + 8), rng.randint(1, 8))
+        least = rng.randint(1, len(others))
+        counted = sum(number in signers for number in others)
+        both = count_ >= threshold and counted >= least
+        assert satisfies_all((policy, of(others, least)), signing) == both
 
 
 def test_random_policies() -> None:
