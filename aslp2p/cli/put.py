@@ -17,9 +17,9 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json, size_text
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Daemon, open_daemon
+from aslp2p.cli.source import Daemon, home_of, open_daemon
 from aslp2p.cli.waiting import Waiter
-from aslp2p.cli.walking import STDIN, Item, Walk
+from aslp2p.cli.walking import STDIN, Item, Walk, unreadable
 from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError
 from aslp2p.limits import CHUNK_BYTES, ID_BYTES
@@ -53,11 +53,12 @@ def put_command(
     at its end is a folder; a SRC with one means what is in it.
     """
     if len(paths) < 2:
-        raise UsageError(f"where to is {paths[0]} to be put", remedy=f"type: asl put {paths[0]} PATH")
+        put = "asl put -r" if recursive else "asl put"
+        raise UsageError(f"where to is {paths[0]} to be put", remedy=f"type: {put} {paths[0]} PATH")
     if expect is not None and if_unchanged:
         raise UsageError("--expect and --if-unchanged say two things", remedy="use one of them")
     expects = _expected(expect)
-    walk = Walk(paths[:-1], paths[-1], recursive=recursive)
+    walk = Walk(paths[:-1], paths[-1], recursive=recursive, home=str(home_of(settings)))
     with open_daemon(settings) as daemon, Waiter(daemon, wait=not no_wait) as waiter:
         known = {one["path"]: one["content"] for one in listing(daemon, "", None)} if if_unchanged else None
         putting = _Putting(daemon, waiter, walk, expects, known)
@@ -103,7 +104,7 @@ class _Putting:
                 try:
                     self._item(item, progress)
                 except OSError as error:
-                    self._walk.problems.append(f"{item.source}: {error.strerror}")
+                    self._walk.problems.append(unreadable(item.source, error))
                 self._note_problems()
             self._flush()
         self._note_problems()
@@ -222,13 +223,13 @@ def _report(settings: Settings, putting: _Putting, waiter: Waiter, walk: Walk) -
             note(f"skipped {len(walk.skipped) - _PROBLEMS_SHOWN} more")
         if len(walk.problems) > _PROBLEMS_SHOWN:
             note(f"asl: {len(walk.problems) - _PROBLEMS_SHOWN} more could not be put")
-        _say_sum(putting, waiter)
+        _say_sum(putting, waiter, walk)
         waiter.note_others()
     if walk.problems or waiter.refused:
         raise click.exceptions.Exit(1)
 
 
-def _say_sum(putting: _Putting, waiter: Waiter) -> None:
+def _say_sum(putting: _Putting, waiter: Waiter, walk: Walk) -> None:
     heights = [height for _, _, height in waiter.witnessed if height is not None]
     if len(waiter.witnessed) == 1 and not putting.unchanged:
         say(f"{waiter.witnessed[0][1]}, at @{waiter.witnessed[0][2]}")
@@ -241,3 +242,5 @@ def _say_sum(putting: _Putting, waiter: Waiter) -> None:
         say(f"{count_text(putting.put, 'file')} proposed ({size_text(putting.bytes)}){same}")
     elif putting.unchanged:
         say(f"Nothing to put: {count_text(putting.unchanged, 'file')} there already, unchanged")
+    elif not waiter.refused and not walk.problems:
+        say("Nothing to put: no file is there")

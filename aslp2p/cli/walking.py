@@ -34,10 +34,17 @@ class Item(NamedTuple):
     path: str
 
 
-class Walk:
-    """The files of one `asl put`. Iterate; `problems` and `skipped` grow on the way, each one line."""
+_SECRET = "is the home of aslp2p, with this machine's secret"
 
-    def __init__(self, sources: Sequence[str], dest: str, *, recursive: bool) -> None:
+
+class Walk:
+    """The files of one `asl put`. Iterate; `problems` and `skipped` grow on the way, each one line.
+
+    Nothing inside `home` is taken: with the secret that is there, everybody could be this machine.
+    """
+
+    def __init__(self, sources: Sequence[str], dest: str, *, recursive: bool, home: str = "") -> None:
+        self._home = os.path.realpath(home) if home else ""
         self._sources = sources
         self._into = dest.endswith("/") or dest in (".", "./")
         self._dest = clean_path(dest)
@@ -66,7 +73,9 @@ class Walk:
         contents = source.endswith("/") or os.path.basename(source) in (".", "..")
         name = os.path.basename(source.rstrip("/"))
         target = _joined(self._dest, name) if self._into and not contents else self._dest
-        if stat.S_ISDIR(mode):
+        if self._is_of_home(source):
+            self.problems.append(f"{_shown(source)} {_SECRET}")
+        elif stat.S_ISDIR(mode):
             if not self._recursive:
                 self.problems.append(f"{_shown(source)} is a folder; put it with -r")
                 return
@@ -76,7 +85,14 @@ class Walk:
         else:
             self.problems.append(f"{_shown(source)} is no file; only files and folders can be put")
 
+    def _is_of_home(self, path: str) -> bool:
+        real = os.path.realpath(path)
+        return bool(self._home) and os.path.commonpath((real, self._home)) == self._home
+
     def _folder(self, folder: str, target: str) -> Iterator[Item]:
+        if self._is_of_home(folder):
+            self.skipped.append(f"{_shown(folder)}: {_SECRET}")
+            return
         try:
             with os.scandir(folder) as found:
                 entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
