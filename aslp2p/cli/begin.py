@@ -208,7 +208,10 @@ def self_command(settings: Settings, own_name: str | None) -> None:
         )
     home = home_of(settings)
     home.create()
-    key = load_public_key(home) if home.key.exists() else create_key(home).key
+    if not home.key.exists():
+        _require_new(home)
+        create_key(home)
+    key = load_public_key(home)
     if own_name is not None:
         choose_name(home, own_name)
     if settings.json:
@@ -252,8 +255,18 @@ def _prepared(stack: ExitStack, home: Home, holder: str) -> Client | None:
     except NoDaemon:
         stack.enter_context(HomeLock(home, holder))
     if not home.key.exists():
+        _require_new(home)
         create_key(home)
     return daemon
+
+
+def _require_new(home: Home) -> None:
+    """A home that follows Commons had a key, as which they know it; another one would not be let in."""
+    if home.commons():
+        raise UserError(
+            f"the key of this home, {home.key}, is lost",
+            remedy="put it back from a backup, or begin anew with another --home",
+        )
 
 
 def _followed(home: Home, daemon: Client | None) -> list[Followed]:

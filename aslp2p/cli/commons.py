@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from aslp2p.cli.group import Group
-from aslp2p.cli.output import count_text, say, say_json, table
+from aslp2p.cli.output import count_text, note, say, say_json, table
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Daemon, existing_home, open_source
 from aslp2p.cli.status import headline
@@ -43,6 +43,8 @@ def list_command(settings: Settings) -> None:
         how_many = count_text(one["commons"], "Common")
         rows.append(("?", one["addresses"][0], f"foreign: {how_many} announced there, not followed"))
     table(rows)
+    if not answer["commons"]:
+        note("This home follows no Common; type `asl init NAME` or `asl join INVITE`")
 
 
 @common_command.command("trust")

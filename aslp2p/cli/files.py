@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any, BinaryIO
 
 import click
@@ -33,6 +34,8 @@ def ls_command(settings: Settings, prefix: str, long_: bool, at: int | None) -> 
     path, version = split_version(prefix, at)
     with open_source(settings) as source:
         entries = listing(source, path, version)
+        if path:
+            entries = _some(entries, path)
         if settings.json:
             say_json({"entries": list(entries)})
         elif long_:
@@ -40,6 +43,14 @@ def ls_command(settings: Settings, prefix: str, long_: bool, at: int | None) -> 
         else:
             for entry in entries:
                 say(entry["path"])
+
+
+def _some(entries: Iterator[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
+    """`entries`, at least one. Raises `UserError` when there is nothing at the path that was asked for."""
+    first = next(entries, None)
+    if first is None:
+        raise UserError(f"there is nothing at {path}", remedy="see what is with `asl ls`")
+    return chain((first,), entries)
 
 
 def _long(entry: dict[str, Any]) -> tuple[str, ...]:
@@ -164,6 +175,9 @@ def _meant(source: Source, path: str, recursive: bool) -> list[dict[str, Any]]:
     if not recursive:
         if not path:
             raise UsageError("this names everything", remedy="remove all of it with `asl rm -r .`")
+        first = next(listing(source, path, None), None)
+        if first is not None and first["path"] != path:
+            raise UsageError(f"{path} is a folder", remedy=f"remove it with `asl rm -r {path}`")
         return [source.ask("entry", path=path)]
     found = list(listing(source, path, None))
     if not found:

@@ -160,7 +160,7 @@ def _run(run: Callable[[], Any], args: Sequence[str] | None) -> int:
         return error.exit_code
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "asl"
-        message = error.format_message().rstrip(".")
+        message = " ".join(error.format_message().split()).rstrip(".")
         complain(message[:1].lower() + message[1:], f"see `{where} --help`")
         return error.exit_code
     except click.Abort:

@@ -33,11 +33,14 @@ def log_command(
         if superseded:
             _say_all_superseded(settings, source.ask("superseded"))
             return
-        snapshots = _log(source, clean_path(path), count, start)
+        wanted = clean_path(path)
+        snapshots = _log(source, wanted, count, start)
         if settings.json:
             say_json({"snapshots": list(snapshots)})
             return
+        found = False
         for one in snapshots:
+            found = True
             witness = one["witness"]["shown"]
             mark = f"  ** {one['transition']} **" if one["transition"] else ""
             say(f"@{one['height']}  {when(one['created_ms'])}  witness {witness}  {one['id'][:12]}{mark}")
@@ -45,6 +48,8 @@ def log_command(
                 say(f"    {sentence(action['author'], action['words'])}")
             if (more := one["count"] - len(one["actions"])) > 0:
                 say(f"    and {more} more: asl show @{one['height']}")
+        if wanted and not found:
+            raise UserError(f"nothing at {wanted} ever changed", remedy="see what there is with `asl ls`")
 
 
 def _say_all_superseded(settings: Settings, answer: dict[str, Any]) -> None:

@@ -33,15 +33,17 @@ def up_command(
         )
     config = load_config(home)
     given: dict[str, object] = {}
-    for option, key, value in (
-        ("--listen", "listen.addresses", list(listen)),
-        ("--peer", "peers.static", list(peer)),
+    for option, key, value, what, example in (
+        ("--listen", "listen.addresses", list(listen), "IP address", "one of this machine's, or 0.0.0.0"),
+        ("--peer", "peers.static", list(peer), "host and port", "alice.local:4711 or [2001:db8::7]:4711"),
     ):
         if value:
             try:
                 given[key.replace(".", "_")] = KEYS[key].read(value)
             except ValueError:
-                raise UsageError(f"{option} {' '.join(value)} is not {KEYS[key].allowed}") from None
+                raise UsageError(
+                    f"{option} {' '.join(value)} is no {what}", remedy=f"write {example}"
+                ) from None
     if "peers_static" in given:
         given["peers_static"] = tuple(
             dict.fromkeys((*config.peers_static, *KEYS["peers.static"].read(list(peer))))

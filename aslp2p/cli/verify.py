@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +16,11 @@ from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import existing_home, open_source
 from aslp2p.cli.versions import require_version
 from aslp2p.control.client import Client
-from aslp2p.errors import NoDaemon, UserError
+from aslp2p.errors import AslError, Damaged, NoDaemon, UsageError, UserError
+from aslp2p.home import Home
+
+if TYPE_CHECKING:
+    from aslp2p.store.check import Finding
 
 
 @click.command("verify", cls=Command)
@@ -66,11 +71,8 @@ def _say(name: str, answer: dict[str, Any]) -> None:
 @click.option("--repair", is_flag=True, help="Mend what can be mended; the rest is fetched again from peers.")
 @pass_settings
 def fsck_command(settings: Settings, repair: bool) -> None:
-    """Look for damage in what is stored, in every Common of a stopped home (or the one of --common's id)."""
-    from aslp2p.cli.stopped import STORE_NAME
+    """Look for damage in what is stored, in every Common of a stopped home (or the one of --common)."""
     from aslp2p.home.lock import HomeLock
-    from aslp2p.store.fsck import fsck
-    from aslp2p.store.sqlite import SqliteStore
 
     home = existing_home(settings)
     try:
@@ -82,18 +84,10 @@ def fsck_command(settings: Settings, repair: bool) -> None:
         pass
     findings: list[dict[str, Any]] = []
     with HomeLock(home, "asl fsck"):
-        folders = [one for one in home.commons() if one.name.startswith(settings.common[:16])]
-        if not folders:
-            raise UserError(
-                "there is nothing to look at: no Common's folder is here that is meant",
-                remedy="give --common the first digits of an id",
-            )
+        folders = _meant(home, settings.common)
         for folder in folders:
-            with (
-                Progress(f"looking at {folder.name}") as progress,
-                closing(SqliteStore(folder / STORE_NAME, salvage=True)) as store,
-            ):
-                for one in fsck(store, repair=repair, progress=_stepper(progress)):
+            with Progress(f"looking at {folder.name}") as progress:
+                for one in _look(folder, repair, _stepper(progress)):
                     findings.append(
                         {
                             "common": folder.name,
@@ -115,6 +109,60 @@ def fsck_command(settings: Settings, repair: bool) -> None:
         say("Mend what can be mended with: asl fsck --repair")
     if left:
         raise click.exceptions.Exit(1)
+
+
+def _meant(home: Home, common: str) -> list[Path]:
+    """The folders of all Commons, or of the one that has this name, or an id that begins so."""
+    folders = home.commons()
+    if not folders:
+        raise UserError("this home follows no Common", remedy="type `asl init NAME` or `asl join INVITE`")
+    if not common:
+        return folders
+    meant = [one for one in folders if _name_of(one) == common]
+    if not meant and len(common) >= 4:
+        meant = [one for one in folders if one.name.startswith(common[:16])]
+    if len(meant) != 1:
+        raise UsageError(
+            f"{'several Commons are' if meant else 'no Common here is'} called '{common}'",
+            remedy=f"use the id of one of {', '.join(one.name for one in folders)}",
+        )
+    return meant
+
+
+def _name_of(folder: Path) -> str | None:
+    """What the Common in `folder` is called, if its store can tell."""
+    from aslp2p.cli.stopped import open_store
+    from aslp2p.ledger.joining import read_belonging
+
+    with suppress(AslError), closing(open_store(folder)) as store:
+        belonging = read_belonging(store)
+        return None if belonging is None else belonging.name
+    return None
+
+
+def _look(folder: Path, repair: bool, step: Any) -> Iterator[Finding]:
+    """What `fsck` finds in the Common's store, also when there is none that could be opened."""
+    from aslp2p.cli.stopped import STORE_NAME
+    from aslp2p.store.check import Finding
+    from aslp2p.store.fsck import fsck
+    from aslp2p.store.sqlite import SqliteStore
+
+    path = folder / STORE_NAME
+    forget = f"asl common forget {folder.name}"
+    lost = f"restore the home from a backup, or type `{forget}` and join again with a new invite"
+    if not path.exists():
+        yield Finding("file", f"there is no store at {path}", (), lost)
+        return
+    try:
+        store = SqliteStore(path, salvage=True)
+    except Damaged as error:
+        yield Finding("file", f"nothing of it can be read: {error.message}", (), lost)
+        return
+    with closing(store):
+        if not store.branches() and store.meta("common-id") is None:
+            yield Finding("file", f"{path} belongs to no Common", (), lost)
+            return
+        yield from fsck(store, repair=repair, progress=step)
 
 
 def _stepper(progress: Progress) -> Any:

@@ -122,14 +122,15 @@ class Daemon:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self._control_path = claim_socket_path(str(self.home))
-            for folder in self.home.commons():
+            folders = self.home.commons()
+            for folder in folders:
                 try:
                     await self._open(folder)
                 except AslError as error:
+                    if len(folders) == 1:
+                        raise
                     logger.error("%s is not followed: %s", folder.name, error)
                     self.unopened[folder.name] = error
-                    if len(self.home.commons()) == 1:
-                        raise
             await self._look_at_addresses()
             nursery.start_soon(self._transport.serve, self._listeners)
             nursery.start_soon(self._follow_addresses)

@@ -127,11 +127,16 @@ class Home:
         return folder
 
     def commons(self) -> list[Path]:
-        """The folders of all Commons that are kept here, by name."""
+        """The folders of all Commons that are kept here, by name; `UserError` if they cannot be read."""
+        folder = self.path / "commons"
         try:
-            entries = sorted((self.path / "commons").iterdir())
-        except OSError:
+            entries = sorted(folder.iterdir())
+        except FileNotFoundError:
             return []
+        except OSError as error:
+            raise UserError(
+                f"cannot read {folder} ({error.strerror})", remedy="see who owns it, and its mode"
+            ) from None
         return [entry for entry in entries if _COMMON_NAME.fullmatch(entry.name) and entry.is_dir()]
 
     def default_common(self) -> bytes | None:

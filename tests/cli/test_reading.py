@@ -162,6 +162,14 @@ def test_policy_show_can_be_checked_again(kept: Asl, tmp_path: Path) -> None:
         (["put", "-", "photos/"], 2, "standard input has no name of its own"),
         (["put", "a", "b", "--expect", "12"], 2, "--expect 12 is no content id"),
         (["put", "a", "b", "--expect", "nothing", "--if-unchanged"], 2, "say two things"),
+        (["ls", "nothere"], 1, "there is nothing at nothere; see what is with `asl ls`"),
+        (["log", "nothere"], 1, "nothing at nothere ever changed; see what there is with `asl ls`"),
+        (["put", "-r", "tree"], 2, "where to is tree to be put; type: asl put -r tree PATH"),
+        (["up", "--peer", "foo"], 2, "--peer foo is no host and port; write alice.local:4711 or"),
+        (["up", "--listen", "foo"], 2, "--listen foo is no IP address; write one of this machine's"),
+        (["fsck", "--common", "nobody"], 2, "no Common here is called 'nobody'; use the id of one of"),
+        (["checkout", "/proc/self"], 1, "cannot write into /proc/self ("),
+        (["completion"], 2, "missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish; see"),
         (["completion", "tcsh"], 2, "invalid value for '{bash|zsh|fish}'|invalid value for 'SHELL"),
     ],
 )
@@ -180,6 +188,43 @@ def test_a_group_by_itself_shows_what_there_is_and_ends_with_2(asl: Asl, group: 
     result = asl(*filter(None, [group]))
     assert result.exit_code == 2 and not result.stdout
     assert result.stderr.startswith(f"Usage: asl {group}".rstrip()) and f"\n  {has} " in result.stderr
+
+
+def test_a_home_that_follows_nothing_says_how_to_begin(asl: Asl) -> None:
+    asl("self")
+    for arguments in (["status"], ["ls"], ["fsck"]):
+        refused = asl(*arguments)
+        assert (refused.exit_code, refused.stderr) == (
+            1,
+            "asl: this home follows no Common; type `asl init NAME` or `asl join INVITE`\n",
+        )
+    listed = asl("common", "list")
+    assert (listed.exit_code, listed.stdout) == (0, "") and "`asl init NAME`" in listed.stderr
+
+
+def test_a_key_that_is_lost_is_not_quietly_another_one(kept: Asl, tmp_path: Path) -> None:
+    key = tmp_path / "kept" / "key"
+    key.unlink()
+    for arguments in (["self"], ["init", "team"]):
+        refused = kept(*arguments)
+        assert refused.exit_code == 1 and "is lost; put it back from a backup" in refused.stderr
+    assert not key.exists()
+
+
+def test_fsck_of_what_cannot_be_opened_goes_on_with_the_others(kept: Asl, tmp_path: Path) -> None:
+    assert kept("init", "team").exit_code == 0 and kept("init", "empty").exit_code == 0
+    commons = json.loads(kept("status", "--json").stdout)["commons"]
+    folders = {one["name"]: tmp_path / "kept" / "commons" / one["id"][:16] for one in commons}
+    (folders["team"] / "store.db").write_bytes(b"no database" * 1000)
+    (folders["empty"] / "store.db").unlink()
+    found = kept("fsck", "--repair")
+    assert found.exit_code == 1 and found.stdout.count("\n") == 2
+    for name, what in (("team", "nothing of it can be read"), ("empty", "there is no store at")):
+        short = folders[name].name
+        assert f"{short}: {what}" in found.stdout
+        assert f"type `asl common forget {short}` and join again with a new invite" in found.stdout
+    assert not (folders["empty"] / "store.db").exists()
+    assert kept("fsck", "--common", "home").stdout == "1 Common: everything is as it was written.\n"
 
 
 def test_without_a_home_it_says_how_to_begin(asl: Asl) -> None:

@@ -101,7 +101,7 @@ def test_one_bad_file_does_not_stop_the_others(daemon: Client, asl: Asl, tmp_pat
     assert put.exit_code == 1 and "\x1b" not in put.stderr
     assert "its name is not UTF-8; rename it" in put.stderr
     assert "U+001B, which cannot be shown as it is" in put.stderr
-    assert f"{tmp_path}/missing: No such file or directory" in put.stderr
+    assert f"cannot read {tmp_path}/missing (No such file or directory); see that it is" in put.stderr
     assert put.stderr.count("a pipe, socket or device") == 2
     assert put.stdout == "all/good, at @1\n"
     assert asl("ls").stdout == "all/good\n"
@@ -160,6 +160,26 @@ def test_a_running_daemon_follows_what_is_founded_and_joined(daemon: Client, asl
     assert asl("common", "forget", "team", "--yes").exit_code == 0
     refused = asl("ls")
     assert refused.exit_code == 2 and "say which with --common" in refused.stderr
+
+
+def test_nothing_to_put_and_a_folder_to_remove_are_said(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    empty = asl("put", "-r", str(tmp_path / "empty"), "all/")
+    assert (empty.exit_code, empty.stdout) == (0, "Nothing to put: no file is there\n")
+    asl("put", "-", "photos/cat", input="1")
+    refused = asl("rm", "photos")
+    assert refused.stderr == "asl: photos is a folder; remove it with `asl rm -r photos`\n"
+    assert asl("rm", "photos/cat").exit_code == 0
+
+
+def test_a_home_is_never_put(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    """It holds this machine's secret."""
+    (tmp_path / "way").symlink_to(tmp_path / "home")
+    (tmp_path / "file").write_text("x")
+    for source in (tmp_path, tmp_path / "home", tmp_path / "home" / "key", tmp_path / "way"):
+        put = asl("put", "-r", str(source), "all/")
+        assert "home of aslp2p, with this machine's secret" in put.stderr, source
+    assert asl("ls").stdout.split("/")[-1] == "file\n" and asl("ls").stdout.count("\n") == 1
 
 
 def test_verify_and_fsck_of_a_running_home(daemon: Client, asl: Asl) -> None:

@@ -50,7 +50,7 @@ def test_problems_leave_the_rest(source: Path) -> None:
     walk = Walk(["nowhere", "photos", "one", "photos/../one"], "x/", recursive=True)
     assert [item.path for item in walk] == ["x/photos/cat", "x/photos/sub/dog", "x/one"]
     assert walk.problems == [
-        "nowhere: No such file or directory",
+        "cannot read nowhere (No such file or directory); see that it is there, and whose it is",
         "photos/../one: x/one is what one is called already",
     ]
     assert sorted(line.split(": ")[1] for line in walk.skipped) == ["a pipe, socket or device"] + 2 * [
@@ -70,7 +70,8 @@ def test_a_folder_needs_r(source: Path) -> None:
 
 def test_a_device_is_no_file() -> None:
     walk = Walk(["/dev/null"], "x", recursive=True)
-    assert list(walk) == [] and walk.problems == ["/dev/null is no file"]
+    assert list(walk) == []
+    assert walk.problems == ["/dev/null is no file; only files and folders can be put"]
 
 
 def test_names_are_normalized_once_and_clash_where_they_would(source: Path) -> None:

@@ -136,3 +136,12 @@ def test_the_port_is_remembered(home: Home) -> None:
     for useless in (b"", b"0", b"65536", b"-1", b"x", b"123456789"):
         home.port.write_bytes(useless)
         assert home.remembered_port() is None
+
+
+def test_commons_that_cannot_be_read_are_not_none(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    assert home.commons() == []
+    (home.path / "commons").write_text("a file")
+    with pytest.raises(UserError, match=r"cannot read .*commons"):
+        home.commons()
