@@ -110,6 +110,7 @@ class _Walk:
         self.tip = judge_genesis(self.genesis, self.draft)
         self.line: dict[int, Signed[Snapshot]] = {}
         self.ids = {0: self.genesis.id}
+        self.held = {self.genesis.id}
         self.standings = {0: self.tip.standing}
         self.gone: dict[int, frozenset[bytes]] = {}
         self.members: dict[bytes, Member] = dict(self.tip.members)
@@ -123,6 +124,7 @@ class _Walk:
         height = snapshot.statement.height
         self.line[height] = snapshot
         self.ids[height] = snapshot.id
+        self.held.add(snapshot.id)
         self.standings[height] = standing
         self.gone[height] = revoked_keys(members)
 
@@ -221,9 +223,7 @@ class _Whole(_Walk):
         for position, one in enumerate(self.proof.listed):
             if one.index != position or one.path:
                 raise Rejected("V7", "its proposals are not the whole log", subject=one.proposal.id)
-        ancestry = Ancestry(
-            self.ids.get, lambda at: self.standings[at].epoch, lambda id_: id_ in self._known()
-        )
+        ancestry = Ancestry(self.ids.get, lambda at: self.standings[at].epoch, self.held.__contains__)
         tip: Tip = self.tip
         for snapshot in self.proof.line:
             start = tip.frontier.size
@@ -242,9 +242,6 @@ class _Whole(_Walk):
             raise Rejected("V7", "it holds proposals that nothing lists")
         if self.proof.final is not None and self.proof.final not in self.line:
             raise Rejected("P2", "what is to be final is not in it")
-
-    def _known(self) -> frozenset[bytes]:
-        return frozenset(self.ids.values())
 
 
 class _Brief(_Walk):
@@ -351,16 +348,16 @@ class _Brief(_Walk):
     def _parent(self, snapshot: Signed[Snapshot], standing: Standing, action: object) -> Parent:
         """What is known of the snapshot below. A rotation's base in a gap is taken at its quorum's word."""
         statement = snapshot.statement
-        known: dict[int, bytes] = {**self.ids, statement.height - 1: statement.previous}
+        here = {statement.height - 1: statement.previous}
         if isinstance(action, Rotation):
-            known.setdefault(action.base_height, action.base_id)
+            here.setdefault(action.base_height, action.base_id)
         return Parent(
             statement.previous,
             statement.height - 1,
             standing,
             self.members,
-            known.get,
-            frozenset(known.values()).__contains__,
+            lambda at: self.ids.get(at, here.get(at)),
+            lambda id_: id_ in self.held or id_ == statement.previous,
         )
 
 
