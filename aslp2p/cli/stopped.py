@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from aslp2p.errors import AslError
 from aslp2p.home import Home
+from aslp2p.home.files import is_there
 from aslp2p.home.key import load_public_key
 from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import read_belonging
@@ -91,10 +92,10 @@ class Stopped:
         return list(self._followed)
 
     def _open(self, folder: Path) -> None:
-        if not (folder / STORE_NAME).exists():
-            return  # made by an `init` that did not come to its end
         try:
             with ExitStack() as stack:
+                if not is_there(folder / STORE_NAME):
+                    return  # made by an `init` that did not come to its end
                 store = stack.enter_context(closing(open_store(folder)))
                 belonging = read_belonging(store)
                 if belonging is None:

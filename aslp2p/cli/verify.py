@@ -143,6 +143,7 @@ def _name_of(folder: Path) -> str | None:
 def _look(folder: Path, repair: bool, step: Any) -> Iterator[Finding]:
     """What `fsck` finds in the Common's store, also when there is none that could be opened."""
     from aslp2p.cli.stopped import STORE_NAME
+    from aslp2p.home.files import is_there
     from aslp2p.store.check import Finding
     from aslp2p.store.fsck import fsck
     from aslp2p.store.sqlite import SqliteStore
@@ -150,7 +151,7 @@ def _look(folder: Path, repair: bool, step: Any) -> Iterator[Finding]:
     path = folder / STORE_NAME
     forget = f"asl common forget {folder.name}"
     lost = f"restore the home from a backup, or type `{forget}` and join again with a new invite"
-    if not path.exists():
+    if not is_there(path):
         yield Finding("file", f"there is no store at {path}", (), lost)
         return
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import shutil
 import socket
@@ -35,6 +34,7 @@ from aslp2p.daemon.transport import Transport, address_text
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
 from aslp2p.home.config import Config
+from aslp2p.home.files import is_there
 from aslp2p.home.key import SecretKey
 from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import Belonging, read_belonging
@@ -301,7 +301,7 @@ class Daemon:
 
 def _open_store(path: Path) -> tuple[SqliteStore, Belonging]:
     """The store at `path` and what it belongs to. Raises `UserError`, `DiskFault`."""
-    if not os.path.exists(path):
+    if not is_there(path):
         raise UserError(f"there is no store at {path}", remedy="remove its folder, and join again")
     store = SqliteStore(path)
     try:

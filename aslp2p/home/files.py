@@ -54,6 +54,17 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything at `path`. Raises `UserError` when that cannot be seen: it may well be."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return True
+
+
 def read_small(path: Path, bytes_max: int) -> bytes | None:
     """The bytes of `path`, or None where there is no such file.
 
@@ -65,12 +76,14 @@ def read_small(path: Path, bytes_max: int) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UserError(
-            f"cannot read {path} ({error.strerror})", remedy="see who owns it, and its mode"
-        ) from None
+        raise _unreadable(path, error) from None
     if len(data) > bytes_max:
         raise UserError(f"{path} is longer than {bytes_max} bytes", remedy="it is not what aslp2p wrote")
     return data
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(f"cannot read {path} ({error.strerror})", remedy="see who owns it, and its mode")
 
 
 def _write_aside(path: Path, data: bytes, mode: int) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aslp2p.errors import DiskFault, UserError
-from aslp2p.home.files import atomic_create, atomic_write, read_small
+from aslp2p.home.files import atomic_create, atomic_write, is_there, read_small
 
 
 def test_write_replaces_and_keeps_the_mode_from_the_umask(tmp_path: Path) -> None:
@@ -105,3 +105,11 @@ def test_reading_is_bounded(tmp_path: Path) -> None:
         read_small(path, 2)
     with pytest.raises(UserError, match="cannot read"):
         read_small(tmp_path, 3)
+
+
+def test_what_cannot_be_seen_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    assert not is_there(tmp_path / "nothing")
+    (tmp_path / "file").write_text("x")
+    assert is_there(tmp_path / "file")
+    with pytest.raises(UserError, match=r"cannot read .*Not a directory"):
+        is_there(tmp_path / "file" / "in-a-file")
