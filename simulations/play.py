@@ -314,7 +314,7 @@ class Play:
             (node.core.head, name) for name, node in self.world.nodes.items() if node.core and node.core.head
         ]
         if not heads:
-            return self.first
+            return self.story.takeovers[-1][2] if self.story.takeovers else self.first
         best = max(heads, key=lambda one: (one[0].standing.next_epoch, one[0].height, one[1]))[0]
         for name, node in self.world.nodes.items():
             if node.key == best.standing.next_witness:
