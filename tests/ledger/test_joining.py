@@ -11,7 +11,7 @@ from aslp2p.artifacts.token import bear, make_token
 from aslp2p.artifacts.types import Genesis, Named, Policy
 from aslp2p.errors import InvariantBroken
 from aslp2p.ledger.history import found_common
-from aslp2p.ledger.joining import META_NAME_CHOSEN, Belonging, founding, joining, read_belonging
+from aslp2p.ledger.joining import META_NAME_CHOSEN, Belonging, founding, joining, on_paper, read_belonging
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.store.memory import MemoryStore
 
@@ -62,6 +62,12 @@ def test_a_joined_common_is_called_as_the_invite_says_until_its_genesis_is_here(
     found_common(store, founder)
     belonging = read_belonging(store)
     assert belonging is not None and (belonging.name, belonging.founded) == ("home", True)
+
+
+def test_a_common_that_is_followed_on_paper_is_called_as_its_bundle_says() -> None:
+    store, founder = MemoryStore(), genesis()
+    store.apply(on_paper(founder.id, SECRET, "home", "ben", name_chosen=True))
+    assert read_belonging(store) == Belonging(founder.id, "home", False, SECRET, b"", (), "ben")
 
 
 def test_a_store_that_contradicts_itself_is_not_opened() -> None:
