@@ -44,6 +44,8 @@ from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import found_common
 from aslp2p.limits import INLINE_CONTENT_BYTES_MAX
 
+_KNOWN_BATCH = 500
+
 
 class RefusedArtifact(NamedTuple):
     """What an import did not take, why, and the first rule that it fails (empty where none has a name)."""
@@ -294,9 +296,14 @@ class Intake:
         proposals = {
             one.id: cast("Signed[Proposal]", one) for one in signed if isinstance(one.statement, Proposal)
         }
+        before = self._known_of(list(proposals))
         self._import_snapshots(signed, proposals, report)
+        listed = self._known_of([id_ for id_ in proposals if id_ not in before])
+        report.known += len(before)
+        report.new += len(listed)
         for one in proposals.values():
-            self._import(report, one, self._import_proposal)
+            if one.id not in before and one.id not in listed:
+                self._import(report, one, self._import_proposal)
         for other in signed:
             if not isinstance(other.statement, Proposal | Genesis | Snapshot):
                 self._import(report, other, self._import_other)
@@ -324,6 +331,14 @@ class Intake:
             report.new += self._take_genesis(genesis)
         except PeerFault as fault:
             raise UserError(fault.message, remedy="ask for another bundle") from None
+
+    def _known_of(self, ids: Sequence[bytes]) -> set[bytes]:
+        found: set[bytes] = set()
+        for first in range(0, len(ids), _KNOWN_BATCH):
+            some = ids[first : first + _KNOWN_BATCH]
+            found.update(id_ for id_ in some if id_ in self._pending.open)
+            found.update(self._context.store.artifacts(some))
+        return found
 
     def _is_known(self, id_: bytes) -> bool:
         return id_ in self._pending.open or self._context.store.artifact(id_) is not None
