@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from simulations.names import name_of
 from simulations.network import Weather
 from simulations.scenario import HOUR, MINUTE, SECOND, Expect, Scenario, Step, Workload
 
@@ -115,13 +116,17 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
         [again("forge", "witness")],
         [again("tamper", "any-participant", long), again("sleep", "any", long)],
     ]
+    kinds.append([Step("policy", "witness", every_ms=often, options=_policy(random, base))])
     if base.machines > base.authorities:
         kinds.append([again("mute", "any-participant", long)])
     if base.authorities - 1 >= base.threshold:
         kinds += [[once("quit", "witness")], [once("quit", "any-other")]]
+        kinds += [[once("revoke", random.choice(("any-authority", "any-other", "any-participant")))]]
     if base.survives_lying() >= 1:
         kinds += [[once("equivocate", "witness"), once("revoke", "witness")]]
         kinds += [[once("double", "any-authority")], [once("copy", "any-authority")]]
+        second = name_of(1)
+        kinds += [[Step("double", second, at_ms=0), once("revoke", second), once("quit", "witness")]]
         kinds += [
             [once("backup", "first"), Step("restore", "first", at_ms=lasts - 1)],
             [once("disk-lost", "first")],
@@ -175,5 +180,9 @@ def _can_go_on(base: Scenario, steps: list[Step]) -> bool:
     harmed = _harmed(steps)
     if any(step.do == "forge" and step.on != "any-participant" for step in steps):
         return False  # each time it may be another one, and whoever forges is shut out for long
-    shaken = any(step.do in ("policy", "revoke") for step in steps)
+    revoked = sum(step.do == "revoke" for step in steps)
+    changed = any(step.do == "policy" for step in steps)
+    if revoked and (changed or base.authorities - revoked < base.threshold):
+        return False
+    shaken = changed or revoked
     return base.authorities - harmed >= base.threshold and not (harmed and shaken)

@@ -83,6 +83,7 @@ def image_of(node: Node, on: bool) -> Image:
         tuple(store.every_promise()),
         store.every_content(),
         on,
+        frozenset((one[0], one[1]) for one in msgpack.unpackb(store.meta("evidence") or b"\x90")),
     )
 
 
@@ -149,6 +150,7 @@ def judge(play: Play) -> Verdict:
     )  # fmt: skip
     found: dict[str, Any] = {
         "convergence": liveness.convergence(judged, expected) if expect.converged else (),
+        "equality": liveness.equality(judged, expected),
         "progress": liveness.progress(judged, expected, frozenset(play.probes)),
         "finality": liveness.finality(judged, expected, frozenset(play.probes)),
         "answered": liveness.answered(judged, expected),

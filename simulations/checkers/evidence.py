@@ -23,6 +23,8 @@ class Image:
     journal: tuple[bytes, ...]
     contents: frozenset[bytes]
     on: bool = True
+    noted: frozenset[tuple[int, bytes]] = frozenset()
+    """(epoch, witness) of what it has kept as evidence (F3)."""
 
 
 @dataclass(frozen=True)

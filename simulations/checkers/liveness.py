@@ -1,6 +1,7 @@
 """What must come to pass once things are calm and a quorum is up; each check yields what did not.
 
 convergence  all machines that are on stand on one head
+equality     participants that know the same history stand on one head (F3)
 progress     what was proposed in the calm is listed
 finality     it is final, too, and policy changes are settled (S12, P4)
 answered     every acknowledged proposal of a trusted disk is listed or rejected in the end (F4)
@@ -71,6 +72,21 @@ def convergence(judge: Judge, _expected: Expected) -> Found:
         yield f"{len(heads)} heads: {'; '.join(sorted(stands)[:4])}"
 
 
+def equality(judge: Judge, _expected: Expected) -> Found:
+    """Participants that know the same history stand on the same head, in whatever order it came (F3)."""
+    line = agreed(judge)
+    if line is None:
+        return
+    authorities = frozenset[bytes]().union(*(keys for step in line.steps for _, keys in step.policies))
+    heads: dict[frozenset[bytes], dict[bytes, str]] = {}
+    for image in running(judge):
+        if image.key not in authorities:
+            heads.setdefault(frozenset(image.snapshots), {})[image.head] = image.name
+    for stands in heads.values():
+        if len(stands) > 1:
+            yield f"{', '.join(sorted(stands.values()))} know the same and stand on {len(stands)} heads"
+
+
 def progress(judge: Judge, expected: Expected, probes: frozenset[bytes]) -> Found:
     """`probes` are what was proposed in the calm."""
     line = agreed(judge)
@@ -108,6 +124,8 @@ def answered(judge: Judge, expected: Expected) -> Found:
         home = judge.evidence.images.get(machine)
         if home is None or not home.on or machine not in judge.evidence.trusted:
             continue
+        if line.state.members.get(home.key, ("", "admitted"))[1] != "admitted":
+            continue  # its right to propose has ended
         stored = home.artifacts.get(id_)
         if stored is None or action_of(read(stored))[0] in PAPER_ACTIONS:
             continue

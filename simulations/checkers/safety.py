@@ -11,6 +11,7 @@ fencing        nobody signs for an epoch below one that it endorsed or signed fo
 isolation      nothing of another Common on any disk
 blame          no honest peer is blamed (G5)
 durability     what a person was told is proposed is on the disk
+noted          two snapshots of one witness at one epoch and height are kept as evidence (F3)
 held           a witness lists a put only when it holds the content (G6)
 stale          a key whose journal is known to be old signs nothing any more (S11)
 """
@@ -321,6 +322,19 @@ def durability(judge: Judge) -> Found:
             yield f"{machine} acknowledged the proposal {id_.hex()[:8]} and its disk does not hold it"
 
 
+def noted(judge: Judge) -> Found:
+    for image in judge.evidence.trusted_images():
+        signed: dict[tuple[int, bytes, int], bytes] = {}
+        for id_ in sorted(image.snapshots):
+            paper = judge.evidence.lines.paper.get(id_)
+            if paper is None or paper.type != SNAPSHOT:
+                continue
+            _, height, _, epoch, *_ = paper.body
+            rival = signed.setdefault((epoch, paper.key, height), id_)
+            if rival != id_ and (epoch, paper.key) not in image.noted:
+                yield f"{image.name} holds two snapshots @{height} of one witness, and no evidence of it"
+
+
 def held(judge: Judge) -> Found:
     for machine, content in judge.evidence.unheld:
         if machine in judge.evidence.trusted:
@@ -366,6 +380,7 @@ SAFETY: dict[str, Callable[[Judge], Found]] = {
         isolation,
         blame,
         durability,
+        noted,
         held,
         stale,
     )
