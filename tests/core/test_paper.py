@@ -1,0 +1,181 @@
+"""Open paper: what can still come to something, who has signed it, and when it is a certificate."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from aslp2p.artifacts.types import Recovery, Rotation
+from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Revoke, Rotate
+from aslp2p.core.paper import Paper, Special
+from aslp2p.limits import EPOCH_STEP_MAX
+from tests.model.liar import Liar
+from tests.model.town import Party, Town, key, policy_of
+
+
+def town(threshold: int = 2, authorities: str = "abc", liars: str = "") -> Town:
+    """Of whom a is the witness, or the first of `liars`."""
+    honest = [name for name in authorities + "d" if name not in liars]
+    policy = policy_of(authorities, threshold)
+    return Town(Random(1), policy, witness=(liars or "a")[0], honest=honest, liars=tuple(liars))
+
+
+def paper_of(party: Party) -> Paper:
+    return party.core._paper
+
+
+def opened(party: Party, id_: bytes) -> Special:
+    return {one.id: action for one, action in paper_of(party).open()}[id_]
+
+
+def spread(home: Town) -> None:
+    for _ in range(2):
+        for party in home.parties.values():
+            party.take(party.left())
+            party.tick()
+
+
+def test_what_is_no_succession_is_never_relevant() -> None:
+    home = town()
+    a = home.parties["a"]
+    a.step(Propose(home.next_put()))
+    a.tick()
+    (put,) = home.proposals.values()
+    assert not paper_of(a).is_relevant(put.statement, put.key)
+
+
+def test_what_is_overtaken_is_closed_with_its_endorsements() -> None:
+    """A takeover of a higher epoch ends what was asked for below it."""
+    home = town()
+    a, b, c = (home.parties[name] for name in "abc")
+    rotation = a.step(Rotate(key("b"), "moving out"))
+    change = a.step(ChangePolicy(policy_of("abd", 2)))
+    for party in (b, c):
+        party.see([*home.about(rotation), *home.about(change)])
+        party.tick()
+        assert paper_of(party).ready() is None, "it is the witness who carries these"
+    assert set(paper_of(c).endorsements(rotation)) == {key("a")}
+    recovery = b.step(Recover("gone"))
+    c.see(home.about(recovery))
+    assert c.step(Endorse(recovery)) is not None
+    b.see(home.about(recovery))
+    b.tick()
+    c.see(home.line(home.snapshots[-1].id))
+    assert c.head.standing.witness == key("b")
+    assert [one.id for one, _ in paper_of(c).open()] == [change], (
+        "the policy is still the one that it replaces"
+    )
+    assert not paper_of(c).endorsements(rotation)
+
+
+def test_the_highest_epoch_is_what_was_endorsed_within_reach() -> None:
+    """V6: what nobody can follow any more does not drive the epochs up."""
+    home = town(liars="a")
+    liar, b = Liar(home, "a"), home.parties["b"]
+    assert paper_of(b).highest_epoch() == 0
+    root = home.tip(home.genesis.id)
+    for epoch in (7, EPOCH_STEP_MAX):
+        rotation = liar.rotate(root, epoch, key("d"))
+        b.see(home.about(rotation.id))
+        assert paper_of(b).highest_epoch() == 7, "above the bound there is no room for the next one"
+
+
+@pytest.mark.parametrize("revoked", ["a", "c"])
+def test_the_revoked_does_not_count_for_its_own_revocation(revoked: str) -> None:
+    home = town(3, "abcd"[:4])
+    b = home.parties["b"]
+    asked = b.step(Revoke(key(revoked), "stolen"))
+    for name in "acd":
+        party = home.parties[name]
+        party.see(home.about(asked))
+        party.step(Endorse(asked))
+    proposal, action = home.proposals[asked], opened(b, asked)
+    b.see(home.about(asked))
+    head = b.head
+    signers = paper_of(b).signers(proposal, action, head.members)
+    assert signers == {key(name) for name in "abcd"} - {key(revoked)}
+    assert paper_of(b).quorum(proposal, action, head.standing, head.members)
+
+
+def test_a_witness_that_sees_a_complete_takeover_knows_its_successor() -> None:
+    """S10: it stops, though the takeover itself has not come yet."""
+    home = town()
+    a, b, c = (home.parties[name] for name in "abc")
+    recovery = b.step(Recover("gone"))
+    assert isinstance(opened(b, recovery), Recovery)
+    c.see(home.about(recovery))
+    c.step(Endorse(recovery))
+    assert paper_of(a).superseded_by() is None
+    a.see(home.about(recovery))
+    assert paper_of(a).superseded_by() == key("b")
+    count = len(home.snapshots)
+    a.step(Propose(home.next_put()))
+    a.tick()
+    assert len(home.snapshots) == count
+
+
+def test_an_incoming_witness_has_to_agree() -> None:
+    """V4."""
+    home = town()
+    a, b, c, d = (home.parties[name] for name in "abcd")
+    asked = a.step(Rotate(key("d"), "moving out"))
+    for party in (b, c):
+        party.see(home.about(asked))
+        party.step(Endorse(asked))
+    a.see(home.about(asked))
+    proposal, action = home.proposals[asked], opened(a, asked)
+    assert isinstance(action, Rotation)
+    assert not paper_of(a).quorum(proposal, action, a.head.standing, a.head.members)
+    d.see(home.about(asked))
+    d.step(Endorse(asked))
+    a.see(home.about(asked))
+    a.tick()
+    spread(home)
+    assert {party.head.standing.next_witness for party in home.parties.values()} == {key("d")}
+
+
+def test_who_has_signed_another_attempt_of_the_epoch_is_not_free_for_this_one() -> None:
+    """S1, S7: two attempts of one epoch share the voices, and one of them may be past its quorum."""
+    home = town(3, "abcd")
+    b, c, d = (home.parties[name] for name in "bcd")
+    first, second = b.step(Recover("gone")), c.step(Recover("gone"))
+    d.see([*home.about(first), *home.about(second)])
+    paper = paper_of(d)
+    for asked in (first, second):
+        assert not paper.can_get_there(home.proposals[asked], opened(d, asked)), (
+            "a is gone; b, d or c, d are two"
+        )
+    third = d.step(Recover("gone"))
+    assert paper.can_get_there(home.proposals[third], opened(d, third))
+
+
+def test_nobody_waits_for_a_revoked_key_and_a_policy_is_no_attempt() -> None:
+    """S7, V8."""
+    home = town(3, "abcd")
+    b, c = home.parties["b"], home.parties["c"]
+    b.step(ChangePolicy(policy_of("abc", 2)))
+    asked = b.step(Revoke(key("d"), "stolen"))
+    proposal, action = home.proposals[asked], opened(b, asked)
+    assert not paper_of(b).can_get_there(proposal, action), "without a, whom it may be about too, and d"
+    c.see(home.about(asked))
+    recovery = b.step(Recover("gone"))
+    assert paper_of(b).can_get_there(home.proposals[recovery], opened(b, recovery))
+
+
+def test_a_takeover_on_what_is_not_here_is_not_carried_out() -> None:
+    """V9: whoever is appointed waits for the base."""
+    home = town()
+    a, b, c = (home.parties[name] for name in "abc")
+    a.step(Propose(home.next_put()))
+    a.tick()
+    b.see(home.line(home.snapshots[-1].id))
+    asked = b.step(Recover("gone", key("c")))
+    a.see(home.about(asked))
+    a.step(Endorse(asked))
+    c.see(home.about(asked))
+    assert paper_of(c).ready() is None
+    c.see(home.line(home.snapshots[-1].id))
+    c.forget_paper()
+    spread(home)
+    assert {party.head.standing.witness for party in home.parties.values()} == {key("c")}
