@@ -176,6 +176,24 @@ def test_an_offline_endorser_keeps_its_promises(party: Callable[..., Party]) -> 
     assert "S1" in refused and not Path(at.file("b")).exists()
 
 
+def test_an_endorsement_whose_file_could_not_be_written_is_promised_all_the_same(
+    party: Callable[..., Party],
+) -> None:
+    """S1: the journal first. The stick may be full; the same endorsement comes out of the next try."""
+    at = party("you", "alice", "james")
+    put(at, "you", "note")
+    one, two = at.asked("you", "rotate", "alice"), at.asked("you", "rotate", "james")
+    at("you", "bundle", "create", "-o", at.file("all"))
+    nowhere = at.file("no-such-folder/a")
+    assert "cannot write" in at("alice", "endorse", one, "--offline", at.file("all"), "-o", nowhere, code=1)
+    papers = at.json("alice", "bundle", "import", at.file("all"))["papers"]
+    assert {paper["id"]: paper["paper"]["endorsed"] for paper in papers}[one]
+    at("alice", "endorse", one, "--offline", at.file("all"), "-o", at.file("a"))
+    shown = at.json("alice", "bundle", "show", at.file("a"))
+    assert shown["papers"][0]["id"] == one and "alice" not in shown["papers"][0]["endorsed_by"]
+    assert len(shown["papers"][0]["endorsed_by"]) == 2 and two not in str(shown)
+
+
 def test_a_takeover_with_files_only(party: Callable[..., Party]) -> None:
     """The new witness collects endorsements on a stick and emits by itself, without a network."""
     at = party("you", "alice", "james")
