@@ -39,6 +39,7 @@ from aslp2p.home.key import SecretKey
 from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import Belonging, read_belonging
 from aslp2p.ledger.reader import Reader
+from aslp2p.store.lost import read_lost
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.views.commons import common_status
 
@@ -175,7 +176,7 @@ class Daemon:
 
     async def _open(self, folder: Path) -> None:
         async with self._opening:
-            store, belonging = await trio.to_thread.run_sync(_open_store, folder / STORE_NAME)
+            store, belonging, lost = await trio.to_thread.run_sync(_open_store, folder / STORE_NAME)
             if belonging.common_id in self._commons:
                 store.close()
                 return
@@ -193,9 +194,8 @@ class Daemon:
             self.unopened.pop(folder.name, None)
             one.dialer.add(self._config.peers_static, Source.STATIC)
             node.tell_addresses(self._addresses)
-            node.tell_lost(
-                [id_ for found in store.opened_with if found.table == "snapshot" for id_ in found.ids]
-            )
+            recent = [id_ for found in store.opened_with if found.table == "snapshot" for id_ in found.ids]
+            node.tell_lost(list(dict.fromkeys((*recent, *lost))))
             if self._transport.twin_at is not None:
                 node.mark_stale(TWIN)
 
@@ -299,8 +299,11 @@ class Daemon:
             one.node.links.close_moved()
 
 
-def _open_store(path: Path) -> tuple[SqliteStore, Belonging]:
-    """The store at `path` and what it belongs to. Raises `UserError`, `DiskFault`."""
+def _open_store(path: Path) -> tuple[SqliteStore, Belonging, list[bytes]]:
+    """The store at `path`, what it belongs to, and what `asl fsck` says is to be fetched again.
+
+    Raises `UserError`, `DiskFault`.
+    """
     if not is_there(path):
         raise UserError(f"there is no store at {path}", remedy="remove its folder, and join again")
     store = SqliteStore(path)
@@ -308,7 +311,8 @@ def _open_store(path: Path) -> tuple[SqliteStore, Belonging]:
         belonging = read_belonging(store)
         if belonging is None:
             raise UserError(f"{path} belongs to no Common", remedy="remove its folder, and join again")
+        lost = read_lost(store)
     except BaseException:
         store.close()
         raise
-    return store, belonging
+    return store, belonging, lost

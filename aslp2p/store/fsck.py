@@ -25,6 +25,7 @@ from aslp2p.limits import CHUNK_BYTES
 from aslp2p.store.check import META_ALL, SNAPSHOT_COLUMNS, Finding, check_branches, check_journal
 from aslp2p.store.derive import DERIVED_AGAIN, derive_again, differing
 from aslp2p.store.faults import fault_of
+from aslp2p.store.lost import keep_lost
 from aslp2p.store.rows import artifact_sum, fact_sum, intact, meta_sum, wanted_sum
 from aslp2p.store.sqlite import SqliteStore
 
@@ -54,6 +55,7 @@ class _Search:
         self.store, self.db, self.repair, self.progress = store, store.db, repair, progress
         self.lost_content: dict[bytes, bool] = {}
         """Damaged content, and whether it is a manifest."""
+        self.lost_snapshots: list[bytes] = []
         self.bad_facts = 0
         self.fact_findings: list[Finding] = []
 
@@ -69,6 +71,7 @@ class _Search:
             self.content,
             self.artifacts,
             self.state,
+            self.lost,
             self.fetch_content,
             self.wanted,
         )
@@ -237,6 +240,7 @@ class _Search:
             try:
                 self.store.snapshot_of(row)
             except Damaged as damaged:
+                self.lost_snapshots += damaged.ids
                 yield Finding("snapshot", damaged.message, damaged.ids, FETCHED_AGAIN)
                 before = (branch, height, None)
                 continue
@@ -246,6 +250,7 @@ class _Search:
             elif before[2] not in (None, previous):
                 problem = f"does not follow the stored snapshot {height - 1}"
             if problem := problem or _snapshot_problem(row):
+                self.lost_snapshots.append(id_)
                 what = f"snapshot {height} of branch {branch} {problem}"
                 yield Finding("snapshot", what, (id_,), FETCHED_AGAIN)
             before = (branch, height, id_)
@@ -283,6 +288,11 @@ class _Search:
                 )
         for _, id_, what in bad:
             yield Finding("artifact", f"artifact {_short(id_)} {what}", (id_,), FETCHED_AGAIN, self.repair)
+
+    def lost(self) -> Iterator[Finding]:
+        if self.repair:
+            keep_lost(self.store, self.lost_snapshots)
+        yield from ()
 
     # --- content -------------------------------------------------------------------------------------
 

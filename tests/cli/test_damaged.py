@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.authorities import found_together, on_loopback, one_head, put
 from tests.cli.conftest import Asl
 from tests.cli.running import running
+from tests.lan.machines import PATIENCE_S, Machine
+from tests.lan.rig import wait_until
 
 
 def store_of(home: Path, asl: Asl, name: str) -> Path:
@@ -71,6 +74,30 @@ def test_a_core_that_cannot_start_leaves_its_common_read_only(kept: Asl, home: P
     assert any("cannot be read" in line and "run `asl fsck`" in line for line in wanting)
     assert any("read-only" in line for line in wanting)
     assert refused.exit_code == 1 and refused.stderr.count("\n") == 1 and "asl fsck" in refused.stderr
+
+
+def test_what_fsck_found_lost_is_fetched_from_the_others(tmp_path: Path) -> None:
+    """A proposal of the history, which nobody reads any more; and the state above it then."""
+    with on_loopback(tmp_path, "you", "ben") as (you, ben):
+        found_together([you, ben], threshold=2)
+        put(you, "letter")
+        one_head([you, ben], lambda head: head["height"] >= 1 and not head["pending"])
+        ben.stop()
+        (store,) = (ben.home / "commons").glob("*/store.db")
+        damage(store, "UPDATE artifact SET raw = x'00' WHERE type = CAST('asl.common.proposal/1' AS TEXT)")
+        damage(store, "UPDATE fact SET value = x'00' WHERE substr(key, 1, 1) = x'74'")
+        assert ben.type("fsck", "--repair").returncode == 1
+        ben.up()
+        wait_until(lambda: not lacks(ben), PATIENCE_S, "what was lost is here again")
+        ben.stop()
+        assert ben.type("fsck", "--repair").returncode == 0
+        ben.up()
+        assert "every signature" in ben.asl("verify") and ben.asl("ls") == "letter\n"
+
+
+def lacks(machine: Machine) -> bool:
+    """Whether its history lacks a proposal yet, as `asl verify` tells."""
+    return "are not here" in machine.type("verify").stdout
 
 
 def stopped_and_running(asl: Asl, home: Path, *arguments: str) -> list[Any]:

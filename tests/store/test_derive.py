@@ -9,10 +9,11 @@ import pytest
 
 from aslp2p.ledger.history import Ledger, found_common
 from aslp2p.ledger.joining import founding
-from aslp2p.ledger.reader import BranchRow, PutArtifacts, PutFacts
+from aslp2p.ledger.reader import BranchRow, PutArtifacts, PutFacts, PutSnapshot
 from aslp2p.ledger.state import path_key
 from aslp2p.store.check import Finding
 from aslp2p.store.fsck import fsck
+from aslp2p.store.lost import read_lost
 from aslp2p.store.sqlite import SqliteStore
 from tests.ledger.builder import ANN, BEN, CLEO, Node, World, feed
 
@@ -133,8 +134,26 @@ def test_what_the_history_lacks_is_fetched_first(history: History) -> None:
     harmed = history.everything()
     found = history.look(repair=True)
     assert not any(one.repaired for one in found)
-    assert (found[-1].ids, history.everything()) == ((history.proposal,), harmed)
+    assert (found[-1].ids, history.everything()[1:]) == ((history.proposal,), harmed[1:])
     assert "fetched again from a peer" in found[-1].remedy
+
+
+def test_what_the_history_lacks_is_left_for_the_daemon_to_fetch(history: History) -> None:
+    snapshot = history.store.snapshot_at(0, 2)
+    proposal = history.store.artifact(history.proposal)
+    assert snapshot is not None and proposal is not None and read_lost(history.store) == []
+    history.harm("UPDATE snapshot SET crc = crc + 1 WHERE id = ?", snapshot.id)
+    history.harm("UPDATE artifact SET raw = x'00' WHERE id = ?", history.proposal)
+    history.look()
+    assert read_lost(history.store) == []
+    history.look(repair=True)
+    assert read_lost(history.store) == [snapshot.id, history.proposal]
+    history.store.apply([PutSnapshot(snapshot)])
+    assert read_lost(history.store) == [history.proposal]
+    history.store.apply([PutArtifacts([(history.proposal, "asl.common.proposal/1", proposal, False)])])
+    history.store.commit()
+    assert read_lost(history.store) == [] and history.look(repair=True) == []
+    assert history.everything() == history.sound
 
 
 def test_rows_of_branches_are_made_from_their_snapshots(history: History) -> None:
