@@ -74,6 +74,7 @@ class Play:
         self.converged_ms: int | None = None
         self.calm_at_ms = 0
         self._undos: list[Callable[[], None]] = []
+        self._probed_ms = 0
         self._serial = 0
         self._told: Counter[str] = Counter()
         self._drifts: dict[str, int] = {}
@@ -237,7 +238,7 @@ class Play:
         world.run(min(MINUTE, self.scenario.heals_ms // 4))
         tries = 0
         while world.now_ms < end:
-            if tries < PROBE_TRIES and not self.probes:
+            if tries < PROBE_TRIES and (not self.probes or self._waits_for_finality()):
                 tries += 1
                 self._probe()
             world.run(min(LOOK_MS, end - world.now_ms))
@@ -260,15 +261,26 @@ class Play:
             )
             if proposal is not None:
                 self.probes.add(proposal)
+                self._probed_ms = self.world.now_ms
+
+    def _waits_for_finality(self) -> bool:
+        """Whether all is listed for a while and not final: after a handover the witness's next snapshot
+        is the first that may be cosigned (S4), and somebody has to propose what it lists."""
+        if not self.scenario.expect.final or self.world.now_ms < self._probed_ms + MINUTE:
+            return False
+        node = self.world.nodes[self.witness()]
+        head = self.head_of(node.name)
+        if head is None or self._is_final(node, head):
+            return False
+        return all(node.store.fact(head.branch, b"p" + id_, head.height) is not None for id_ in self.probes)
 
     def _is_well(self) -> bool:
         """Whether every machine that is on stands on one head that lists what was asked for in the calm."""
-        nodes = [
-            self.world.nodes[name]
-            for name in self.trusted()
-            if name not in self.gone and not self.is_out(name)
-        ]
-        nodes = [node for node in nodes if node.on]
+        here, out = (
+            [self.world.nodes[name] for name in self.trusted() if name not in self.gone],
+            self.shut_out(),
+        )
+        nodes = [node for node in here if node.on and node.key not in out]
         heads = [self.head_of(node.name) for node in nodes]
         if None in heads or len({head.id for head in heads if head is not None}) != 1:
             return False
@@ -302,11 +314,11 @@ class Play:
         head = self.head_of(of)
         return head is not None and is_admitted(head.members, self.world.nodes[name].key)
 
-    def is_out(self, name: str) -> bool:
-        """Whether the newest head has expelled or revoked this machine's key."""
+    def shut_out(self) -> frozenset[bytes]:
+        """The keys that the newest head has expelled or revoked."""
         head = self.head_of(self.witness())
-        member = head.members.get(self.world.nodes[name].key) if head is not None else None
-        return member is not None and member.status != ADMITTED
+        members = {} if head is None else head.members
+        return frozenset(key for key, member in members.items() if member.status != ADMITTED)
 
     def witness(self) -> str:
         """The machine that most of what is known appoints: by the highest epoch, then height, of those on."""
