@@ -137,7 +137,7 @@ def _say_shown(path: str, answer: dict[str, Any]) -> None:
     counts = ", ".join(count_text(count, what) for what, count in answer["counts"].items() if count)
     say(f"Besides:   {counts or 'nothing'}")
     for one in answer["papers"]:
-        say(f"Paper:     {one['id'][:12]}  {one['author']} {one['words']}")
+        say(f"Paper:     {one['id'][:12]}  {sentence({'shown': one['author']}, one['words'])}")
         say(f"           endorsed in here by {', '.join(one['endorsed_by']) or 'nobody'}")
     if answer["bad_signatures"]:
         say(f"A5: {count_text(len(answer['bad_signatures']), 'signature')} in it do not verify:")
@@ -175,7 +175,7 @@ def say_report(report: dict[str, Any]) -> None:
     """What came of an import: what is new, what still misses, what was refused and by which rule."""
     if report["judged"] < 0:
         waiting = count_text(report["waiting"], "artifact")
-        say(f"{waiting} wait here for the genesis of {report['common'][:12]}")
+        say(f"{waiting} waiting here for the genesis of {report['common'][:12]}")
         return
     name, before = report["name"], report["height_before"]
     taken = report["contents"]["taken"]
@@ -188,11 +188,12 @@ def say_report(report: dict[str, Any]) -> None:
     if report["height"] > report["judged"]:
         say(f"This machine emitted {name}@{report['height']} for it; take it back with: asl bundle create")
     if report["waiting"]:
-        say(f"{count_text(report['waiting'], 'artifact')} wait here for what is missing{_gap_words(report)}")
+        waiting = count_text(report["waiting"], "artifact")
+        say(f"{waiting} waiting here for what is missing{_gap_words(report)}")
     if report["not_kept"]:
         say(f"{count_text(report['not_kept'], 'piece')} of it found no room: import this again later")
     if report["lacking"]:
-        say(f"{count_text(report['lacking'], 'content')} are still missing")
+        say(f"Still missing: {count_text(report['lacking'], 'content')} of files")
     for one in report["papers"]:
         say_paper(one, name)
     for one in report["refused"][:_REFUSED_SHOWN]:

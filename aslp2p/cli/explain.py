@@ -47,11 +47,13 @@ def explain_command(settings: Settings, version: str, bundle: str | None) -> Non
 
 def _of_bundle(settings: Settings, path: str, at: int | None) -> dict[str, Any]:
     from aslp2p.home.key import SecretKey, load_public_key
+    from aslp2p.home.names import name_is_chosen
     from aslp2p.travel.judging import judge_bundle
     from aslp2p.views.queries import QUERIES
     from aslp2p.views.view import View
 
     home = home_of(settings)
+    chosen = name_is_chosen(home)
     own_key = load_public_key(home) if home.exists() and home.key.exists() else None
     try:
         with open(path, "rb") as file:
@@ -65,7 +67,9 @@ def _of_bundle(settings: Settings, path: str, at: int | None) -> dict[str, Any]:
         if failure["height"] <= reached or (at is not None and at <= reached):
             failure = None
     return _explained(
-        lambda question, **params: QUERIES[question](View(judged.reader, own_key=own_key), **params),
+        lambda question, **params: QUERIES[question](
+            View(judged.reader, own_key=own_key, name_chosen=chosen), **params
+        ),
         at if failure is None else None,
         failure,
     )

@@ -135,7 +135,7 @@ def test_parts_merge_in_any_order_and_twice(party: Callable[..., Party], tmp_pat
         assert at(home, "get", "four") == "four" and at(home, "get", "large") == "x" * 2_500_000
     gap = at.json("gap", "bundle", "import", "--follow", at.file("high"))
     assert gap["gap"] == [1, 3] and gap["waiting"] > 0
-    assert "wait here for what is missing: @1 to @3" in at("gap", "bundle", "import", at.file("high"))
+    assert "waiting here for what is missing: @1 to @3" in at("gap", "bundle", "import", at.file("high"))
 
 
 def test_what_was_cut_off_or_damaged_changes_nothing(party: Callable[..., Party]) -> None:
