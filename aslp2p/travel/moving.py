@@ -164,11 +164,24 @@ def _require_free(target: Path, *, resumed: bool) -> None:
         raise UserError(f"there is something at {target} already", remedy="name a new file")
 
 
-def _close_stores(home: Home) -> None:
-    """Each store opened, looked at, and closed: then it is one file, with nothing left beside it."""
+def _close_stores(home: Home, *, stale: str = "") -> None:
+    """Each store opened, looked at, and closed: then it is one file, with nothing left beside it. With
+    `stale` the key is marked in each, for that reason. Raises `UserError` for one that belongs to another folder.
+
+    A folder without a store, or with an empty one, is what an `init` left that did not come to its end.
+    """
     for folder in home.commons():
-        if (folder / STORE_NAME).exists():
-            SqliteStore(folder / STORE_NAME).close()
+        if not (folder / STORE_NAME).exists():
+            continue
+        with closing(SqliteStore(folder / STORE_NAME)) as store:
+            belonging = read_belonging(store)
+            if belonging is None:
+                continue
+            if not belonging.common_id.hex().startswith(folder.name):
+                raise UserError(f"{folder} holds another Common", remedy="give the folder its old name")
+            if stale:
+                store.apply([PutMeta(META_STALE, stale.encode())])
+                store.commit()
 
 
 def _take_in(home: Home, source: Path, progress: Progress, kind: str, *, stale: str = "") -> Carried:
@@ -209,14 +222,7 @@ def _check(home: Home, header: Header, stale: str) -> None:
     home.check()
     if load_public_key(home) != header.key:
         raise UserError("its key is not the one that it names", remedy="make the file again")
-    for folder in home.commons():
-        with closing(SqliteStore(folder / STORE_NAME)) as store:
-            belonging = read_belonging(store)
-            if belonging is None or not belonging.common_id.hex().startswith(folder.name):
-                raise UserError(f"{folder.name} holds another Common", remedy="make the file again")
-            if stale:
-                store.apply([PutMeta(META_STALE, stale.encode())])
-                store.commit()
+    _close_stores(home, stale=stale)
 
 
 def _remove(source: Path) -> None:

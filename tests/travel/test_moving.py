@@ -151,6 +151,27 @@ def test_what_stands_in_the_way_changes_nothing(old: Home, tmp_path: Path) -> No
     assert file.exists() and not (tmp_path / "new").exists()
 
 
+def test_what_an_init_left_half_done_goes_along(old: Home, tmp_path: Path) -> None:
+    (old.path / "commons" / ("0" * 16)).mkdir()
+    (old.path / "commons" / ("1" * 16)).mkdir()
+    SqliteStore(old.path / "commons" / ("1" * 16) / "store.db").close()
+    move_out(old, tmp_path / "stick", NOW_MS, quiet)
+    move_in(Home(tmp_path / "new"), tmp_path / "stick", quiet)
+    assert signs(Home(tmp_path / "new"))
+
+
+def test_what_could_not_arrive_does_not_leave(old: Home, tmp_path: Path) -> None:
+    folder = old.commons()[0]
+    folder.rename(folder.with_name("f" * 16))
+    with pytest.raises(UserError, match="holds another Common"):
+        move_out(old, tmp_path / "stick", NOW_MS, quiet)
+    (old.commons()[-1] / "NOT OURS").touch()
+    folder.with_name("f" * 16).rename(folder)
+    with pytest.raises(UserError, match="is not a file of a home"):
+        move_out(old, tmp_path / "stick", NOW_MS, quiet)
+    assert signs(old) and not (tmp_path / "stick").exists()
+
+
 def test_a_damaged_mark_counts_as_one(old: Home) -> None:
     old.retired.write_bytes(b"state: mo")
     with pytest.raises(UserError, match="is damaged"):
