@@ -56,14 +56,14 @@ class Liar:
         statement = Cosignature(self._town.genesis.id, at.standing.epoch, at.height, at.id, WALL_MS)
         return sign_statement(statement, self.signer)
 
-    def propose(self, *, stacked: bool = False) -> None:
-        """A rotation, or a recovery, on any base; `stacked`: a rotation at least, far below and far above."""
+    def propose(self) -> None:
+        """A rotation, or a recovery, on any base."""
         parent = self._anywhere()
         above = self._random.randint(1, 3)
         epoch = parent.standing.next_epoch + above
         to = key(self._random.choice([*self._town.parties, *self._town.liars]))
         action: Succession
-        if stacked or self._random.random() < 0.6:
+        if self._random.random() < 0.6:
             to = self.signer.key if self._random.random() < 0.5 else to
             action = Rotation(epoch, parent.height, parent.id, to, "")
         else:

@@ -89,7 +89,12 @@ def _s5_rotation(patch: Patch) -> None:
 
 
 def _s13(patch: Patch) -> None:
-    """Emit along any branch of an epoch."""
+    """Emit along any branch of an epoch.
+
+    Within P1 no witness is moved inside one epoch: two histories that appoint it for the same one both carry
+    one rotation, so their common witness signed both (F3 cuts them), and by S4 neither transition becomes
+    final. This rule is for when more lie than that, since one's own promises hold even then.
+    """
     real = succession.classify_emission
 
     def classify(ledger: Ledger, reader: Reader, epoch: int, parent: SnapshotRow) -> Ask:

@@ -48,7 +48,7 @@ class Leaning(Struct, frozen=True):
 EVENTS: Weights = {
     "put": 14, "tick": 14, "take": 22, "take all": 6, "take paper": 8, "recover": 6, "rotate": 4, "policy": 2,
     "endorse": 24, "restart": 2, "power fails": 3, "revoke": 1, "lie: emit": 12, "lie: endorse": 6,
-    "lie: cosign": 6, "lie: propose": 3, "lie: stack": 0, "lie: paper": 8,
+    "lie: cosign": 6, "lie: propose": 3, "lie: paper": 8,
 }  # fmt: skip
 
 
@@ -117,7 +117,6 @@ class Walk:
                 "lie: endorse": liar.endorse,
                 "lie: cosign": self._lie_cosigning,
                 "lie: propose": liar.propose,
-                "lie: stack": lambda liar=liar: liar.propose(stacked=True),  # type: ignore[misc]
                 "lie: paper": liar.use_paper,
             }
         self._keenness = [random.choice((1, 10, 10)) for _ in self.town.parties]
