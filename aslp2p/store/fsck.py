@@ -211,7 +211,7 @@ class _Search:
         if self.bad_facts > len(found):
             more = self.bad_facts - len(found)
             yield Finding("fact", f"{more} more facts are damaged", (), DERIVED_AGAIN, mended)
-        if hindrance is not None:
+        if hindrance is not None and hindrance.what not in {one.what for one in found}:
             yield hindrance
 
     def wanted(self) -> Iterator[Finding]:
