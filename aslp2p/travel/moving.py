@@ -166,7 +166,8 @@ def _require_free(target: Path, *, resumed: bool) -> None:
 
 def _close_stores(home: Home, *, stale: str = "") -> None:
     """Each store opened, looked at, and closed: then it is one file, with nothing left beside it. With
-    `stale` the key is marked in each, for that reason. Raises `UserError` for one that belongs to another folder.
+    `stale` the key is marked in each, for that reason. Raises `UserError` for one that belongs to another
+    folder.
 
     A folder without a store, or with an empty one, is what an `init` left that did not come to its end.
     """
