@@ -157,6 +157,23 @@ def test_what_was_cut_off_or_damaged_changes_nothing(party: Callable[..., Party]
     assert at.status("alice")[0] == "Common: home@1 (witness: you)"
 
 
+def test_a_stick_that_fails_while_it_is_read_changes_nothing(party: Callable[..., Party]) -> None:
+    at = party("you", "alice")
+    failing = "/proc/self/mem"  # opens, and gives an I/O error when it is read
+    assert f"cannot read all of {failing}" in at("you", "bundle", "import", failing, code=1)
+    assert "cannot read all of" in at("you", "bundle", "import", at.file("missing"), code=1)
+    assert at.status("you")[0] == "Common: home@0 (witness: you)"
+    assert {path.name for path in (at.folder / "you").iterdir()} <= {
+        "key",
+        "name",
+        "commons",
+        "default",
+        "lock",
+        "config.toml",
+        "port",
+    }
+
+
 def test_an_offline_endorser_keeps_its_promises(party: Callable[..., Party]) -> None:
     """S1: one journal; what was endorsed in an epoch excludes another succession of it."""
     at = party("you", "alice", "james")
