@@ -37,13 +37,13 @@ def up_command(
         ("--listen", "listen.addresses", list(listen), "IP address", "one of this machine's, or 0.0.0.0"),
         ("--peer", "peers.static", list(peer), "host and port", "alice.local:4711 or [2001:db8::7]:4711"),
     ):
-        if value:
+        for one in value:
             try:
-                given[key.replace(".", "_")] = KEYS[key].read(value)
+                KEYS[key].read([one])
             except ValueError:
-                raise UsageError(
-                    f"{option} {' '.join(value)} is no {what}", remedy=f"write {example}"
-                ) from None
+                raise UsageError(f"{option} {one} is no {what}", remedy=f"write {example}") from None
+        if value:
+            given[key.replace(".", "_")] = KEYS[key].read(value)
     if "peers_static" in given:
         given["peers_static"] = tuple(
             dict.fromkeys((*config.peers_static, *KEYS["peers.static"].read(list(peer))))

@@ -152,9 +152,9 @@ def _up(home: Path) -> subprocess.Popen[str]:
     ("arguments", "code", "says"),
     [
         (["--port", "70000"], 2, "invalid value for '--port'"),
-        (["--listen", "nowhere"], 2, "--listen nowhere is not a list of 1 to 64 IP addresses"),
-        (["--peer", "nowhere"], 2, '--peer nowhere is not a list of "host:port"'),
-        (["--peer", "a:1", "--peer", "b:0"], 2, "--peer a:1 b:0 is not"),
+        (["--listen", "nowhere"], 2, "--listen nowhere is no IP address; write one of"),
+        (["--peer", "nowhere"], 2, "--peer nowhere is no host and port; write alice.local:4711 or"),
+        (["--peer", "a:1", "--peer", "b:0"], 2, "--peer b:0 is no host and port"),
     ],
 )
 def test_up_refuses_what_it_cannot_mean(asl: Asl, arguments: list[str], code: int, says: str) -> None:
