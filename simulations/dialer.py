@@ -8,6 +8,7 @@ twice as long each time.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,18 @@ BLAME_MS_MAX = 3_600_000
 class Dialer:
     """Keeps the machines of a world linked; made once, before they start."""
 
-    def __init__(self, world: World, *, links: int = 8, delay_ms: tuple[int, int] = (20, 1_500)) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        links: int = 8,
+        delay_ms: tuple[int, int] = (20, 1_500),
+        static: Collection[str] = (),
+    ) -> None:
         self._world = world
         self._links = links
+        self._static = tuple(static)
+        """Machines that have each other's addresses in their configuration."""
         self._delay_ms = delay_ms
         self._random = Random(world.random.getrandbits(64))
         self._pause: dict[str, int] = {}
@@ -83,31 +93,46 @@ class Dialer:
         del self._planned[name]
         world = self._world
         node = world.nodes[name]
+        if not node.on:
+            return
+        lacking = self._link_static(name)
         missing = self._wanted() - len(node.links)
-        if not node.on or missing <= 0:
+        if missing <= 0 and not lacking:
             return
         linked = node.peers
         others = [other for other in world.nodes if other != name and other not in linked]
-        if len(others) > 4 * missing:
-            others = self._random.sample(others, 4 * missing)
+        if len(others) > 4 * max(1, missing):
+            others = self._random.sample(others, 4 * max(1, missing))
         else:
             self._random.shuffle(others)
         for other in others:
-            if missing and self._may_link(name, other) and world.connect(name, other) is not None:
+            if missing > 0 and self._may_link(name, other) and world.connect(name, other) is not None:
                 missing -= 1
-        if missing:
+        if missing > 0 or lacking:
             pause = self._pause.get(name, BACKOFF_MS_MIN)
             self._pause[name] = min(BACKOFF_MS_MAX, 2 * pause)
             self._plan(name, pause + self._random.randrange(pause // 2 + 1))
         else:
             self._pause[name] = BACKOFF_MS_MIN
 
-    def _may_link(self, name: str, other: str) -> bool:
+    def _link_static(self, name: str) -> bool:
+        """Dial the configured machines first, which take such a link however many they have; whether some are
+        lacking."""
+        if name not in self._static:
+            return False
+        peers = self._world.nodes[name].peers
+        lacking = [other for other in self._static if other != name and other not in peers]
+        for other in lacking:
+            if self._may_link(name, other, configured=True):
+                self._world.connect(name, other)
+        return any(other not in peers for other in lacking)
+
+    def _may_link(self, name: str, other: str, *, configured: bool = False) -> bool:
         world = self._world
         node = world.nodes[other]
         if not node.on or not world.network.open(name, other) or not world.network.open(other, name):
             return False
-        if len(node.links) >= 2 * self._links:
+        if len(node.links) >= 2 * self._links and not configured:
             return False
         if self._failed.get((name, other), (0, 0))[0] > world.now_ms:
             return False

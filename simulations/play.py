@@ -50,7 +50,8 @@ class Play:
         self.seed = seed
         self.world = World(seed, weather=scenario.weather, log=log)
         self.random = Random(f"{seed}/{scenario.name}")
-        self.dialer = Dialer(self.world, links=scenario.links)
+        static = [name_of(place) for place in range(scenario.authorities)] if scenario.static else []
+        self.dialer = Dialer(self.world, links=scenario.links, static=static)
         self.story = Story(self.world)
         self.people = people.People(self)
         self.gone: set[str] = set()

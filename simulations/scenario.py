@@ -78,6 +78,8 @@ class Scenario:
     """How long a person takes to endorse what the daemon asks about; None: nobody does."""
     weather: Weather = field(default_factory=lambda: Weather((1, 20)))
     links: int = 8
+    static: bool = False
+    """Whether the authorities have each other's addresses in their configuration."""
     lasts_ms: int = 2 * HOUR
     heals_ms: int = HOUR
     workload: Workload | None = field(default_factory=Workload)

@@ -50,7 +50,7 @@ def parse(text: str, *, source: str = "the scenario") -> Scenario:
     policy = root.fields("policy")
     given = _policy(policy, machines) if policy is not None else {}
     network = root.fields("network")
-    weather, links = _network(network) if network is not None else (DEFAULT.weather, DEFAULT.links)
+    connected = _network(network) if network is not None else {}
     answer_ms = None if root.text("people") == "never" else DEFAULT.answer_ms
     if answer_ms is not None and root.has("people"):
         answer_ms = root.durations("people", (MINUTE, HOUR))
@@ -63,14 +63,13 @@ def parse(text: str, *, source: str = "the scenario") -> Scenario:
         machines=machines,
         recovery=root.word("recovery", ("auto", "ask"), DEFAULT.recovery),
         answer_ms=answer_ms,
-        weather=weather,
-        links=links,
         lasts_ms=root.duration("lasts", DEFAULT.lasts_ms),
         heals_ms=root.duration("heals", DEFAULT.heals_ms),
         heavy=root.truth("heavy", False),
         workload=_work(work, machines) if works else None,
         steps=tuple(_step(one, machines) for one in root.each("steps")),
         expect=_expect(expect, machines) if expect is not None else Expect(),
+        **connected,  # type: ignore[arg-type]
         **given,  # type: ignore[arg-type]
     )
     root.finish()
@@ -102,16 +101,20 @@ def _policy(fields: Fields, machines: int) -> dict[str, object]:
     return given
 
 
-def _network(fields: Fields) -> tuple[Weather, int]:
+def _network(fields: Fields) -> dict[str, object]:
     weather = Weather(
         fields.durations("delay", DEFAULT.weather.delay_ms),
         fields.chance("loss"),
         fields.chance("duplicate"),
         fields.chance("reorder"),
     )
-    links = fields.whole("links", DEFAULT.links, 1, 64)
+    given = {
+        "weather": weather,
+        "links": fields.whole("links", DEFAULT.links, 1, 64),
+        "static": fields.word("static", ("authorities", "none"), "none") == "authorities",
+    }
     fields.finish()
-    return weather, links
+    return given
 
 
 def _work(fields: Fields | None, machines: int) -> Workload:

@@ -25,6 +25,7 @@ def as_yaml(scenario: Scenario) -> str:
         "duplicate": _chance(weather.duplicate),
         "reorder": _chance(weather.reorder),
         "links": scenario.links,
+        "static": "authorities" if scenario.static else "none",
     }
     lines = [f"scenario: {scenario.name}"]
     if scenario.about:
