@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import sim
 from benchmarks.cluster import BenchmarkError, Cluster, System
 from benchmarks.driver import Driver
 from benchmarks.settings import Settings
@@ -91,6 +92,8 @@ def rows(settings: Settings) -> list[Row]:
         Row("takeover-p50", f"{killed}: median", "s", "1.5 s (grace_period 1 s)"),
         Row("takeover-worst", f"{killed}: worst", "s", "there is a successor"),
     ]
+    for key, title, unit, aim, is_more_better in sim.rows():
+        listed.append(Row(key, title, unit, aim, more_is_better=is_more_better))
     return listed
 
 

@@ -23,6 +23,8 @@ class Settings:
     """Snapshots of which every signature is audited."""
     takeovers: int = 50
     """How often the one that orders is killed; in the first run only."""
+    simulated: float = 1.0
+    """The part of `benchmarks.sim.MINUTES` that is simulated."""
     rounds: int = 10
     """How often what takes a moment is done for one figure, their median: discovery, `asl status`."""
 
@@ -37,5 +39,6 @@ QUICK = Settings(
     stores=(1_000, 5_000),
     audited=3_000,
     takeovers=2,
+    simulated=0.1,
     rounds=2,
 )

@@ -31,14 +31,12 @@ from aslp2p.artifacts.types import Put
 from aslp2p.core.inputs import AddContent, Propose
 from benchmarks.cluster import BenchmarkError
 from benchmarks.processes import resident_mib
-from benchmarks.rows import Row
 from simulations.crowd import crowd
 from simulations.scenario import DAY, MINUTE
 from simulations.world import World
 
 MINUTES = {5: 2 * 24 * 60, 25: 6 * 60, 100: 60, 1000: 10}
 """Machines to virtual minutes that are measured: about five seconds of work each."""
-QUICK_PART = 10
 SETTLE_MS = 2 * MINUTE
 PUT_EVERY_MS = (5 * MINUTE, 15 * MINUTE)
 
@@ -108,20 +106,16 @@ def _apart(nodes: int, minutes: float, run: int) -> Figures:
     return Figures(**json.loads(found.stdout))
 
 
-def _minutes(nodes: int, is_quick: bool) -> float:
-    return MINUTES[nodes] / (QUICK_PART if is_quick else 1)
-
-
-def rows() -> list[Row]:
-    """The simulator's rows, in the table's order."""
+def rows() -> list[tuple[str, str, str, str, bool]]:
+    """Key, title, unit, aim and whether more is better of the simulator's rows, in the table's order."""
     listed = []
     for nodes in MINUTES:
         aim = {5: "5,000", 1000: f"{DAY / 600_000:.0f} (a day in 10 minutes)"}.get(nodes, "")
         title = f"simulated, {nodes:,} nodes"
         listed += [
-            Row(f"sim-{nodes}-events", f"{title}: events a core", "/s", "20,000", more_is_better=True),
-            Row(f"sim-{nodes}-speed", f"{title}: virtual over real time", "×", aim, more_is_better=True),
-            Row(f"sim-{nodes}-memory", f"{title}: memory a node", "KiB", "flat"),
+            (f"sim-{nodes}-events", f"{title}: events a core", "/s", "20,000", True),
+            (f"sim-{nodes}-speed", f"{title}: virtual over real time", "×", aim, True),
+            (f"sim-{nodes}-memory", f"{title}: memory a node", "KiB", "flat", False),
         ]
     return listed
 
@@ -137,13 +131,14 @@ _taken: Counter[str] = Counter()
 """How often each row was measured in this process: that is its run."""
 
 
-def alone(*, is_quick: bool) -> dict[str, Callable[[Path], float]]:
-    """The row's key to how it is measured; the rows of one size and run share one process."""
+def alone(part_of: float) -> dict[str, Callable[[Path], float]]:
+    """The row's key to how it is measured, for a part of `MINUTES`; the rows of one size and run share one
+    process."""
 
     def take(nodes: int, part: str, _place: Path) -> float:
         key = f"sim-{nodes}-{part}"
         _taken[key] += 1
-        return _PARTS[part](_apart(nodes, _minutes(nodes, is_quick), _taken[key]))
+        return _PARTS[part](_apart(nodes, MINUTES[nodes] * part_of, _taken[key]))
 
     return {f"sim-{nodes}-{part}": partial(take, nodes, part) for nodes in MINUTES for part in _PARTS}
 

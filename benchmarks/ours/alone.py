@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from benchmarks import sim
 from benchmarks.cluster import Alone, BenchmarkError
 from benchmarks.ours.control import Asking
 from benchmarks.ours.discovery import discovery_s
@@ -34,7 +35,7 @@ def alone(settings: Settings) -> Mapping[str, Alone]:
     }
     for count in settings.stores:
         rows[f"store-{count}"] = partial(_store_mib, count)
-    return rows
+    return rows | sim.alone(settings.simulated)
 
 
 @contextmanager
