@@ -129,7 +129,7 @@ def test_recommendation() -> None:
 
 
 def test_more_availability_never_waits_longer() -> None:
-    rows = [row_of(5, 3, Life(a), Habits(a), 30 * DAY, 300, 0) for a in (0.5, 0.8, 0.99)]
+    rows = [row_of(5, 3, Life(a), Habits(a), 30 * DAY, 150, 0) for a in (0.5, 0.8, 0.99)]
     assert [row.signs_now for row in rows] == sorted(row.signs_now for row in rows)
     assert [row.without_ms[1] for row in rows] == sorted((row.without_ms[1] for row in rows), reverse=True)
 
