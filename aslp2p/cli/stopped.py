@@ -15,7 +15,6 @@ from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
-from aslp2p.views.queries import QUERIES
 from aslp2p.views.view import View
 
 STORE_NAME = "store.db"
@@ -56,6 +55,8 @@ class Stopped:
         self.close()
 
     def ask(self, question: str, **params: Any) -> dict[str, Any]:
+        from aslp2p.views.queries import QUERIES  # `status` asks none of them, and has to answer at once
+
         store = self.store()
         return QUERIES[question](View(store, own_key=self._own_key, name_chosen=self._chosen), **params)
 

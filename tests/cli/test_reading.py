@@ -285,6 +285,23 @@ def test_status_of_a_running_daemon_loads_nothing_heavy(kept: Asl, tmp_path: Pat
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_status_of_a_stopped_home_loads_no_questions(kept: Asl, tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom aslp2p.cli import main\n"
+        "try:\n    main(['status'])\nexcept SystemExit as done:\n    assert not done.code\n"
+        "print([name for name in ('trio', 'aslp2p.views.queries') if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={"ASL_HOME": str(tmp_path / "kept")},
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_several_readers_at_once_and_no_daemon_meanwhile(
     kept: Asl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
