@@ -41,7 +41,7 @@ def _endorse_offline(settings: Settings, digits: str, bundle: str, output: Path)
     """Take the bundle in, endorse by the rules and the journal of this home, and write what goes back."""
     from aslp2p.cli.bundle import say_paper, say_report
     from aslp2p.cli.paper import kept_here, open_desk
-    from aslp2p.travel.export import add_since, select_endorsements, write_bundle
+    from aslp2p.travel.export import add_cosignatures, add_since, select_endorsements, write_bundle
 
     home = home_of(settings)
     home.create()
@@ -52,6 +52,7 @@ def _endorse_offline(settings: Settings, digits: str, bundle: str, output: Path)
         selection = select_endorsements(desk.ask, proposal)
         desk.settle()  # a new witness whose certificate is complete emits at once
         add_since(desk.ask, selection, report["height"])
+        add_cosignatures(desk.ask, selection)
         written = write_bundle(desk.ask, selection, output)
         after = desk.ask("bundle.summary", ids=[proposal])
     paper = after["papers"][0]

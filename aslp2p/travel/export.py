@@ -87,6 +87,12 @@ def select_endorsements(ask: Ask, digits: str) -> Selection:
     return selection
 
 
+def add_cosignatures(ask: Ask, selection: Selection) -> None:
+    """Add the newest cosignature of every authority that is here."""
+    for raw in ask("bundle.open")["cosignatures"]:
+        selection.add_raw(base64.b64decode(raw))
+
+
 def add_since(ask: Ask, selection: Selection, height: int) -> None:
     """Add what came after `@height`, without contents."""
     _add_history(ask, selection, height + 1, contents=False)

@@ -33,8 +33,8 @@ class Party:
         assert done.exit_code == code, f"{name}: asl {words}: {done.output}{done.stderr}"
         return done.stdout if code == 0 else done.stdout + done.stderr
 
-    def json(self, name: str, *words: str, code: int = 0) -> Any:
-        text = self(name, *words, "--json", code=code)
+    def json(self, name: str, *words: str, code: int = 0, **options: Any) -> Any:
+        text = self(name, *words, "--json", code=code, **options)
         return json.loads(text)
 
     def file(self, name: str) -> str:
@@ -163,15 +163,33 @@ def test_a_stick_that_fails_while_it_is_read_changes_nothing(party: Callable[...
     assert f"cannot read all of {failing}" in at("you", "bundle", "import", failing, code=1)
     assert "cannot read all of" in at("you", "bundle", "import", at.file("missing"), code=1)
     assert at.status("you")[0] == "Common: home@0 (witness: you)"
-    assert {path.name for path in (at.folder / "you").iterdir()} <= {
-        "key",
-        "name",
-        "commons",
-        "default",
-        "lock",
-        "config.toml",
-        "port",
-    }
+    names = [path.name for path in (at.folder / "you").rglob("*")]
+    assert not [name for name in names if "tmp" in name or "bundle" in name], names
+
+
+def test_a_policy_change_with_files_only(party: Callable[..., Party]) -> None:
+    """P3, P4: endorsed, joint, cosigned and settled, and nobody ever met on a network."""
+    at = party("you", "alice", "james")
+    put(at, "you", "note")
+    keys = [(name, at.json(name, "self")["key"]) for name in ("you", "alice", "james", "zoe")]
+    text = policy_text(keys, 3, "30d")
+    with running(at.folder / "you"):
+        asked = at.json("you", "policy", "propose", "-", "--risk", "unseen-key", input=text)
+    id_ = str(asked["proposal"])
+    at("you", "bundle", "create", "--proposal", id_, "-o", at.file("p"))
+    for name in ("alice", "zoe"):
+        at(name, "endorse", id_, "--offline", at.file("p"), "-o", at.file(name + ".asl"))
+        at("you", "bundle", "import", at.file(name + ".asl"))
+    assert any(line.startswith("Policy: the change of @2 is settling") for line in at.status("you"))
+    at("you", "bundle", "create", "-o", at.file("all"))
+    for name in ("alice", "james", "zoe"):
+        at(name, "bundle", "import", at.file("all"), "--follow")  # here each cosigns
+        at(name, "bundle", "create", "--since", "@2", "-o", at.file(name + ".cosigned"))
+        at("you", "bundle", "import", at.file(name + ".cosigned"))
+    assert not any(line.startswith("Policy:") for line in at.status("you")), at.status("you")
+    steps = at.json("you", "explain")["steps"]
+    assert [step["kind"] for step in steps] == ["genesis", "policy-change", "policy-settled"]
+    assert len(steps[-1]["settlement"]) >= 3
 
 
 def test_an_offline_endorser_keeps_its_promises(party: Callable[..., Party]) -> None:
