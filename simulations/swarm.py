@@ -18,6 +18,8 @@ POLICIES = ((1, 1), (2, 2), (3, 2), (3, 2), (3, 2), (3, 3), (4, 3), (4, 3), (5, 
 """(authorities, threshold); the everyday one most often."""
 GRACES_MS = (30 * SECOND, 2 * MINUTE, 5 * MINUTE)
 NODES_MAX = 7
+CALM = ("jump", "drift", "join", "expel", "invent", "garbage", "foreign", "mute", "rotate", "recover")
+"""What leaves the witness heard, whatever clocks say, and though a person asks for another too early."""
 SHORT = (SECOND, 30 * SECOND)
 
 
@@ -82,6 +84,7 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
     grace, lasts = base.grace_period_ms, base.lasts_ms
     often = (lasts // 20 + 1, lasts // 4 + 1)
     short, long = SHORT, (grace // 2 + 1, 3 * grace)
+    late = lasts * 9 // 10
     jump = str(random.choice((-1, 1)) * random.randint(1, 10 * grace))
 
     def again(do: str, on: str, for_ms: tuple[int, int] | None = None, **options: str) -> Step:
@@ -114,7 +117,11 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
         [again("forge", "any-participant")],
         [again("forge", "any-authority")],
         [again("forge", "witness")],
-        [again("tamper", "any-participant", long), again("sleep", "any", long)],
+        # Whoever joins late takes the whole history in ranges, some of them spoilt.
+        [
+            Step("tamper", "participants", at_ms=0),
+            Step("join", "witness", at_ms=late, options={"count": "1"}),
+        ],
     ]
     kinds.append([Step("policy", "witness", every_ms=often, options=_policy(random, base))])
     if base.machines > base.authorities:
@@ -131,6 +138,8 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
             [once("backup", "first"), Step("restore", "first", at_ms=lasts - 1)],
             [once("disk-lost", "first")],
         ]
+    if random.random() < 0.2:  # nothing that keeps the witness from being heard: nobody may take its place
+        kinds = [kind for kind in kinds if all(step.do in CALM for step in kind)]
     chosen = random.sample(kinds, random.randint(1, 5))
     return [step for kind in chosen for step in kind]
 
@@ -145,14 +154,13 @@ def _policy(random: Random, base: Scenario) -> dict[str, str]:
 
 
 def _stays(base: Scenario, steps: list[Step]) -> bool:
-    """Whether the witness is heard all along, so that nobody may take its place (S2): whatever clocks say,
-    and though a person asks for it too early."""
+    """Whether the witness is heard all along, so that nobody may take its place (S2)."""
     if base.weather.loss:
         return False
-    calm = {"jump", "drift", "join", "expel", "invent", "garbage", "foreign", "mute", "rotate"}
+    calm = {*CALM}
     done = {step.do for step in steps}
-    if base.threshold >= 2 and "policy" not in done:
-        calm.add("recover")
+    if base.threshold < 2:
+        calm.discard("recover")
     if base.grace_period_ms >= 5 * MINUTE and all(
         step.for_ms == SHORT for step in steps if step.do in ("crash", "pause")
     ):
