@@ -1,9 +1,8 @@
 """Who links with whom: what the daemon's discovery, dialling and back-off come to.
 
 A machine that is on looks for others after a short while, links with those that it reaches until it has
-`links` of them, and waits ever longer (up to a minute) while some are missing. In a house of at most
-`links` + 1 machines that is everybody with everybody. Who was blamed is left alone for a minute at first,
-twice as long each time.
+`links` of them (with all, while there are at most `all_up_to`), and waits ever longer, up to a minute, while
+some are missing. Who was blamed is left alone for a minute at first, twice as long each time.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from simulations.world import World
 
+LINKS = 8
 BACKOFF_MS_MIN = 1_000
 BACKOFF_MS_MAX = 60_000
 LIVED_MS = 5_000
@@ -29,12 +29,14 @@ class Dialer:
         self,
         world: World,
         *,
-        links: int = 8,
+        links: int = LINKS,
+        all_up_to: int = 0,
         delay_ms: tuple[int, int] = (20, 1_500),
         static: Collection[str] = (),
     ) -> None:
         self._world = world
         self._links = links
+        self._all_up_to = all_up_to
         self._static = tuple(static)
         """Machines that have each other's addresses in their configuration."""
         self._delay_ms = delay_ms
@@ -78,7 +80,8 @@ class Dialer:
                 self.started(name)
 
     def _wanted(self) -> int:
-        return min(self._links, len(self._world.nodes) - 1)
+        others = len(self._world.nodes) - 1
+        return others if others <= self._all_up_to else min(self._links, others)
 
     def _plan(self, name: str, delay_ms: int) -> None:
         at = self._world.now_ms + delay_ms
@@ -132,7 +135,7 @@ class Dialer:
         node = world.nodes[other]
         if not node.on or not world.network.open(name, other) or not world.network.open(other, name):
             return False
-        if len(node.links) >= 2 * self._links and not configured:
+        if len(node.links) >= max(2 * self._links, self._wanted()) and not configured:
             return False
         if self._failed.get((name, other), (0, 0))[0] > world.now_ms:
             return False

@@ -20,7 +20,7 @@ from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.state import ADMITTED, is_admitted
 from simulations import people
 from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, SNAPSHOT, action_of, read
-from simulations.dialer import Dialer
+from simulations.dialer import LINKS, Dialer
 from simulations.disk import Disk
 from simulations.events import EventLog
 from simulations.faults import FAULTS
@@ -35,6 +35,8 @@ SETTLE_MS = 10 * SECOND
 LOOK_MS = 2 * SECOND
 """How often it is looked in the calm whether all is well."""
 PROBE_TRIES = 10
+DIAL_ALL_MAX = 64
+"""The daemon links with everybody in a Common that is not larger."""
 DEED_AGAIN_MS = 5 * MINUTE
 """How long somebody waits who finds a machine off."""
 TOLD_MAX = 20
@@ -51,7 +53,12 @@ class Play:
         self.world = World(seed, weather=scenario.weather, log=log)
         self.random = Random(f"{seed}/{scenario.name}")
         static = [name_of(place) for place in range(scenario.authorities)] if scenario.static else []
-        self.dialer = Dialer(self.world, links=scenario.links, static=static)
+        self.dialer = Dialer(
+            self.world,
+            links=scenario.links or LINKS,
+            all_up_to=0 if scenario.links else DIAL_ALL_MAX,
+            static=static,
+        )
         self.story = Story(self.world)
         self.people = people.People(self)
         self.gone: set[str] = set()

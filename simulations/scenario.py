@@ -77,7 +77,8 @@ class Scenario:
     answer_ms: tuple[int, int] | None = (MINUTE, 10 * MINUTE)
     """How long a person takes to endorse what the daemon asks about; None: nobody does."""
     weather: Weather = field(default_factory=lambda: Weather((1, 20)))
-    links: int = 8
+    links: int = 0
+    """How many a machine wants; 0: as the daemon does, all of up to 64, else 8."""
     static: bool = False
     """Whether the authorities have each other's addresses in their configuration."""
     lasts_ms: int = 2 * HOUR

@@ -110,7 +110,7 @@ def _network(fields: Fields) -> dict[str, object]:
     )
     given = {
         "weather": weather,
-        "links": fields.whole("links", DEFAULT.links, 1, 64),
+        "links": fields.whole("links", DEFAULT.links, 0, 64),
         "static": fields.word("static", ("authorities", "none"), "none") == "authorities",
     }
     fields.finish()

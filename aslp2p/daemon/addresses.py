@@ -23,7 +23,9 @@ from msgspec import Struct
 BACKOFF_S_MIN = 0.2
 BACKOFF_S_MAX = 60.0
 LIVED_S = 5.0
-DIAL_ALL_MAX = 16
+DIAL_ALL_MAX = 64
+"""An authority counts silence only while another one is linked (S2), and an address does not say whose it is:
+so all are dialled, unless they are more than a household or a team has."""
 OUTGOING = 8
 STAGGER_S = 0.25
 KNOWN_MAX = 256
