@@ -1,8 +1,8 @@
 """Planting a mistake: a function's code is compiled again with a few characters of its source replaced.
 
-The function object stays what it is, so everybody who imported it runs the changed code, in this process only.
-What is to be replaced has to be in the function's source exactly once: where somebody rewrites the function
-the mutant fails to apply, and says so, instead of changing nothing.
+The function object stays what it is, so everybody who imported it runs the changed code, in this process
+only. What is to be replaced has to be in the function's source exactly once: where somebody rewrites the
+function the mutant fails to apply, and says so, instead of changing nothing.
 """
 
 from __future__ import annotations

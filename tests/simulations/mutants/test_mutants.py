@@ -1,0 +1,72 @@
+"""Detection power: planted mistakes are noticed. A few here; all of them with `--long`, at least 95 %."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from aslp2p.ledger.policy import satisfies
+from simulations import swarm
+from simulations.result import run
+from tests.simulations.mutants.catalogue import ALL
+from tests.simulations.mutants.hunt import SEEDS, hunt, hunt_all
+from tests.simulations.mutants.plant import DoesNotApply, Edit, Mutant, planted
+
+
+def test_there_are_enough_of_them_and_each_rule_family_has_some() -> None:
+    assert len(ALL) >= 45
+    families = {mutant.rule[0] for mutant in ALL.values()}
+    assert families >= set("APVFSG") and "persist, then send" in {mutant.rule for mutant in ALL.values()}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_mutant_applies_and_leaves_no_trace(name: str) -> None:
+    """Where the product was rewritten, the mutant has to be written again: it must not change nothing."""
+    before = satisfies.__code__
+    with planted(ALL[name]):
+        pass
+    assert satisfies.__code__ is before
+
+
+def test_a_mutant_that_does_not_fit_says_so() -> None:
+    missing = Mutant("x", "P1", "", (Edit("aslp2p.ledger.policy:satisfies", "no such text", ""),))
+    with pytest.raises(DoesNotApply, match="0 times"), planted(missing):
+        pass
+    gone = Mutant("x", "P1", "", (Edit("aslp2p.ledger.policy:none", "a", "b"),))
+    with pytest.raises(KeyError), planted(gone):
+        pass
+
+
+A_FEW_SEEDS = (58, 74, 8, 1, 36)
+"""Quick ones of the default sweep, with forgers and policy changes among them."""
+KNOWN = [
+    ("any-signer", "authorization"),
+    ("certificate-unsigned", "authorization"),
+    ("counted-twice", "authorization"),
+    ("either-quorum", "authorization"),
+    ("no-journal", "progress"),
+    ("proposal-unsigned", "authorization"),
+    ("quorum-less-one", "authorization"),
+    ("settles-unasked", "authorization"),
+]
+
+
+@pytest.mark.parametrize(("name", "check"), KNOWN)
+def test_some_are_noticed_within_a_few_seeds(name: str, check: str) -> None:
+    catch = hunt(name, A_FEW_SEEDS)
+    assert check in catch.broken, catch
+
+
+@pytest.mark.parametrize("seed", A_FEW_SEEDS)
+def test_the_same_seeds_hold_without_a_mistake(seed: int) -> None:
+    result = run(swarm.draw(seed), seed)
+    assert result.code == 0, result.problem
+
+
+@pytest.mark.long
+@pytest.mark.timeout(6 * 3600)
+def test_at_least_95_percent_are_noticed_within_100_seeds() -> None:
+    catches = hunt_all(list(ALL), range(SEEDS), workers=os.cpu_count() or 1)
+    escaped = [catch.name for catch in catches if catch.seed is None]
+    assert len(escaped) <= 0.05 * len(ALL), escaped
