@@ -15,52 +15,11 @@ from typing import Any
 
 import click
 
+from aslp2p import __version__
 from aslp2p.artifacts.text import terminal_safe
+from aslp2p.cli.commands import COMMANDS, SECTIONS
 from aslp2p.cli.settings import Settings
 from aslp2p.errors import AslError
-
-COMMANDS = {
-    "init": ("begin", "Found a Common; this machine is its first witness."),
-    "join": ("begin", "Join a Common with an invite."),
-    "invite": ("begin", "Make an invite for another machine."),
-    "self": ("begin", "Show this machine's key and name."),
-    "up": ("up", "Run the daemon in the foreground."),
-    "status": ("status", "What is going on."),
-    "peers": ("status", "Which machines are linked."),
-    "put": ("put", "Put files into the Common."),
-    "get": ("files", "Write out one file, of any version."),
-    "rm": ("files", "Remove files."),
-    "ls": ("files", "List files."),
-    "checkout": ("checkout", "Write out the whole tree, of any version."),
-    "log": ("history", "The history, newest first."),
-    "show": ("history", "One version, file or proposal."),
-    "diff": ("history", "What changed between two versions."),
-    "pin": ("pin", "Keep reading at one version."),
-    "unpin": ("pin", "Read the newest version again."),
-    "proposals": ("history", "What waits for the witness or for endorsements, and what was refused."),
-    "endorse": ("endorse", "Endorse a succession or a policy change."),
-    "rotate": ("succession", "Hand the witness's office to another machine."),
-    "recover": ("succession", "Ask for a new witness when the old one is gone."),
-    "revoke": ("succession", "End a key that was stolen, or signed two histories."),
-    "vouch": ("succession", "Alone in a Common: say that this key's journal is whole."),
-    "evidence": ("evidence", "What shows that a witness signed two histories."),
-    "members": ("people", "Who is in; admit and expel."),
-    "policy": ("policy", "Who may replace the witness; propose another policy."),
-    "common": ("commons", "Which Commons this machine follows."),
-    "explain": ("explain", "How the right to write came from genesis to a version, and who signed."),
-    "bundle": ("bundle", "A Common, or a part of it, as a file that travels."),
-    "verify": ("verify", "Judge the whole history again."),
-    "prove": ("prove", "Make a small proof that a file is in the Common."),
-    "verify-proof": ("prove", "Check such a proof, without a home."),
-    "fsck": ("verify", "Look for damage in what is stored."),
-    "move": ("move", "Take this home to another machine."),
-    "backup": ("move", "Copy this home, for its data."),
-    "restore": ("move", "Make a home from a backup."),
-    "demo": ("demo", "See it once: five machines on this one, and a witness that dies."),
-    "version": ("version", "Which version this is."),
-    "completion": ("version", "Shell completion."),
-}
-"""Command to the module that has it and what it does in one line."""
 
 INTERRUPTED = 130
 
@@ -138,8 +97,10 @@ class Asl(Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), words) for name, (_, words) in commands.items()])
 
     def main(
         self, args: Sequence[str] | None = None, prog_name: str | None = None, *more: Any, **extra: Any
@@ -202,6 +163,7 @@ def _gone() -> int:
 @click.command(
     "asl", cls=Asl, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
+@click.version_option(__version__, prog_name="aslp2p", message="%(prog)s %(version)s")
 def main() -> None:
     """One shared, signed history on your own machines, with a notary that can be replaced.
 

@@ -24,7 +24,7 @@ def up_command(
     settings: Settings, port: int | None, listen: tuple[str, ...], no_mdns: bool, peer: tuple[str, ...]
 ) -> None:
     """Run the daemon in the foreground, until it is interrupted."""
-    from aslp2p.home.config import KEYS, load_config
+    from aslp2p.home.config import KEYS, LIST_MAX, load_config
 
     home = existing_home(settings)
     if not home.commons():
@@ -42,9 +42,11 @@ def up_command(
                 KEYS[key].read([one])
             except ValueError:
                 raise UsageError(f"{option} {one} is no {what}", remedy=f"write {example}") from None
+        if len(value) > LIST_MAX:
+            raise UsageError(f"{option} is there {len(value)} times", remedy=f"give at most {LIST_MAX}")
         if value:
             given[key.replace(".", "_")] = KEYS[key].read(value)
-    if "peers_static" in given:
+    if peer:
         given["peers_static"] = tuple(
             dict.fromkeys((*config.peers_static, *KEYS["peers.static"].read(list(peer))))
         )

@@ -91,7 +91,8 @@ def _bind(address: str, port: int) -> socket.socket:
 def _refused(address: str, port: int, error: OSError) -> UserError:
     if error.errno == errno.EADDRNOTAVAIL:
         return UserError(
-            f"this machine has not the address {address}", remedy="set listen.addresses in config.toml"
+            f"{address} is no address of this machine",
+            remedy="leave --listen away, or set listen.addresses in config.toml",
         )
     if error.errno == errno.EACCES:
         return UserError(

@@ -23,7 +23,7 @@ from aslp2p.limits import CONFIG_BYTES_MAX, HOST_BYTES_MAX
 RecoveryMode = Literal["ask", "auto"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-_LIST_MAX = 64
+LIST_MAX = 64
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _INTERFACE = re.compile(r"[^\s/\x00-\x1f\x7f]{1,64}")
 
@@ -127,7 +127,7 @@ def _one_of(*choices: str) -> Callable[[Any], str]:
 
 def _list_of(read_item: Callable[[str], Any], at_least: int = 0) -> Callable[[Any], tuple[Any, ...]]:
     def read(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list) or not at_least <= len(value) <= _LIST_MAX:
+        if not isinstance(value, list) or not at_least <= len(value) <= LIST_MAX:
             raise ValueError
         if not all(isinstance(item, str) for item in value):
             raise ValueError
@@ -160,7 +160,7 @@ def _peer(text: str) -> tuple[str, int]:
 KEYS: dict[str, Key] = {
     "listen.addresses": Key(
         ("0.0.0.0", "::"),  # noqa: S104 - reachable from the LAN is the point; a link asks for the secret (G2)
-        f'a list of 1 to {_LIST_MAX} IP addresses, such as ["0.0.0.0", "::"]',
+        f'a list of 1 to {LIST_MAX} IP addresses, such as ["0.0.0.0", "::"]',
         _list_of(_address, at_least=1),
     ),
     "listen.port": Key(0, "a port from 0 to 65535 (0: any free one)", _port),

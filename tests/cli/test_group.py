@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from aslp2p.cli.attention import attention
-from aslp2p.cli.group import COMMANDS, _run, main
+from aslp2p.cli.commands import COMMANDS
+from aslp2p.cli.group import _run, main
 from aslp2p.cli.output import size_text, when
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.status import status_lines
@@ -155,6 +156,7 @@ def _up(home: Path) -> subprocess.Popen[str]:
         (["--listen", "nowhere"], 2, "--listen nowhere is no IP address; write one of"),
         (["--peer", "nowhere"], 2, "--peer nowhere is no host and port; write alice.local:4711 or"),
         (["--peer", "a:1", "--peer", "b:0"], 2, "--peer b:0 is no host and port"),
+        ([word for n in range(65) for word in ("--peer", f"a{n}:1")], 2, "--peer is there 65 times; give at"),
     ],
 )
 def test_up_refuses_what_it_cannot_mean(asl: Asl, arguments: list[str], code: int, says: str) -> None:

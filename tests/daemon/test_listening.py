@@ -57,7 +57,7 @@ def test_a_port_in_use_says_which_and_what_to_type(stack: ExitStack) -> None:
 
 
 def test_an_address_that_is_not_ours_says_where_to_change_it(stack: ExitStack) -> None:
-    with pytest.raises(UserError, match=r"has not the address 192\.0\.2\.7; set listen\.addresses"):
+    with pytest.raises(UserError, match=r"192\.0\.2\.7 is no address of this machine; leave --listen away"):
         opened(stack, "192.0.2.7")
 
 

@@ -1,0 +1,64 @@
+"""The commands: which module has each, and what it does in one line."""
+
+from __future__ import annotations
+
+SECTIONS = {
+    "Begin": {
+        "init": ("begin", "Found a Common; this machine is its first witness."),
+        "invite": ("begin", "Make an invite for another machine."),
+        "join": ("begin", "Join a Common with an invite."),
+        "up": ("up", "Run the daemon in the foreground."),
+        "demo": ("demo", "See it once: five machines on this one, and a witness that dies."),
+    },
+    "Look": {
+        "status": ("status", "What is going on."),
+        "peers": ("status", "Which machines are linked."),
+        "members": ("people", "Who is in; admit and expel."),
+        "common": ("commons", "Which Commons this machine follows."),
+        "self": ("begin", "Show this machine's key and name."),
+        "version": ("version", "Which version this is."),
+    },
+    "Files": {
+        "put": ("put", "Put files into the Common."),
+        "get": ("files", "Write out one file, of any version."),
+        "rm": ("files", "Remove files."),
+        "ls": ("files", "List files."),
+        "checkout": ("checkout", "Write out the whole tree, of any version."),
+    },
+    "History": {
+        "log": ("history", "The history, newest first."),
+        "show": ("history", "One version, file or proposal."),
+        "diff": ("history", "What changed between two versions."),
+        "pin": ("pin", "Keep reading at one version."),
+        "unpin": ("pin", "Read the newest version again."),
+        "verify": ("verify", "Judge the whole history again."),
+        "explain": ("explain", "How the right to write came from genesis to a version, and who signed."),
+    },
+    "Decide": {
+        "proposals": ("history", "What waits for the witness or for endorsements, and what was refused."),
+        "endorse": ("endorse", "Endorse a succession or a policy change."),
+        "policy": ("policy", "Who may replace the witness; propose another policy."),
+    },
+    "Replace the witness": {
+        "rotate": ("succession", "Hand the witness's office to another machine."),
+        "recover": ("succession", "Ask for a new witness when the old one is gone."),
+        "revoke": ("succession", "End a key that was stolen, or signed two histories."),
+        "evidence": ("evidence", "What shows that a witness signed two histories."),
+        "vouch": ("succession", "Alone in a Common: say that this key's journal is whole."),
+    },
+    "Carry": {
+        "bundle": ("bundle", "A Common, or a part of it, as a file that travels."),
+        "prove": ("prove", "Make a small proof that a file is in the Common."),
+        "verify-proof": ("prove", "Check such a proof, without a home."),
+    },
+    "This machine": {
+        "move": ("move", "Take this home to another machine."),
+        "backup": ("move", "Copy this home, for its data."),
+        "restore": ("move", "Make a home from a backup."),
+        "fsck": ("verify", "Look for damage in what is stored."),
+        "completion": ("version", "Shell completion."),
+    },
+}
+"""Sections of `asl --help`, each from command to (module, words)."""
+
+COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
