@@ -119,12 +119,12 @@ class Dialer:
             self._pause[name] = BACKOFF_MS_MIN
 
     def _link_static(self, name: str) -> bool:
-        """Dial the configured machines first, which take such a link however many they have; whether some are
-        lacking."""
-        if name not in self._static:
-            return False
-        peers = self._world.nodes[name].peers
-        lacking = [other for other in self._static if other != name and other not in peers]
+        """Dial the configured machines and the inviter first, which take such a link however many they have;
+        whether some are lacking."""
+        node = self._world.nodes[name]
+        peers = node.peers
+        known = (*(self._static if name in self._static else ()), *([node.inviter] if node.inviter else ()))
+        lacking = [other for other in known if other != name and other not in peers]
         for other in lacking:
             if self._may_link(name, other, configured=True):
                 self._world.connect(name, other)

@@ -28,6 +28,8 @@ class Node:
     clock: Clock
     core: NodeCore | None = None
     token: bytes = b""
+    inviter: str = ""
+    """Whose invite it came with: its address is in there."""
     options: dict[str, Any] = field(default_factory=dict)
     """What `NodeCore` is made with besides store, key and entropy."""
     links: dict[int, int] = field(default_factory=dict)

@@ -130,7 +130,7 @@ def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
         name = name_of(len(play.world.nodes))
         play.add_machine(name)
         node = play.world.nodes[name]
-        node.token = bear(token, node.key)
+        node.token, node.inviter = bear(token, node.key), inviter
         play.switch_on([name])
 
 

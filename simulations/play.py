@@ -35,6 +35,9 @@ SETTLE_MS = 10 * SECOND
 LOOK_MS = 2 * SECOND
 """How often it is looked in the calm whether all is well."""
 PROBE_TRIES = 10
+LATE_MS = 200
+INVITES_EACH = 16
+INVITE_AGAIN_MS = 5 * SECOND
 DIAL_ALL_MAX = 64
 """The daemon links with everybody in a Common that is not larger."""
 DEED_AGAIN_MS = 5 * MINUTE
@@ -144,14 +147,23 @@ class Play:
         self.done = True
 
     def _admit_late(self) -> None:
-        """Machines beyond what a genesis holds join with an invite, over time."""
-        wall = self.world.nodes[self.first].clock.now(self.world.now_ms).wall
-        token = self.world.command(self.first, MakeToken(wall + DAY, 0))
+        """Machines beyond what a genesis holds join one after the other, invited by those that are there."""
+        names = list(self.world.nodes)
+        first = len(names) - len(self._late)
         for place, name in enumerate(self._late):
-            node = self.world.nodes[name]
-            node.token = bear(token, node.key)
-            self.world.plan(place * 200, self.switch_on, [name])
-        self.world.run(len(self._late) * 200)
+            inviter = names[(first + place) // INVITES_EACH]
+            self.world.plan(place * LATE_MS, self._invite, name, inviter)
+        self.world.run(len(self._late) * LATE_MS)
+
+    def _invite(self, name: str, inviter: str) -> None:
+        wall = self.world.nodes[inviter].clock.now(self.world.now_ms).wall
+        token = people.command(self, inviter, MakeToken(wall + DAY, 0))
+        if token is None:
+            self.world.plan(INVITE_AGAIN_MS, self._invite, name, inviter)
+            return
+        node = self.world.nodes[name]
+        node.token, node.inviter = bear(token, node.key), inviter
+        self.switch_on([name])
 
     def _plan(self, step: Step) -> None:
         if step.at_ms is not None:

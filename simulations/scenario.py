@@ -57,6 +57,8 @@ class Expect:
     takeovers: tuple[int, int] | None = None
     rotations: tuple[int, int] | None = None
     witness: str | None = None
+    members: tuple[int, int] | None = None
+    """How many keys are admitted in the end."""
     within_ms: int | None = None
     """How long the Common may be without a witness after the one that it had went silent for good."""
 

@@ -200,6 +200,7 @@ def _expect(fields: Fields, machines: int) -> Expect:
         final=fields.truth("final", False),
         takeovers=fields.counts("takeovers", None),
         rotations=fields.counts("rotations", None),
+        members=fields.counts("members", None),
         witness=_who(fields, "witness", "", machines) if fields.has("witness") else None,
         within_ms=fields.duration("within", 0) if fields.has("within") else None,
     )

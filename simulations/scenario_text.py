@@ -79,7 +79,7 @@ def _expect(expect: Expect) -> dict[str, object]:
         "progress": _truth(expect.progress),
         "final": _truth(expect.final),
     }
-    for name in ("takeovers", "rotations"):
+    for name in ("takeovers", "rotations", "members"):
         counts = getattr(expect, name)
         if counts is not None:
             fields[name] = f"{counts[0]}..{counts[1]}"

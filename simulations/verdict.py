@@ -11,6 +11,7 @@ from typing import Any
 
 import msgpack
 
+from aslp2p.ledger.state import ADMITTED
 from simulations.checkers import liveness
 from simulations.checkers.evidence import Claim, Evidence, Image, promise
 from simulations.checkers.liveness import Expected
@@ -159,6 +160,7 @@ def judge(play: Play) -> Verdict:
         "bounded": liveness.bounded(judged, expected),
         "probes": _probes(play),
         "interregnum": _interregnum(play),
+        "members": _members(play),
     }
     if expect.safety == "open":
         for name in OPEN:
@@ -189,6 +191,14 @@ def _noticed(play: Play, allowed: dict[str, list[str]]) -> Iterable[str]:
     honest = [play.world.nodes[name] for name in play.trusted()]
     if allowed["agreement"] and not any(node.core.live()["conflict"] for node in honest if node.core):
         yield "two finals exclude each other, and no honest machine says so"
+
+
+def _members(play: Play) -> Iterable[str]:
+    expected, head = play.scenario.expect.members, play.head_of(play.witness())
+    if expected is not None and head is not None:
+        count = sum(member.status == ADMITTED for member in head.members.values())
+        if not expected[0] <= count <= expected[1]:
+            yield f"{count} members where {expected[0]} to {expected[1]} were expected"
 
 
 def _interregnum(play: Play) -> Iterable[str]:
