@@ -112,11 +112,20 @@ def listing_twice(evidence: Evidence) -> Evidence:
     return with_image(grown(evidence, again), "bob", head=again.id)
 
 
+def uncosigned(evidence: Evidence) -> Evidence:
+    """Nobody has cosigned anything."""
+    images = {
+        name: replace(one, journal=tuple(raw for raw in one.journal if read(raw).type != COSIGNATURE))
+        for name, one in evidence.images.items()
+    }
+    promises = [one for one in evidence.promises if one.paper.type != COSIGNATURE]
+    return replace(evidence, images=images, promises=promises, claims=[])
+
+
 def boasting(evidence: Evidence) -> Evidence:
     """Bob calls final what nobody cosigned."""
-    kept = [one for one in evidence.promises if one.paper.type != COSIGNATURE]
     claim = Claim(10**9, "bob", image(evidence).head, head(evidence).body[1], head(evidence).body[1])
-    return replace(evidence, promises=kept, claims=[claim])
+    return replace(uncosigned(evidence), claims=[claim])
 
 
 def two_finals(evidence: Evidence) -> Evidence:
@@ -214,6 +223,13 @@ DOCTORED: dict[str, tuple[Doctor, ...]] = {
     "isolation": (foreign,),
     "blame": (lambda evidence: replace(evidence, blamed=[("alice", "bob", "for nothing")]),),
     "durability": (lambda evidence: replace(evidence, proposed={bytes(32): ("bob", 1)}),),
+    "noted": (
+        lambda evidence: with_image(
+            grown(evidence, *(child(evidence, key_of(witness(evidence)), salt=salt) for salt in (1, 2))),
+            "bob",
+            noted=frozenset(),
+        ),
+    ),
     "held": (lambda evidence: replace(evidence, unheld=[("bob", bytes(32))]),),
     "stale": (stale,),
 }
@@ -240,6 +256,17 @@ def test_a_doctored_history_is_caught(name: str, doctor: Doctor) -> None:
     assert list(SAFETY[name](Judge(doctor(honest()))))
 
 
+def parted(evidence: Evidence) -> Evidence:
+    """Two participants know the same and stand apart."""
+    dave = image(evidence, "dave")
+    erin = replace(dave, name="erin", key=NOBODY.key, head=evidence.lines.parent[dave.head])
+    return replace(evidence, images={**evidence.images, "erin": erin}, trusted=evidence.trusted | {"erin"})
+
+
+def last_listed(evidence: Evidence) -> frozenset[bytes]:
+    return frozenset(head(evidence).body[5])
+
+
 def unanswered(evidence: Evidence) -> Evidence:
     put = Put("a", content_id(b""), 0, "text/plain", False, None)
     proposal = sign_statement(Proposal(evidence.common_id, 0, bytes(8), put), key_of("bob"))
@@ -255,6 +282,11 @@ LIVELESS: dict[str, tuple[Callable[[Judge], Iterable[str]], Doctor]] = {
     "progress": (
         lambda judged: liveness.progress(judged, Expected(), frozenset([bytes(32)])),
         lambda evidence: evidence,
+    ),
+    "equality": (lambda judged: liveness.equality(judged, Expected()), parted),
+    "finality": (
+        lambda judged: liveness.finality(judged, Expected(final=True), last_listed(honest())),
+        uncosigned,
     ),
     "answered": (lambda judged: liveness.answered(judged, Expected()), unanswered),
     "no needless takeover": (
