@@ -30,10 +30,12 @@ from aslp2p.artifacts.types import (
     Statement,
 )
 from aslp2p.core.audit import Audit
+from aslp2p.core.beacons import Beacons
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
 from aslp2p.core.contents import Contents, unasked
 from aslp2p.core.context import Context
+from aslp2p.core.hearing import Hearing
 from aslp2p.core.inputs import Import
 from aslp2p.core.paper import Paper
 from aslp2p.core.pending import Pending
@@ -86,6 +88,8 @@ class Intake:
         catchup: Catchup,
         audit: Audit,
         succession: Succession,
+        hearing: Hearing,
+        beacons: Beacons,
     ) -> None:
         self._context = context
         self._pending = pending
@@ -96,6 +100,8 @@ class Intake:
         self._catchup = catchup
         self._audit = audit
         self._succession = succession
+        self._hearing = hearing
+        self._beacons = beacons
 
     # --- from a peer ------------------------------------------------------------------------------
 
@@ -142,11 +148,11 @@ class Intake:
             case Rejection():
                 return self._take_rejection(cast("Signed[Rejection]", one), link)
             case Endorsement():
-                return self._succession.take_endorsement(cast("Signed[Endorsement]", one), link)
+                return self._hearing.take_endorsement(cast("Signed[Endorsement]", one), link)
             case Cosignature():
-                return self._succession.take_cosignature(cast("Signed[Cosignature]", one), link)
+                return self._hearing.take_cosignature(cast("Signed[Cosignature]", one), link)
             case Beacon():
-                return self._succession.take_beacon(cast("Signed[Beacon]", one), link)
+                return self._beacons.take(cast("Signed[Beacon]", one), link)
             case _:
                 return False
 
@@ -203,7 +209,7 @@ class Intake:
         if verified or repaired:
             self._chain.proposals_came()
         if special:
-            self._succession.retry_waiting()
+            self._hearing.retry_waiting()
         return len(verified) + repaired
 
     def _is_welcome(self, proposal: Signed[Proposal]) -> bool:
@@ -238,7 +244,7 @@ class Intake:
             return False
         if snapshot.key == context.key:
             context.verifier.verify(snapshot)
-            self._succession.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
+            self._hearing.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
         peer = context.peers.get(link) if link is not None else None
         statement = snapshot.statement
         if peer is not None:
@@ -369,7 +375,7 @@ class Intake:
         store, statement = self._context.store, one.statement
         match statement:
             case Endorsement() | Cosignature():
-                return self._succession.waits(one.id)
+                return self._hearing.waits(one.id)
             case Proposal():
                 action = statement.action
                 if isinstance(action, PolicyChange):
@@ -401,7 +407,7 @@ class Intake:
             try:
                 if snapshot.key == context.key and snapshot.statement.common_id == context.common_id:
                     context.verifier.verify(snapshot)
-                    self._succession.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
+                    self._hearing.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
                 ids = snapshot.statement.proposals
                 listed = [proposals[id_] for id_ in ids if id_ in proposals]
                 listed += self._chain.stored([id_ for id_ in ids if id_ not in proposals])

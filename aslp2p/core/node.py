@@ -14,18 +14,21 @@ was given, and iterates nothing whose order is not fixed, so a seed reproduces a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from aslp2p.artifacts.content import content_id
-from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier, sign_statement
-from aslp2p.artifacts.types import Action, Admit, Proposal, Put
+from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier
+from aslp2p.artifacts.types import Admit, Proposal
 from aslp2p.core.admission import Admission, Refusal
 from aslp2p.core.audit import Audit
+from aslp2p.core.author import Author
+from aslp2p.core.beacons import Beacons
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
+from aslp2p.core.cosigner import Cosigner
 from aslp2p.core.effects import Hints, Step
+from aslp2p.core.hearing import Hearing
 from aslp2p.core.inputs import (
     AddContent,
     ChangePolicy,
@@ -55,9 +58,13 @@ from aslp2p.core.keyring import Keyring
 from aslp2p.core.orders import Orders
 from aslp2p.core.paper import Paper
 from aslp2p.core.pending import Pending
+from aslp2p.core.reconciler import Reconciler
+from aslp2p.core.rounds import Rounds
+from aslp2p.core.seat import Seats
 from aslp2p.core.serve import serve_artifacts, serve_range
 from aslp2p.core.spread import Spreader
 from aslp2p.core.succession import Succession
+from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
 from aslp2p.errors import PeerFault, UserError
 from aslp2p.gossip.messages import (
@@ -78,26 +85,27 @@ from aslp2p.gossip.messages import (
     decode_message,
 )
 from aslp2p.gossip.peer import Peer
-from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
+from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.joining import META_PIN
-from aslp2p.ledger.reader import DropArtifacts, DropContent, PutContent, PutMeta, Store
+from aslp2p.ledger.reader import DropArtifacts, DropContent, PutMeta, Store
 from aslp2p.ledger.state import is_admitted
 from aslp2p.limits import (
     ADDRESSES_PER_MESSAGE_MAX,
-    HEADS_INTERVAL_MS,
-    HEADS_SPACING_MS,
-    IDS_PER_MESSAGE_MAX,
-    INLINE_CONTENT_BYTES_MAX,
-    OPEN_DIGEST_BYTES,
     PEERS_MAX,
-    PROTOCOL_VERSION,
-    RECONCILE_SPACING_MS,
     SUSPEND_MS_MIN,
 )
 
 GUESTS_MAX = PEERS_MAX // 4
 """Links of keys that are no members."""
+
+
+class Timed(Protocol):
+    """A part of the node that has things to do at certain times."""
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When its next `Tick` is due, on the monotonic clock; None when nothing is."""
 
 
 class NodeCore:
@@ -137,19 +145,41 @@ class NodeCore:
             self._catchup,
             self._audit,
         )
+        self._reconciler = Reconciler(context, self._pending, self._chain, self._catchup, self._witness)
+        self._author = Author(context, self._pending, self._contents, self._spreader)
+        self._seats = seats = Seats(context)
+        self._vigil = Vigil(context, seats, self._catchup)
+        self._beacons = Beacons(
+            context, self._pending, self._keyring, self._witness, seats, self._vigil, self._spreader
+        )
+        rounds = Rounds()
+        self._hearing = Hearing(
+            context, self._pending, self._paper, self._keyring, self._chain, rounds, self._spreader
+        )
+        self._cosigner = Cosigner(context, self._keyring, self._audit, self._hearing, seats)
         self._succession = Succession(
             context,
             self._pending,
             self._paper,
             self._keyring,
-            self._chain,
-            self._catchup,
             self._audit,
             self._witness,
+            seats,
+            self._vigil,
+            rounds,
             self._spreader,
             auto=auto,
         )
-        self._orders = Orders(context, self._pending, self._paper, self._keyring, self._succession)
+        self._orders = Orders(
+            context,
+            self._pending,
+            self._paper,
+            self._keyring,
+            self._succession,
+            self._cosigner,
+            seats,
+            rounds,
+        )
         self._intake = Intake(
             context,
             self._pending,
@@ -160,11 +190,25 @@ class NodeCore:
             self._catchup,
             self._audit,
             self._succession,
+            self._hearing,
+            self._beacons,
         )
         self._admission = Admission(context)
-        self._chain.listeners += [self, self._succession]
-        self._chain.heard_own = self._succession.heard_own
-        self._heads_due_ms: int | None = None
+        self._chain.listeners += [self, self._vigil, self._succession, self._hearing]
+        self._chain.heard_own = self._hearing.heard_own
+        self._timed: tuple[Timed, ...] = (
+            self._witness,
+            self._catchup,
+            self._audit,
+            self._contents,
+            self._chain,
+            self._hearing,
+            self._vigil,
+            self._succession,
+            self._cosigner,
+            self._beacons,
+            self._reconciler,
+        )
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
         self._told: tuple[object, ...] = ()
@@ -191,13 +235,13 @@ class NodeCore:
                 self._addresses = input_.addresses[:ADDRESSES_PER_MESSAGE_MAX]
                 self._tell_addresses(list(context.peers.values()))
             case Propose():
-                out.answer = self._propose(input_.action, input_.pieces)
+                out.answer = self._author.propose(input_.action, input_.pieces)
             case AddContent():
-                self._add_content(input_.pieces)
+                self._author.add_content(input_.pieces)
             case MakeToken():
                 out.answer = self._admission.make_token(input_)
             case Withdraw():
-                out.answer = self._withdraw(input_.proposal)
+                out.answer = self._author.withdraw(input_.proposal)
             case Endorse():
                 out.answer = self._orders.endorse(input_)
             case Rotate():
@@ -224,10 +268,7 @@ class NodeCore:
     @property
     def wake_at_ms(self) -> int | None:
         """When a Tick is due, on the monotonic clock; None when nothing is."""
-        due = [self._witness.wake_at_ms, self._catchup.wake_at_ms, self._audit.wake_at_ms]
-        due += [self._contents.wake_at_ms, self._chain.wake_at_ms, self._succession.wake_at_ms]
-        due.append(self._heads_due_ms)
-        times = [at for at in due if at is not None]
+        times = [at for part in self._timed if (at := part.wake_at_ms) is not None]
         return min(times) if times else None
 
     @property
@@ -258,7 +299,12 @@ class NodeCore:
     def _finish(self, input_: Input) -> None:
         """Send and start what is due, whatever the input was."""
         if isinstance(input_, Tick):
-            self._succession.tick()
+            if self._context.founded:
+                self._hearing.tick()
+                self._vigil.tick()
+                self._succession.tick()
+                self._cosigner.tick()
+                self._beacons.tick()
             self._witness.emit()
             self._audit.step()
             self._chain.expire()
@@ -271,7 +317,7 @@ class NodeCore:
         if self._context.founded:
             self._chain.share_evidence()
         self._spreader.flush()
-        self._send_heads()
+        self._reconciler.tell_all()
 
     # --- links ------------------------------------------------------------------------------------
 
@@ -291,10 +337,10 @@ class NodeCore:
         if action is not None:
             self._admit(action)
         self._want_genesis(peer)
-        self._send_heads_to(peer)
+        self._reconciler.tell(peer)
         self._spreader.tell_neighbours()
         self._tell_addresses([peer])
-        self._succession.links_changed()
+        self._vigil.links_changed()
         context.publish("peers", count=len(context.peers))
 
     def _is_full_for(self, key: bytes) -> bool:
@@ -318,7 +364,7 @@ class NodeCore:
         if any(other.key == admit.key for other in admits):
             return
         try:
-            self._propose(self._admission.renamed(admit, {other.name for other in admits}))
+            self._author.propose(self._admission.renamed(admit, {other.name for other in admits}))
         except UserError as error:
             self._context.publish("notice", code="not-admitted", text=f"{admit.name}: {error}")
 
@@ -328,7 +374,7 @@ class NodeCore:
         self._catchup.forget_link(link)
         self._contents.forget_link(link)
         self._spreader.tell_neighbours()
-        self._succession.links_changed()
+        self._vigil.links_changed()
         context.publish("peers", count=len(context.peers))
 
     def _tell_addresses(self, peers: Sequence[Peer]) -> None:
@@ -346,59 +392,6 @@ class NodeCore:
             was = is_admitted(change.old.members, peer.key)
             if was and not is_admitted(change.new.members, peer.key):
                 context.refuse(peer.link, "expelled", "this key is no member any more")
-
-    # --- heads ------------------------------------------------------------------------------------
-
-    def _heads(self) -> Heads:
-        """Where this node stands, as far as it can prove it to others (audited)."""
-        context = self._context
-        digest = self._pending.open.digest()
-        if not context.founded:
-            return Heads(PROTOCOL_VERSION, bytes(32), 0, 0, 0, bytes(OPEN_DIGEST_BYTES))
-        ledger = context.ledger
-        head = ledger.head
-        height = ledger.audited_height()
-        id_ = head.id if height == head.height else ledger.id_at(head.branch, height) or head.id
-        epoch = head.standing.epoch
-        return Heads(PROTOCOL_VERSION, id_, height, epoch, ledger.final_height(), digest)
-
-    def _stand(self) -> tuple[object, ...]:
-        """Changes whenever `_heads` would."""
-        context = self._context
-        if not context.founded:
-            return ()
-        ledger = context.ledger
-        return (ledger.head.id, ledger.audited_height(), self._pending.open.digest(), ledger.final_height())
-
-    def _heads_at_ms(self, stand: tuple[object, ...]) -> int:
-        return min(
-            peer.heads_sent_ms + (HEADS_INTERVAL_MS if peer.told_heads == stand else HEADS_SPACING_MS)
-            for peer in self._context.peers.values()
-        )
-
-    def _send_heads(self) -> None:
-        """Tell where we stand to those who have not been told lately. When it is due for one, it is told to
-        all for whom it soon is: so a quiet node wakes once in an interval, however many links it has."""
-        context = self._context
-        self._heads_due_ms = None
-        if not context.peers:
-            return
-        now, stand = context.now.mono, self._stand()
-        self._heads_due_ms = self._heads_at_ms(stand)
-        if now < self._heads_due_ms:
-            return
-        message = self._heads()
-        for peer in context.peers.values():
-            quiet = peer.told_heads == stand
-            spacing = HEADS_INTERVAL_MS // 2 if quiet else HEADS_SPACING_MS
-            if now >= peer.heads_sent_ms + spacing:
-                peer.heads_sent_ms, peer.told_heads = now, stand
-                context.send(peer.link, message)
-        self._heads_due_ms = self._heads_at_ms(stand)
-
-    def _send_heads_to(self, peer: Peer) -> None:
-        peer.heads_sent_ms, peer.told_heads = self._context.now.mono, self._stand()
-        self._context.send(peer.link, self._heads())
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -421,15 +414,18 @@ class NodeCore:
         context = self._context
         match message:
             case Heads():
-                self._heard_heads(peer, message)
+                self._reconciler.heard_heads(peer, message)
+                self._refusals.pop(peer.key, None)
+                if message.height:
+                    self._want_genesis(peer)
             case Push():
                 return self._intake.pushed(peer.link, message.artifacts, message.contents)
             case Have():
-                return self._heard_have(peer, message)
+                return self._reconciler.heard_have(peer, message)
             case Want():
                 serve_artifacts(context, self._pending, peer, message.ids)
             case OpenIds():
-                return self._reconcile(peer, message)
+                return self._reconciler.heard_open_ids(peer, message)
             case GetRange():
                 answer = serve_range(context, message) if context.founded else None
                 context.send(peer.link, answer or Range(message.request, message.first, (), ()))
@@ -452,124 +448,6 @@ class NodeCore:
                     del self._refusals[next(iter(self._refusals))]
                 context.publish("notice", code=message.code, text=message.text)
         return 0
-
-    def _heard_heads(self, peer: Peer, heads: Heads) -> None:
-        context = self._context
-        if heads.protocol != PROTOCOL_VERSION:
-            raise PeerFault(f"protocol {heads.protocol} is unknown here")
-        self._refusals.pop(peer.key, None)
-        if context.founded and peer.key in context.ledger.head.standing.authorities():
-            self._witness.heard_authority()
-        peer.head, peer.height, peer.epoch = heads.head, heads.height, heads.epoch
-        peer.final_height = heads.final_height
-        if heads.height and not context.founded:
-            self._want_genesis(peer)
-        self._catchup.consider()
-        if not context.founded or self._catchup.holds_up:
-            return
-        if context.now.mono < peer.reconciled_ms + RECONCILE_SPACING_MS:
-            return
-        buckets = self._pending.open.differing(heads.open_digest)
-        if buckets:
-            peer.reconciled_ms = context.now.mono
-            ids = self._pending.open.ids_in(buckets)
-            while len(ids) > IDS_PER_MESSAGE_MAX and len(buckets) > 1:
-                buckets = buckets[: len(buckets) // 2]
-                ids = self._pending.open.ids_in(buckets)
-            if len(ids) > IDS_PER_MESSAGE_MAX:  # another part of them each time
-                start = context.draw(len(ids))
-                ids = ids[start:] + ids[:start]
-            peer.expect(IDS_PER_MESSAGE_MAX)
-            context.send(peer.link, OpenIds(tuple(buckets), tuple(ids[:IDS_PER_MESSAGE_MAX])))
-
-    def _reconcile(self, peer: Peer, message: OpenIds) -> int:
-        """Ask for what only the peer has open, give what only we have; returns how useless the question was.
-
-        What crossed this link before is not given again unasked: it is on its way, or was of no use there.
-        """
-        context = self._context
-        now = context.now.mono
-        if not context.founded:
-            return 0
-        if now < peer.served_open_ms + RECONCILE_SPACING_MS // 2:
-            return 1 + len(message.ids) // 8
-        peer.served_open_ms = now
-        theirs = set(message.ids)
-        missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
-        closed = context.store.artifacts(missing)
-        self._ask_for(peer, [id_ for id_ in missing if id_ not in closed and self._chain.wants(id_)])
-        if len(message.ids) < IDS_PER_MESSAGE_MAX:
-            ours = self._pending.open.ids_in(message.buckets)
-            new = [id_ for id_ in ours if id_ not in theirs and not peer.knows(id_)]
-            serve_artifacts(context, self._pending, peer, new[:IDS_PER_MESSAGE_MAX])
-        return 0
-
-    def _ask_for(self, peer: Peer, ids: Sequence[bytes]) -> None:
-        if ids:
-            peer.expect(len(ids))
-            self._context.send(peer.link, Want(tuple(ids)))
-
-    def _heard_have(self, peer: Peer, message: Have) -> int:
-        context = self._context
-        for id_ in message.ids:
-            peer.note_known(id_)
-        missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
-        stored = context.store.artifacts(missing)
-        wanted = [id_ for id_ in missing if id_ not in stored and self._chain.wants(id_)]
-        if not context.founded:
-            return 0
-        self._ask_for(peer, wanted)
-        return len(message.ids) - len(wanted)
-
-    # --- commands ---------------------------------------------------------------------------------
-
-    def _propose(self, action: Action, pieces: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
-        context = self._context
-        if not context.founded:
-            raise UserError(
-                "this machine has not received the Common yet", remedy="wait, and see: asl status"
-            )
-        if not context.is_member(context.key):
-            raise UserError(
-                "this machine is not admitted, so it cannot propose",
-                remedy="see what it waits for: asl status",
-            )
-        if isinstance(action, AUTHORITY_ACTIONS):
-            raise UserError(
-                "a succession or policy change has a command of its own", remedy="see: asl --help"
-            )
-        if not self._pending.room_for(context.key):
-            raise UserError(
-                f"{self._pending.count_of(context.key)} proposals of this machine are pending already",
-                remedy="wait until the witness is there: asl status",
-            )
-        content: bytes | None = None
-        self._add_content(pieces)
-        if isinstance(action, Put):
-            if context.store.content_size(action.content) is None:
-                raise UserError("the content of that put is not here", remedy="put the file again")
-            if action.size <= INLINE_CONTENT_BYTES_MAX:
-                content = context.store.content(action.content)
-        statement = Proposal(context.common_id, max(0, context.now.wall), context.entropy(8), action)
-        proposal = sign_statement(statement, context.signer)
-        self._pending.add(proposal)
-        self._spreader.add(proposal, content=content)
-        return proposal.id
-
-    def _add_content(self, pieces: Sequence[tuple[bytes, bytes]]) -> None:
-        for id_, data in pieces:
-            if content_id(data) != id_:
-                raise UserError("content that is not what its id says", remedy="put the file again")
-        if pieces:
-            self._context.store.apply([PutContent(id_, data) for id_, data in pieces])
-            self._contents.arrived += 1
-
-    def _withdraw(self, proposal: bytes) -> bool:
-        mine = self._pending.proposals.get(proposal)
-        if mine is None or mine.key != self._context.key:
-            return False
-        self._pending.close([proposal])
-        return True
 
     # --- what only the running node knows ---------------------------------------------------------
 
@@ -601,13 +479,13 @@ class NodeCore:
             "is_witness": self._witness.is_witness,
             "not_emitting_because": self._witness.idle_reason() if self._witness.is_witness else None,
             "refused_by": dict(self._refusals),
-            "silent_ms": self._succession.silent_ms() if founded else 0,
+            "silent_ms": self._vigil.silent_ms() if founded else 0,
             "mono_ms": context.now.mono,
-            "watching": self._succession.silence.watching,
+            "watching": self._vigil.counting,
             "stale_reason": self._keyring.stale_reason(),
-            "is_authority": founded and self._succession.is_authority,
-            "hears_quorum": founded and self._succession.hears_quorum(),
-            "authorities_connected": len(self._succession.connected_authorities()) if founded else 0,
+            "is_authority": founded and self._seats.now.is_authority,
+            "hears_quorum": founded and self._vigil.hears_quorum(),
+            "authorities_connected": len(self._vigil.connected_authorities()) if founded else 0,
             "conflict": context.ledger.conflict() if founded else None,
             "final_height": context.ledger.final_height() if founded else 0,
             "endorsed_epoch": self._keyring.endorsed_epoch(),

@@ -10,10 +10,13 @@ from typing import NoReturn, cast
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import PolicyChange, Proposal, Recovery, Revocation, Rotation
 from aslp2p.core.context import Context
+from aslp2p.core.cosigner import Cosigner
 from aslp2p.core.inputs import ChangePolicy, Endorse, Recover, Revoke, Rotate
 from aslp2p.core.keyring import Keyring
 from aslp2p.core.paper import Paper, Special
 from aslp2p.core.pending import Pending
+from aslp2p.core.rounds import Rounds
+from aslp2p.core.seat import Seats
 from aslp2p.core.succession import Succession
 from aslp2p.errors import Rejected, UserError
 from aslp2p.ledger.certificate import Parent, require_applicable
@@ -36,13 +39,24 @@ class Orders:
     """Carries out what a person asks."""
 
     def __init__(
-        self, context: Context, pending: Pending, paper: Paper, keyring: Keyring, succession: Succession
+        self,
+        context: Context,
+        pending: Pending,
+        paper: Paper,
+        keyring: Keyring,
+        succession: Succession,
+        cosigner: Cosigner,
+        seats: Seats,
+        rounds: Rounds,
     ) -> None:
         self._context = context
         self._pending = pending
         self._paper = paper
         self._keyring = keyring
         self._succession = succession
+        self._cosigner = cosigner
+        self._seats = seats
+        self._rounds = rounds
 
     def endorse(self, command: Endorse) -> bytes:
         """The endorsement's bytes. Raises `UserError`."""
@@ -72,9 +86,9 @@ class Orders:
             endorsement = self._keyring.endorse(proposal, action)
         except Rejected as refused:
             if refused.rule == "S3":
-                self._succession.pause_finality()
+                self._cosigner.pause()
             _refuse(refused)
-        self._succession.note_person(proposal.id)
+        self._rounds.note_person(proposal.id)
         self._succession.add_endorsement(endorsement)
         return endorsement.raw
 
@@ -215,7 +229,7 @@ class Orders:
 
     def _require_authority(self) -> None:
         self._require_founded()
-        if not self._succession.is_authority:
+        if not self._seats.now.is_authority:
             raise UserError("only an authority can ask for that", remedy="see who is: asl policy show")
 
     def _require_member(self, key: bytes) -> None:

@@ -158,7 +158,7 @@ def test_a_base_that_leaves_out_what_was_cosigned_is_not_endorsed_and_finality_w
     assert "leaves out what this key cosigned" in refused(b, Endorse(asked)).message
     cosigned = b.core._keyring.last_cosigned()
     assert cosigned is not None
-    assert b.core._succession._paused_until_ms > b.core._context.now.mono
+    assert b.core._cosigner._paused_until_ms > b.core._context.now.mono
 
 
 def test_what_is_still_being_audited_is_not_endorsed_on() -> None:

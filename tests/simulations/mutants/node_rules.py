@@ -11,6 +11,8 @@ FINALITY = "aslp2p.ledger.finality"
 KEYRING = "aslp2p.core.keyring"
 CHAIN = "aslp2p.core.chain"
 SUCCESSION = "aslp2p.core.succession"
+BEACONS = "aslp2p.core.beacons"
+COSIGNER = "aslp2p.core.cosigner"
 WITNESS = "aslp2p.core.witness"
 RECOVERY = "aslp2p.recovery"
 
@@ -166,7 +168,13 @@ MUTANTS = (
         "deposes-at-once",
         "S2",
         "a daemon endorses a recovery without waiting for silence",
-        (Edit(f"{SUCCESSION}:Succession._endorse_by_itself", "self.silent_ms() < self._grace() or ", ""),),
+        (
+            Edit(
+                f"{SUCCESSION}:Succession._endorse_by_itself",
+                "not self._was_silent(self._seats.now.grace_ms)",
+                "False",
+            ),
+        ),
     ),
     Mutant(
         "deaf-to-beacons",
@@ -298,7 +306,7 @@ MUTANTS = (
         "never-cosigns",
         "section 7",
         "an authority cosigns nothing",
-        (Edit(f"{SUCCESSION}:Succession._would_cosign", "if not self.is_authority or", "if True or"),),
+        (Edit(f"{COSIGNER}:Cosigner._would_cosign", "if not self._context.founded or", "if True or"),),
     ),
     Mutant(
         "forgets-its-counter",
@@ -306,7 +314,9 @@ MUTANTS = (
         "a witness's beacons count from zero after a restart",
         (
             Edit(
-                f"{SUCCESSION}:Succession.__init__", 'int.from_bytes(reserved, "big") if reserved else 0', "0"
+                f"{BEACONS}:Beacons.__init__",
+                'int.from_bytes(reserved, "big") if reserved else 0',
+                "0",
             ),
         ),
     ),
@@ -314,18 +324,14 @@ MUTANTS = (
         "beacons-stay",
         "section 8",
         "beacons are not relayed",
-        (
-            Edit(
-                f"{SUCCESSION}:Succession.take_beacon", "self._spreader.add(verified, source=source)", "pass"
-            ),
-        ),
+        (Edit(f"{BEACONS}:Beacons.take", "self._spreader.add(verified, source=source)", "pass"),),
     ),
     # --- G ----------------------------------------
     Mutant(
         "no-comparing",
         "G3",
         "what is open is not compared",
-        (Edit("aslp2p.core.node:NodeCore._heard_heads", "if buckets:", "if False:"),),
+        (Edit("aslp2p.core.reconciler:Reconciler.heard_heads", "if buckets:", "if False:"),),
     ),
     Mutant(
         "no-relaying",
@@ -337,7 +343,7 @@ MUTANTS = (
                 "self._spreader.add(one, content=content, source=link)",
                 "pass",
             ),
-            Edit("aslp2p.core.node:NodeCore._heard_heads", "if buckets:", "if False:"),
+            Edit("aslp2p.core.reconciler:Reconciler.heard_heads", "if buckets:", "if False:"),
         ),
     ),
     Mutant(

@@ -10,6 +10,7 @@ CERTIFICATE = "aslp2p.ledger.certificate"
 STATE = "aslp2p.ledger.state"
 INTAKE = "aslp2p.core.intake"
 SUCCESSION = "aslp2p.core.succession"
+HEARING = "aslp2p.core.hearing"
 VERIFY = "context.verifier.verify(signed)"
 TRUST = "__import__('aslp2p.artifacts.envelope').artifacts.envelope.trust_stored(signed)"
 
@@ -40,13 +41,13 @@ MUTANTS = (
         "cosignature-unsigned",
         "A5",
         "a cosignature counts without its signature",
-        (Edit(f"{SUCCESSION}:Succession.take_cosignature", VERIFY, TRUST),),
+        (Edit(f"{HEARING}:Hearing.take_cosignature", VERIFY, TRUST),),
     ),
     Mutant(
         "endorsement-unsigned",
         "A5",
         "an endorsement counts without its signature",
-        (Edit(f"{SUCCESSION}:Succession.take_endorsement", f"verified = {VERIFY}", f"verified = {TRUST}"),),
+        (Edit(f"{HEARING}:Hearing.take_endorsement", f"verified = {VERIFY}", f"verified = {TRUST}"),),
     ),
     Mutant(
         "certificate-unsigned",
@@ -371,12 +372,12 @@ MUTANTS = (
     Mutant(
         "blames-the-incomplete",
         "V9",
-        "whoever sends what is merely incomplete is blamed",
+        "whoever sends a snapshot whose parent or proposals are not here yet is blamed",
         (
             Edit(
-                "aslp2p.core.chain:is_fault",
-                'isinstance(error, PeerFault) and not (isinstance(error, Rejected) and error.rule == "A4")',
-                "True",
+                "aslp2p.core.chain:Chain.offer",
+                "self._wait(snapshot, source, incomplete)",
+                "self._refuse(snapshot, source, incomplete)",
             ),
         ),
     ),

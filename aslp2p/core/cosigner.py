@@ -1,0 +1,61 @@
+"""How an authority's node cosigns heads in the background (section 7), in its own time."""
+
+from __future__ import annotations
+
+from aslp2p.core.audit import Audit
+from aslp2p.core.context import Context
+from aslp2p.core.hearing import Hearing
+from aslp2p.core.keyring import Keyring
+from aslp2p.core.seat import Seats
+from aslp2p.limits import COSIGN_SPACING_MS, PAUSE_MS
+
+
+class Cosigner:
+    """Cosigns the head when it may; each is tried once."""
+
+    def __init__(
+        self, context: Context, keyring: Keyring, audit: Audit, hearing: Hearing, seats: Seats
+    ) -> None:
+        self._context = context
+        self._keyring = keyring
+        self._audit = audit
+        self._hearing = hearing
+        self._seats = seats
+        self._cosigned_ms = -(10**9)
+        self._tried: tuple[object, ...] = ()
+        self._paused_until_ms = -(10**9)
+
+    def pause(self) -> None:
+        """A person's succession has to be proposed again on a newer base: do not run ahead of it
+        meanwhile."""
+        self._paused_until_ms = self._context.now.mono + PAUSE_MS
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        return max(self._context.now.mono, self._due_ms()) if self._would_cosign() else None
+
+    def tick(self) -> None:
+        """Cosign the head, at most so often, unless a promise or a person says otherwise."""
+        context = self._context
+        now = context.now.mono
+        if not self._would_cosign() or now < self._due_ms():
+            return
+        self._tried = self._state()
+        head = context.ledger.head
+        row = context.store.snapshot(head.id)
+        last = self._keyring.last_cosigned()
+        if row is None or (last is not None and last.subject == head.id) or not self._keyring.may_cosign(row):
+            return
+        self._cosigned_ms = now
+        self._hearing.take_cosignature(self._keyring.cosign(row), None)
+
+    def _due_ms(self) -> int:
+        return max(self._cosigned_ms + COSIGN_SPACING_MS, self._paused_until_ms)
+
+    def _would_cosign(self) -> bool:
+        if not self._context.founded or not self._seats.now.is_authority or not self._audit.done:
+            return False
+        return self._context.ledger.head.height > 0 and self._tried != self._state()
+
+    def _state(self) -> tuple[object, ...]:
+        return (self._context.ledger.head.id, self._keyring.endorsed_epoch())

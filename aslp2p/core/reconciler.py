@@ -1,0 +1,165 @@
+"""Telling peers where this node stands, and finding out what is open there and not here, or the other way
+round (G3, docs/gossip.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aslp2p.core.catchup import Catchup
+from aslp2p.core.chain import Chain
+from aslp2p.core.context import Context
+from aslp2p.core.pending import Pending
+from aslp2p.core.serve import serve_artifacts
+from aslp2p.core.witness import Witness
+from aslp2p.errors import PeerFault
+from aslp2p.gossip.messages import Have, Heads, OpenIds, Want
+from aslp2p.gossip.peer import Peer
+from aslp2p.limits import (
+    HEADS_INTERVAL_MS,
+    HEADS_SPACING_MS,
+    IDS_PER_MESSAGE_MAX,
+    OPEN_DIGEST_BYTES,
+    PROTOCOL_VERSION,
+    RECONCILE_SPACING_MS,
+)
+
+
+class Reconciler:
+    """Heads, digests, and the ids of what is open."""
+
+    def __init__(
+        self, context: Context, pending: Pending, chain: Chain, catchup: Catchup, witness: Witness
+    ) -> None:
+        self._context = context
+        self._pending = pending
+        self._chain = chain
+        self._catchup = catchup
+        self._witness = witness
+        self._due_ms: int | None = None
+
+    # --- saying where we stand --------------------------------------------------------------------
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        return self._due_ms
+
+    def tell_all(self) -> None:
+        """Tell where we stand to those who have not been told lately. When it is due for one, it is told to
+        all for whom it soon is: so a quiet node wakes once in an interval, however many links it has."""
+        context = self._context
+        self._due_ms = None
+        if not context.peers:
+            return
+        now, stand = context.now.mono, self._stand()
+        self._due_ms = self._heads_at_ms(stand)
+        if now < self._due_ms:
+            return
+        message = self._heads()
+        for peer in context.peers.values():
+            quiet = peer.told_heads == stand
+            spacing = HEADS_INTERVAL_MS // 2 if quiet else HEADS_SPACING_MS
+            if now >= peer.heads_sent_ms + spacing:
+                peer.heads_sent_ms, peer.told_heads = now, stand
+                context.send(peer.link, message)
+        self._due_ms = self._heads_at_ms(stand)
+
+    def tell(self, peer: Peer) -> None:
+        """Tell a peer where we stand, now."""
+        peer.heads_sent_ms, peer.told_heads = self._context.now.mono, self._stand()
+        self._context.send(peer.link, self._heads())
+
+    def _heads(self) -> Heads:
+        """Where this node stands, as far as it can prove it to others (audited)."""
+        context = self._context
+        digest = self._pending.open.digest()
+        if not context.founded:
+            return Heads(PROTOCOL_VERSION, bytes(32), 0, 0, 0, bytes(OPEN_DIGEST_BYTES))
+        ledger = context.ledger
+        head = ledger.head
+        height = ledger.audited_height()
+        id_ = head.id if height == head.height else ledger.id_at(head.branch, height) or head.id
+        epoch = head.standing.epoch
+        return Heads(PROTOCOL_VERSION, id_, height, epoch, ledger.final_height(), digest)
+
+    def _stand(self) -> tuple[object, ...]:
+        """Changes whenever `_heads` would."""
+        context = self._context
+        if not context.founded:
+            return ()
+        ledger = context.ledger
+        return (ledger.head.id, ledger.audited_height(), self._pending.open.digest(), ledger.final_height())
+
+    def _heads_at_ms(self, stand: tuple[object, ...]) -> int:
+        return min(
+            peer.heads_sent_ms + (HEADS_INTERVAL_MS if peer.told_heads == stand else HEADS_SPACING_MS)
+            for peer in self._context.peers.values()
+        )
+
+    # --- hearing where others stand ---------------------------------------------------------------
+
+    def heard_heads(self, peer: Peer, heads: Heads) -> None:
+        """Ask for a better history, and compare what is open. Raises `PeerFault`."""
+        context = self._context
+        if heads.protocol != PROTOCOL_VERSION:
+            raise PeerFault(f"protocol {heads.protocol} is unknown here")
+        if context.founded and peer.key in context.ledger.head.standing.authorities():
+            self._witness.heard_authority()
+        peer.head, peer.height, peer.epoch = heads.head, heads.height, heads.epoch
+        peer.final_height = heads.final_height
+        self._catchup.consider()
+        if not context.founded or self._catchup.holds_up:
+            return
+        if context.now.mono < peer.reconciled_ms + RECONCILE_SPACING_MS:
+            return
+        buckets = self._pending.open.differing(heads.open_digest)
+        if buckets:
+            peer.reconciled_ms = context.now.mono
+            ids = self._pending.open.ids_in(buckets)
+            while len(ids) > IDS_PER_MESSAGE_MAX and len(buckets) > 1:
+                buckets = buckets[: len(buckets) // 2]
+                ids = self._pending.open.ids_in(buckets)
+            if len(ids) > IDS_PER_MESSAGE_MAX:  # another part of them each time
+                start = context.draw(len(ids))
+                ids = ids[start:] + ids[:start]
+            peer.expect(IDS_PER_MESSAGE_MAX)
+            context.send(peer.link, OpenIds(tuple(buckets), tuple(ids[:IDS_PER_MESSAGE_MAX])))
+
+    def heard_open_ids(self, peer: Peer, message: OpenIds) -> int:
+        """Ask for what only the peer has open, give what only we have; returns how useless the question was.
+
+        What crossed this link before is not given again unasked: it is on its way, or was of no use there.
+        """
+        context = self._context
+        now = context.now.mono
+        if not context.founded:
+            return 0
+        if now < peer.served_open_ms + RECONCILE_SPACING_MS // 2:
+            return 1 + len(message.ids) // 8
+        peer.served_open_ms = now
+        theirs = set(message.ids)
+        missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
+        closed = context.store.artifacts(missing)
+        self._ask_for(peer, [id_ for id_ in missing if id_ not in closed and self._chain.wants(id_)])
+        if len(message.ids) < IDS_PER_MESSAGE_MAX:
+            ours = self._pending.open.ids_in(message.buckets)
+            new = [id_ for id_ in ours if id_ not in theirs and not peer.knows(id_)]
+            serve_artifacts(context, self._pending, peer, new[:IDS_PER_MESSAGE_MAX])
+        return 0
+
+    def heard_have(self, peer: Peer, message: Have) -> int:
+        """Ask for what is not here; returns how many were of no use."""
+        context = self._context
+        for id_ in message.ids:
+            peer.note_known(id_)
+        missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
+        stored = context.store.artifacts(missing)
+        wanted = [id_ for id_ in missing if id_ not in stored and self._chain.wants(id_)]
+        if not context.founded:
+            return 0
+        self._ask_for(peer, wanted)
+        return len(message.ids) - len(wanted)
+
+    def _ask_for(self, peer: Peer, ids: Sequence[bytes]) -> None:
+        if ids:
+            peer.expect(len(ids))
+            self._context.send(peer.link, Want(tuple(ids)))

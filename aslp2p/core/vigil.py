@@ -1,0 +1,122 @@
+"""How an authority's node counts the witness's silence (S2): only while it is linked and caught up, across
+restarts and nights."""
+
+from __future__ import annotations
+
+from aslp2p.core.catchup import Catchup
+from aslp2p.core.context import Context
+from aslp2p.core.seat import Seats
+from aslp2p.ledger.history import HeadChange
+from aslp2p.ledger.policy import satisfies_all
+from aslp2p.ledger.reader import PutMeta
+from aslp2p.limits import SILENCE_SAVE_MS
+from aslp2p.recovery import decode_silence, round_ms
+
+META_SILENCE = "silence"
+
+
+class Vigil:
+    """Who is heard here, and for how long the witness has not been."""
+
+    def __init__(self, context: Context, seats: Seats, catchup: Catchup) -> None:
+        self._context = context
+        self._seats = seats
+        self._catchup = catchup
+        self._silence = decode_silence(context.store.meta(META_SILENCE))
+        self._saved_ms = 0
+
+    def connected_authorities(self) -> frozenset[bytes]:
+        """The other authorities that this node has a link to."""
+        return self._seats.now.others & {peer.key for peer in self._context.peers.values()}
+
+    def hears_quorum(self) -> bool:
+        """S10: whether this node and the authorities linked to it are a quorum of every policy in force."""
+        head = self._context.ledger.head
+        heard = self.connected_authorities() | {self._context.key}
+        return satisfies_all(head.standing.policies, heard - self._seats.now.gone)
+
+    @property
+    def watches(self) -> bool:
+        """S2: linked to another authority and caught up with it."""
+        context = self._context
+        head = context.ledger.head
+        others = self.connected_authorities() - {head.standing.next_witness}
+        if not others or self._catchup.holds_up:
+            return False
+        return any(
+            peer.key in others
+            and peer.height >= 0
+            and (peer.head == head.id or context.store.snapshot(peer.head) is not None)
+            for peer in context.peers.values()
+        )
+
+    @property
+    def counts(self) -> bool:
+        """Whether silence matters here: at an authority that is not the witness itself."""
+        seat = self._seats.now
+        return seat.is_authority and not seat.is_witness
+
+    @property
+    def counting(self) -> bool:
+        """Whether silence was counted when time last passed."""
+        return self._silence.watching
+
+    def silent_ms(self) -> int:
+        """How long the witness has been silent here; 0 where nobody counts."""
+        if not self.counts:
+            return 0
+        return self._silence.silent_ms(self._context.now.mono)
+
+    # --- signs of life ----------------------------------------------------------------------------
+
+    def head_moved(self, change: HeadChange, _listed: object) -> None:
+        """A new head is a sign of life of its witness."""
+        self._pass_time()  # first count up to now, then forget it
+        self._silence.heard(change.new.standing.next_epoch)
+
+    def knows_beacon(self, epoch: int, counter: int) -> bool:
+        """Whether a beacon of this epoch with this counter, or a higher one, was heard."""
+        return epoch == self._silence.epoch and counter <= self._silence.counter
+
+    def heard_beacon(self, epoch: int, counter: int) -> bool:
+        """Whether it is a sign of life."""
+        self._pass_time()
+        if self._silence.epoch != epoch:
+            self._silence.heard(epoch)
+        return self._silence.heard_beacon(epoch, counter)
+
+    def links_changed(self) -> None:
+        """Being alone is a gap, not silence (S2): count up to the change."""
+        if self._context.founded and self.counts:
+            self._pass_time()
+
+    # --- time -------------------------------------------------------------------------------------
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        if not self._context.founded or not self.counts:
+            return None
+        if self._silence.watching != self.watches:
+            return self._context.now.mono  # heads were heard, or a catch-up ended: a gap ends, or begins (S2)
+        return self._saved_ms + self._save_interval() if self._silence.watching else None
+
+    def tick(self) -> None:
+        """Count up to now, and save the count now and then."""
+        context = self._context
+        epoch = context.ledger.head.standing.next_epoch
+        if self._silence.epoch != epoch:
+            self._pass_time()
+            self._silence.heard(epoch)
+        if self.counts:
+            self._pass_time()
+            if context.now.mono >= self._saved_ms + self._save_interval():
+                self._saved_ms = context.now.mono
+                context.store.apply([PutMeta(META_SILENCE, self._silence.encode())])
+
+    def _pass_time(self) -> None:
+        now = self._context.now
+        self._silence.pass_time(now.mono, now.wall, self._seats.now.grace_ms, self.watches)
+
+    def _save_interval(self) -> int:
+        grace = self._seats.now.grace_ms
+        return max(SILENCE_SAVE_MS, min(round_ms(grace) // 4, 120 * SILENCE_SAVE_MS))

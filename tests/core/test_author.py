@@ -1,0 +1,24 @@
+"""A proposal that is refused has changed nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from aslp2p.artifacts.content import content_id
+from aslp2p.artifacts.types import Put
+from aslp2p.core.inputs import Propose
+from aslp2p.errors import UserError
+from simulations.world import World
+
+
+def test_a_put_without_its_content_keeps_nothing_of_what_came_with_it() -> None:
+    made = World(7)
+    made.found("you", ["you"])
+    made.start("you")
+    missing, other = b"missing", b"something else"
+    put = Put("a", content_id(missing), len(missing), "", False, None)
+    with pytest.raises(UserError, match="the content of that put is not here"):
+        made.command("you", Propose(put, ((content_id(other), other),)))
+    assert made.nodes["you"].store.content_size(content_id(other)) is None
+    made.command("you", Propose(put, ((content_id(missing), missing),)))
+    assert made.nodes["you"].store.content_size(content_id(missing)) == len(missing)

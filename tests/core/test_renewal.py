@@ -1,0 +1,54 @@
+"""S12: a renewal answers what came to nothing, and does not end what people are still asked about."""
+
+from __future__ import annotations
+
+from aslp2p.artifacts.types import Named, Policy
+from aslp2p.core.inputs import Endorse, Revoke
+from aslp2p.ledger.state import revoked_keys
+from simulations.world import World
+
+HOUR_MS = 3_600_000
+
+
+def _household() -> World:
+    made = World(7)
+    names = ("you", "alice", "james")
+    for name in names:
+        made.add_node(name)
+    authorities = tuple(Named(name, made.nodes[name].key) for name in names)
+    made.found("you", names, Policy(authorities, 2, True, HOUR_MS, "invited", 1))
+    for name in names:
+        made.start(name)
+    made.mesh()
+    made.run(5_000)
+    return made
+
+
+def _rotations(made: World) -> int:
+    core = made.nodes["you"].core
+    assert core is not None and core.head is not None
+    return core.head.standing.next_epoch
+
+
+def test_a_revocation_waits_for_people() -> None:
+    """The witness ends another's key; the second authority answers after most of an hour."""
+    made = _household()
+    proposal = made.command("you", Revoke(made.nodes["james"].key, "stolen"))
+    made.crash("james")
+    made.run(HOUR_MS * 9 // 10)
+    made.command("alice", Endorse(proposal))
+    made.run(60_000)
+    core = made.nodes["alice"].core
+    assert core is not None and core.head is not None
+    assert made.nodes["james"].key in revoked_keys(core.head.members)
+
+
+def test_a_revocation_that_nobody_answers_does_not_stop_finality_for_ever() -> None:
+    made = _household()
+    made.command("you", Revoke(made.nodes["james"].key, "stolen"))
+    made.run(3 * HOUR_MS)
+    core = made.nodes["you"].core
+    assert core is not None and core.head is not None
+    assert not revoked_keys(core.head.members)
+    assert core.head.height >= 1 and core.live()["final_height"] >= core.head.height - 1
+    assert _rotations(made) >= 2, "renewed above the epoch of the revocation"
