@@ -54,10 +54,18 @@ def forge(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None
         if head is None:
             continue
         lies = _Forger(play, node, head).lies()
+        play.random.shuffle(lies)
         for target in linked(play, name):
-            if raws := play.random.choice(lies)():
+            # Some of them cannot be told here.
+            if raws := next((raws for _ in range(len(lies)) if (raws := _next_of(lies)())), ()):
                 empty = [b""] if any(NOTHING in raw for raw in raws) else []
                 tell(play, name, [target], *raws, contents=empty)
+
+
+def _next_of(lies: list[Lie]) -> Lie:
+    """The next one, in turn."""
+    lies.append(lies.pop(0))
+    return lies[-1]
 
 
 class _Forger:
