@@ -132,7 +132,9 @@ DEFER_RUN_MIN = 24
 """A run at least this long is shown before every signature in it is audited (G4)."""
 AUDIT_BATCH = 128
 HEADS_INTERVAL_MS = 60_000
-"""A quiet link says where it stands this often; a dead one is noticed by TCP, long before."""
+"""A quiet link says where it stands this often, while the two ends do not stand at the same place."""
+HEADS_AGREED_MS = 600_000
+"""And this often while they do: a dead link is noticed by TCP, long before."""
 HEADS_SPACING_MS = 500
 """A busy one at most this often."""
 RECONCILE_SPACING_MS = 2_000

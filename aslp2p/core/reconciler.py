@@ -4,6 +4,7 @@ round (G3, docs/gossip.md)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
@@ -15,6 +16,7 @@ from aslp2p.errors import PeerFault
 from aslp2p.gossip.messages import Have, Heads, OpenIds, Want
 from aslp2p.gossip.peer import Peer
 from aslp2p.limits import (
+    HEADS_AGREED_MS,
     HEADS_INTERVAL_MS,
     HEADS_SPACING_MS,
     IDS_PER_MESSAGE_MAX,
@@ -22,6 +24,9 @@ from aslp2p.limits import (
     PROTOCOL_VERSION,
     RECONCILE_SPACING_MS,
 )
+
+_Stand: TypeAlias = tuple[bytes, bytes, int, int]
+"""Head, open digest, audited height, final height: what `Heads` says."""
 
 
 class Reconciler:
@@ -36,6 +41,8 @@ class Reconciler:
         self._catchup = catchup
         self._witness = witness
         self._due_ms: int | None = None
+        self._stood: _Stand | None = None
+        """Where we stood when `_due_ms` was worked out; None when it has to be again."""
 
     # --- saying where we stand --------------------------------------------------------------------
 
@@ -47,24 +54,25 @@ class Reconciler:
         """Tell where we stand to those who have not been told lately. When it is due for one, it is told to
         all for whom it soon is: so a quiet node wakes once in an interval, however many links it has."""
         context = self._context
-        self._due_ms = None
         if not context.peers:
+            self._due_ms = self._stood = None
             return
         now, stand = context.now.mono, self._stand()
-        self._due_ms = self._heads_at_ms(stand)
-        if now < self._due_ms:
+        if stand != self._stood:
+            self._due_ms, self._stood = self._heads_at_ms(stand), stand
+        if self._due_ms is None or now < self._due_ms:
             return
         message = self._heads()
         for peer in context.peers.values():
-            quiet = peer.told_heads == stand
-            spacing = HEADS_INTERVAL_MS // 2 if quiet else HEADS_SPACING_MS
-            if now >= peer.heads_sent_ms + spacing:
+            spacing = self._spacing(peer, stand)
+            if now >= peer.heads_sent_ms + (spacing // 2 if peer.told_heads == stand else spacing):
                 peer.heads_sent_ms, peer.told_heads = now, stand
                 context.send(peer.link, message)
         self._due_ms = self._heads_at_ms(stand)
 
     def tell(self, peer: Peer) -> None:
         """Tell a peer where we stand, now."""
+        self._stood = None
         peer.heads_sent_ms, peer.told_heads = self._context.now.mono, self._stand()
         self._context.send(peer.link, self._heads())
 
@@ -81,19 +89,22 @@ class Reconciler:
         epoch = head.standing.epoch
         return Heads(PROTOCOL_VERSION, id_, height, epoch, ledger.final_height(), digest)
 
-    def _stand(self) -> tuple[object, ...]:
+    def _stand(self) -> _Stand:
         """Changes whenever `_heads` would."""
         context = self._context
         if not context.founded:
-            return ()
+            return (b"", b"", 0, 0)
         ledger = context.ledger
-        return (ledger.head.id, ledger.audited_height(), self._pending.open.digest(), ledger.final_height())
+        return (ledger.head.id, self._pending.open.digest(), ledger.audited_height(), ledger.final_height())
 
-    def _heads_at_ms(self, stand: tuple[object, ...]) -> int:
-        return min(
-            peer.heads_sent_ms + (HEADS_INTERVAL_MS if peer.told_heads == stand else HEADS_SPACING_MS)
-            for peer in self._context.peers.values()
-        )
+    def _heads_at_ms(self, stand: _Stand) -> int:
+        return min(peer.heads_sent_ms + self._spacing(peer, stand) for peer in self._context.peers.values())
+
+    @staticmethod
+    def _spacing(peer: Peer, stand: _Stand) -> int:
+        if peer.told_heads != stand:
+            return HEADS_SPACING_MS
+        return HEADS_AGREED_MS if peer.stands == stand[:2] else HEADS_INTERVAL_MS
 
     # --- hearing where others stand ---------------------------------------------------------------
 
@@ -106,6 +117,8 @@ class Reconciler:
             self._witness.heard_authority()
         peer.head, peer.height, peer.epoch = heads.head, heads.height, heads.epoch
         peer.final_height = heads.final_height
+        peer.stands = (heads.head, heads.open_digest)
+        self._stood = None
         self._catchup.consider()
         if not context.founded or self._catchup.holds_up:
             return

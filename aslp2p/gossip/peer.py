@@ -35,6 +35,8 @@ class Peer:
         self.neighbours: frozenset[bytes] = frozenset()
         self.heads_sent_ms = -1
         self.told_heads: object = None
+        self.stands: tuple[bytes, bytes] = (b"", b"")
+        """The head and the open digest that it told last."""
         self.reconciled_ms = -(10**9)
         self.served_open_ms = -(10**9)
         self._known: OrderedDict[bytes, None] = OrderedDict()

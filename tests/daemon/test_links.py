@@ -177,7 +177,7 @@ async def test_a_slow_node_makes_a_fast_peer_wait_and_loses_nothing() -> None:
 
 
 async def test_a_silent_link_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "SILENCE_S", 0.05)
+    monkeypatch.setattr(link, "MESSAGE_S", 0.05)
     monkeypatch.setattr(link, "WATCH_S", 0.02)
     james = Party(JAMES)
     async with running(james):
