@@ -40,6 +40,7 @@ def tell(
     """Push artifacts to some of those that `source` is linked to."""
     message = encode_message(Push(tuple(raws), tuple(contents)))
     node = play.world.nodes[source]
+    play.unbound.add(source)
     play.world.exposure.collect(source, node.signer)
     play.world.exposure.sent(play.world.now_ms, source, node.key, message, None)
     for target in targets:

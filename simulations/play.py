@@ -68,6 +68,8 @@ class Play:
         """Switched off for good, or no member any more."""
         self.liars: dict[str, str] = {}
         """Machines that the checkers do not trust, and why."""
+        self.unbound: set[str] = set()
+        """Machines that sign with their key beside their node."""
         self.outdated: set[str] = set()
         """Machines whose journal is not that of their key (S11)."""
         self.unheld: list[tuple[str, bytes]] = []

@@ -129,7 +129,7 @@ def _stale(play: Play) -> dict[str, int]:
     """Machines with an old journal; by some time into the calm they have heard what it lacks."""
     if not play.calm:
         return {}
-    return dict.fromkeys(play.outdated, play.calm_at_ms + HEARD_MS)
+    return dict.fromkeys(sorted(play.outdated - play.unbound), play.calm_at_ms + HEARD_MS)
 
 
 def judge_safety(play: Play) -> dict[str, list[str]]:

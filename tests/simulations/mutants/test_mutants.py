@@ -38,7 +38,7 @@ def test_a_mutant_that_does_not_fit_says_so() -> None:
         pass
 
 
-A_FEW_SEEDS = (58, 74, 8, 1, 36)
+A_FEW_SEEDS = (58, 74, 73, 8, 94, 36)
 """Quick ones of the default sweep, with forgers and policy changes among them."""
 KNOWN = [
     ("any-signer", "authorization"),
