@@ -23,7 +23,8 @@ class Vigil:
         self._seats = seats
         self._catchup = catchup
         self._silence = decode_silence(context.store.meta(META_SILENCE))
-        self._saved_ms = 0
+        self._saved_ms: int | None = None
+        """When the count was saved last; None: not since the start, which may have ended a gap."""
 
     def connected_authorities(self) -> frozenset[bytes]:
         """The other authorities that this node has a link to."""
@@ -98,7 +99,7 @@ class Vigil:
             return None
         if self._silence.watching != self.watches:
             return self._context.now.mono  # heads were heard, or a catch-up ended: a gap ends, or begins (S2)
-        return self._saved_ms + self._save_interval() if self._silence.watching else None
+        return self._save_at_ms() if self._silence.watching else None
 
     def tick(self) -> None:
         """Count up to now, and save the count now and then."""
@@ -109,13 +110,17 @@ class Vigil:
             self._silence.heard(epoch)
         if self.counts:
             self._pass_time()
-            if context.now.mono >= self._saved_ms + self._save_interval():
+            if context.now.mono >= self._save_at_ms():
                 self._saved_ms = context.now.mono
                 context.store.apply([PutMeta(META_SILENCE, self._silence.encode())])
 
     def _pass_time(self) -> None:
         now = self._context.now
         self._silence.pass_time(now.mono, now.wall, self._seats.now.grace_ms, self.watches)
+
+    def _save_at_ms(self) -> int:
+        """Due at once after a start: who is on for an hour a week would else lose every gap that counted."""
+        return self._context.now.mono if self._saved_ms is None else self._saved_ms + self._save_interval()
 
     def _save_interval(self) -> int:
         grace = self._seats.now.grace_ms

@@ -1,0 +1,29 @@
+"""Silence that is counted is kept (S2), however short the time for which machines are on."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulations.result import run
+from simulations.scenario_file import parse
+
+WEEKLY = """
+scenario: weekly
+about: A household that is on together for twenty minutes a week; its witness is gone.
+machines: 4
+policy: {authorities: 3, threshold: 2, grace_period: 20d}
+lasts: 250d
+heals: 1h
+workload: none
+steps:
+  - {at: 10m, do: quit, on: first}
+  - {every: 7d, from: 1h, do: OFF, on: all, for: 10060m}
+expect: {takeovers: 1}
+"""
+
+
+@pytest.mark.parametrize("off", ["crash", "sleep"])
+def test_a_household_that_meets_for_minutes_a_week_replaces_its_witness(off: str) -> None:
+    """Each week off counts for a day of silence; losing power must not take it back."""
+    result = run(parse(WEEKLY.replace("OFF", off)), 1)
+    assert result.code == 0, result.problem
