@@ -14,7 +14,8 @@ batches.
    reaches the disk the node runs again.
 4. `Damaged` rolls the batch back; the core starts again from the store, is told what is damaged (`Lost`: it
    asks peers for it), and the damage is reported. When it happens again soon, the node is read-only until the
-   next probe, so that it does not turn in a circle.
+   next probe, so that it does not turn in a circle; the same damage again makes each pause twice as long, up
+   to `PAUSE_MAX` times, for what comes back so often is not mended by starting again.
 5. Whatever else a step raises is a bug of ours, and `JournalDamaged` is as grave: the batch is rolled back,
    the node is *stopped*. It answers questions and never signs again in this process; other Commons go on. A
    question that finds a broken invariant does the same.
@@ -22,6 +23,9 @@ batches.
 After 2 to 5 the core is dropped, or made again from what the store holds; it knows of no links then. `era`
 counts its lives: what belongs to a link of an earlier one is not given to the next, and the trio thread
 closes those links when it hears of the new era.
+
+What the disk does is logged once, however often it comes, until the core has lived for `CALM_S`; the
+condition, and so `asl status`, tell it all the time.
 """
 
 from __future__ import annotations
@@ -56,6 +60,10 @@ BATCH_BYTES_MAX = 4 * MIB
 PROBE_S = 3.0
 PROBE_BYTES = 65536
 """A full disk often still takes a few bytes."""
+PAUSE_MAX = 100
+"""How many times `probe_s` the pause before a core starts again over the same damage may become."""
+CALM_S = 30.0
+"""A core that has lived this long was well: what comes after that is told, and waited for, afresh."""
 LAZY_COMMIT_S = 0.05
 """How long writes that may be lost (`Step.durable` is false) wait for others to be committed with."""
 LIVE_SPACING_S = 0.25
@@ -86,7 +94,7 @@ class Worker:
         self._make_core = make_core
         self._deliver = deliver
         self._clocks = clocks
-        self._probe_s = probe_s
+        self._probe_s = self._retry_s = probe_s
         self._queue: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._held: deque[Job] = deque()
         self._core: Core | None = None
@@ -94,6 +102,7 @@ class Worker:
         self._condition = Condition(Mode.RUNNING, "", 0)
         self._fault: AslError = NodeStopped("this Common has not started yet", remedy="try again")
         self._lost: tuple[bytes, ...] = ()
+        self._said: set[str] = set()
         self._started_at = self._probed_at = 0.0
         self._live_at = 0.0
         self._live_due = True
@@ -166,7 +175,7 @@ class Worker:
     def _pause_s(self) -> float | None:
         """How long the thread may sleep when nothing comes."""
         if self._core is None:
-            return None if self._condition.mode is Mode.STOPPED else self._probe_s
+            return None if self._condition.mode is Mode.STOPPED else self._retry_s
         wake = self._wake_at_ms
         pause = None if wake is None else max(0.0, (wake - self._clocks().mono) / 1000)
         if self._uncommitted_since is not None:
@@ -300,13 +309,29 @@ class Worker:
         return report
 
     def _disk_failed(self, error: DiskFault) -> Report:
-        logger.error("the disk refused: %s", error)
+        lived_s = time.monotonic() - self._started_at if self._core is not None else 0.0
+        if lived_s > CALM_S:
+            self._said.clear()
+        first = self._say_once(logging.ERROR, f"the disk refused: {error}")
         self._fault = error
-        ids = error.ids if isinstance(error, Damaged) else ()
-        self._lost = tuple(dict.fromkeys((*self._lost, *ids)))[:DAMAGED_MAX]
-        if isinstance(error, Damaged) and time.monotonic() - self._started_at > self._probe_s:
-            return self._start_core(ids)
-        return self._drop_core(Mode.READ_ONLY, error, ids)
+        again = not first and isinstance(error, Damaged)
+        self._retry_s = min(self._retry_s * 2, self._probe_s * PAUSE_MAX) if again else self._probe_s
+        if not isinstance(error, Damaged):
+            return self._drop_core(Mode.READ_ONLY, error)
+        self._lost = tuple(dict.fromkeys((*self._lost, *error.ids)))[:DAMAGED_MAX]
+        if lived_s > self._retry_s:
+            return self._start_core(error.ids)
+        return self._drop_core(Mode.READ_ONLY, error, error.ids)
+
+    def _say_once(self, level: int, text: str) -> bool:
+        """Log `text` unless that was done before; whether it was not."""
+        if text in self._said:
+            return False
+        if len(self._said) >= DAMAGED_MAX:
+            self._said.clear()
+        self._said.add(text)
+        logger.log(level, "%s", text)
+        return True
 
     def _stop(self, error: Exception) -> Report:
         logger.critical("stopped, nothing is signed any more: %s", error, exc_info=error)
@@ -330,6 +355,7 @@ class Worker:
     def _start_core(self, damaged: tuple[bytes, ...] = ()) -> Report:
         """A core made from what the store holds, and the report that says so, or why there is none."""
         self._started_at = time.monotonic()
+        self._core = None
         try:
             core = self._make_core(self._store)
             if self._lost:
@@ -346,7 +372,7 @@ class Worker:
     def _probe_is_due(self) -> bool:
         if self._condition.mode is not Mode.READ_ONLY:
             return False
-        return time.monotonic() - self._probed_at >= self._probe_s * 0.9
+        return time.monotonic() - self._probed_at >= self._retry_s * 0.9
 
     def _probe(self) -> Report:
         """Try to write; start the core again if that reaches the disk."""
@@ -356,11 +382,12 @@ class Worker:
                 self._store.apply([PutMeta(_PROBE, value)])
                 self._store.commit()
         except AslError as error:
-            logger.info("still read-only: %s", error)
+            self._say_once(logging.INFO, f"still read-only: {error}")
             return Report()
+        damaged = isinstance(self._fault, Damaged)
         report = self._start_core()
-        if self._core is not None:
-            logger.warning("the disk takes writes again")
+        if self._core is not None and not damaged:
+            self._say_once(logging.WARNING, "the disk takes writes again")
         return report
 
     # --- questions --------------------------------------------------------------------------------

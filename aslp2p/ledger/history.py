@@ -230,9 +230,8 @@ class Ledger:
     ) -> tuple[Judged, HeadChange | None] | None:
         """Judge `snapshot` with its listed proposals and place it; None if it is here already.
 
-        Raises `Rejected` or `ArtifactError` (the first rule that fails), or `Incomplete` naming the parent
-        or the
-        proposals that are not here; then nothing has changed.
+        Raises `Rejected` or `ArtifactError` (the first rule that fails), or `Incomplete` naming the parent or
+        the proposals that are not here; then nothing has changed.
         """
         if self._store.snapshot(snapshot.id) is not None:
             return None

@@ -19,7 +19,10 @@ PATIENCE_S = 20.0
 
 
 class SmallStore(MemoryStore):
-    """Counts commits; `dirty` while something is applied and not committed; raises `refusal` if any."""
+    """Counts commits; `dirty` while something is applied and not committed; raises `refusal` if any.
+
+    `refused_often` is set when five commits were refused.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,6 +31,8 @@ class SmallStore(MemoryStore):
         self.dirty = False
         self.closed = False
         self.refusal: Exception | None = None
+        self.refusals = 0
+        self.refused_often = threading.Event()
         self.refuse_apply = False
 
     def apply(self, writes: Iterable[Write]) -> None:
@@ -41,6 +46,9 @@ class SmallStore(MemoryStore):
     def commit(self) -> None:
         if self.refusal is not None:
             self.rollback()
+            self.refusals += 1
+            if self.refusals >= 5:
+                self.refused_often.set()
             raise self.refusal
         super().commit()
         if self.dirty:

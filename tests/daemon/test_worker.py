@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -342,6 +345,48 @@ def test_damage_that_comes_again_at_once_does_not_turn_in_a_circle() -> None:
     assert report.condition is not None and report.condition.mode is Mode.READ_ONLY
     bench.worker.put(Leave())
     bench.worker.join()
+
+
+def test_damage_that_stays_is_logged_once_and_waited_for_longer_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    starts: list[float] = []
+
+    def fail(store: Store) -> SmallCore:
+        starts.append(time.monotonic())
+        raise Damaged("a flipped bit", (b"d" * 32,))
+
+    probe_s = 0.01
+    bench = Bench(fail, probe_s=probe_s)
+    bench.worker.start()
+    for _ in range(6):
+        report = bench.next(lambda report: report.condition)
+        assert report.condition is not None and report.condition.mode is Mode.READ_ONLY
+    bench.worker.put(Leave())
+    bench.worker.join()
+    told = [record.getMessage() for record in caplog.records if record.name == "aslp2p.daemon.worker"]
+    assert told == ["the disk refused: a flipped bit"]
+    for number, (before, after) in enumerate(pairwise(starts)):
+        assert after - before >= 0.9 * probe_s * 2**number
+
+
+def test_a_full_disk_is_logged_once_while_it_stays_full_and_so_is_its_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+    bench.worker.start()
+    bench.next(lambda report: report.condition)
+    with caplog.at_level(logging.INFO):
+        bench.store.refusal = FULL
+        bench.worker.put(command(b"put")[0])
+        bench.next(lambda report: report.condition)
+        assert bench.store.refused_often.wait(PATIENCE_S)
+        bench.store.refusal = None
+        bench.next(lambda report: report.condition and report.condition.mode is Mode.RUNNING)
+        bench.worker.put(Leave())
+        bench.worker.join()
+    told = [record.getMessage() for record in caplog.records if record.name == "aslp2p.daemon.worker"]
+    assert told == [f"the disk refused: {FULL}", f"still read-only: {FULL}", "the disk takes writes again"]
 
 
 def test_a_core_that_cannot_start_leaves_a_node_that_answers_questions() -> None:
