@@ -59,6 +59,7 @@ class CommonNode:
         self.on_hints: Callable[[Sequence[str]], None] = lambda addresses: None
         self.on_change: Callable[[], None] = lambda: None
         self.addresses: tuple[str, ...] = ()
+        self.importing = trio.Lock()
         self.condition = Condition(Mode.RUNNING, "", 0)
         self._events = events
         self._twin_at = twin_at
@@ -137,7 +138,9 @@ class CommonNode:
         try:
             return await answer.wait()
         except Damaged as error:
-            self.tell_lost(error.ids)
+            if error.ids:
+                self.tell_lost(error.ids)
+                error.remedy = "it is asked for again from the other machines: try again in a moment"
             raise
 
     async def command(self, command: Command, /) -> Any:

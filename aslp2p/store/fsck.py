@@ -34,7 +34,7 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 PROGRESS_ROWS = 1000
 INTEGRITY_LINES_MAX = 100
-FETCHED_AGAIN = "fetched again from a peer"
+FETCHED_AGAIN = "fetched again from a peer by asl up"
 _SETTING_LOST = "restore the home from a backup, or forget this Common and join it again"
 FINDINGS_MAX = 100
 FLIPPED_BITS_MAX = 16
