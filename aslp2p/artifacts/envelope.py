@@ -107,7 +107,11 @@ def _rule_of(error: msgspec.ValidationError) -> str:
 
 def decode_as(record: type[S], raw: bytes) -> Signed[S]:
     """`decode_artifact` for bytes that must hold a `record`; raises `ArtifactError` (A3) for another type."""
-    signed = decode_artifact(raw)
+    return of_type(record, decode_artifact(raw))
+
+
+def of_type(record: type[S], signed: Signed[Any]) -> Signed[S]:
+    """`signed`, which must hold a `record`; raises `ArtifactError` (A3) for another type."""
     if type(signed.statement) is not record:
         raise ArtifactError("A3", f"a {signed.type} where a {TYPE_OF[record]} belongs")
     return cast("Signed[S]", signed)

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from aslp2p.artifacts import canonical
-from aslp2p.artifacts.envelope import VERIFIER, Signed, Verified, Verifier, decode_as, trust_stored
+from aslp2p.artifacts.envelope import VERIFIER, Signed, Verified, Verifier, decode_as, of_type, trust_stored
 from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
 from aslp2p.ledger.choice import Line, choose, conflicting
@@ -79,7 +79,11 @@ class Run(Struct, frozen=True):
 
 
 def found_common(store: Store, genesis: Verified[Genesis]) -> None:
-    """Make `store` the store of the Common that `genesis` founds. Raises `Rejected` (P1, P6, A4)."""
+    """Make `store` the store of the Common that `genesis` founds.
+
+    Raises `Rejected` (P1, P6, A4), and `ArtifactError` (A3) for an artifact of another type.
+    """
+    of_type(Genesis, genesis)
     draft = Draft(store, 0, -1)
     tip = judge_genesis(genesis, draft)
     store.apply(
@@ -231,8 +235,12 @@ class Ledger:
         """Judge `snapshot` with its listed proposals and place it; None if it is here already.
 
         Raises `Rejected` or `ArtifactError` (the first rule that fails), or `Incomplete` naming the parent or
-        the proposals that are not here; then nothing has changed.
+        the proposals that are not here; then nothing has changed. Whoever decoded them need not have looked
+        of which type they are.
         """
+        of_type(Snapshot, snapshot)
+        for proposal in proposals:
+            of_type(Proposal, proposal)
         if self._store.snapshot(snapshot.id) is not None:
             return None
         parent = self._parent_of(snapshot)
@@ -253,8 +261,7 @@ class Ledger:
         """Accept consecutive snapshots, verifying one signature a reign: each segment's last (G4).
 
         What comes out is unaudited until `mark_audited` has passed it. Raises nothing for bad input:
-        `Run.error` says
-        what stopped the run, and what was judged before it stays accepted.
+        `Run.error` says what stopped the run, and what was judged before it stays accepted.
         """
         accepted: list[Judged] = []
         error: Rejected | ArtifactError | Incomplete | None = None

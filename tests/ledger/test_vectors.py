@@ -193,3 +193,25 @@ def test_there_is_one_for_every_rule() -> None:
     rules = {vector["rule"] for vector in HISTORIES} | {vector["rule"] for vector in ARTIFACTS["invalid"]}
     wanted = {"A3", "A4", "A5", "P1", "P3", "P4", "P6", "S9", *(f"V{number}" for number in range(1, 10))}
     assert wanted <= rules
+
+
+@pytest.mark.parametrize("vector", ARTIFACTS["valid"], ids=lambda vector: vector["name"])
+def test_any_artifact_in_any_place_is_judged_or_refused_by_name(vector: Any) -> None:
+    """Whoever judges published bytes need not look first of which type they are (A3)."""
+    any_: Any = verify_signature(decode_artifact(bytes.fromhex(vector["artifact"])))
+    history = HISTORIES[0]
+    entry = history["history"][0]
+    snapshot = decode_as(Snapshot, bytes.fromhex(entry["snapshot"]))
+    store = MemoryStore()
+    found_common(store, verify_signature(decode_as(Genesis, bytes.fromhex(history["genesis"]))))
+    ledger = Ledger(store)
+    if type(any_.statement) is not Genesis:
+        with pytest.raises(ArtifactError, match="A3"):
+            found_common(MemoryStore(), any_)
+    if type(any_.statement) is not Snapshot:
+        with pytest.raises(ArtifactError, match="A3"):
+            ledger.accept(any_, [])
+    if type(any_.statement) is not Proposal:
+        with pytest.raises(ArtifactError, match="A3"):
+            ledger.accept(snapshot, [any_])
+    assert ledger.head.height == 0
