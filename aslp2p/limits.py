@@ -182,8 +182,6 @@ COSIGN_SPACING_MS = 200
 SILENCE_SAVE_MS = 30_000
 RETURN_WAIT_MS = 2_000
 """How long a witness that starts waits for somebody to tell it that it was replaced (S10)."""
-PAUSE_MS = 600_000
-"""How long finality waits here for a person's succession to be proposed again on a newer base."""
 SPECIAL_PER_AUTHOR_MAX = 16
 """Open successions and policy changes of one author."""
 COSIGNATURES_PER_SIGNER_MAX = 8

@@ -7,7 +7,7 @@ from aslp2p.core.context import Context
 from aslp2p.core.hearing import Hearing
 from aslp2p.core.keyring import Keyring
 from aslp2p.core.seat import Seats
-from aslp2p.limits import COSIGN_SPACING_MS, PAUSE_MS
+from aslp2p.limits import COSIGN_SPACING_MS
 
 
 class Cosigner:
@@ -23,19 +23,13 @@ class Cosigner:
         self._seats = seats
         self._cosigned_ms = -(10**9)
         self._tried: tuple[object, ...] = ()
-        self._paused_until_ms = -(10**9)
-
-    def pause(self) -> None:
-        """A person's succession has to be proposed again on a newer base: do not run ahead of it
-        meanwhile."""
-        self._paused_until_ms = self._context.now.mono + PAUSE_MS
 
     @property
     def wake_at_ms(self) -> int | None:
         return max(self._context.now.mono, self._due_ms()) if self._would_cosign() else None
 
     def tick(self) -> None:
-        """Cosign the head, at most so often, unless a promise or a person says otherwise."""
+        """Cosign the head, at most so often, unless a promise says otherwise."""
         context = self._context
         now = context.now.mono
         if not self._would_cosign() or now < self._due_ms():
@@ -50,7 +44,7 @@ class Cosigner:
         self._hearing.take_cosignature(self._keyring.cosign(row), None)
 
     def _due_ms(self) -> int:
-        return max(self._cosigned_ms + COSIGN_SPACING_MS, self._paused_until_ms)
+        return self._cosigned_ms + COSIGN_SPACING_MS
 
     def _would_cosign(self) -> bool:
         if not self._context.founded or not self._seats.now.is_authority or not self._audit.done:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier
-from aslp2p.artifacts.types import Admit, Proposal
+from aslp2p.artifacts.types import Admit, Proposal, Recovery, Revocation
 from aslp2p.core.admission import Admission, Refusal
 from aslp2p.core.audit import Audit
 from aslp2p.core.author import Author
@@ -87,7 +87,7 @@ from aslp2p.gossip.messages import (
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.history import HeadChange
-from aslp2p.ledger.joining import META_PIN
+from aslp2p.ledger.joining import META_LINKED, META_PIN
 from aslp2p.ledger.reader import DropArtifacts, DropContent, PutMeta, Store
 from aslp2p.ledger.state import is_admitted
 from aslp2p.limits import (
@@ -111,7 +111,10 @@ class Timed(Protocol):
 class NodeCore:
     """A node; see the module's text. Raises `UserError` for a command that is refused (nothing has changed
     then),
-    and whatever the store raises."""
+    and whatever the store raises.
+
+    `apart`: nobody can be heard, as this is no daemon. A witness that was ever linked with another machine
+    does not emit then (S10)."""
 
     def __init__(
         self,
@@ -122,6 +125,7 @@ class NodeCore:
         entropy: Callable[[int], bytes],
         verifier: Verifier = VERIFIER,
         auto: bool = False,
+        apart: bool = False,
     ) -> None:
         self._context = context = Context(store, common_id, signer, entropy, verifier)
         if store.meta("genesis") is not None:
@@ -144,6 +148,7 @@ class NodeCore:
             self._spreader,
             self._catchup,
             self._audit,
+            apart=apart,
         )
         self._reconciler = Reconciler(context, self._pending, self._chain, self._catchup, self._witness)
         self._author = Author(context, self._pending, self._contents, self._spreader)
@@ -152,7 +157,7 @@ class NodeCore:
         self._beacons = Beacons(
             context, self._pending, self._keyring, self._witness, seats, self._vigil, self._spreader
         )
-        rounds = Rounds()
+        self._rounds = rounds = Rounds()
         self._hearing = Hearing(
             context, self._pending, self._paper, self._keyring, self._chain, rounds, self._spreader
         )
@@ -176,7 +181,6 @@ class NodeCore:
             self._paper,
             self._keyring,
             self._succession,
-            self._cosigner,
             seats,
             rounds,
         )
@@ -241,7 +245,7 @@ class NodeCore:
             case MakeToken():
                 out.answer = self._admission.make_token(input_)
             case Withdraw():
-                out.answer = self._author.withdraw(input_.proposal)
+                out.answer = self._withdraw(input_.proposal)
             case Endorse():
                 out.answer = self._orders.endorse(input_)
             case Rotate():
@@ -272,6 +276,11 @@ class NodeCore:
         return min(times) if times else None
 
     @property
+    def withholds(self) -> bool:
+        """Whether there is something to emit that waits until somebody was heard (S10)."""
+        return self._witness.withholds
+
+    @property
     def head(self) -> Tip | None:
         """What this node follows; None before it has a genesis."""
         return self._context.ledger.head if self._context.founded else None
@@ -283,6 +292,14 @@ class NodeCore:
         self._clocks = now
         if before is None or (now.wall - before.wall) - (now.mono - before.mono) > SUSPEND_MS_MIN:
             self._witness.returned()
+
+    def _withdraw(self, proposal: bytes) -> bool:
+        special = self._pending.special.get(proposal)
+        if not self._author.withdraw(proposal):
+            return False
+        if special is not None and isinstance(action := special.statement.action, Recovery | Revocation):
+            self._rounds.unwant(action)
+        return True
 
     def _pin(self, snapshot: bytes | None) -> None:
         self._context.must_last()
@@ -334,6 +351,8 @@ class NodeCore:
         now, learned = context.now.mono, context.learned
         peer = Peer(up.link, up.key, up.name, up.address, up.initiator, now, learned)
         context.peers[up.link] = peer
+        if context.store.meta(META_LINKED) is None:
+            context.store.apply([PutMeta(META_LINKED, b"1")])
         if action is not None:
             self._admit(action)
         self._want_genesis(peer)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import NoReturn, cast
 
+import msgspec
+
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import PolicyChange, Proposal, Recovery, Revocation, Rotation
 from aslp2p.core.context import Context
-from aslp2p.core.cosigner import Cosigner
 from aslp2p.core.inputs import ChangePolicy, Endorse, Recover, Revoke, Rotate
 from aslp2p.core.keyring import Keyring
 from aslp2p.core.paper import Paper, Special
@@ -22,10 +23,11 @@ from aslp2p.errors import Rejected, UserError
 from aslp2p.ledger.certificate import Parent, require_applicable
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.state import is_admitted
+from aslp2p.ledger.succession import ENDORSE
 
 _REMEDY = {
     "S1": "wait until the other one has come to nothing, or until it is proposed again",
-    "S3": "nothing to do: it will be proposed again on a newer base; finality waits for it meanwhile",
+    "S3": "to give up for ever what was cosigned, propose it with --abandon; see it: asl show",
     "S11": "bring a new key in: asl policy replace-key",
     "F1": "talk to the other authorities: asl evidence",
 }
@@ -45,7 +47,6 @@ class Orders:
         paper: Paper,
         keyring: Keyring,
         succession: Succession,
-        cosigner: Cosigner,
         seats: Seats,
         rounds: Rounds,
     ) -> None:
@@ -54,7 +55,6 @@ class Orders:
         self._paper = paper
         self._keyring = keyring
         self._succession = succession
-        self._cosigner = cosigner
         self._seats = seats
         self._rounds = rounds
 
@@ -85,12 +85,28 @@ class Orders:
         try:
             endorsement = self._keyring.endorse(proposal, action)
         except Rejected as refused:
-            if refused.rule == "S3":
-                self._cosigner.pause()
+            if refused.rule == "S3" and isinstance(action, Recovery | Revocation) and self._counts_now(action):
+                return self._propose_again(action)
             _refuse(refused)
+        if isinstance(action, Recovery | Revocation):
+            self._rounds.want(action)
         self._rounds.note_person(proposal.id)
         self._succession.add_endorsement(endorsement)
         return endorsement.raw
+
+    def _counts_now(self, action: Recovery | Revocation) -> bool:
+        """Whether this key could endorse it on our head; giving up snapshots (S9) is not asked anew."""
+        head = self._context.ledger.head
+        return not action.abandons and self._paper.may_endorse(action, self._context.key, head.standing)
+
+    def _propose_again(self, action: Recovery | Revocation) -> bytes:
+        """Since `action` was proposed this key has cosigned beyond its base (S3): propose the same on our
+        head, and endorse that. Who has endorsed the other one endorses this one without being asked."""
+        head = self._context.ledger.head
+        epoch = self._succession.next_epoch()
+        newer = msgspec.structs.replace(action, epoch=epoch, base_height=head.height, base_id=head.id)
+        self._propose(newer)
+        return self._context.store.journal(ENDORSE)[0].raw
 
     def _require_applicable(self, subject: bytes, action: Special) -> None:
         context = self._context

@@ -69,11 +69,13 @@ class Succession:
         for old in self._paper.make_room(proposal.key):
             self._rounds.forget(old.id)
         self._rounds.see(proposal.id, self._context.now.mono)
+        self._endorse_wanted()
         self._context.publish("paper", proposal=proposal.id.hex(), endorsed_by=None)
 
     def head_moved(self, change: HeadChange, _listed: object) -> None:
         """Paper that cannot come to anything any more is closed."""
         self._draw_jitter()
+        self._rounds.head_moved(change.old, change.new)
         for proposal in self._paper.prune():
             self._rounds.forget(proposal.id)
             if proposal.key == self._context.key and not self._listed_on_head(proposal.id):
@@ -82,6 +84,7 @@ class Succession:
                 )
         if change.new.standing.next_witness != change.old.standing.next_witness:
             self._announce(change)
+        self._endorse_wanted()
 
     def _listed_on_head(self, proposal: bytes) -> bool:
         head = self._context.ledger.head
@@ -213,6 +216,16 @@ class Succession:
             action = proposal.statement.action
             if isinstance(action, Recovery) and not action.abandons and action.new_witness == proposal.key:
                 self._try_endorse(proposal, action)
+
+    def _endorse_wanted(self) -> None:
+        """What a person here wants is endorsed again when somebody proposes it on a newer base (S3)."""
+        if not self._audit.done or self._keyring.stale_reason() is not None:
+            return
+        for proposal, action in self._paper.takeovers():
+            if not self._rounds.wants(action) or not self._seats.now.is_authority:
+                continue
+            if self._try_endorse(proposal, action):
+                self._rounds.note_person(proposal.id)
 
     def _try_endorse(self, proposal: Verified[Proposal], action: Special) -> bool:
         """Endorse if the table of promises allows it; whether there is an endorsement of ours now."""

@@ -25,10 +25,21 @@ from aslp2p.core.spread import Spreader
 from aslp2p.errors import Rejected
 from aslp2p.ledger.finality import cosignatures_on
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
+from aslp2p.ledger.joining import META_LINKED
 from aslp2p.ledger.policy import satisfies_all
+from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import NotApplicable, apply_action, is_admitted, revoked_keys
 from aslp2p.limits import BATCH_SPACING_MS, RETURN_WAIT_MS, SNAPSHOT_PROPOSALS_MAX, TEXT_BYTES_MAX
 from aslp2p.recovery import grace_ms
+
+APART_MS = 86_400_000
+"""When a witness that nobody can reach looks again: longer than any command lasts."""
+
+
+def was_renewed(standing: Standing) -> bool:
+    """Whether this snapshot hands the office to the witness that had it (S12). Who endorsed that cannot
+    cosign it, for it is of the epoch before (S4): an empty snapshot of the new one makes both final."""
+    return standing.next_epoch != standing.epoch and standing.next_witness == standing.witness
 
 
 class Witness:
@@ -45,6 +56,8 @@ class Witness:
         spreader: Spreader,
         catchup: Catchup,
         audit: Audit,
+        *,
+        apart: bool,
     ) -> None:
         self._context = context
         self._pending = pending
@@ -55,6 +68,7 @@ class Witness:
         self._spreader = spreader
         self._catchup = catchup
         self._audit = audit
+        self._apart = apart
         self._emitted_ms = -(10**9)
         self._looked_at: tuple[object, ...] = ()
         self._incomplete: set[bytes] = set()
@@ -84,8 +98,23 @@ class Witness:
         standing = context.ledger.head.standing
         if self._heard_since or self._returned_ms is None or standing.authorities() <= {context.key}:
             return None
+        if self._apart:
+            linked = context.store.meta(META_LINKED) is not None
+            return context.now.mono + APART_MS if linked else None
         until = self._returned_ms + min(RETURN_WAIT_MS, grace_ms(standing.policies) // 4)
         return until if context.now.mono < until else None
+
+    @property
+    def withholds(self) -> bool:
+        """Whether there is something to emit, and only the listening holds it up."""
+        context = self._context
+        if not self._has_reason() or self._listens_until() is None:
+            return False
+        head = context.ledger.head
+        mine = self.is_witness and (
+            len(self._pending.proposals) > len(self._pending.special) or self._settlement(head) is not None
+        )
+        return mine or self._paper.ready() is not None
 
     # --- may it -----------------------------------------------------------------------------------
 
@@ -117,7 +146,10 @@ class Witness:
             return False
         if self._pending.special and any(True for _ in self._pending.endorsements):
             return True
-        return self.is_witness and bool(self._pending.proposals or context.ledger.head.standing.joint)
+        head = context.ledger.head
+        return self.is_witness and bool(
+            self._pending.proposals or head.standing.joint or was_renewed(head.standing)
+        )
 
     @property
     def wake_at_ms(self) -> int | None:
@@ -153,11 +185,12 @@ class Witness:
         ready = self._paper.ready()
         if ready is not None and self.idle_reason(ready) is None:
             self._sign(ready.parent, ready.epoch, [ready.proposal], certificate=ready.certificate)
+            more = True  # what waits, and after a renewal an empty one, goes on top
         elif self.is_witness and self.idle_reason() is None:
             head = self._context.ledger.head
             settlement = self._settlement(head)
             listed = self._choose(head)
-            if listed or settlement is not None:
+            if listed or settlement is not None or was_renewed(head.standing):
                 self._sign(head, head.standing.next_epoch, listed, settlement=settlement)
             more = len(listed) == SNAPSHOT_PROPOSALS_MAX
         self._looked_at = () if more else self._state()

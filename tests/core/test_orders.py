@@ -148,17 +148,20 @@ def test_a_second_succession_of_one_epoch_is_not_endorsed() -> None:
     assert second != first
 
 
-def test_a_base_that_leaves_out_what_was_cosigned_is_not_endorsed_and_finality_waits() -> None:
-    """S3: it is made again on a newer base, and this key does not run ahead of it meanwhile."""
+def test_on_a_base_below_what_was_cosigned_the_same_is_proposed_again_on_our_head() -> None:
+    """S3: nothing below is endorsed; who wanted the first one endorses this one without being asked."""
     home = town()
     grow(home, "b")
     b, c = home.parties["b"], home.parties["c"]
     asked = c.step(Recover("gone"))
     b.see(home.about(asked))
-    assert "leaves out what this key cosigned" in refused(b, Endorse(asked)).message
-    cosigned = b.core._keyring.last_cosigned()
-    assert cosigned is not None
-    assert b.core._cosigner._paused_until_ms > b.core._context.now.mono
+    b.step(Endorse(asked))
+    (again,) = [one for one in home.proposals.values() if one.key == key("b") and one.id != asked]
+    action = again.statement.action
+    assert isinstance(action, Recovery)
+    assert (action.new_witness, action.reason, action.base_id) == (key("c"), "gone", b.ledger.head.id)
+    assert not b.core._paper.endorsements(asked).keys() & {key("b")}
+    assert key("b") in b.core._paper.endorsements(again.id)
 
 
 def test_what_is_still_being_audited_is_not_endorsed_on() -> None:

@@ -1,0 +1,82 @@
+"""S3: a takeover that people endorse one after the other gets its quorum while the history goes on."""
+
+from __future__ import annotations
+
+from aslp2p.artifacts.types import Admit, Named, Policy
+from aslp2p.core.inputs import Endorse, Propose, Recover, Revoke, Withdraw
+from aslp2p.ledger.state import revoked_keys
+from simulations.world import World
+
+DAY_MS = 86_400_000
+NAMES = ("you", "alice", "james", "zoe")
+
+
+def _busy(threshold: int = 3) -> World:
+    made = World(7)
+    for name in NAMES:
+        made.add_node(name)
+    authorities = tuple(Named(name, made.nodes[name].key) for name in NAMES)
+    made.found("you", NAMES, Policy(authorities, threshold, True, 30 * DAY_MS, "invited", 1))
+    for name in NAMES:
+        made.start(name)
+    made.mesh()
+    made.run(5_000)
+    return made
+
+
+def _go_on(made: World, first: int) -> None:
+    """New work is listed and cosigned by everybody who may."""
+    for number in range(first, first + 3):
+        made.command("you", Propose(Admit(bytes([number] * 32), f"guest{number}")))
+        made.run(10_000)
+
+
+def _revoked(made: World, name: str) -> bool:
+    core = made.nodes[name].core
+    assert core is not None and core.head is not None
+    return made.nodes["james"].key in revoked_keys(core.head.members)
+
+
+def test_people_who_answer_one_after_the_other_revoke_a_key() -> None:
+    made = _busy()
+    asked = made.command("you", Revoke(made.nodes["james"].key, "stolen"))
+    _go_on(made, 100)
+    made.command("alice", Endorse(asked))
+    _go_on(made, 110)
+    made.command("zoe", Endorse(asked))
+    made.run(10_000)
+    for name in ("you", "alice", "zoe"):
+        assert _revoked(made, name), name
+    assert len({made.heads()[name] for name in ("you", "alice", "zoe")}) == 1
+    _go_on(made, 120)
+    core = made.nodes["zoe"].core
+    assert core is not None and core.head is not None
+    assert core.live()["final_height"] == core.head.height
+
+
+def test_who_has_withdrawn_is_not_taken_at_an_old_word() -> None:
+    made = _busy()
+    asked = made.command("you", Revoke(made.nodes["james"].key, "stolen"))
+    made.run(5_000)
+    made.command("you", Withdraw(asked))
+    _go_on(made, 100)
+    made.command("alice", Endorse(asked))
+    made.run(5_000)
+    made.command("zoe", Endorse(asked))
+    made.run(60_000)
+    assert not _revoked(made, "zoe"), "two of four want it"
+
+
+def test_what_was_wanted_of_one_witness_is_not_wanted_of_the_next() -> None:
+    made = _busy(threshold=3)
+    asked = made.command("alice", Recover("it is slow"))
+    made.run(5_000)
+    for name in ("james", "zoe"):
+        made.command(name, Endorse(asked))
+    made.run(30_000)
+    core = made.nodes["alice"].core
+    assert core is not None and core.head is not None
+    assert core.head.standing.next_witness == made.nodes["alice"].key
+    for name in NAMES:
+        here = made.nodes[name].core
+        assert here is not None and not here._rounds._wills
