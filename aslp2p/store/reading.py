@@ -42,16 +42,16 @@ _JOURNAL = f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE kind = ?"
 def _scan_sql(bounded: bool) -> str:
     """Keys in order, each with its newest change: a seek for the key and one for the change, however often it
     changed."""
-    below = " AND key < ?4" if bounded else ""
+    below = " AND key < :end" if bounded else ""
     return (
         "WITH RECURSIVE step (key) AS ("
-        f"SELECT (SELECT key FROM fact WHERE branch = ?1 AND key >= ?3{below} ORDER BY key LIMIT 1)"
+        f"SELECT (SELECT key FROM fact WHERE branch = :branch AND key >= :first{below} ORDER BY key LIMIT 1)"
         " UNION ALL SELECT ("
-        f"SELECT key FROM fact WHERE branch = ?1 AND key > step.key{below} ORDER BY key LIMIT 1)"
+        f"SELECT key FROM fact WHERE branch = :branch AND key > step.key{below} ORDER BY key LIMIT 1)"
         " FROM step WHERE step.key IS NOT NULL)"
         " SELECT fact.key, fact.height, fact.value, fact.crc FROM step CROSS JOIN fact"
-        " ON fact.branch = ?1 AND fact.key = step.key AND fact.height ="
-        " (SELECT max(height) FROM fact WHERE branch = ?1 AND key = step.key AND height <= ?2)"
+        " ON fact.branch = :branch AND fact.key = step.key AND fact.height ="
+        " (SELECT max(height) FROM fact WHERE branch = :branch AND key = step.key AND height <= :height)"
         " WHERE step.key IS NOT NULL"
     )
 
@@ -127,10 +127,8 @@ class SqliteReader:
         self, nearness: int, branch: int, height: int, first: bytes, end: bytes | None
     ) -> Iterator[tuple[bytes, int, int, bytes | None]]:
         try:
-            if end is None:
-                cursor = self.db.execute(_SCAN, (branch, height, first))
-            else:
-                cursor = self.db.execute(_SCAN_BELOW, (branch, height, first, end))
+            place = {"branch": branch, "height": height, "first": first, "end": end}
+            cursor = self.db.execute(_SCAN if end is None else _SCAN_BELOW, place)
             for key, *row in cursor:
                 yield key, nearness, row[0], self._value(branch, key, row)
         except sqlite3.Error as error:

@@ -31,33 +31,42 @@ from aslp2p.store.rows import OPEN, artifact_sum, branch_sum, fact_sum, meta_sum
 Statement: TypeAlias = tuple[str, str, Iterable[tuple[Any, ...]]]
 """(table, SQL, rows of parameters)."""
 
-META_PUT = "INSERT INTO meta VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET value = ?2, crc = ?3"
+META_PUT = (
+    "INSERT INTO meta VALUES (?, ?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET value = excluded.value, crc = excluded.crc"
+)
 META_DROP = "DELETE FROM meta WHERE key = ?"
 BRANCH_PUT = (
-    "INSERT INTO branch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (branch) DO UPDATE SET"
-    " parent = ?2, fork_height = ?3, tip_height = ?4, tip_id = ?5, audited_height = ?6, crc = ?7"
+    "INSERT INTO branch VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (branch) DO UPDATE SET"
+    " parent = excluded.parent, fork_height = excluded.fork_height, tip_height = excluded.tip_height,"
+    " tip_id = excluded.tip_id, audited_height = excluded.audited_height, crc = excluded.crc"
 )
 SNAPSHOT_PUT = (
-    "INSERT INTO snapshot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET"
-    " branch = ?2, height = ?3, previous = ?4, epoch = ?5, signer = ?6, log_size = ?7, raw = ?8, crc = ?9"
+    "INSERT INTO snapshot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+    " branch = excluded.branch, height = excluded.height, previous = excluded.previous,"
+    " epoch = excluded.epoch, signer = excluded.signer, log_size = excluded.log_size, raw = excluded.raw,"
+    " crc = excluded.crc"
 )
 SNAPSHOT_DROP = "DELETE FROM snapshot WHERE branch = ? AND height > ?"
 FACT_PUT = (
-    "INSERT INTO fact VALUES (?1, ?2, ?3, ?4, ?5)"
-    " ON CONFLICT (branch, key, height) DO UPDATE SET value = ?4, crc = ?5"
+    "INSERT INTO fact VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (branch, key, height) DO UPDATE SET value = excluded.value, crc = excluded.crc"
 )
 FACT_DROP = "DELETE FROM fact WHERE branch = ? AND height > ?"
 ARTIFACT_PUT = (
-    "INSERT INTO artifact (id, type, raw, open, crc) VALUES (?1, ?2, ?3, ?4, ?5)"
-    f" ON CONFLICT (id) DO UPDATE SET open = ?4, crc = (crc & {OPEN - 1}) + {OPEN} * ?4"
+    "INSERT INTO artifact (id, type, raw, open, crc) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+    f" open = excluded.open, crc = (crc & {OPEN - 1}) + {OPEN} * excluded.open"
 )
 ARTIFACT_CLOSE = f"UPDATE artifact SET open = 0, crc = crc & {OPEN - 1} WHERE id = ? AND open = 1"
 ARTIFACT_DROP = "DELETE FROM artifact WHERE id = ?"
-CONTENT_PUT = "INSERT INTO content (id, data) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET data = ?2"
+CONTENT_PUT = (
+    "INSERT INTO content (id, data) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data"
+)
 CONTENT_DROP = "DELETE FROM content WHERE id = ?"
 WANT = (
-    "INSERT INTO wanted (id, manifest, crc) SELECT ?1, ?2, ?3"
-    " WHERE NOT EXISTS (SELECT 1 FROM content WHERE id = ?1) ON CONFLICT (id) DO NOTHING"
+    "INSERT INTO wanted (id, manifest, crc)"
+    " SELECT id, manifest, crc FROM (SELECT ? AS id, ? AS manifest, ? AS crc) AS new"
+    " WHERE NOT EXISTS (SELECT 1 FROM content WHERE content.id = new.id) ON CONFLICT (id) DO NOTHING"
 )
 UNWANT = "DELETE FROM wanted WHERE id = ?"
 
