@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aslp2p.artifacts.invite import Hint, Invite
+from aslp2p.artifacts.token import borne, make_token
 from aslp2p.errors import InvariantBroken, UsageError
+from tests.ledger.builder import ANN, BEN
 
 ID, SECRET, TOKEN = bytes(range(32)), bytes(range(32, 64)), b"token" * 40
 INVITE = Invite(ID, "home", SECRET, TOKEN, (Hint("192.0.2.7", 4242), Hint("fe80::1%eth0", 1)))
@@ -220,6 +222,17 @@ def test_no_invite_is_written_that_could_not_be_read(invite: Invite) -> None:
 def test_any_text_is_an_invite_or_the_users_error(text: str) -> None:
     with pytest.raises(UsageError):
         Invite.parse(text)
+
+
+def test_a_joiner_shows_the_token_made_out_to_its_key() -> None:
+    """Section 11: an invite without a token shows nothing; one whose token is none says what to do."""
+    artifact, token = make_token(ID, 2**40, 1, bytes(32), ANN)
+    shown = Invite(ID, "home", SECRET, token).shown_by(BEN.key)
+    assert borne(shown, BEN.key).id == artifact.id
+    assert Invite(ID, "home", SECRET, b"").shown_by(BEN.key) == b""
+    with pytest.raises(UsageError, match="cannot be used") as caught:
+        INVITE.shown_by(BEN.key)
+    assert "asl invite" in caught.value.remedy
 
 
 def test_secrets_stay_out_of_logs() -> None:

@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from aslp2p.artifacts.canonical import decode, encode
 from aslp2p.artifacts.envelope import Signed, sign_statement
-from aslp2p.artifacts.proof import Listed, Proof, decode_proof, encode_proof
+from aslp2p.artifacts.merkle import TiledNodes, inclusion_proof
+from aslp2p.artifacts.proof import BRIEF, Listed, Proof, decode_proof, encode_proof
+from aslp2p.artifacts.types import Rotation
 from aslp2p.ledger.history import Ledger, found_common
 from aslp2p.ledger.reader import PutArtifacts
 from aslp2p.limits import PROOF_BYTES_MAX
@@ -26,6 +28,7 @@ from tests.ledger.builder import (
     EVE,
     FAY,
     Key,
+    Node,
     World,
     bad_signature,
     feed,
@@ -111,6 +114,7 @@ def good(name: str) -> Proof:
     return years().proof(path, *cosigned, brief=brief, upto=upto)
 
 
+BEFORE = "brief, before anything changed"
 EARLY = "brief, early, to a final snapshot above all changes"
 WHOLE = "whole, of what is final"
 JOINT = "brief, under a policy change that is not settled"
@@ -197,9 +201,21 @@ BAD: list[tuple[str, str, str, Change]] = [
         EARLY,
         lambda proof: encode([*decode(encode_proof(proof), bytes_max=PROOF_BYTES_MAX), 0]),
     ),
+    ("an empty array", "A3", EARLY, lambda proof: encode([])),
+    ("a tag that is no string", "A3", EARLY, field(0, 1)),
+    ("a number that is a boolean", "A3", EARLY, field(7, True)),
+    ("no array", "A3", EARLY, lambda proof: encode("asl.proof/1")),
+    ("a kind that is no string", "A3", EARLY, field(1, 0)),
     ("an index that is no number", "A3", EARLY, field(7, "1")),
+    ("a listed proposal without a path", "A3", EARLY, field(6, [[b"\x90", 0]])),
+    ("a path that is no byte string", "A3", EARLY, field(6, [[b"\x90", 0, "path"]])),
+    ("an artifact that is no byte string", "A3", EARLY, field(2, None)),
     ("a line that is no array", "A3", EARLY, field(3, b"")),
     ("an artifact of another type", "A3", EARLY, lambda proof: field(2, proof.line[0].raw)(proof)),
+    ("an artifact of no bytes", "A4", EARLY, field(3, [b""])),
+    ("a path of 65 hashes", "A4", EARLY, field(6, [[b"\x90", 0, bytes(65 * 32)]])),
+    ("a number below zero", "A4", EARLY, field(7, -1)),
+    ("a number out of bounds", "A4", EARLY, field(7, 2**53)),
     ("a later version", "A4", EARLY, field(0, "asl.proof/2")),
     ("an unknown kind", "A4", EARLY, field(1, "short")),
     (
@@ -243,11 +259,18 @@ BAD: list[tuple[str, str, str, Change]] = [
         lambda proof: replace(proof, line=(*proof.line[:-2], proof.line[-1], proof.line[-2])),
     ),
     ("a snapshot twice", "V2", EARLY, lambda proof: replace(proof, line=(proof.line[0], *proof.line))),
+    ("a gap above what is final", "V2", BEFORE, lambda proof: _line(proof, 2, 4)),
+    ("a log that goes on from elsewhere", "V7", EARLY, at(20, log_size=99)),
+    ("a log that goes back", "V7", EARLY, at(8, log_size=1)),
     ("a rotation left out", "V7", EARLY, without(5)),
-    ("a takeover left out, and its proposal", "V3", EARLY, lambda proof: _leave_out(proof, 18)),
+    ("a takeover left out, and its proposal", "V3", EARLY, lambda proof: leave_out(proof, 18)),
     ("a snapshot by who is not the witness", "V3", EARLY, by(20, CLEO)),
     ("a rotation without the incoming witness", "V4", EARLY, endorsed_by(5, ANN, BEN)),
     ("a takeover by who is not its new witness", "V5", EARLY, by(8, BEN)),
+    ("a rotation with another base", "V4", EARLY, lambda proof: _rotated_elsewhere()),
+    ("a rotation with a base in another reign", "V4", EARLY, lambda proof: _rotated_across_a_gap()),
+    ("a recovery that abandons what it stands on", "S9", EARLY, lambda proof: _abandoned(0)),
+    ("a recovery that abandons its base, in a gap", "S9", EARLY, lambda proof: without(1)(_abandoned(1))),
     ("a takeover with another base", "V5", EARLY, at(8, previous=bytes(32))),
     ("a certificate one short", "V6", EARLY, endorsed_by(8, BEN)),
     ("a certificate by the revoked", "V6", EARLY, endorsed_by(18, ANN, CLEO)),
@@ -258,6 +281,7 @@ BAD: list[tuple[str, str, str, Change]] = [
         EARLY,
         lambda proof: at(13, settlement=years().world.settlement(years().nodes[11], ANN, BEN))(proof),
     ),
+    ("a settlement by the revoked", "P4", EARLY, lambda proof: _settled_by_revoked()),
     ("a gap before the settlement", "P4", EARLY, without(12)),
     (
         "a log that is not the final one's",
@@ -281,10 +305,29 @@ BAD: list[tuple[str, str, str, Change]] = [
         "brief, by a member who was admitted on the way",
         listed(lambda all_: [one for one in all_ if one.index != 2]),
     ),
+    ("a proposal that is listed above what is final", "V7", EARLY, listed(lambda all_: [*all_, _late(0)])),
+    ("a proposal that nothing lists", "V7", EARLY, listed(lambda all_: [*all_, _late(5)])),
+    ("a proposal twice", "V7", EARLY, listed(lambda all_: [all_[0], *all_])),
+    ("a proposal of another Common", "V7", EARLY, lambda proof: _of_another()),
+    ("an author who is no member", "V7", EARLY, lambda proof: _by_stranger()),
+    ("an author who is revoked", "V7", EARLY, lambda proof: _by_revoked()),
+    ("a revoked author, admitted again", "V7", EARLY, lambda proof: _by_readmitted()),
+    ("a certificate for a proposal at another index", "V9", EARLY, at(8, log_size=7)),
+    ("a certificate for what is not listed first", "V9", EARLY, at(8, proposals=(bytes(32),))),
     ("a certificate without its proposal", "V9", EARLY, listed(_certified_missing)),
     ("no cosignature", "P2", EARLY, cosigned(lambda all_: [])),
     ("a cosignature short", "P2", EARLY, cosigned(lambda all_: all_[:1])),
     ("a cosignature twice", "P2", EARLY, cosigned(lambda all_: [all_[0], all_[0]])),
+    ("cosignatures enough, and one twice", "P2", EARLY, cosigned(lambda all_: [all_[0], *all_])),
+    (
+        "cosignatures enough, and one that does not count",
+        "P2",
+        EARLY,
+        lambda proof: _cosign(proof, (20, BEN), (20, CLEO), (20, DAN)),
+    ),
+    ("a cosignature of another Common", "P2", EARLY, lambda proof: _cosign_as(proof, common_id=bytes(32))),
+    ("a cosignature of another epoch", "P2", EARLY, lambda proof: _cosign_as(proof, epoch=9)),
+    ("cosignatures out of order", "P2", EARLY, cosigned(lambda all_: all_[::-1])),
     ("a cosignature by the revoked", "P2", EARLY, lambda proof: _cosign(proof, (20, ANN), (20, CLEO))),
     (
         "a cosignature by who is no authority any more",
@@ -310,6 +353,24 @@ BAD: list[tuple[str, str, str, Change]] = [
     ("a final snapshot that is not there", "P2", EARLY, lambda proof: replace(proof, final=10)),
     ("whole: cosignatures of nothing", "P2", WHOLE, lambda proof: replace(proof, final=None)),
     ("whole: the final one beyond the line", "P2", WHOLE, lambda proof: replace(proof, final=21)),
+    (
+        "whole: the final one beyond the line, and nothing cosigned",
+        "P2",
+        WHOLE,
+        lambda proof: replace(proof, final=21, cosignatures=()),
+    ),
+    (
+        "whole: a quorum of a later policy",
+        "P2",
+        WHOLE,
+        lambda proof: replace(_cosign(proof, (14, DAN), (13, CLEO)), final=10),
+    ),
+    (
+        "whole: an index that is not the place",
+        "V7",
+        WHOLE,
+        listed(lambda all_: [_broken(all_[0], index=1), *all_[1:]]),
+    ),
     ("whole: a snapshot short", "V2", WHOLE, without(4)),
     ("whole: a proposal short", "V9", WHOLE, listed(lambda all_: all_[:-1])),
     (
@@ -317,6 +378,13 @@ BAD: list[tuple[str, str, str, Change]] = [
         "V7",
         WHOLE,
         listed(lambda all_: [*all_, _broken(all_[-1], index=len(all_))]),
+    ),
+    ("whole: proposals of a snapshot in another order", "V7", WHOLE, lambda proof: listed(_turned)(proof)),
+    (
+        "whole: a subject that is listed above what is final",
+        "V7",
+        WHOLE,
+        lambda proof: replace(proof, subject=proof.listed[-1].index),
     ),
     ("whole: a path", "V7", WHOLE, listed(lambda all_: [_broken(all_[0], path=(bytes(32),)), *all_[1:]])),
     ("whole: a certificate one short", "V6", WHOLE, endorsed_by(8, BEN)),
@@ -330,11 +398,116 @@ BAD: list[tuple[str, str, str, Change]] = [
 """What does not hold: its rule, the proof that it is made of, and what is done to that."""
 
 
-def _leave_out(proof: Proof, height: int) -> Proof:
+def leave_out(proof: Proof, height: int) -> Proof:
     id_ = years().nodes[height].proposals[0].id
     kept = without(height)(proof)
     assert isinstance(kept, Proof)
     return replace(kept, listed=tuple(one for one in proof.listed if one.proposal.id != id_))
+
+
+def _line(proof: Proof, *heights: int) -> Proof:
+    return replace(proof, line=tuple(years().nodes[height].snapshot for height in heights))
+
+
+def _late(above: int) -> Listed:
+    """The put that @20 lists, at its place above the log of @19, or higher by `above`."""
+    return Listed(years().nodes[20].proposals[0], years().nodes[19].frontier.size + above)
+
+
+def _turned(all_: list[Listed]) -> list[Listed]:
+    """The two puts of @10 in each other's place."""
+    first = years().nodes[9].frontier.size
+    one, other = all_[first], all_[first + 1]
+    return [
+        *all_[:first],
+        _broken(other, index=one.index),
+        _broken(one, index=other.index),
+        *all_[first + 2 :],
+    ]
+
+
+def _conspired(world: World, tip: Node, *quorum: Key) -> Proof:
+    """A brief proof of what `tip` lists, cosigned by a quorum that lies. Each snapshot lists one proposal."""
+    nodes = tip.line()
+    log = [node.proposals[0] for node in nodes]
+    tiles = TiledNodes(lambda start, stop: [one.id for one in log[start:stop]], lambda level, number: None)
+    return Proof(
+        BRIEF,
+        world.genesis,
+        tuple(node.snapshot for node in nodes),
+        tip.height,
+        tuple(sorted((world.cosignature(tip, by) for by in quorum), key=lambda one: one.key)),
+        tuple(
+            Listed(one, index, tuple(inclusion_proof(index, len(log), tiles)))
+            for index, one in enumerate(log)
+        ),
+        len(log) - 1,
+    )
+
+
+def _by_stranger() -> Proof:
+    world = World()
+    return _conspired(world, world.after(world.root, world.put("a", FAY)), ANN, BEN)
+
+
+def _by_revoked() -> Proof:
+    world = World()
+    gone = world.revoke(world.root, BEN, ANN)
+    return _conspired(world, world.after(gone, world.put("a", ANN)), BEN, CLEO)
+
+
+def _by_readmitted() -> Proof:
+    world = World()
+    again = world.revoke(world.root, BEN, ANN)
+    again = world.after(again, world.admit(ANN, BEN))
+    return _conspired(world, world.after(again, world.put("a", ANN)), BEN, CLEO)
+
+
+def _of_another() -> Proof:
+    world = World()
+    away = world.propose(world.put("a").statement.action, common_id=bytes(32))
+    return _conspired(world, world.after(world.root, away), ANN, BEN)
+
+
+def _rotated_elsewhere() -> Proof:
+    """The base is at the height of genesis, and another."""
+    world = World()
+    proposal = world.propose(Rotation(1, 0, bytes(32), DAN.key, "moving out"))
+    paper = world.certificate(proposal, ANN, BEN, DAN)
+    node = world.after(world.chain(world.root, 1), proposal, certificate=paper, appoints=(1, DAN))
+    return _conspired(world, world.after(node, world.put("a")), ANN, BEN)
+
+
+def _rotated_across_a_gap() -> Proof | bytes:
+    """@1 appoints dan, @2 is his first and left out, and @3 has @1 as its base."""
+    world = World()
+    appoints = world.rotate(world.root, DAN)
+    node = world.rotate(world.chain(appoints, 1), ANN, base=appoints)
+    return without(2)(_conspired(world, world.after(node, world.put("a")), ANN, BEN))
+
+
+def _abandoned(height: int) -> Proof:
+    """@2 is a recovery that gives up the snapshot at `height` below it."""
+    world = World()
+    base = world.chain(world.root, 1)
+    given_up = (world.root, base)[height].id
+    node = world.recover(base, CLEO, abandons=(given_up,))
+    return _conspired(world, world.after(node, world.put("a")), BEN, CLEO)
+
+
+def _settled_by_revoked() -> Proof:
+    """@1 changes the policy, @2 revokes ann, and ann's cosignature of @1 is to settle it at @3."""
+    world = World()
+    changed = world.install(world.root, policy((ANN, BEN, CLEO), 2, participants="authorities"))
+    node = world.revoke(changed, BEN, ANN)
+    node = world.after(node, world.put("a", BEN), settlement=world.settlement(changed, ANN, BEN))
+    return _conspired(world, node, BEN, CLEO)
+
+
+def _cosign_as(proof: Proof, **changes: Any) -> Proof:
+    """A quorum's cosignatures of @20, each with other fields."""
+    signed = [years().world.cosignature(years().nodes[20], key, **changes) for key in (CLEO, DAN)]
+    return replace(proof, cosignatures=tuple(sorted(signed, key=lambda one: one.key)))
 
 
 def _cosign(proof: Proof, *by: tuple[int, Key]) -> Proof:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aslp2p.artifacts.proof import decode_proof, encode_proof
 from aslp2p.errors import ArtifactError, Rejected, UserError
 from aslp2p.ledger.proof import Proven, check_proof
+from aslp2p.limits import ARTIFACT_BYTES_MAX, PROOF_BYTES_MAX, PROOF_LINE_MAX
 from aslp2p.views.proof import prove
 from tests.ledger.builder import ANN, BEN, CLEO, DAN
-from tests.ledger.proofs import BAD, BOTH, EARLY, GOOD, WHOLE, Change, bad, good, years
+from tests.ledger.proofs import BAD, BOTH, EARLY, GOOD, WHOLE, Change, bad, field, good, leave_out, years
 
 
 def judged(data: bytes) -> Proven:
@@ -45,6 +47,13 @@ def test_the_trace_tells_every_change_of_authority() -> None:
         ]
 
 
+def test_a_step_that_a_later_takeover_overrides_may_be_left_out() -> None:
+    """What a brief proof does not see: its trace may be shorter than the history's, and still nobody lied."""
+    said, shorter = judged(encode_proof(good(EARLY))), judged(encode_proof(leave_out(good(EARLY), 5)))
+    assert [one for one in said.trace if one.height != 5] == list(shorter.trace)
+    assert (shorter.proposal, shorter.snapshot) == (said.proposal, said.snapshot)
+
+
 def test_a_brief_proof_is_small_and_names_no_other_file() -> None:
     brief, whole = encode_proof(good(EARLY)), encode_proof(good(WHOLE))
     assert len(brief) < len(whole)
@@ -62,6 +71,16 @@ def rule_of(data: bytes) -> str:
     except (Rejected, ArtifactError) as refused:
         return refused.rule
     return "it holds"
+
+
+def test_sizes_and_counts_are_bounded() -> None:
+    """A4: a file, an artifact in it, and how many of each there are."""
+    proof = good(EARLY)
+    most = replace(proof, cosignatures=proof.cosignatures[:1] * 64)
+    assert len(decode_proof(encode_proof(most)).cosignatures) == 64
+    assert rule_of(bytes(PROOF_BYTES_MAX + 1)) == "A4"
+    assert rule_of(bad(EARLY, field(3, [bytes(ARTIFACT_BYTES_MAX + 1)]))) == "A4"
+    assert rule_of(bad(EARLY, field(3, [b""] * (PROOF_LINE_MAX + 1)))) == "A4"
 
 
 def test_what_is_not_final_has_no_brief_proof() -> None:

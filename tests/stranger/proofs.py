@@ -71,6 +71,7 @@ class Proof:
                 last = _Judgement(self.common, snapshot, {one.id: one for one in here}).judge()
             except Incomplete:
                 raise Refused("V9", "a proposal is missing") from None
+            _demand([one.id for one in here] == list(fields["proposals"]), "V7", "their order")
             self.common.accepted[last.id] = last
             self.keep(snapshot, last)
         _demand(len(last.log) == len(self.listed), "V7", "too many proposals")
@@ -142,7 +143,6 @@ class Proof:
         if fields["settlement"] is not None:
             judgement.settlement()
         judgement.members = self.take(fields["log_size"], judgement.members)
-        _demand(judgement.status(snapshot.key) == "admitted", "V8")
         return judgement.after(special, action, ())
 
     def take(self, stop: int, members: dict[bytes, tuple[str, str]]) -> dict[bytes, tuple[str, str]]:
