@@ -2,14 +2,13 @@
 milliseconds.
 
 **Silence** is how long nothing new was heard of the witness. While this machine is awake and linked to
-another
-authority, it is counted on the monotonic clock. A gap (off, suspended, alone) counts for what the wall clock
-says, but at
-most a day and at most a tenth of the grace period each: a clock that jumps cannot depose anybody.
+another authority, it is counted on the monotonic clock. A gap (off, suspended, alone) counts for what the
+wall clock says, but at most a day and at most a tenth of the grace period each: a clock that jumps cannot
+depose anybody.
 
 **Turns.** After the grace period the first live authority in the policy's order proposes itself, the k-th
-waits k rounds
-more, each with jitter; so one proposal usually suffices, and a dead first authority costs one round.
+waits k rounds more, each with jitter; so one proposal usually suffices, and a dead first authority costs one
+round.
 """
 
 from __future__ import annotations
@@ -129,9 +128,8 @@ def decode_silence(data: bytes | None) -> Silence:
 
 
 def turn_of(policies: tuple[Policy, ...], witness: bytes, key: bytes, gone: frozenset[bytes]) -> int | None:
-    """The place of `key` in the order of succession, the silent witness and the unusable left out; None if
-    it has
-    none. Under a joint policy the new policy's order counts, then the old one's."""
+    """The place of `key` in the order of succession, the silent witness and the unusable left out; None if it
+    has none. Under a joint policy the new policy's order counts, then the old one's."""
     order: list[bytes] = []
     for policy in reversed(policies):
         order += [one.key for one in policy.witnesses if one.key not in order]

@@ -1,9 +1,8 @@
 """The statements that artifacts make: frozen positional records, one per type of `docs/spec.md`.
 
 A record is decoded from a canonical array by msgspec in strict mode (no `"42"`, `True` or `42.0` for 42) and
-says
-nothing about truth: that is the ledger's business. What a record can check of itself (a path that leaves the
-tree, a name with control characters) it checks here, so such bytes are no artifact at all (A4).
+says nothing about truth: that is the ledger's business. What a record can check of itself (a path that leaves
+the tree, a name with control characters) it checks here, so such bytes are no artifact at all (A4).
 """
 
 from __future__ import annotations

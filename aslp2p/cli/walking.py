@@ -6,8 +6,7 @@ slash at its end means what is in it asl put -r photos archive/       archive/ph
 archive        archive/…              a DEST without one is what the folder is called there
 
 Symbolic links inside a folder are skipped (one given by name is followed), as are sockets, pipes and devices,
-and what a checkout keeps there for itself.
-What cannot be taken is a problem of its own and the rest goes on.
+and what a checkout keeps there for itself. What cannot be taken is a problem of its own and the rest goes on.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Auditing what a catch-up showed early (G4).
 
-Every signature of every snapshot and proposal is verified in the background, lowest first; until that
-reaches the
-head this node neither emits, cosigns nor endorses. A signature that fails is blamed on its relay and asked of
-others; what nobody can prove in time is rolled back.
+Every signature of every snapshot and proposal is verified in the background, lowest first; until that reaches
+the head this node neither emits, cosigns nor endorses. A signature that fails is blamed on its relay and
+asked of others; what nobody can prove in time is rolled back.
 """
 
 from __future__ import annotations

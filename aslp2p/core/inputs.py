@@ -15,8 +15,7 @@ from aslp2p.artifacts.types import Action, Policy
 
 class Now(Struct, frozen=True):
     """Two clocks, in milliseconds: `mono` never goes back and stands still while the machine sleeps; `wall`
-    is the
-    calendar's, and may jump."""
+    is the calendar's, and may jump."""
 
     mono: int
     wall: int
@@ -27,8 +26,7 @@ class Now(Struct, frozen=True):
 
 class LinkUp(Struct, frozen=True):
     """A link finished its handshake: the peer has proved `key` and knows the network secret. Admission is
-    decided
-    here. `link` is a number that the driver never uses twice in a process."""
+    decided here. `link` is a number that the driver never uses twice in a process."""
 
     link: int
     key: bytes

@@ -1,8 +1,7 @@
 """Taking artifacts in, whoever brings them: a peer's push, or a bundle that a person imports (section 10).
 
 Both go through the same judgement and move the same trust. A peer that sends what no honest peer sends is at
-fault
-(`PeerFault`); in a bundle the same is reported to the person, and the rest is taken.
+fault (`PeerFault`); in a bundle the same is reported to the person, and the rest is taken.
 """
 
 from __future__ import annotations

@@ -4,11 +4,10 @@
     wake_at_ms                      when it next wants a Tick (monotonic ms), or None
 
 How it works. Every input is handed to the part that it concerns; what is new is judged, written through the
-store's open
-transaction, and collected to be spread; at the end of the step the parts send what is due. The driver commits
-before it carries out any effect (persist, then send). The core reads no clock, draws entropy only from the
-function it
-was given, and iterates nothing whose order is not fixed, so a seed reproduces a run to the bit.
+store's open transaction, and collected to be spread; at the end of the step the parts send what is due. The
+driver commits before it carries out any effect (persist, then send). The core reads no clock, draws entropy
+only from the function it was given, and iterates nothing whose order is not fixed, so a seed reproduces a run
+to the bit.
 """
 
 from __future__ import annotations
@@ -110,8 +109,7 @@ class Timed(Protocol):
 
 class NodeCore:
     """A node; see the module's text. Raises `UserError` for a command that is refused (nothing has changed
-    then),
-    and whatever the store raises.
+    then), and whatever the store raises.
 
     `apart`: nobody can be heard, as this is no daemon. A witness that was ever linked with another machine
     does not emit then (S10)."""

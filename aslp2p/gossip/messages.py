@@ -77,8 +77,7 @@ class OpenIds(Message, frozen=True, tag=5):
 
 class GetRange(Message, frozen=True, tag=6):
     """Snapshots on the line of `tip`: from the one after the highest of `locators` on that line or, when
-    there
-    are none, from height `first`."""
+    there are none, from height `first`."""
 
     request: Uint
     tip: Hash

@@ -1,10 +1,9 @@
 """The set of open artifacts and its digest (G3).
 
 Open is what everybody should have and history does not hold yet: pending proposals, endorsements of open
-proposals,
-newest cosignatures, rejections. The digest has `OPEN_BUCKETS` buckets by the first bits of the id, each the
-XOR of
-eight bytes of its ids: two nodes compare 128 bytes, and exchange ids only of the buckets that differ.
+proposals, newest cosignatures, rejections. The digest has `OPEN_BUCKETS` buckets by the first bits of the id,
+each the XOR of eight bytes of its ids: two nodes compare 128 bytes, and exchange ids only of the buckets that
+differ.
 """
 
 from __future__ import annotations

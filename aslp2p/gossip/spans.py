@@ -2,8 +2,7 @@
 
 Pure bookkeeping: the line from `base` to `tip` is cut into spans; a few are asked at once, of any peers that
 have the tip; answers may come in any order and may be shorter than asked, the rest of a span is then asked
-again.
-Answers that cannot be used yet wait, at most `RANGES_BUFFERED_MAX` of them.
+again. Answers that cannot be used yet wait, at most `RANGES_BUFFERED_MAX` of them.
 """
 
 from __future__ import annotations

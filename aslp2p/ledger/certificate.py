@@ -259,9 +259,8 @@ def require_settlement(
     """Judge the settlement of a joint policy (P4); returns its cosignatures.
 
     Each cosigns an ancestor at or above the change; cosigning a snapshot cosigns what it contains, so
-    together they
-    make the lowest of them final under both policies. Keys in `revoked` do not count (V8). Raises `Rejected`
-    (P4).
+    together they make the lowest of them final under both policies. Keys in `revoked` do not count (V8).
+    Raises `Rejected` (P4).
     """
     standing = parent.standing
     if not standing.joint:

@@ -1,8 +1,7 @@
 """Which branch to follow: F1 to F3, as one pure comparison over what is known about each line.
 
-A *line* is genesis to the tip of one branch. Where a witness signed two histories in one epoch (F3), the
-tail of
-a line in that epoch is cut: at the first of the conflicting snapshots, or where it is final; an authority
+A *line* is genesis to the tip of one branch. Where a witness signed two histories in one epoch (F3), the tail
+of a line in that epoch is cut: at the first of the conflicting snapshots, or where it is final; an authority
 stays where it is. What is cut is kept, and counts as soon as a higher epoch, or finality, stands on it.
 """
 
@@ -63,8 +62,7 @@ def choose(lines: Sequence[Line], current: Line | None, stays: bool, id_at: IdAt
     """The line to follow: the highest final (F1), then the higher epoch (F2), then F3.
 
     `current` is where this node is now, cut like the others; `stays` says that this node is an authority,
-    which
-    does not move between histories of one epoch.
+    which does not move between histories of one epoch.
     """
     final = max(lines, key=lambda line: line.final_height)
     holding = [

@@ -2,12 +2,10 @@
 branch.
 
 An authority's newest cosignature on a line cosigns all that it contains, so one fact a key is enough: a
-snapshot is
-final when, for every policy in force at it, a quorum of that policy's authorities has cosigned it or
-something
-that contains it. (By S5 an authority moves past what it cosigned only to what contains it or through a
-succession
-of a higher epoch, and by S3 and S4 no such succession can gather a quorum around a final snapshot.)
+snapshot is final when, for every policy in force at it, a quorum of that policy's authorities has cosigned it
+or something that contains it. (By S5 an authority moves past what it cosigned only to what contains it or
+through a succession of a higher epoch, and by S3 and S4 no such succession can gather a quorum around a final
+snapshot.)
 """
 
 from __future__ import annotations

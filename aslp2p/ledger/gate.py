@@ -1,14 +1,13 @@
 """The one gate: a snapshot that passes `judge` is accepted, whatever brought it here (section 4, V1 to V9).
 
-`judge` takes the accepted parent with all that is known at it, and the snapshot with its listed proposals;
-it reads
-no clock and asks nobody. It either gives the next `Tip` and the facts that the snapshot changes, or raises
-citing the first rule that fails, and then nothing has changed.
+`judge` takes the accepted parent with all that is known at it, and the snapshot with its listed proposals; it
+reads no clock and asks nobody. It either gives the next `Tip` and the facts that the snapshot changes, or
+raises citing the first rule that fails, and then nothing has changed.
 
 *Deferred* judging (G4) leaves out the signatures of ordinary snapshots and of their ordinary proposals: the
-caller
-vouches for them with a later signature of the same witness in the same epoch, which the hash chain binds
-to all before it. Everything else, and every signature in a certificate or settlement, is judged at once.
+caller vouches for them with a later signature of the same witness in the same epoch, which the hash chain
+binds to all before it. Everything else, and every signature in a certificate or settlement, is judged at
+once.
 """
 
 from __future__ import annotations
@@ -128,10 +127,8 @@ def judge(
     """Accept `snapshot` on `parent` or say why not.
 
     `proposals` are the listed ones that are here, in order; `draft` stands at the parent and takes the
-    changes only if
-    this returns (a draft that saw a failure is to be thrown away). Raises `Rejected` (V1 to V8, P1 to P6,
-    A4), `ArtifactError`,
-    or `Incomplete` naming the proposals that are missing.
+    changes only if this returns (a draft that saw a failure is to be thrown away). Raises `Rejected` (V1 to
+    V8, P1 to P6, A4), `ArtifactError`, or `Incomplete` naming the proposals that are missing.
     """
     statement = snapshot.statement
     standing = parent.standing

@@ -1,10 +1,8 @@
 """The history of one Common: what was accepted, on which branch, and which branch is followed (V9, F1 to F4).
 
 `Ledger` stands between the gate and the store. It finds the parent, lets the gate judge, places what passed
-on a
-branch, notices equivocation, and chooses the head. It holds the tips of branches in memory (a few hundred
-bytes
-each and the members) and nothing that grows with the history.
+on a branch, notices equivocation, and chooses the head. It holds the tips of branches in memory (a few
+hundred bytes each and the members) and nothing that grows with the history.
 """
 
 from __future__ import annotations

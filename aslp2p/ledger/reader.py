@@ -1,19 +1,15 @@
 """What the core may ask of a store, and what it may ask to be written.
 
 Reading is synchronous and bounded; writing happens only through `Write` records, which the driver applies in
-order
-inside one transaction and makes durable before any bytes that depend on them leave (persist, then send).
+order inside one transaction and makes durable before any bytes that depend on them leave (persist, then
+send).
 
 **Facts.** The state of a Common is one versioned map: key to value, each change stamped with the height of
-the
-snapshot that made it. A *branch* is a line of snapshots; a fork starts a new branch that shares its parent
-branch up
-to and including `fork_height`. A fact at (branch, height) is the newest change at or below that height on the
-branch, else the newest at or below `fork_height` on its parent, and so on to the root branch 0, which holds
-genesis
-at height 0. So state at any height of any branch is a lookup, a change of branch moves no rows, and nothing
-of
-the history has to be in memory.
+the snapshot that made it. A *branch* is a line of snapshots; a fork starts a new branch that shares its
+parent branch up to and including `fork_height`. A fact at (branch, height) is the newest change at or below
+that height on the branch, else the newest at or below `fork_height` on its parent, and so on to the root
+branch 0, which holds genesis at height 0. So state at any height of any branch is a lookup, a change of
+branch moves no rows, and nothing of the history has to be in memory.
 """
 
 from __future__ import annotations

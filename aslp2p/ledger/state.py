@@ -286,11 +286,10 @@ def apply_action(
 ) -> None:
     """Apply a proposal's ordinary action to `draft` and `members` (V7).
 
-    `appointed` are the keys that a certificate of the same snapshot makes witness or authority: they
-    cannot be expelled beside it (P6).
-    Raises `NotApplicable`, with nothing changed, if its author may not or the state does not fit.
-    Successions and
-    policy changes are not applied here: they ride on a certificate (`gate.py`).
+    `appointed` are the keys that a certificate of the same snapshot makes witness or authority: they cannot
+    be expelled beside it (P6). Raises `NotApplicable`, with nothing changed, if its author may not or the
+    state does not fit. Successions and policy changes are not applied here: they ride on a certificate
+    (`gate.py`).
     """
     if not is_admitted(members, proposal.key):
         raise NotApplicable("not-admitted", "its author is not an admitted member", subject=proposal.id)

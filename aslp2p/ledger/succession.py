@@ -1,12 +1,9 @@
 """What one key may still promise: S1, S3, S4, S5, S10, S11 and S13 as one table.
 
 A key that signs for a Common is in one of four stances. Every question of signing is first classified, by
-looking at
-the signing journal and the history, into one `Ask`; then the table says either the stance that follows or
-the rule
-that refuses. An ask that is refused raises, and nothing has changed: the journal, on disk before any
-signature is
-seen, is the only state there is.
+looking at the signing journal and the history, into one `Ask`; then the table says either the stance that
+follows or the rule that refuses. An ask that is refused raises, and nothing has changed: the journal, on disk
+before any signature is seen, is the only state there is.
 
     FREE      nothing endorsed above the epoch that the head appoints
     PROMISED  a succession of a higher epoch is endorsed: finality of lower epochs waits (S4)

@@ -49,8 +49,7 @@ def keep_waiting(
     folder: Path, common_id: bytes, waiting: Iterable[Signed[Statement]], sources: Sequence[IO[bytes]]
 ) -> int:
     """Keep these from now on and nothing else, with the contents for them that `sources` (whole bundles)
-    hold,
-    as many as there is room for; returns how many are not kept.
+    hold, as many as there is room for; returns how many are not kept.
 
     Paper goes first, then snapshots with the lowest heights, then contents. Raises `UserError` when it cannot
     be written.

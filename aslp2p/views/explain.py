@@ -34,8 +34,7 @@ _CHANGES_PAGE = 1000
 
 def explain(view: View, at: int | None = None, after: int = -1) -> dict[str, Any]:
     """The steps above height `after` up to `@at`, oldest first, at most `STEPS_PAGE`; `next` is the `after`
-    of
-    the next page, or null. The last page says who signed `@at` (`signer`, `epoch`), the highest `final`
+    of the next page, or null. The last page says who signed `@at` (`signer`, `epoch`), the highest `final`
     height and who cosigned it (`cosigned_by`).
     """
     top = view.at(at)
