@@ -16,6 +16,11 @@ from aslp2p.cli.versions import require_version
 from aslp2p.errors import UsageError
 
 _REFUSED_SHOWN = 10
+emit_option = click.option(
+    "--emit",
+    is_flag=True,
+    help="Let a stopped witness emit although it hears nobody: it may have been replaced meanwhile (S10).",
+)
 
 
 @click.group("bundle", cls=Group)
@@ -150,18 +155,22 @@ def _say_shown(path: str, answer: dict[str, Any]) -> None:
 @bundle_command.command("import")
 @click.argument("path", metavar="FILE")
 @click.option("--follow", is_flag=True, help="Follow its Common from now on, if this home does not yet.")
+@emit_option
 @pass_settings
-def import_command(settings: Settings, path: str, follow: bool) -> None:
+def import_command(settings: Settings, path: str, follow: bool, emit: bool) -> None:
     """Take a bundle in: judged as if its artifacts came over the network, all or nothing."""
     from aslp2p.cli.paper import kept_here, open_desk
 
     home = home_of(settings)
     home.create()
-    with kept_here(path, home.path) as (file, bundle), open_desk(settings, bundle, follow=follow) as desk:
+    with (
+        kept_here(path, home.path) as (file, bundle),
+        open_desk(settings, bundle, follow=follow, emit=emit) as desk,
+    ):
         report = desk.take(file)
-        report["judged"] = report["height"]
+        report |= {"judged": report["height"], "withheld": False}
         if report["height"] >= 0:
-            desk.settle()
+            report["withheld"] = desk.settle()
             report |= desk.ask("bundle.summary", ids=report["subjects"])
     if settings.json:
         say_json(report)
@@ -187,6 +196,11 @@ def say_report(report: dict[str, Any]) -> None:
         say(f"The history is at {name}@{report['judged']}{begun} (witness: {report['witness']['shown']})")
     if report["height"] > report["judged"]:
         say(f"This machine emitted {name}@{report['height']} for it; take it back with: asl bundle create")
+    if report["withheld"]:
+        say(
+            "Not emitted: this machine knows others on a network, and listens there first whether it was "
+            "replaced (S10): asl up. Where nobody can be heard any more: the same command with --emit"
+        )
     if report["waiting"]:
         waiting = count_text(report["waiting"], "artifact")
         say(f"{waiting} waiting here for what is missing{_gap_words(report)}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aslp2p.cli.bundle import emit_option
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json, sentence
 from aslp2p.cli.settings import Settings, pass_settings
@@ -20,13 +21,16 @@ from aslp2p.errors import UsageError
     "--offline", "bundle", metavar="BUNDLE", help="Judge it by what this bundle holds, without a network."
 )
 @click.option("-o", "--output", metavar="FILE", help="With --offline: where to write the endorsement.")
+@emit_option
 @pass_settings
-def endorse_command(settings: Settings, id: str, bundle: str | None, output: str | None) -> None:
+def endorse_command(settings: Settings, id: str, bundle: str | None, output: str | None, emit: bool) -> None:
     """Endorse the open succession or policy change ID (4 or more digits; see `asl proposals`)."""
     if (bundle is None) != (output is None):
         raise UsageError("--offline BUNDLE and -o FILE belong together", remedy="name both files")
+    if emit and bundle is None:
+        raise UsageError("--emit is for --offline", remedy="leave it out: a running witness emits by itself")
     if bundle is not None and output is not None:
-        _endorse_offline(settings, id, bundle, Path(output))
+        _endorse_offline(settings, id, bundle, Path(output), emit=emit)
         return
     with open_daemon(settings) as daemon:
         answer = daemon.call("endorse", id=id)
@@ -37,7 +41,7 @@ def endorse_command(settings: Settings, id: str, bundle: str | None, output: str
     say_progress(answer)
 
 
-def _endorse_offline(settings: Settings, digits: str, bundle: str, output: Path) -> None:
+def _endorse_offline(settings: Settings, digits: str, bundle: str, output: Path, *, emit: bool) -> None:
     """Take the bundle in, endorse by the rules and the journal of this home, and write what goes back."""
     from aslp2p.cli.bundle import say_paper, say_report
     from aslp2p.cli.paper import kept_here, open_desk
@@ -45,22 +49,26 @@ def _endorse_offline(settings: Settings, digits: str, bundle: str, output: Path)
 
     home = home_of(settings)
     home.create()
-    with kept_here(bundle, home.path) as (file, checked), open_desk(settings, checked, follow=True) as desk:
+    with (
+        kept_here(bundle, home.path) as (file, checked),
+        open_desk(settings, checked, follow=True, emit=emit) as desk,
+    ):
         report = desk.take(file)
         proposal = desk.ask("bundle.find", id=digits)["proposal"]
         desk.endorse(proposal)
         selection = select_endorsements(desk.ask, proposal)
-        desk.settle()  # a new witness whose certificate is complete emits at once
+        withheld = desk.settle()  # a new witness whose certificate is complete emits at once
         add_since(desk.ask, selection, report["height"])
         add_cosignatures(desk.ask, selection)
         written = write_bundle(desk.ask, selection, output)
         after = desk.ask("bundle.summary", ids=[proposal])
     paper = after["papers"][0]
     if settings.json:
+        report["withheld"] = withheld
         answer = {"proposal": proposal, "paper": paper, "output": str(output), "import": report}
         say_json({**answer, "artifacts": written.artifacts, "common": report["common"]})
         return
-    say_report({**report, **after, "judged": report["height"], "papers": []})
+    say_report({**report, **after, "judged": report["height"], "withheld": withheld, "papers": []})
     say(f"Endorsed, in the Common {after['name']} {report['common'][:12]}:")
     say_paper(paper, after["name"])
     say(f"{output}: take it back to where the proposal came from: asl bundle import {output.name}")

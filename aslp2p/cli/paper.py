@@ -41,8 +41,8 @@ class Desk(Protocol):
     def endorse(self, proposal: str) -> None:
         """Endorse the proposal with this id. Raises `UserError`."""
 
-    def settle(self) -> None:
-        """Let everything that is due now be done."""
+    def settle(self) -> bool:
+        """Let everything that is due now be done; whether something to emit was held back (S10)."""
 
 
 class _DaemonsDesk:
@@ -70,8 +70,9 @@ class _DaemonsDesk:
     def endorse(self, proposal: str) -> None:
         self.ask("endorse", id=proposal)
 
-    def settle(self) -> None:
+    def settle(self) -> bool:
         """It does that by itself, in its own time."""
+        return False
 
 
 class _StoppedDesk:
@@ -99,8 +100,8 @@ class _StoppedDesk:
 
         self._node.command(Endorse(bytes.fromhex(proposal)))
 
-    def settle(self) -> None:
-        self._node.settle()
+    def settle(self) -> bool:
+        return self._node.settle()
 
 
 @contextmanager
@@ -123,8 +124,9 @@ def kept_here(path: str, folder: Path) -> Iterator[tuple[IO[bytes], Checked]]:
 
 
 @contextmanager
-def open_desk(settings: Settings, bundle: Checked, *, follow: bool) -> Iterator[Desk]:
-    """The desk for the Common that `bundle` is of; with `follow` it is followed from now on if it was not.
+def open_desk(settings: Settings, bundle: Checked, *, follow: bool, emit: bool) -> Iterator[Desk]:
+    """The desk for the Common that `bundle` is of; with `follow` it is followed from now on if it was not,
+    with `emit` a stopped home emits even if others may know what it does not (S10).
 
     Raises `UserError` when it is not followed here.
     """
@@ -144,7 +146,7 @@ def open_desk(settings: Settings, bundle: Checked, *, follow: bool) -> Iterator[
         secret = load_key(home)
         folder = home.common_folder(bundle.common_id)
         store = stack.enter_context(closing(open_store(folder, read_only=False)))
-        node = Offline(store, secret, entropy=os.urandom, clocks=_clocks)
+        node = Offline(store, secret, entropy=os.urandom, clocks=_clocks, emit=emit)
         yield _StoppedDesk(node, folder, secret.key, name_is_chosen(home))
 
 

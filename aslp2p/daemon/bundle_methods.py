@@ -100,7 +100,7 @@ class BundleMethods:
             self._coming.pop(bundle, None)
             with one.file as file:
                 steps = taking(file, self._home.common_folder(one.node.id), one.node.id)
-                return await _driven(steps, one.node)
+                return await driven(steps, one.node)
 
     def _there(self, number: int) -> _Coming:
         if number not in self._coming:
@@ -111,8 +111,13 @@ class BundleMethods:
         self._coming.pop(number).file.close()
 
 
+async def driven(steps: Steps, node: Node) -> dict[str, Any]:
+    """Carry out an import on a running node, one at a time: each rewrites what waits. Raises `UserError`."""
+    async with node.importing:
+        return await _driven(steps, node)
+
+
 async def _driven(steps: Steps, node: Node) -> dict[str, Any]:
-    """Carry out an import on a running node."""
     report: dict[str, Any] = {}
 
     def go_on(answer: Any) -> Import | Question | None:

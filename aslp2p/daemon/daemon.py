@@ -31,6 +31,7 @@ from aslp2p.daemon.mdns import Found
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
 from aslp2p.daemon.transport import Transport, address_text
+from aslp2p.daemon.waiting_paper import judge_waiting
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
 from aslp2p.home.config import Config
@@ -226,6 +227,7 @@ class Daemon:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(one.node.run)
                     nursery.start_soon(one.dialer.run)
+                    nursery.start_soon(judge_waiting, one.node, self.home.common_folder(one.node.id))
                     task_status.started()
         finally:
             one.ended.set()

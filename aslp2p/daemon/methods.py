@@ -59,6 +59,10 @@ class Node(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def importing(self) -> trio.Lock:
+        """Held while a bundle is taken in."""
+
     async def query(self, function: Callable[[Reader], T], /) -> T:
         """What `function` answers in the store's thread, between two batches."""
 

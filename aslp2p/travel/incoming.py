@@ -30,7 +30,7 @@ from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import META_GENESIS
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import CHUNK_BYTES, VIEW_PAGE_MAX
-from aslp2p.travel.waiting import contents_in, keep_waiting, open_waiting
+from aslp2p.travel.waiting import WAITING_NAME, contents_in, keep_waiting, open_waiting
 
 BATCH_BYTES = 4 * CHUNK_BYTES
 _WANTED_PAGE = 10_000
@@ -105,6 +105,25 @@ def taking(file: IO[bytes], folder: Path, common_id: bytes) -> Steps:
                 yield Import((), () if manifests else batch, batch if manifests else ())
                 taken += len(batch)
         return _report(bundle, imported, offered, left_out, taken)
+
+
+def taking_again(folder: Path, common_id: bytes) -> Steps:
+    """The steps of judging again what waits, without a new bundle; the report is empty if nothing does.
+
+    A file that is damaged is removed: what it held can be imported once more. Raises as `taking` does.
+    """
+    path = folder / WAITING_NAME
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return {}
+    with file:
+        try:
+            check_bundle(file)
+        except UserError:
+            path.unlink(missing_ok=True)
+            return {}
+        return (yield from taking(file, folder, common_id))
 
 
 def _report(

@@ -4,8 +4,9 @@ It is the daemon's core with the daemon's rules: what is imported is judged by t
 key promises goes through the same table and the same journal (S1 to S13). `settle` lets it do what a daemon
 without any link would do by itself: emit what a complete certificate or pending proposals ask for, cosign.
 
-Waiting costs nothing here: where the core wants to be woken later (a witness that comes back listens first
-whether it was replaced, S10), its monotonic clock is set forward, for there is nobody to hear.
+A witness that was ever linked with another machine may have been replaced since, and here it would not hear
+of it: it emits only when its owner says that nobody can be heard (`emit`, S10). Waiting costs nothing here:
+where the core wants to be woken later, its monotonic clock is set forward.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Offline:
         *,
         entropy: Callable[[int], bytes],
         clocks: Callable[[], Now],
+        emit: bool = False,
     ) -> None:
         belonging = read_belonging(store)
         if belonging is None:
@@ -52,7 +54,7 @@ class Offline:
         self._store = store
         self._clocks = clocks
         self._ahead_ms = 0
-        self._core = NodeCore(store, common_id=self.common_id, signer=signer, entropy=entropy)
+        self._core = NodeCore(store, common_id=self.common_id, signer=signer, entropy=entropy, apart=not emit)
         if store.journal_fault is not None:
             # It cannot know what it promised, so it promises nothing (S11); all else goes on.
             self.command(MarkStale(f"its signing journal is damaged: {store.journal_fault.message}"))
@@ -85,8 +87,8 @@ class Offline:
             report: dict[str, Any] = done.value
             return report
 
-    def settle(self) -> None:
-        """Do all that is due now or soon, and have it on disk."""
+    def settle(self) -> bool:
+        """Do all that is due now or soon, all on disk; whether something to emit was held back (S10)."""
         for _ in range(TICKS_MAX):
             wake = self._core.wake_at_ms
             if wake is None or wake > self._clocks().mono + SETTLE_MS:
@@ -94,6 +96,7 @@ class Offline:
             self._ahead_ms = max(self._ahead_ms, wake - self._clocks().mono)
             self._core.step(Tick(), self._now())
         self._store.commit()
+        return self._core.withholds
 
     def _now(self) -> Now:
         now = self._clocks()
