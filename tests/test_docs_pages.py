@@ -1,5 +1,5 @@
-"""`docs/judging.md`: its program runs as it stands, and judges every published history as is expected. And
-`docs/README.md` lists every page.
+"""The pages of docs/ against what is there: the program of `judging.md` runs as it stands, the index lists
+every page, `architecture.md` every package and every part of a node.
 """
 
 from __future__ import annotations
@@ -31,3 +31,14 @@ def test_the_index_lists_every_page() -> None:
     index = (ROOT / "docs/README.md").read_text()
     pages = [path.name for path in (ROOT / "docs").glob("*.md") if path.name != "README.md"]
     assert [page for page in pages if f"({page})" not in index] == []
+
+
+def test_architecture_has_a_place_for_every_package_and_every_part_of_a_node() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    tree = page.partition("```\n")[2].partition("```")[0]
+    packages = {path.parent.name for path in (ROOT / "aslp2p").glob("*/__init__.py")}
+    assert packages == set(re.findall(r"^  ([a-z]+)/", tree.partition("simulations/")[0], re.MULTILINE))
+    parts = {path.stem for path in (ROOT / "aslp2p/core").glob("*.py")} - {"__init__", "node"}
+    section = page.partition("## The parts of a node")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z]+)`", section.partition("| what |")[2]))
+    assert parts - {"context", "inputs", "effects"} == named
