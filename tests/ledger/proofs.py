@@ -268,7 +268,7 @@ BAD: list[tuple[str, str, str, Change]] = [
     ("a rotation without the incoming witness", "V4", EARLY, endorsed_by(5, ANN, BEN)),
     ("a takeover by who is not its new witness", "V5", EARLY, by(8, BEN)),
     ("a rotation with another base", "V4", EARLY, lambda proof: _rotated_elsewhere()),
-    ("a rotation with a base in another reign", "V4", EARLY, lambda proof: _rotated_across_a_gap()),
+    ("a rotation with a base in another reign", "V4", EARLY, lambda proof: rotated_across_a_gap(1)),
     ("a recovery that abandons what it stands on", "S9", EARLY, lambda proof: _abandoned(0)),
     ("a recovery that abandons its base, in a gap", "S9", EARLY, lambda proof: without(1)(_abandoned(1))),
     ("a takeover with another base", "V5", EARLY, at(8, previous=bytes(32))),
@@ -478,12 +478,15 @@ def _rotated_elsewhere() -> Proof:
     return _conspired(world, world.after(node, world.put("a")), ANN, BEN)
 
 
-def _rotated_across_a_gap() -> Proof | bytes:
-    """@1 appoints dan, @2 is his first and left out, and @3 has @1 as its base."""
+def rotated_across_a_gap(base: int) -> Proof:
+    """@1 appoints dan, @2 and @3 are left out, @4 is a rotation with the snapshot at `base` as its base."""
     world = World()
-    appoints = world.rotate(world.root, DAN)
-    node = world.rotate(world.chain(appoints, 1), ANN, base=appoints)
-    return without(2)(_conspired(world, world.after(node, world.put("a")), ANN, BEN))
+    nodes = [world.root, world.rotate(world.root, DAN)]
+    nodes += world.chain(nodes[1], 2).line()[1:]
+    node = world.rotate(nodes[3], ANN, base=nodes[base])
+    proof = without(2, 3)(_conspired(world, world.after(node, world.put("a")), ANN, BEN))
+    assert isinstance(proof, Proof)
+    return proof
 
 
 def _abandoned(height: int) -> Proof:

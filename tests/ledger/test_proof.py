@@ -13,7 +13,20 @@ from aslp2p.ledger.proof import Proven, check_proof
 from aslp2p.limits import ARTIFACT_BYTES_MAX, PROOF_BYTES_MAX, PROOF_LINE_MAX
 from aslp2p.views.proof import prove
 from tests.ledger.builder import ANN, BEN, CLEO, DAN
-from tests.ledger.proofs import BAD, BOTH, EARLY, GOOD, WHOLE, Change, bad, field, good, leave_out, years
+from tests.ledger.proofs import (
+    BAD,
+    BOTH,
+    EARLY,
+    GOOD,
+    WHOLE,
+    Change,
+    bad,
+    field,
+    good,
+    leave_out,
+    rotated_across_a_gap,
+    years,
+)
 
 
 def judged(data: bytes) -> Proven:
@@ -52,6 +65,12 @@ def test_a_step_that_a_later_takeover_overrides_may_be_left_out() -> None:
     said, shorter = judged(encode_proof(good(EARLY))), judged(encode_proof(leave_out(good(EARLY), 5)))
     assert [one for one in said.trace if one.height != 5] == list(shorter.trace)
     assert (shorter.proposal, shorter.snapshot) == (said.proposal, said.snapshot)
+
+
+def test_a_rotation_may_have_its_base_in_a_gap_of_its_reign() -> None:
+    for base in (2, 3):
+        proven = judged(encode_proof(rotated_across_a_gap(base)))
+        assert [(one.height, one.witness) for one in proven.trace] == [(0, "ann"), (1, "dan"), (4, "ann")]
 
 
 def test_a_brief_proof_is_small_and_names_no_other_file() -> None:
