@@ -17,6 +17,7 @@ from aslp2p.errors import UsageError
 from aslp2p.ledger.duration import duration_text
 from simulations.advice import SIZES, advice, assumptions, recommend, rows_for, table
 from simulations.chances import Life
+from simulations.extras import require_drawing
 from simulations.options import a_duration, a_number
 from simulations.scenario import HOUR
 from simulations.waiting import Habits
@@ -131,6 +132,8 @@ def advise(
             f"--away {duration_text(away)} is too short for a grace period of {duration_text(grace_period)}",
             remedy=f"write at least {least}",
         )
+    if plot is not None:
+        require_drawing(plot)
     habits = Habits(availability, away, None if auto else answer)
     rows = rows_for(max(SIZES["team"], members), life, habits, grace_period, count, seed)
     lines = advice(rows, members, life, accepted)

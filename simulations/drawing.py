@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aslp2p.errors import UsageError
+from simulations.extras import blank_figure, require_drawing
 from simulations.scenario import DAY
 
 if TYPE_CHECKING:
@@ -23,15 +24,8 @@ _CHANCE_MIN = 1e-8
 
 
 def _subplots(path: Path, **options: Any) -> tuple[Any, Any]:
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}", remedy="give a file in a folder that exists")
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("drawing needs matplotlib", remedy="install it: pip install 'aslp2p[sim]'") from None
-    figure = Figure(layout="constrained", figsize=options.pop("figsize"))
-    FigureCanvasAgg(figure)
+    require_drawing(path)
+    figure = blank_figure(figsize=options.pop("figsize"))
     return figure, figure.subplots(**options)
 
 

@@ -15,6 +15,7 @@ import click
 
 from simulations.dissemination import SNAPSHOTS, bound, spread
 from simulations.drawing import draw_dissemination, draw_recovery
+from simulations.extras import require_drawing
 from simulations.options import a_number
 from simulations.recovery_times import GRACES, SPREADS, Setting, measure
 
@@ -85,6 +86,8 @@ def _seconds(milliseconds: float | None) -> str:
 @_json
 def recovery(output: Path | None, trials: int, workers: int, seed: int, as_json: bool) -> None:
     """The time without a witness, as cumulative distributions, for several spreads of the waiting time."""
+    if output is not None:
+        require_drawing(output)
     groups = {
         "How far apart the successors wait (grace period 10 s)": SPREADS,
         "As built: the successors wait a twentieth of the grace period apart": GRACES,
@@ -117,6 +120,8 @@ def dissemination(
     output: Path | None, sizes: tuple[int, ...], snapshots: int, workers: int, seed: int, as_json: bool
 ) -> None:
     """Coverage over time and redundancy of one snapshot, beside the analytic bound for the fanout."""
+    if output is not None:
+        require_drawing(output)
     sizes = sizes or SIZES
     with ProcessPoolExecutor(workers) as pool:
         largest_first = {

@@ -13,6 +13,7 @@ import click
 
 from aslp2p.errors import UsageError
 from simulations import report
+from simulations.extras import require_drawing
 from simulations.live import Bar, Watch
 from simulations.options_run import json_option, nodes_option, scenario_of, seed_option
 from simulations.play import Play
@@ -47,6 +48,8 @@ def run_(
 ) -> None:
     """Play SCENARIO (a name from `list`, a file, or `swarm`) and judge it."""
     scenario = scenario_of(name, seed, nodes)
+    if plot is not None:
+        require_drawing(plot)
     with ExitStack() as stack:
         log = None if log_path is None else stack.enter_context(opened(log_path))
         view: Callable[[Play], None] | None = None

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from aslp2p.errors import UsageError
+from simulations.extras import blank_figure
 from simulations.result import Result
 
 HOUR_MS = 3_600_000
@@ -17,13 +18,7 @@ NOTES_MAX = 200
 
 def draw_run(result: Result, path: Path) -> None:
     """Write the picture of `result` to `path` as PNG. Raises `UsageError` without matplotlib or a place."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("a picture needs matplotlib", remedy="pip install 'aslp2p[sim]'") from None
-    figure = Figure(figsize=(11, 5.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank_figure(figsize=(11, 5.5))
     height, sent = figure.subplots(1, 2, width_ratios=(4, 1))
     end = result.virtual_ms / HOUR_MS
     points = [(0, 0), *result.heads, (result.virtual_ms, result.heads[-1][1] if result.heads else 0)]

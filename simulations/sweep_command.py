@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -18,6 +17,7 @@ import click
 
 from aslp2p.errors import UsageError
 from simulations import report, scenario_file
+from simulations.extras import require
 from simulations.options_run import json_option, scenario_of
 from simulations.sweep import SWARM, Job, Summary, jobs_of, sweep
 
@@ -75,10 +75,7 @@ def _executor(stack: ExitStack, dask: str | None, workers: int) -> tuple[Executo
     if dask is None:
         pool = ProcessPoolExecutor(workers, initializer=_die_of_interrupts)
         return stack.enter_context(pool), workers
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError:
-        raise UsageError("--dask needs Dask", remedy="pip install 'aslp2p[sim-cluster]'") from None
+    distributed = require("distributed", "sim-cluster")
     try:
         if dask == "local":
             client = stack.enter_context(distributed.Client(n_workers=workers, threads_per_worker=1))

@@ -15,7 +15,7 @@ from simulations.__main__ import main
 from simulations.sweep import jobs_of, sweep
 
 needs_dask = pytest.mark.skipif(
-    importlib.util.find_spec("distributed") is None, reason="needs Dask: pip install 'aslp2p[sim-cluster]'"
+    importlib.util.find_spec("distributed") is None, reason="needs Dask: pip install '.[sim-cluster]'"
 )
 TINY = """
 machines: 3

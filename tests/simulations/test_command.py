@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from aslp2p.core.inputs import Input, Now, Tick
 from aslp2p.core.node import NodeCore
 from simulations.__main__ import main
+from simulations.play import Play
 from simulations.scenario_file import load, names
 from simulations.verdict import CRASHED, HELD, LIVENESS_BROKEN, SAFETY_BROKEN
 
@@ -241,3 +242,32 @@ def test_interrupting_a_sweep_keeps_what_is_done(scenario: Any, tmp_path: Path) 
     kept = lines_of(results)
     done = asked("sweep", "--scenario", path, "--results", results, "--seeds", str(len(kept)))
     assert done.exit_code == HELD and lines_of(results)[: len(kept)] == kept
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "quick", "--plot"],
+        ["advise", "--plot"],
+        ["figure", "recovery", "-o"],
+        ["figure", "dissemination", "-o"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_picture_without_matplotlib_says_what_to_install_before_any_work(
+    words: list[str], scenario: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package is installed without extras by README's first command."""
+    words = [str(scenario(HOLDS)) if word == "quick" else word for word in words]
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setattr(Play, "__init__", _unwanted)
+    monkeypatch.setattr("simulations.advise.rows_for", _unwanted)
+    monkeypatch.setattr("simulations.figures.measure", _unwanted)
+    monkeypatch.setattr("simulations.figures.spread", _unwanted)
+    done = asked(*words, tmp_path / "picture.png")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines() == ["error: this needs matplotlib; install it: .venv/bin/pip install '.[sim]'"]
+
+
+def _unwanted(*_: object, **__: object) -> None:
+    raise AssertionError("work has begun")
