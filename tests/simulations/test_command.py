@@ -266,7 +266,8 @@ def test_a_picture_without_matplotlib_says_what_to_install_before_any_work(
     monkeypatch.setattr("simulations.figures.spread", _unwanted)
     done = asked(*words, tmp_path / "picture.png")
     assert done.exit_code == 2
-    assert done.stderr.splitlines() == ["error: this needs matplotlib; install it: .venv/bin/pip install '.[sim]'"]
+    says = "error: this needs matplotlib; install it: .venv/bin/pip install '.[sim]'"
+    assert done.stderr.splitlines() == [says]
 
 
 def _unwanted(*_: object, **__: object) -> None:
