@@ -21,6 +21,7 @@ from aslp2p.artifacts.types import (
     Put,
     Recovery,
     Remove,
+    Revocation,
     Rotation,
 )
 from aslp2p.core.effects import Effect, Publish
@@ -37,7 +38,8 @@ from aslp2p.core.inputs import (
     Rotate,
 )
 from aslp2p.errors import DiskFault, UserError
-from aslp2p.ledger.state import Entry, path_key, unpack
+from aslp2p.ledger.history import read_evidence
+from aslp2p.ledger.state import Entry, path_key, revoked_keys, unpack
 from simulations.names import name_of
 from simulations.scenario import DAY, MINUTE
 
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 
 SHARED_PATHS = 8
 ASK_AGAIN_MAX = 20
+REVOKE_AGAIN_MAX = 10
+REVOKE_AGAIN_MS = 10 * MINUTE
 
 
 def command(play: Play, name: str, what: Command) -> Any:
@@ -159,8 +163,29 @@ def recover(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> No
 
 def revoke(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
     by = play.choose(options.get("by", "any-other"))
-    if by:
-        command(play, by[0], Revoke(play.world.nodes[names[0]].key, "its key is in other hands"))
+    if not by:
+        return
+    _revoke_until_done(play, by[0], play.world.nodes[names[0]].key, REVOKE_AGAIN_MAX)
+
+
+def _revoke_until_done(play: Play, name: str, key: bytes, attempts: int) -> None:
+    """Status goes on asking, so its person goes on trying: others may have been busy with another attempt."""
+    head = play.head_of(name)
+    if head is None or attempts == 0 or key in revoked_keys(head.members):
+        return
+    command(play, name, Revoke(key, "its key is in other hands", abandons=_rivals(play, name, key)))
+    play.world.plan(REVOKE_AGAIN_MS, _revoke_until_done, play, name, key, attempts - 1)
+
+
+def _rivals(play: Play, name: str, key: bytes) -> tuple[bytes, ...]:
+    """What `key` signed beside the line that this machine follows: a person who has seen the evidence gives
+    it up for ever, or those who cosigned it could not join in (S3, S9)."""
+    store, head = play.world.nodes[name].store, play.head_of(name)
+    ids = {id_ for one in read_evidence(store) if one.witness == key for id_ in (one.one, one.other)}
+    rows = [store.snapshot(id_) for id_ in sorted(ids)]
+    beside = [row for row in rows if row is not None and head is not None]
+    here = {row.id for row in store.snapshots(head.branch, 1, head.height)} if head is not None else set()
+    return tuple(row.id for row in beside if row.id not in here)
 
 
 def change_policy(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
@@ -221,6 +246,7 @@ class People:
     def __init__(self, play: Play) -> None:
         self._play = play
         self._asked: dict[tuple[str, bytes], int] = {}
+        self._wait_until: dict[str, int] = {}
 
     def hear(self, node: Node, effect: Effect) -> None:
         """A daemon tells of paper: its person looks at it later."""
@@ -256,8 +282,11 @@ class People:
             counts = counts or action.new_witness == node.key
         if not counts or live["stale_reason"] is not None:
             return
-        if isinstance(action, Recovery) and live["silent_ms"] < play.scenario.grace_period_ms:
+        early = live["silent_ms"] < play.scenario.grace_period_ms
+        if isinstance(action, Recovery) and (early or play.world.now_ms < self._wait_until.get(name, 0)):
             self._later(name, proposal)
             return
         if command(play, name, Endorse(proposal)) is None:
             self._later(name, proposal)
+        elif isinstance(action, Revocation):
+            self._wait_until[name] = play.world.now_ms + REVOKE_AGAIN_MS  # that first, then anything else

@@ -85,7 +85,7 @@ class Orders:
         try:
             endorsement = self._keyring.endorse(proposal, action)
         except Rejected as refused:
-            if refused.rule == "S3" and isinstance(action, Recovery | Revocation) and self._counts_now(action):
+            if refused.rule == "S3" and isinstance(action, Recovery | Revocation) and self._is_behind(action):
                 return self._propose_again(action)
             _refuse(refused)
         if isinstance(action, Recovery | Revocation):
@@ -94,10 +94,13 @@ class Orders:
         self._succession.add_endorsement(endorsement)
         return endorsement.raw
 
-    def _counts_now(self, action: Recovery | Revocation) -> bool:
-        """Whether this key could endorse it on our head; giving up snapshots (S9) is not asked anew."""
-        head = self._context.ledger.head
-        return not action.abandons and self._paper.may_endorse(action, self._context.key, head.standing)
+    def _is_behind(self, action: Recovery | Revocation) -> bool:
+        """Whether our head only goes on from its base, and this key may endorse it there. Where lines part,
+        proposing it again on each of them would go on for ever: people have to give up one of them (S9)."""
+        ledger = self._context.ledger
+        head = ledger.head
+        follows = not action.abandons and ledger.contains(head.branch, head.height, action.base_id)
+        return follows and self._paper.may_endorse(action, self._context.key, head.standing)
 
     def _propose_again(self, action: Recovery | Revocation) -> bytes:
         """Since `action` was proposed this key has cosigned beyond its base (S3): propose the same on our

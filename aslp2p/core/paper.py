@@ -31,6 +31,7 @@ from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import authority_keys, satisfies_all
 from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import Members, is_admitted, revoked_keys
+from aslp2p.ledger.succession import passes
 from aslp2p.limits import EPOCH_STEP_MAX, SPECIAL_PER_AUTHOR_MAX, UINT_MAX
 
 Special = Succession | PolicyChange
@@ -175,6 +176,22 @@ class Paper:
             gone |= {action.revoked}
         free = {key for key in head.standing.authorities() - gone if promised.get(key, 0) < epoch}
         return satisfies_all(head.standing.policies, keys | free)
+
+    def held_back(self) -> frozenset[bytes]:
+        """The keys that are known to have cosigned beside our head: they may endorse no takeover on it that
+        does not give that up (S3, S9)."""
+        context = self._context
+        ledger, head = context.ledger, context.ledger.head
+        here = context.store.snapshot(head.id)
+        found: set[bytes] = set()
+        for key, signed in self._pending.cosignatures.items():
+            for one in signed:
+                row = context.store.snapshot(one.statement.snapshot)
+                if row is None or here is None or ledger.contains(head.branch, head.height, row.id):
+                    continue
+                if not passes(ledger, context.store, row, here):
+                    found.add(key)
+        return frozenset(found)
 
     # --- certificates -----------------------------------------------------------------------------
 

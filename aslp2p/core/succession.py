@@ -23,6 +23,7 @@ from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
 from aslp2p.errors import Rejected
 from aslp2p.ledger.history import HeadChange
+from aslp2p.ledger.policy import satisfies_all
 from aslp2p.recovery import proposes_after_ms, round_ms
 
 
@@ -168,7 +169,7 @@ class Succession:
     def _propose_recovery(self) -> None:
         context = self._context
         after = self._proposes_at()
-        if after is None or not self._was_silent(after):
+        if after is None or not self._was_silent(after) or self._is_stuck():
             return
         if self._open_recoveries():
             again = self._try_again_at()
@@ -191,6 +192,13 @@ class Succession:
             name = context.name_of(head.standing.next_witness)
             text = f"the witness {name} is silent; people are asked to endorse a new one"
             context.publish("notice", code="recovery-proposed", text=text)
+
+    def _is_stuck(self) -> bool:
+        """Whether too many have cosigned beside our head for any recovery on it: people have to give
+        something up (S9), and attempts in ever higher epochs would only be in their way."""
+        standing, seat = self._context.ledger.head.standing, self._seats.now
+        free = standing.authorities() - seat.gone - {standing.next_witness} - self._paper.held_back()
+        return not satisfies_all(standing.policies, free)
 
     def next_epoch(self) -> int:
         """The epoch for a new succession: above the head's, our own promises, and what others have

@@ -80,3 +80,39 @@ def test_what_was_wanted_of_one_witness_is_not_wanted_of_the_next() -> None:
     for name in NAMES:
         here = made.nodes[name].core
         assert here is not None and not here._rounds._wills
+
+
+def test_where_cosigned_lines_part_nobody_asks_in_vain_for_ever() -> None:
+    """S3, S9: 3 of 4, two histories, each cosigned; no recovery can get its quorum until one is given up."""
+    made = World(7)
+    for name in NAMES:
+        made.add_node(name)
+    authorities = tuple(Named(name, made.nodes[name].key) for name in NAMES)
+    made.found("you", NAMES, Policy(authorities, 3, True, 60_000, "invited", 1))
+    made.add_node("copy", signer=made.nodes["you"].signer)
+    made.give_genesis("copy")
+    for name in (*NAMES, "copy"):
+        made.start(name)
+    made.connect("you", "alice")
+    for pair in (("copy", "james"), ("copy", "zoe"), ("james", "zoe")):
+        made.connect(*pair)
+    made.run(5_000)
+    made.command("alice", Propose(Admit(bytes([8] * 32), "left")))
+    made.command("james", Propose(Admit(bytes([9] * 32), "right")))
+    made.run(5_000)
+    left = made.heads()["alice"][1]
+    for name in ("you", "copy"):
+        made.crash(name)
+    made.mesh()
+    made.run(3_600_000)
+    james = made.nodes["james"].core
+    assert james is not None and len(james._paper.takeovers()) <= 2
+
+    you = made.nodes["you"].key
+    asked = made.command("james", Revoke(you, "it signed two histories", abandons=(left,)))
+    made.run(5_000)
+    for name in ("alice", "zoe"):
+        made.command(name, Endorse(asked))
+    made.run(60_000)
+    assert len({made.heads()[name] for name in ("alice", "james", "zoe")}) == 1
+    assert james.head is not None and you in revoked_keys(james.head.members)
