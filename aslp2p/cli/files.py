@@ -16,12 +16,15 @@ import click
 from aslp2p.artifacts.content import chunks_of
 from aslp2p.cli.group import Command
 from aslp2p.cli.history import require_same_history
-from aslp2p.cli.output import count_text, say, say_json, size_text, table, when
+from aslp2p.cli.output import count_text, note, say, say_json, size_text, table, when
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_daemon, open_source
 from aslp2p.cli.versions import at_option, clean_path, split_version
+from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError, UserError
+
+_PROBLEMS_SHOWN = 20
 
 
 @click.command("ls", cls=Command)
@@ -160,15 +163,27 @@ def rm_command(settings: Settings, paths: tuple[str, ...], recursive: bool, no_w
     from aslp2p.cli.waiting import Waiter
 
     with open_daemon(settings) as daemon, Waiter(daemon, wait=not no_wait) as waiter:
-        for entry in [one for path in paths for one in _meant(daemon, clean_path(path), recursive)]:
-            # Only what was seen is removed: who changed it meanwhile keeps their change.
-            answer = daemon.call("remove", path=entry["path"], expects=entry["content"])
-            waiter.add(answer["proposal"], f"{entry['path']} removed")
-        waiter.finish()
+        entries = [one for path in paths for one in _meant(daemon, clean_path(path), recursive)]
+        # Only what was seen is removed: who changed it meanwhile keeps their change.
+        calls = [daemon.request("remove", path=one["path"], expects=one["content"]) for one in entries]
+        failed: list[str] = []
+        with Progress("removing", len(entries)) as progress:
+            for entry, answer in zip(entries, daemon.client.call_many(calls), strict=True):
+                if isinstance(answer, RemoteError):
+                    failed.append(f"asl: {entry['path']}: {answer}")
+                else:
+                    waiter.add(answer["proposal"], f"{entry['path']} removed")
+                progress.step()
+            waiter.finish()
+        for line in failed[:_PROBLEMS_SHOWN]:
+            note(line)
         if len(waiter.witnessed) > 1 and not settings.json:
-            say(f"{count_text(len(waiter.witnessed), 'file')} removed")
+            last = max(height or 0 for _, _, height in waiter.witnessed)
+            say(f"{count_text(len(waiter.witnessed), 'file')} removed, at @{last}")
             waiter.witnessed.clear()
         waiter.report(settings)
+    if failed:
+        raise click.exceptions.Exit(1)
 
 
 def _meant(source: Source, path: str, recursive: bool) -> list[dict[str, Any]]:

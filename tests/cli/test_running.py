@@ -53,7 +53,10 @@ def test_a_tree_is_put_and_comes_back_the_same(daemon: Client, asl: Asl, tmp_pat
             copy = tmp_path / "out" / "files" / file.relative_to(source)
             assert copy.read_bytes() == file.read_bytes()
             assert bool(copy.stat().st_mode & 0o100) == bool(file.stat().st_mode & 0o100)
-    assert asl("rm", "-r", "files/sub").stdout == "2 files removed\n"
+    before = daemon.call("summary")["height"]
+    removed = asl("rm", "-r", "files/sub").stdout
+    assert removed == f"2 files removed, at @{daemon.call('summary')['height']}\n"
+    assert before < daemon.call("summary")["height"] <= before + 2
     assert asl("ls").stdout == "files/a.txt\nfiles/run\n"
 
 
