@@ -313,6 +313,8 @@ class Chain:
         ids = [proposal.id for proposal in listed]
         closed = self._pending.close(ids)
         self._pending.forget_rejections(ids)
+        if change.new.standing.next_witness != change.old.standing.next_witness:
+            self._pending.close_rejections(change.new.standing.next_witness)
         if change.fork_height < change.old.height:
             self._supersede(change)
         self._contents.want(_contents_of(listed))

@@ -7,7 +7,6 @@ Pure bookkeeping over the open set; what may be signed is `keyring.py`'s, when i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 from msgspec import Struct
@@ -91,20 +90,14 @@ class Paper:
         everywhere; returns them. Otherwise old attempts would keep out the new ones for ever (S7)."""
         mine = [(_rank(action), one.id, one) for one, action in self.open() if one.key == author]
         dead = [one for *_, one in sorted(mine)[: max(0, len(mine) - SPECIAL_PER_AUTHOR_MAX)]]
-        self._close(dead)
+        self._pending.close([one.id for one in dead])
         return dead
 
     def prune(self) -> list[Verified[Proposal]]:
         """Close what cannot come to anything any more, with its endorsements; returns the proposals."""
         dead = [one for one, _ in self.open() if not self.is_relevant(one.statement, one.key)]
-        self._close(dead)
+        self._pending.close([one.id for one in dead])
         return dead
-
-    def _close(self, dead: Sequence[Verified[Proposal]]) -> None:
-        ids = [one.id for one in dead]
-        for one in dead:
-            ids += [endorsement.id for endorsement in self.endorsements(one.id).values()]
-        self._pending.close(ids)
 
     # --- endorsements -----------------------------------------------------------------------------
 

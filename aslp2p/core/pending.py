@@ -87,10 +87,13 @@ class Pending:
             self.close([oldest.id])
 
     def close(self, ids: Iterable[bytes], *, store: bool = True) -> list[Verified[Proposal]]:
-        """These are open no more; returns the proposals among them."""
+        """These are open no more, nor are endorsements of them; returns the proposals among them."""
         closed = []
         gone = []
-        for id_ in ids:
+        every = list(ids)
+        for proposal_id in list(every):
+            every += [one.id for one in self.endorsements.get(proposal_id, {}).values()]
+        for id_ in every:
             artifact = self.open.get(id_)
             if artifact is not None:
                 self.open.discard(id_)
@@ -129,6 +132,13 @@ class Pending:
             ids = [one.id for one in gone]
             self.close(ids, store=False)
             self._context.store.apply([DropArtifacts(ids)])
+
+    def close_rejections(self, witness: bytes) -> None:
+        """Only those by `witness`, who is in office, stay open: nobody takes others', so whoever was away
+        would differ from everybody for ever."""
+        self.close([one.id for one in self.rejections.values() if one.key != witness])
+        for id_ in [id_ for id_, one in self.rejections.items() if one.key != witness]:
+            del self.rejections[id_]
 
     def forget_rejections(self, proposals: Iterable[bytes]) -> None:
         """History lists these after all (another witness, another branch)."""

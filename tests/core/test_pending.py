@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from aslp2p.artifacts.envelope import Verified
-from aslp2p.artifacts.types import Proposal, Remove, Statement
+from aslp2p.artifacts.types import Named, Policy, Proposal, Remove, Statement
 from aslp2p.core.context import Context
+from aslp2p.core.inputs import Endorse, Propose, Rotate
 from aslp2p.core.pending import Pending
 from aslp2p.limits import PENDING_MAX, PENDING_PER_AUTHOR_MAX
 from simulations.world import World
@@ -44,3 +45,35 @@ def test_however_many_fill_it_there_is_room_for_one_more_author() -> None:
         assert number >= PENDING_MAX // 2 ** (one + 1)
         assert pending.room_for(bytes([99] * 32))
     assert len(pending.proposals) < PENDING_MAX
+
+
+def _open_types(made: World, name: str) -> list[str]:
+    core = made.nodes[name].core
+    assert core is not None
+    return sorted(one.type.split(".")[2].partition("/")[0] for one in core._pending.open)
+
+
+def test_what_has_come_to_pass_and_what_a_former_witness_refused_is_open_no_more() -> None:
+    """G3: else whoever was away meanwhile would lack it, ask for it, and not take it, for ever."""
+    made = World(7)
+    names = ("you", "alice", "james")
+    for name in names:
+        made.add_node(name)
+    policy = Policy(
+        tuple(Named(name, made.nodes[name].key) for name in names), 2, True, 3_600_000, "invited", 1
+    )
+    made.found("you", names, policy)
+    for name in names:
+        made.start(name)
+    made.mesh()
+    made.run(5_000)
+    made.command("alice", Propose(Remove("nothing/there", None)))
+    made.run(5_000)
+    assert "rejection" in _open_types(made, "james")
+    made.command("you", Endorse(made.command("you", Rotate(made.nodes["alice"].key, "moving out"))))
+    made.run(1_000)
+    (paper,) = [one.id for one, _ in made.nodes["alice"].core._paper.open()]  # type: ignore[union-attr]
+    made.command("alice", Endorse(paper))
+    made.run(60_000)
+    for name in names:
+        assert set(_open_types(made, name)) == {"cosignature"}, name
