@@ -266,30 +266,22 @@ LIGHT = [
 
 def test_status_of_a_running_daemon_loads_nothing_heavy(kept: Asl, tmp_path: Path) -> None:
     """`asl status` has to answer at once: what it does not load, it does not wait for."""
-    script = (
-        "import sys\nfrom aslp2p.cli import main\n"
-        "try:\n    main(['status'])\nexcept SystemExit as done:\n    assert not done.code\n"
-        f"print(sorted(name for name in {LIGHT} if name in sys.modules))\n"
-    )
-    home = tmp_path / "kept"
-    with running(home):
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-            env={"ASL_HOME": str(home)},
-        )
-    assert done.stdout.splitlines()[0] == "Common: home@5 (witness: ann)"
-    assert done.stdout.splitlines()[-1] == "[]"
+    with running(tmp_path / "kept"):
+        lines = loaded_by_status(tmp_path / "kept", LIGHT)
+    assert lines[0] == "Common: home@5 (witness: ann)"
+    assert lines[-1] == "[]"
 
 
 def test_status_of_a_stopped_home_loads_no_questions(kept: Asl, tmp_path: Path) -> None:
+    assert loaded_by_status(tmp_path / "kept", ["trio", "aslp2p.views.queries"])[-1] == "[]"
+
+
+def loaded_by_status(home: Path, modules: list[str]) -> list[str]:
+    """What `asl status` says in a process of its own, and a last line: which of `modules` it has loaded."""
     script = (
         "import sys\nfrom aslp2p.cli import main\n"
         "try:\n    main(['status'])\nexcept SystemExit as done:\n    assert not done.code\n"
-        "print([name for name in ('trio', 'aslp2p.views.queries') if name in sys.modules])\n"
+        f"print(sorted(name for name in {modules} if name in sys.modules))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -297,9 +289,9 @@ def test_status_of_a_stopped_home_loads_no_questions(kept: Asl, tmp_path: Path) 
         text=True,
         timeout=60,
         check=True,
-        env={"ASL_HOME": str(tmp_path / "kept")},
+        env={"ASL_HOME": str(home)},
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    return done.stdout.splitlines()
 
 
 def test_several_readers_at_once_and_no_daemon_meanwhile(
