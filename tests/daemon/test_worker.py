@@ -318,14 +318,19 @@ def test_a_peers_fault_that_escapes_is_undone_and_blamed_on_its_link(bench: Benc
     assert len(bench.cores) == 2
 
 
-def test_damage_is_reported_and_the_core_starts_again_from_the_store() -> None:
-    bench = Bench(probe_s=0.0)
+def flip_a_bit(bench: Bench) -> Report:
+    """The report that follows when a step of its core meets damage."""
     bench.worker.start()
     bench.next(lambda report: report.condition)
     bench.errors.append(Damaged("a flipped bit", (b"d" * 32,)))
     job, _ = command(b"raise")
     bench.worker.put(job)
-    report = bench.next(lambda report: report.condition)
+    return bench.next(lambda report: report.condition)
+
+
+def test_damage_is_reported_and_the_core_starts_again_from_the_store() -> None:
+    bench = Bench(probe_s=0.0)
+    report = flip_a_bit(bench)
     assert report.condition is not None and report.condition.mode is Mode.RUNNING
     assert report.condition.damaged == (b"d" * 32,)
     assert len(bench.cores) == 2
@@ -336,12 +341,7 @@ def test_damage_is_reported_and_the_core_starts_again_from_the_store() -> None:
 
 def test_damage_that_comes_again_at_once_does_not_turn_in_a_circle() -> None:
     bench = Bench(probe_s=3600.0)
-    bench.worker.start()
-    bench.next(lambda report: report.condition)
-    bench.errors.append(Damaged("a flipped bit", (b"d" * 32,)))
-    job, _ = command(b"raise")
-    bench.worker.put(job)
-    report = bench.next(lambda report: report.condition)
+    report = flip_a_bit(bench)
     assert report.condition is not None and report.condition.mode is Mode.READ_ONLY
     bench.worker.put(Leave())
     bench.worker.join()
