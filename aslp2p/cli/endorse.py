@@ -37,7 +37,8 @@ def endorse_command(settings: Settings, id: str, bundle: str | None, output: str
     if settings.json:
         say_json(answer)
         return
-    say(f"Endorsed: {sentence(answer['author'], answer['words'])}")
+    done = "Endorsed already" if answer["already"] else "Endorsed"
+    say(f"{done}: {sentence(answer['author'], answer['words'])}")
     say_progress(answer)
 
 

@@ -96,7 +96,7 @@ def _say(answer: dict[str, Any]) -> None:
     for step in steps:
         _say_step(name, step)
     if steps and failure is None:
-        last = steps[-1]
+        last = next(one for one in reversed(steps) if one["kind"] not in ("policy-change", "policy-settled"))
         made = (
             f"founded it at @{last['height']}"
             if last["kind"] == "genesis"

@@ -184,8 +184,21 @@ def _say_proposal(answer: dict[str, Any]) -> None:
     say(f"Proposal:  {answer['id']}")
     say(f"Author:    {answer['author']['shown']} ({answer['author']['key']})")
     say(f"Made:      {when(answer['created_ms'])}")
-    say(f"It         {answer['words']}")
-    say("State:     not in the history" if answer["height"] is None else f"State:     in @{answer['height']}")
+    say(f"Does:      {answer['words']}")
+    paper = answer.get("paper") or {}
+    for words in paper.get("changes", ()):
+        if words not in answer["words"]:
+            say(f"           {words}")
+    if answer["height"] is not None:
+        say(f"State:     in @{answer['height']}")
+    elif answer.get("state") == "rejected":
+        say(f"State:     refused by {answer['by']['shown']}: {answer['reason']} ({answer['code']})")
+    elif answer.get("state") == "pending":
+        say(f"State:     {paper['progress'] if paper else 'waits for the witness'}")
+    else:
+        say("State:     not in the history")
+    if paper.get("may_endorse"):
+        say(f"           to endorse it: {paper['command']}")
 
 
 def _names(parties: list[dict[str, Any]]) -> str:

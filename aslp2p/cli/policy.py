@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -133,6 +134,7 @@ def policy_replace_key_command(
     a home of its own that follows this Common; when the change has settled, run that home instead.
     """
     from aslp2p.artifacts.keys import key_text, parse_key
+    from aslp2p.control.protocol import RemoteError
     from aslp2p.home.key import load_public_key
 
     home = existing_home(settings)
@@ -156,7 +158,12 @@ def policy_replace_key_command(
         taken = {one["name"] for one in daemon.ask("members")["members"] if one["status"] == "admitted"}
         taken |= {one["name"] for one in policy["witnesses"] if one is not place}
         place["name"], place["key"] = _free_name(place["name"], taken), new_key
-        answer = daemon.call("policy.propose", policy=policy, risks=list(risks))
+        try:
+            answer = daemon.call("policy.propose", policy=policy, risks=list(risks))
+        except RemoteError:
+            if not key:
+                rmtree(folder)  # made just now, for what was not proposed: the next try makes another
+            raise
     if settings.json:
         say_json({**answer, "new_key": new_key})
         return

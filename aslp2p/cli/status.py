@@ -39,6 +39,8 @@ def status_command(settings: Settings) -> None:
             say(line)
         if answer["daemon"] is None and (retired := _retired(settings)):
             say(f"Retired: {retired}")
+        elif answer["daemon"] is None:
+            say("Daemon: not running; start it with: asl up")
         for other in commons:
             if other is not chosen:
                 say(f"Also: {headline(other)}")
@@ -75,7 +77,6 @@ def status_lines(common: dict[str, Any], daemon: dict[str, Any] | None) -> list[
     if common["height"] is not None:
         lines += _history_lines(common, live)
     if daemon is None:
-        lines.append("Daemon: not running; start it with: asl up")
         return lines
     names = [link["name"] or link["key"][8:16] for link in live.get("links", [])]
     lines.append(f"Peers: {', '.join(names)}" if names else "Peers: none reachable now")

@@ -43,6 +43,8 @@ def recover_command(
 ) -> None:
     """Ask for a new witness now, earlier than the daemons would. A quorum of the authorities decides."""
     with open_daemon(settings) as daemon:
+        asked = {"reason": reason, "witness": witness, "abandons": list(abandons)}
+        daemon.call("recover", **asked, check=True)
         common = _selected(daemon)
         old = common["witness"]["shown"]
         warnings = [silence_words(common) or f"{old} was heard a moment ago."]
@@ -55,7 +57,7 @@ def recover_command(
                 remedy="hand over with `asl rotate NAME`, or name another with --witness",
             )
         confirm(f"Ask for {new} as the witness instead of {old}?", warnings, yes=yes)
-        answer = daemon.call("recover", reason=reason, witness=witness, abandons=list(abandons))
+        answer = daemon.call("recover", **asked)
     say_asked(settings, answer)
 
 
@@ -80,20 +82,21 @@ def revoke_command(
     if not evidence and not reason:
         raise UsageError("a revocation needs a ground", remedy="give --because EVIDENCE, or --reason TEXT")
     with open_daemon(settings) as daemon:
+        asked = {
+            "member": name,
+            "reason": reason,
+            "evidence": list(evidence),
+            "witness": witness,
+            "abandons": list(abandons),
+        }
+        daemon.call("revoke", **asked, check=True)
         warnings = [
             f"The key of {name} will never again propose, endorse, cosign, emit or link in this Common.",
             "It cannot be admitted again; its owner needs a new key.",
             *_given_up(daemon, abandons),
         ]
         confirm(f"Ask for the revocation of {name}?", warnings, yes=yes)
-        answer = daemon.call(
-            "revoke",
-            member=name,
-            reason=reason,
-            evidence=list(evidence),
-            witness=witness,
-            abandons=list(abandons),
-        )
+        answer = daemon.call("revoke", **asked)
     say_asked(settings, answer)
 
 

@@ -18,6 +18,7 @@ from aslp2p.ledger.reader import Reader
 from aslp2p.limits import EVIDENCE_MAX
 from aslp2p.views.actions import action_from_json
 from aslp2p.views.branches import abandoned_ids, evidence_ids
+from aslp2p.views.log import find
 from aslp2p.views.pending import open_artifacts, open_papers
 from aslp2p.views.people import member_key
 from aslp2p.views.policy_change import compare
@@ -53,11 +54,19 @@ class SuccessionMethods:
         return await self._asked(node, Rotate(key, _reason(reason)))
 
     async def recover(
-        self, reason: str = "", witness: str = "", abandons: list[str] | None = None, common: str = ""
+        self,
+        reason: str = "",
+        witness: str = "",
+        abandons: list[str] | None = None,
+        check: bool = False,
+        common: str = "",
     ) -> dict[str, Any]:
-        """An authority asks for a new witness, itself unless `witness` names another."""
+        """An authority asks for a new witness, itself unless `witness` names another; with `check` only
+        whether the words have a meaning here."""
         node = self._node_of(common)
         key, given_up = await node.query(lambda reader: self._appointed(reader, witness, abandons or []))
+        if check:
+            return {}
         return await self._asked(node, Recover(_reason(reason), key, given_up))
 
     async def revoke(
@@ -67,9 +76,11 @@ class SuccessionMethods:
         evidence: list[str] | None = None,
         witness: str = "",
         abandons: list[str] | None = None,
+        check: bool = False,
         common: str = "",
     ) -> dict[str, Any]:
-        """An authority asks to end the key of `member` for good."""
+        """An authority asks to end the key of `member` for good; with `check` only whether the words have a
+        meaning here."""
         node = self._node_of(common)
 
         def meant(reader: Reader) -> tuple[bytes, tuple[bytes, ...], bytes | None, tuple[bytes, ...]]:
@@ -80,6 +91,8 @@ class SuccessionMethods:
         revoked, proofs, key, given_up = await node.query(meant)
         if len(proofs) > EVIDENCE_MAX:
             raise UsageError(f"more evidence than {EVIDENCE_MAX} snapshots", remedy="name one pair")
+        if check:
+            return {}
         return await self._asked(node, Revoke(revoked, _reason(reason), proofs, key, given_up))
 
     async def endorse(self, id: str, common: str = "") -> dict[str, Any]:
@@ -89,7 +102,8 @@ class SuccessionMethods:
         before = await self._state(node, proposal)
         await node.command(Endorse(proposal))
         after = await self._state(node, proposal)
-        return after if after["open"] else {**before, "open": False}
+        already = bool(before["open"] and before["paper"]["endorsed"])
+        return {**(after if after["open"] else {**before, "open": False}), "already": already}
 
     async def policy_compare(self, policy: dict[str, Any], common: str = "") -> dict[str, Any]:
         """What `policy` would change and risk; nothing is proposed."""
@@ -157,11 +171,23 @@ def _policy_change(policy: dict[str, Any], replaces: str) -> PolicyChange:
     return change
 
 
+def _listed_at(view: View, digits: str) -> int | None:
+    try:
+        found = find(view, digits)
+    except UserError:
+        return None
+    return found["height"] if found["kind"] == "proposal" else None
+
+
 def _open_special(view: View, digits: str) -> bytes:
     first, last = parse_id_prefix(digits)
     found = open_artifacts(view).proposals
     ids = [id_ for id_ in found if first <= id_ <= last]
     if not ids:
+        if (height := _listed_at(view, digits)) is not None:
+            raise UserError(
+                f"that is in the history since @{height}", remedy=f"see who endorsed it: asl show @{height}"
+            )
         raise UserError(f"no open proposal begins with {digits}", remedy="see what is open: asl proposals")
     if len(ids) > 1:
         raise UsageError(f"{len(ids)} open proposals begin with {digits}", remedy="write more digits")

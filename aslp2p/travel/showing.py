@@ -75,7 +75,9 @@ def _papers(bundle: Checked, names: dict[bytes, str]) -> list[dict[str, Any]]:
     papers = []
     for id_, one in bundle.artifacts.items():
         if isinstance(one.statement, Proposal) and isinstance(one.statement.action, AUTHORITY_ACTIONS):
-            words = describe_action(one.statement.action, lambda key: names.get(key) or short_key(key))
+            words = describe_action(
+                one.statement.action, lambda key: names.get(key) or short_key(key), one.key
+            )
             author = names.get(one.key) or short_key(one.key)
             signed = sorted(endorsers.pop(id_, []))
             papers.append({"id": id_.hex(), "author": author, "words": words, "endorsed_by": signed})

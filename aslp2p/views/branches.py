@@ -15,7 +15,7 @@ from aslp2p.ledger.reader import BranchRow, SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY, Standing
 from aslp2p.ledger.state import REVOKED
 from aslp2p.limits import ABANDONS_MAX, VIEW_PAGE_MAX
-from aslp2p.views.log import created_ms, listed
+from aslp2p.views.log import listed, row_json
 from aslp2p.views.view import View
 from aslp2p.views.words import describe_action
 
@@ -67,14 +67,7 @@ def superseded(view: View) -> dict[str, Any]:
 def snapshot_json(view: View, branch: BranchRow, row: SnapshotRow) -> dict[str, Any]:
     """A snapshot wherever it stands, with who cosigned it there."""
     signers = cosigners(view.reader, branch.branch, row.height, branch.tip_height)
-    return {
-        "height": row.height,
-        "id": row.id.hex(),
-        "epoch": row.epoch,
-        "witness": view.party(row.signer),
-        "created_ms": created_ms(row),
-        "cosigned_by": [view.party(key) for key in sorted(signers)],
-    }
+    return {**row_json(view, row), "cosigned_by": [view.party(key) for key in sorted(signers)]}
 
 
 def _proposals(row: SnapshotRow) -> tuple[bytes, ...]:
@@ -88,7 +81,7 @@ def _fate(view: View, id_: bytes) -> dict[str, Any]:
     return {
         "id": id_.hex(),
         "author": view.party(proposal.key),
-        "words": describe_action(proposal.statement.action, view.who),
+        "words": describe_action(proposal.statement.action, view.who, proposal.key),
         "height": None if row is None else row.height,
     }
 

@@ -129,7 +129,7 @@ def _certificate(view: View, statement: Snapshot) -> dict[str, Any]:
         "does": _KINDS[type(action)],
         "proposal": proposal.id.hex(),
         "author": view.party(proposal.key),
-        "words": describe_action(action, view.who),
+        "words": describe_action(action, view.who, proposal.key),
         "epoch": succession.epoch if succession else 0,
         "base_height": succession.base_height if succession else None,
         "base": succession.base_id.hex() if succession else None,

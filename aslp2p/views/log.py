@@ -109,7 +109,7 @@ def find(view: View, id: str) -> dict[str, Any]:
         on_branch = view.reader.snapshot_at(view.branch, rows[0].height)
         if on_branch is not None and on_branch.id == rows[0].id and rows[0].height <= view.height:
             return show(view, rows[0].height)
-        return {**_row_json(view, rows[0]), "kind": "superseded"}
+        return {**row_json(view, rows[0]), "kind": "superseded"}
     return proposal_json(view, proposals[0])
 
 
@@ -181,7 +181,7 @@ def _proposals_of(view: View, row: SnapshotRow) -> list[Signed[Proposal]]:
 
 def _line(view: View, row: SnapshotRow, proposals: list[Signed[Proposal]]) -> dict[str, Any]:
     return {
-        **_row_json(view, row),
+        **row_json(view, row),
         "transition": _transition(row, proposals),
         "count": len(proposals),
         "actions": [_proposal_line(view, one) for one in proposals[:ACTIONS_SHOWN]],
@@ -198,7 +198,8 @@ def _transition(row: SnapshotRow, proposals: list[Signed[Proposal]]) -> str | No
     return "the policy change is settled" if statement.settlement is not None else None
 
 
-def _row_json(view: View, row: SnapshotRow) -> dict[str, Any]:
+def row_json(view: View, row: SnapshotRow) -> dict[str, Any]:
+    """What is said of a snapshot wherever it is named."""
     return {
         "height": row.height,
         "id": row.id.hex(),
@@ -222,7 +223,7 @@ def _proposal_line(view: View, proposal: Signed[Proposal]) -> dict[str, Any]:
         "does": action_kind(action),
         "author": view.party(proposal.key),
         "created_ms": proposal.statement.created_ms,
-        "words": describe_action(action, view.who),
+        "words": describe_action(action, view.who, proposal.key),
     }
 
 

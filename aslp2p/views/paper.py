@@ -15,9 +15,13 @@ from aslp2p.ledger.finality import cosignatures_on
 from aslp2p.ledger.policy import authority_keys
 from aslp2p.ledger.state import load_members, revoked_keys
 from aslp2p.ledger.succession import ENDORSE, META_STALE
+from aslp2p.views.policy_difference import change_words
 from aslp2p.views.view import View
 
 Special = Rotation | Recovery | Revocation | PolicyChange
+
+_JOINT = ("old policy: ", "new policy: ")
+"""How the two policies of the joint phase are told apart (P4)."""
 
 
 def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) -> dict[str, Any]:
@@ -39,14 +43,19 @@ def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) ->
     if accepts and incoming is not None:
         wanted.add(incoming["key"])
     own = None if view.own_key is None else view.party(view.own_key)["key"]
+    standing = view.standing(view.height)
+    changes = []
+    if isinstance(action, PolicyChange):
+        changes = change_words(standing.policies[-1], action.policy, standing.next_witness)
     return {
         "epoch": 0 if isinstance(action, PolicyChange) else action.epoch,
+        "changes": changes,
         "needs": needs,
         "accepts": incoming if accepts else None,
         "complete": not accepts and not any(need["short"] for need in needs),
         "endorsed": view.own_key in endorsers,
         "may_endorse": own in wanted and _possible(view, action),
-        "progress": progress_words(needs, incoming if accepts else None),
+        "progress": progress_words(needs, incoming if accepts else None, _labels(action, len(needs))),
         "command": f"asl endorse {proposal.id.hex()[:8]}",
     }
 
@@ -71,15 +80,26 @@ def _party(view: View, policy: Policy, key: bytes) -> dict[str, Any]:
     return party
 
 
-def progress_words(needs: Sequence[dict[str, Any]], accepts: dict[str, Any] | None = None) -> str:
+def _labels(action: Special, count: int) -> Sequence[str]:
+    """What to call the policies that count, where there are several."""
+    if count == 1:
+        return ("",)
+    now, then = ("now: ", "then: ") if isinstance(action, PolicyChange) else _JOINT
+    return [now] * (count - 1) + [then]
+
+
+def progress_words(
+    needs: Sequence[dict[str, Any]], accepts: dict[str, Any] | None = None, labels: Sequence[str] = ("",)
+) -> str:
     """Who has signed and who is missing: `1 of 2: you; missing alice or james`.
 
-    Under several policies one part for each; `accepts` is the incoming witness who has not accepted yet.
+    Under several policies one part for each, called as `labels` say; `accepts` is the incoming witness who
+    has not accepted yet.
     """
-    parts = [_need_words(need) for need in needs]
+    parts = [label + _need_words(need) for label, need in zip(labels, needs, strict=True)]
     if accepts is not None:
         parts.append(f"{accepts['shown']} has to accept")
-    return "; ".join(dict.fromkeys(parts))
+    return "; ".join(parts)
 
 
 def _need_words(need: dict[str, Any]) -> str:
@@ -140,8 +160,9 @@ def settlement(view: View) -> dict[str, Any] | None:
     gone = revoked_keys(load_members(view.reader, view.branch, view.height))
     cosigned = cosignatures_on(view.reader, view.branch, view.height)
     signed = frozenset(key for key, (at, _) in cosigned.items() if at >= standing.change_height) - gone
-    needs = [_need(view, policy, signed, gone) for policy in standing.policies]
-    return {"height": standing.change_height, "needs": needs, "progress": progress_words(needs)}
+    needs = [_need(view, policy, signed, gone) for policy in standing.policies]  # the old and the new one
+    progress = progress_words(needs, labels=_JOINT)
+    return {"height": standing.change_height, "needs": needs, "progress": progress}
 
 
 def dead_authorities(view: View) -> list[dict[str, Any]]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from aslp2p.artifacts.envelope import Signed, decode_artifact, decode_as
-from aslp2p.artifacts.types import Endorsement, Proposal, Rejection
+from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Rejection
 from aslp2p.errors import UsageError
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.limits import VIEW_PAGE_MAX
 from aslp2p.views.actions import action_json, parse_id
+from aslp2p.views.log import find as find_listed
 from aslp2p.views.log import proposal_json
 from aslp2p.views.paper import paper_json
+from aslp2p.views.policy_difference import difference
 from aslp2p.views.view import View
 
 
@@ -64,13 +66,34 @@ def proposals(view: View, state: str = "") -> dict[str, Any]:
 def _pending(view: View, proposal: Signed[Proposal], found: Open) -> dict[str, Any]:
     endorsers = found.endorsers.get(proposal.id, set())
     special = isinstance(proposal.statement.action, AUTHORITY_ACTIONS)
+    paper = paper_json(view, proposal, endorsers) if special else None
+    words = {}
+    if isinstance(action := proposal.statement.action, PolicyChange):
+        differs = difference(view.standing(view.height).policies[-1], action.policy)
+        words = {"words": f"changes the policy: {', '.join(differs)}"}
     return {
         **proposal_json(view, proposal),
+        **words,
         "state": "pending",
         "action": action_json(proposal.statement.action),
         "endorsed_by": [view.party(key) for key in sorted(endorsers)],
-        "paper": paper_json(view, proposal, endorsers) if special else None,
+        "paper": paper,
     }
+
+
+def find(view: View, id: str) -> dict[str, Any]:
+    """What `log.find` finds; a proposal that is still open with its `state`, as `proposals` has it."""
+    answer = find_listed(view, id)
+    if answer["kind"] != "proposal" or answer["height"] is not None:
+        return answer
+    found = open_artifacts(view)
+    id_ = parse_id(answer["id"])
+    if id_ in found.proposals:
+        return _pending(view, found.proposals[id_], found)
+    raw = view.reader.artifact(id_)
+    if id_ in found.rejections and raw is not None:
+        return _rejected(view, decode_as(Proposal, raw), found.rejections[id_])
+    return answer
 
 
 def open_papers(view: View, found: Open) -> list[dict[str, Any]]:

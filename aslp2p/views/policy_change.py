@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
-from aslp2p.artifacts.types import Policy
+from aslp2p.artifacts.types import Policy, PolicyChange
 from aslp2p.errors import UserError
-from aslp2p.ledger.duration import duration_text
 from aslp2p.ledger.finality import cosignatures_on
-from aslp2p.ledger.policy import Survival, authority_keys, survival
+from aslp2p.ledger.policy import authority_keys
 from aslp2p.ledger.state import REVOKED, revoked_keys
 from aslp2p.views.actions import policy_json
 from aslp2p.views.pending import open_artifacts
 from aslp2p.views.people import explained
+from aslp2p.views.policy_difference import change_words
 from aslp2p.views.view import View
 
 NO_SPARE = "one-loss-locks-out"
@@ -29,7 +29,7 @@ _RECENT = 1000
 def compare(view: View, new: Policy, linked: Set[bytes]) -> dict[str, Any]:
     """How `new` differs from the policy in force and what it risks; `linked` are the keys linked to now.
 
-    Raises `UserError` when nothing differs, or when a change is under way already (P3).
+    Raises `UserError` when nothing differs, or when a change is under way (P3) or this one proposed already.
     """
     standing = view.standing(view.height)
     if standing.joint:
@@ -38,77 +38,27 @@ def compare(view: View, new: Policy, linked: Set[bytes]) -> dict[str, Any]:
             remedy="see what it waits for: asl status",
         )
     old = standing.policies[-1]
-    words = difference(view, old, new)
+    words = change_words(old, new, standing.next_witness)
     if not words:
         raise UserError("that is the policy in force already", remedy="see it with: asl policy show")
-    survives = survival(new)
+    _require_new(view, new, standing.installed[-1].id)
     return {
         "policy": policy_json(new),
         "replaces": standing.installed[-1].id.hex(),
-        "words": [*words, _survival_line(survives), *_if_witness_is_gone(view, new, survives)],
+        "words": words,
         "risks": [{"code": code, "text": text} for code, text in _risks(view, old, new, linked)],
         "explanation": explained(view, new)["explanation"],
     }
 
 
-def difference(view: View, old: Policy, new: Policy) -> list[str]:
-    """What changes from `old` to `new`, a phrase each: `adds alice`, `2 of 3 becomes 3 of 4`."""
-    words = _people(old, new)
-    before, now = (f"{one.threshold} of {len(one.witnesses)}" for one in (old, new))
-    if before != now:
-        words.append(f"{before} becomes {now}")
-    kept = authority_keys(old) & authority_keys(new)
-    orders = [[one.key for one in policy.witnesses if one.key in kept] for policy in (old, new)]
-    if orders[0] != orders[1]:
-        names = ", ".join(one.name for one in new.witnesses)
-        words.append(f"the order of succession becomes {names}")
-    if old.grace_period_ms != new.grace_period_ms:
-        was, now = duration_text(old.grace_period_ms), duration_text(new.grace_period_ms)
-        words.append(f"the witness may be silent for {now} instead of {was}")
-    if old.rotation_allowed != new.rotation_allowed:
-        words.append("the witness may hand over" if new.rotation_allowed else "the witness may not hand over")
-    if old.participants != new.participants:
-        words.append(
-            "every member may admit others"
-            if new.participants == "invited"
-            else "only authorities may admit others"
-        )
-    if old.protocol != new.protocol:
-        words.append(f"protocol {old.protocol} becomes {new.protocol}")
-    return words
-
-
-def _people(old: Policy, new: Policy) -> list[str]:
-    before = {one.key: one.name for one in old.witnesses}
-    now = {one.key: one.name for one in new.witnesses}
-    added = [name for key, name in now.items() if key not in before]
-    removed = [name for key, name in before.items() if key not in now]
-    words = []
-    if rekeyed := [name for name in added if name in removed]:
-        words.append(f"gives {', '.join(rekeyed)} a new key")
-    if others := [name for name in added if name not in rekeyed]:
-        words.append(f"adds {', '.join(others)}")
-    if others := [name for name in removed if name not in rekeyed]:
-        words.append(f"removes {', '.join(others)}")
-    words += [
-        f"{before[key]} is called {now[key]}" for key in before if now.get(key, before[key]) != before[key]
-    ]
-    return words
-
-
-def _survival_line(survives: Survival) -> str:
-    return f"survives: {survives.silent} silent, {survives.lying} lying"
-
-
-def _if_witness_is_gone(view: View, new: Policy, survives: Survival) -> list[str]:
-    """What comes of it if an authority is the witness and disappears: one phrase for all of one fate."""
-    witness = view.standing(view.height).next_witness
-    lines = []
-    for (name, replaceable), one in zip(survives.replaceable, new.witnesses, strict=True):
-        if one.key == witness or not replaceable:
-            fate = "the others can replace it" if replaceable else "NOBODY can replace it"
-            lines.append(f"if {name} is the witness and disappears: {fate}")
-    return lines
+def _require_new(view: View, new: Policy, replaces: bytes) -> None:
+    """Two proposals of one policy would divide the endorsements between them."""
+    for id_, proposal in open_artifacts(view).proposals.items():
+        if proposal.statement.action == PolicyChange(new, replaces):
+            raise UserError(
+                f"that policy is proposed already, by {view.who(proposal.key)}",
+                remedy=f"see who is missing: asl proposals; to endorse it: asl endorse {id_.hex()[:8]}",
+            )
 
 
 def _risks(view: View, old: Policy, new: Policy, linked: Set[bytes]) -> list[tuple[str, str]]:

@@ -16,8 +16,8 @@ from aslp2p.views.branches import evidence, giving_up, superseded
 from aslp2p.views.bundle import BUNDLE_QUERIES
 from aslp2p.views.content import missing, read_chunk
 from aslp2p.views.explain import explain
-from aslp2p.views.log import find, log, show
-from aslp2p.views.pending import proposals, settled
+from aslp2p.views.log import log, show
+from aslp2p.views.pending import find, proposals, settled
 from aslp2p.views.people import members, policy
 from aslp2p.views.proof import prove
 from aslp2p.views.summary import summary

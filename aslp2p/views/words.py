@@ -25,6 +25,8 @@ from aslp2p.ledger.policy_text import policy_words
 Who = Callable[[bytes], str]
 """How to call a key."""
 
+SILENT = "the witness is silent"
+"""The reason that daemons give; the words for a recovery say it already."""
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
 _CHANGES = {
     "witness-rotation": "",
@@ -51,8 +53,8 @@ def size_text(size: int) -> str:
     return f"{amount:.1f} {_UNITS[unit]}"
 
 
-def describe_action(action: Action, who: Who) -> str:
-    """What `action` does, in words that follow on its author's name: `puts photos/cat.jpg (12.0 KiB)`."""
+def describe_action(action: Action, who: Who, author: bytes = b"") -> str:
+    """What `action` does, in words that follow on its `author`'s name: `puts photos/cat.jpg (12.0 KiB)`."""
     match action:
         case Put():
             executable = ", executable" if action.executable else ""
@@ -66,15 +68,17 @@ def describe_action(action: Action, who: Who) -> str:
         case PolicyChange():
             return f"changes the policy to {policy_words(action.policy)}"
         case Rotation():
+            if action.new_witness == author:
+                return f"stays the witness{_because(action.reason)}"
             return f"hands the witness's office to {who(action.new_witness)}{_because(action.reason)}"
         case Recovery():
             return (
-                f"makes {who(action.new_witness)} the witness from @{action.base_height} on, as the present "
+                f"{_appoints(action.new_witness, who, author)} from @{action.base_height} on, as the present "
                 f"one is silent{_giving_up(action.abandons)}{_because(action.reason)}"
             )
         case Revocation():
             return (
-                f"revokes the key of {who(action.revoked)} and makes {who(action.new_witness)} the witness "
+                f"revokes the key of {who(action.revoked)} and {_appoints(action.new_witness, who, author)} "
                 f"from @{action.base_height} on{_giving_up(action.abandons)}{_because(action.reason)}"
             )
 
@@ -89,8 +93,12 @@ def _giving_up(abandons: tuple[bytes, ...]) -> str:
     return f"; GIVES UP {', '.join(short(id_) for id_ in abandons)}" if abandons else ""
 
 
+def _appoints(new_witness: bytes, who: Who, author: bytes) -> str:
+    return "becomes the witness" if new_witness == author else f"makes {who(new_witness)} the witness"
+
+
 def _because(reason: str) -> str:
-    return f": {reason}" if reason else ""
+    return f": {reason}" if reason and reason != SILENT else ""
 
 
 def change_note(changed_by: str, common: str, height: int) -> str:

@@ -44,7 +44,11 @@ def test_a_rotation_is_proposed_endorsed_accepted_and_emitted(party: Party) -> N
         "Attention: home: you hand the witness's office to james: moving out "
         f"(1 of 2: you; missing alice or james; james has to accept); asl endorse {id_}"
     ]
+    shown = alice.asl("show", id_)
+    assert "State:     1 of 2: you; missing alice or james; james has to accept" in shown
+    assert f"to endorse it: asl endorse {id_}" in shown
     assert "Endorsed: you hand the" in alice.asl("endorse", id_)
+    assert "Endorsed already: you hand the" in alice.asl("endorse", id_)
     james.asl("endorse", opened(james, "witness-rotation"))
     head = one_head(machines, lambda head: head["witness"]["name"] == "james")
     at = head["changed_height"]
@@ -58,6 +62,11 @@ def test_a_rotation_is_proposed_endorsed_accepted_and_emitted(party: Party) -> N
     wait_until(lambda: you.call("summary")["final"] > at, PATIENCE_S, "final again")
     assert "Finality:" not in "".join(status(alice))
     assert f"Note: this machine stepped down: the witness since home@{at} is james" in status(you)
+    late = alice.type("endorse", id_)
+    assert (late.returncode, late.stderr) == (
+        1,
+        f"asl: that is in the history since @{at}; see who endorsed it: asl show @{at}\n",
+    )
     shown = james.asl("show", f"@{at}")
     assert "endorsed by" in shown and "Cosigned:" in shown
     assert f"@{at}" in james.asl("log") and "** the witness hands over **" in james.asl("log")
@@ -129,6 +138,11 @@ def test_a_stolen_key_is_revoked_and_its_place_given_to_a_new_one(party: Party) 
     put(you, "note")
     one_head(machines, lambda head: head["final"] == head["height"])
     assert "a revocation needs a ground" in alice.type("revoke", "james", "--yes").stderr
+    for words in (("jamse", "--reason", "stolen"), ("james", "--because", "abcd")):
+        wrong = alice.type("revoke", *words, "--yes")
+        assert wrong.returncode == 1 and wrong.stderr.count("\n") == 1, (
+            "nothing is warned of that is not asked"
+        )
     asked = alice.asl("revoke", "james", "--reason", "stolen", "--yes")
     assert "revokes the key of james and makes you the witness" in asked
     you.asl("endorse", opened(you, "witness-revocation"))
@@ -165,13 +179,23 @@ def test_a_policy_change_says_what_it_does_runs_joint_and_settles(party: Party, 
         "if you is the witness and disappears: the others can replace it",
     ):
         assert f"  {words}\n" in said, said
-    assert "missing alice or james; 1 of 3: you; missing 2 of alice, james, zoe" in said
+    assert (
+        "now: 1 of 2: you; missing alice or james; then: 1 of 3: you; missing 2 of alice, james, zoe" in said
+    )
+    twice = you.type("policy", "propose", str(good))
+    assert twice.returncode == 1 and "that policy is proposed already, by you" in twice.stderr
+    id_ = opened(alice, "policy-change")
+    asked = "you change the policy: adds zoe, 2 of 3 becomes 3 of 4, the witness may be silent for 7d instead"
+    assert any(asked in line for line in status(alice)), status(alice)
+    shown = alice.asl("show", id_)
+    assert "           survives: 1 silent, 1 lying\n" in shown and shown.count("adds zoe") == 1
     for machine in (alice, zoe):
         machine.asl("endorse", opened(machine, "policy-change"))
     one_head(machines, lambda head: not head["joint"] and "3 of 4" in head["policy"][0])
     assert "** the policy changes **" in you.asl("log") and "** the policy change is settled **" in you.asl(
         "log"
     )
+    assert "The witness there is you, who founded it at @0" in you.asl("explain")
     again = you.type("policy", "propose", str(good))
     assert again.returncode == 1 and "that is the policy in force already" in again.stderr
 

@@ -59,6 +59,19 @@ def test_every_kind_both_ways_and_in_words(action: Action, words: str) -> None:
     assert describe_action(action, lambda key: f"<{key.hex()[:2]}>") == words
 
 
+def test_who_appoints_themselves_is_not_told_of_like_another() -> None:
+    who = {KEY: "ann", ID: "ben"}.get
+
+    def words(action: Action) -> str:
+        return describe_action(action, lambda key: who(key) or "?", KEY)
+
+    assert words(Rotation(1, 2, ID, KEY, "")) == "stays the witness"
+    recovery = "becomes the witness from @2 on, as the present one is silent"
+    assert words(Recovery(1, 2, ID, KEY, "the witness is silent", ())) == recovery, "said once is enough"
+    revokes = "revokes the key of ben and becomes the witness from @2 on"
+    assert words(Revocation(1, 2, ID, KEY, "", (), ID, ())) == revokes
+
+
 def test_what_may_be_left_out() -> None:
     short = {"kind": "put", "path": "a", "content": ID.hex(), "size": 1}
     assert action_from_json(short) == Put("a", ID, 1, "", False, None)

@@ -85,7 +85,10 @@ def test_a_policy_change_needs_both_quorums() -> None:
     change = PolicyChange(replace(history.policy, witnesses=named, threshold=3), history.id)
     endorse(history, history.propose(change, history.ben), history.ben, epoch=0)
     paper = papers(history, history.ben)[0]["paper"]
-    assert paper["progress"] == "1 of 2: you; missing ann or cleo; 1 of 3: you; missing 2 of ann, cleo, zoe"
+    assert (
+        paper["progress"]
+        == "now: 1 of 2: you; missing ann or cleo; then: 1 of 3: you; missing 2 of ann, cleo, zoe"
+    )
 
 
 @pytest.mark.parametrize(
