@@ -193,8 +193,9 @@ def invite_command(settings: Settings, expires: str, uses: int, qr: bool | None)
 
 @click.command("self", cls=Command)
 @click.option("--name", "own_name", metavar="ME", help="Choose what this machine is called from now on.")
+@click.option("--passphrase", is_flag=True, help="Put its key under a passphrase, another one, or none.")
 @pass_settings
-def self_command(settings: Settings, own_name: str | None) -> None:
+def self_command(settings: Settings, own_name: str | None, passphrase: bool) -> None:
     """Show this machine's key and name; the key is made if there is none yet."""
     from aslp2p.artifacts.keys import key_text
     from aslp2p.artifacts.text import name_problem
@@ -214,6 +215,8 @@ def self_command(settings: Settings, own_name: str | None) -> None:
     key = load_public_key(home)
     if own_name is not None:
         choose_name(home, own_name)
+    if passphrase:
+        _change_passphrase(home)
     if settings.json:
         say_json(
             {
@@ -227,6 +230,20 @@ def self_command(settings: Settings, own_name: str | None) -> None:
     say(f"Name: {name_of(home)}")
     say(f"Key:  {key_text(key)}")
     say(f"Home: {home}")
+
+
+def _change_passphrase(home: Home) -> None:
+    from aslp2p.home.key import ask_new_passphrase, load_key, seal_key
+
+    with ExitStack() as stack:
+        _prepared(stack, home, "asl self")
+        secret = load_key(home)
+        chosen = ask_new_passphrase()
+        seal_key(home, secret, chosen)
+    if chosen is None:
+        note("The key is under no passphrase now: whoever can read this disk can be this machine.")
+    else:
+        note("The key is under this passphrase now; `asl up` asks for it. Without it the key is lost.")
 
 
 def read_policy_text(name: str) -> str:

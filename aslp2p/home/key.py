@@ -27,7 +27,7 @@ from nacl.signing import SigningKey
 
 from aslp2p.artifacts.keys import key_text, parse_key, short_key
 from aslp2p.errors import UsageError, UserError
-from aslp2p.home.files import atomic_create
+from aslp2p.home.files import atomic_create, atomic_write
 from aslp2p.home.folder import Home
 from aslp2p.home.retired import require_active
 from aslp2p.limits import KDF_MEMORY_BYTES_MAX, KDF_OPERATIONS_MAX, KEY_BYTES, KEY_FILE_BYTES_MAX
@@ -89,6 +89,26 @@ def create_key(
     Raises `UserError` when the home has a key already, which is never overwritten; else as `atomic_create`.
     """
     secret = secret or SecretKey.generate()
+    try:
+        atomic_create(home.key, _written(secret, passphrase, cost))
+    except FileExistsError:
+        raise UserError(
+            f"{home.key} is there already; a key is never replaced", remedy="use it as it is"
+        ) from None
+    return secret
+
+
+def seal_key(home: Home, secret: SecretKey, passphrase: str | None, *, cost: KdfCost = MODERATE) -> None:
+    """Writes the home's own key again, under another passphrase, or (None) under none.
+
+    Raises `UserError` where `secret` is not the home's key; else as `atomic_write`.
+    """
+    if load_public_key(home) != secret.key:
+        raise UserError(f"{home.key} holds another key", remedy="a key is never replaced")
+    atomic_write(home.key, _written(secret, passphrase, cost))
+
+
+def _written(secret: SecretKey, passphrase: str | None, cost: KdfCost) -> bytes:
     lines = [_FIRST_LINE, f"public: {key_text(secret.key)}"]
     if passphrase is None:
         lines.append(f"seed: {secret._seed().hex()}")
@@ -97,13 +117,7 @@ def create_key(
         sealed = _box(passphrase, cost, salt).encrypt(secret._seed())
         lines.append(f"argon2id: {cost.operations} {cost.memory_bytes} {salt.hex()}")
         lines.append(f"sealed: {bytes(sealed).hex()}")
-    try:
-        atomic_create(home.key, "".join(line + "\n" for line in lines).encode("ascii"))
-    except FileExistsError:
-        raise UserError(
-            f"{home.key} is there already; a key is never replaced", remedy="use it as it is"
-        ) from None
-    return secret
+    return "".join(line + "\n" for line in lines).encode("ascii")
 
 
 def load_key(home: Home, passphrase: Passphrase | None = None) -> SecretKey:
@@ -148,6 +162,16 @@ def ask_passphrase(environment: Mapping[str, str] = os.environ) -> str:
             remedy=f"set {PASSPHRASE_VARIABLE}",
         )
     return getpass.getpass("Passphrase of this machine's key: ")
+
+
+def ask_new_passphrase() -> str | None:
+    """A new passphrase, typed twice on the terminal; None when nothing was typed. Raises `UserError`."""
+    if not sys.stdin.isatty():
+        raise UserError("a new passphrase is typed on a terminal, and there is none", remedy="use one")
+    typed = getpass.getpass("New passphrase of this machine's key (nothing: none): ")
+    if getpass.getpass("Once more: ") != typed:
+        raise UserError("these are two different ones, and nothing has changed", remedy="try again")
+    return typed or None
 
 
 def _read(home: Home) -> dict[str, str]:

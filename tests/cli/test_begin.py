@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from aslp2p.artifacts.invite import Invite
 from aslp2p.artifacts.token import make_token
-from aslp2p.home.key import SecretKey
+from aslp2p.cli.begin import _change_passphrase
+from aslp2p.errors import UserError
+from aslp2p.home import Home, key
+from aslp2p.home.key import KdfCost, SecretKey, create_key
 from tests.cli.conftest import Asl
 
 KEY = "ed25519:" + "0b" * 32
@@ -224,12 +228,45 @@ def test_a_home_from_a_newer_version_is_not_touched(asl: Asl, tmp_path: Path) ->
 
 
 def test_a_sealed_key_is_asked_for_only_by_what_signs(asl: Asl, tmp_path: Path) -> None:
-    from aslp2p.home import Home
-    from aslp2p.home.key import KdfCost, create_key
-
     home = Home(tmp_path / "home")
     home.create()
     create_key(home, passphrase="open", cost=KdfCost(1, 8192))
     assert asl("join", invite()).exit_code == 0 and asl("self").exit_code == 0
     refused = asl("init", "team")
     assert refused.exit_code == 1 and "there is no terminal to ask for its passphrase" in refused.stderr
+
+
+def test_a_key_goes_under_a_passphrase_and_out_again(
+    asl: Asl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home")
+    asl("init", "home")
+    before = key.load_key(home).key
+    refused = asl("self", "--passphrase")
+    assert refused.exit_code == 1 and "typed on a terminal, and there is none" in refused.stderr
+
+    def typing(*typed: str) -> None:
+        words = iter(typed)
+        monkeypatch.setattr("sys.stdin", _Terminal())
+        monkeypatch.setattr("getpass.getpass", lambda _: next(words))
+
+    monkeypatch.setattr(key, "seal_key", partial(key.seal_key, cost=KdfCost(1, 8192)))
+    change = partial(_change_passphrase, home)
+    typing("open", "opne")
+    with pytest.raises(UserError, match="two different ones"):
+        change()
+    assert not key.is_sealed(home)
+    typing("open", "open")
+    change()
+    assert key.is_sealed(home) and home.key.stat().st_mode & 0o777 == 0o600
+    typing("wrong")
+    with pytest.raises(UserError, match="this is not the passphrase"):
+        key.load_key(home)
+    typing("open", "", "")
+    change()
+    assert not key.is_sealed(home) and key.load_key(home).key == before
+
+
+class _Terminal:
+    def isatty(self) -> bool:
+        return True
