@@ -4,7 +4,8 @@
 outside DIR, whatever links somebody put there. * A file is written aside and put in place: it is there whole
 or not at all. * `.asl-checkout` in DIR lists what was written and what it was like. What is still like that
 may be replaced or removed by the next checkout; anything else (a file of yours, one you have edited) is a
-conflict: said, left alone, and the exit code is 1, unless --force says otherwise.
+conflict: said, left alone, and the exit code is 1, unless --force says otherwise. * Nothing is written into
+the home, whatever is forced: the paths are others' choice, and the secret is there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Source, open_source
+from aslp2p.cli.source import Source, home_of, open_source
 from aslp2p.cli.versions import at_option, require_version
 from aslp2p.cli.walking import RECORD
 from aslp2p.errors import UsageError, UserError
@@ -55,7 +56,7 @@ def checkout_command(settings: Settings, folder: str, version: str, force: bool,
         height = int(source.ask("show", at=require_version(version) if version else at)["height"])
         entries = list(listing(source, "", height))
         common = source.ask("summary")["name"]
-        with _Tree(folder, force) as tree:
+        with _Tree(folder, force, str(home_of(settings))) as tree:
             tree.bring_to(source, entries)
             tree.keep_record(common, height)
     if settings.json:
@@ -77,7 +78,11 @@ def checkout_command(settings: Settings, folder: str, version: str, force: bool,
 class _Tree:
     """DIR while it is written. Use as a context manager."""
 
-    def __init__(self, folder: str, force: bool) -> None:
+    def __init__(self, folder: str, force: bool, home: str) -> None:
+        real = os.path.realpath(home)
+        if os.path.commonpath((os.path.realpath(folder), real)) == real:
+            raise UsageError(f"{folder} is in the home of aslp2p, {home}", remedy="name another folder")
+        self._home = os.stat(home)
         try:
             os.makedirs(folder, exist_ok=True)
             self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -215,6 +220,8 @@ class _Tree:
                     ) from None
                 os.close(descriptor)
                 descriptor = below
+                if os.path.samestat(os.fstat(descriptor), self._home):
+                    raise Conflict("this is in the home of aslp2p, where nothing is checked out")
             yield descriptor, name
         finally:
             os.close(descriptor)

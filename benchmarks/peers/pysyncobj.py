@@ -195,7 +195,7 @@ def _version() -> str:
 def _missing() -> str | None:
     if importlib.util.find_spec("pysyncobj"):
         return None
-    return "PySyncObj is not installed (pip install 'aslp2p[bench]')"
+    return "PySyncObj is not installed (.venv/bin/pip install '.[bench]')"
 
 
 def _cluster(directory: Path, conf: Mapping[str, Any]) -> Cluster:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
-from tests.cli.conftest import Asl
+from tests.cli.conftest import Asl, run_asl
 
 CAT = b"another cat" * 200_000
 
@@ -160,3 +161,19 @@ def test_a_file_that_became_a_folder_and_back(asl: Asl, tmp_path: Path) -> None:
 
 def kept_exit(asl: Asl, out: Path, version: str) -> int:
     return asl("checkout", str(out), version).exit_code
+
+
+def test_nothing_is_written_into_the_home(filled: Path, tmp_path: Path) -> None:
+    """Whoever names the paths of a Common could otherwise give this machine a key."""
+    home = tmp_path / "photos"
+    shutil.copytree(filled, home, ignore=shutil.ignore_patterns("control.sock"))
+    before = files(home)
+    for inside in (home, home / "commons" / "x"):
+        refused = run_asl(home, "checkout", str(inside), "--force")
+        assert refused.exit_code == 2 and refused.stderr.endswith("name another folder\n")
+    around = run_asl(home, "checkout", str(tmp_path), "--force")
+    assert around.exit_code == 1
+    assert around.stderr == (
+        "conflict: photos/cat.jpg: this is in the home of aslp2p, where nothing is checked out\n"
+    )
+    assert files(home) == before and (tmp_path / "run.sh").exists()
