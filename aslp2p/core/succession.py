@@ -172,6 +172,8 @@ class Succession:
         if after is None or not self._was_silent(after) or self._is_stuck():
             return
         if self._open_recoveries():
+            if self._asks_already():
+                return
             again = self._try_again_at()
             if again is None or context.now.mono < again:
                 return
@@ -192,6 +194,15 @@ class Succession:
             name = context.name_of(head.standing.next_witness)
             text = f"the witness {name} is silent; people are asked to endorse a new one"
             context.publish("notice", code="recovery-proposed", text=text)
+
+    def _asks_already(self) -> bool:
+        """Whether people are asked for this very authority and can still say yes: asked for the same again
+        and again, their endorsements would be divided. The others ask in their turn."""
+        return not self._auto and any(
+            action.new_witness == self._context.key and self._paper.can_get_there(one, action)
+            for one, action in self._paper.takeovers()
+            if action.base_id == self._context.ledger.head.id
+        )
 
     def _is_stuck(self) -> bool:
         """Whether too many have cosigned beside our head for any recovery on it: people have to give
