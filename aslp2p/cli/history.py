@@ -11,15 +11,15 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, say, say_json, sentence, size_text, table, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_source
-from aslp2p.cli.versions import at_option, clean_path, parse_version, require_version, split_version
-from aslp2p.errors import UserError
+from aslp2p.cli.versions import at_option, parse_version, require_version, split_version
+from aslp2p.errors import UsageError, UserError
 
 _HEX = frozenset("0123456789abcdef")
 _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 
 
 @click.command("log", cls=Command)
-@click.argument("path", default="")
+@click.argument("path", default="", metavar="[PATH][@N]")
 @click.option("-n", "--count", type=click.IntRange(1), help="Only the newest N.")
 @click.option("--before", metavar="@N", help="Only versions below @N.")
 @click.option("--superseded", is_flag=True, help="What the history left behind instead.")
@@ -27,13 +27,17 @@ _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 def log_command(
     settings: Settings, path: str, count: int | None, before: str | None, superseded: bool
 ) -> None:
-    """The history, newest first; with PATH what changed it, or anything below it."""
+    """The history up to @N, newest first; with PATH what changed it, or anything below it."""
+    wanted, version = split_version(path)
+    if before is not None and version is not None:
+        raise UsageError(f"@{version} and --before {before} are two ends", remedy="name one of them")
     start = None if before is None else require_version(before)
     with open_source(settings) as source:
         if superseded:
             _say_all_superseded(settings, source.ask("superseded"))
             return
-        wanted = clean_path(path)
+        if version is not None:
+            start = source.ask("show", at=version)["height"] + 1
         snapshots = _log(source, wanted, count, start)
         if settings.json:
             say_json({"snapshots": list(snapshots)})

@@ -60,6 +60,8 @@ def test_log_show_diff(kept: Asl) -> None:
     ]
     assert len(json.loads(kept("log", "-n", "2", "--json").stdout)["snapshots"]) == 2
     assert kept("log", "--before", "@2").stdout.startswith("@1 ")
+    assert kept("log", "@1").stdout == kept("log", "--before", "@2").stdout
+    assert kept("log", "photos/cat.jpg@3").stdout.startswith("@2 ")
     assert kept("diff", "@1").stdout.split() == [
         "+",
         "2.1",
@@ -138,6 +140,8 @@ def test_policy_show_can_be_checked_again(kept: Asl, tmp_path: Path) -> None:
         (["diff", "1"], 2, "'1' is no version; write @ and a number, as in @42"),
         (["diff", "@9"], 1, "@9 does not exist yet"),
         (["log", "-n", "0"], 2, "invalid value for '-n'"),
+        (["log", "@1", "--before", "@2"], 2, "@1 and --before @2 are two ends; name one of them"),
+        (["log", "@99"], 1, "@99 does not exist yet"),
         (["show", "ffffffff"], 1, "nothing here has an id that begins with ffffffff"),
         (["verify", "@9"], 1, "@9 does not exist yet"),
         (["verify", "9"], 2, "'9' is no version"),
