@@ -24,15 +24,7 @@ def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
     if common.get("stale"):
         wanting.append(_stale(common))
     is_authority = "authority" in common.get("roles", ())
-    for one in common.get("accused", ()):
-        wanting.append(
-            (
-                f"{one['shown']} HAS SIGNED TWO HISTORIES, and can be trusted with nothing",
-                "see `asl evidence`, then revoke its key"
-                if is_authority
-                else "tell the authorities: asl evidence",
-            )
-        )
+    wanting += [_accused(one, common, is_authority) for one in common.get("accused", ())]
     if is_authority and (dead := common.get("dead_authorities")):
         for one in dead:
             name = one["name"]
@@ -44,6 +36,18 @@ def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
     if common.get("standing") in ("expelled", "revoked"):
         wanting.append((f"this machine's key was {common['standing']}", "ask a member why"))
     return wanting
+
+
+def _accused(one: dict[str, Any], common: dict[str, Any], is_authority: bool) -> tuple[str, str]:
+    """F3: a witness that signed two histories; everybody asks for revocation, loudly."""
+    who = "this machine's key" if one.get("self") else one["shown"]
+    text = f"{who} HAS SIGNED TWO HISTORIES, and can be trusted with nothing"
+    revoked = [paper.get("action", {}).get("revoked") for paper in common.get("papers", ())]
+    if one.get("key") in revoked and one.get("key"):
+        return text, "its revocation is proposed: asl proposals; why: asl evidence"
+    if is_authority and not one.get("self"):
+        return text, "revoke its key: asl evidence says what to type"
+    return text, "tell the authorities: asl evidence"
 
 
 def _stale(common: dict[str, Any]) -> tuple[str, str]:

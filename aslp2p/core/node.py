@@ -495,7 +495,7 @@ class NodeCore:
             "fetching": dict(self._contents.progress()),
             "is_witness": self._witness.is_witness,
             "not_emitting_because": self._witness.idle_reason() if self._witness.is_witness else None,
-            "refused_by": dict(self._refusals),
+            "refused_by": {context.name_of(key): text for key, text in self._refusals.items()},
             "silent_ms": self._vigil.silent_ms() if founded else 0,
             "mono_ms": context.now.mono,
             "watching": self._vigil.counting,

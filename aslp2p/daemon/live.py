@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from aslp2p.artifacts.keys import key_text, short_key
+from aslp2p.artifacts.keys import key_text
 from aslp2p.daemon.jobs import Condition, Mode
 from aslp2p.daemon.link import Link
 
@@ -109,9 +109,13 @@ def _warnings(
         )
     if (reason := core.get("not_emitting_because")) and core.get("stale_reason") is None:
         yield _warning(f"this witness emits nothing: {reason}", "", attention=False)
-    for key, text in core.get("refused_by", {}).items():
+    refused: dict[str, list[str]] = {}
+    for name, text in core.get("refused_by", {}).items():
+        refused.setdefault(text, []).append(name)
+    for text, names in refused.items():
         unwanted = alone or not core.get("admitted")
-        yield _warning(f"{short_key(key)} ended the link: {text}", "", attention=unwanted)
+        remedy = "ask one of them why" if unwanted else ""
+        yield _warning(f"{', '.join(sorted(names))} ended the link: {text}", remedy, attention=unwanted)
 
 
 def _warning(text: str, remedy: str, *, attention: bool = True) -> dict[str, Any]:

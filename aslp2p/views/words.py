@@ -78,8 +78,9 @@ def describe_action(action: Action, who: Who, author: bytes = b"") -> str:
             )
         case Revocation():
             return (
-                f"revokes the key of {who(action.revoked)} and {_appoints(action.new_witness, who, author)} "
-                f"from @{action.base_height} on{_giving_up(action.abandons)}{_because(action.reason)}"
+                f"revokes the key of {who(action.revoked)}{_evidence(action.evidence)} and "
+                f"{_appoints(action.new_witness, who, author)} from @{action.base_height} on"
+                f"{_giving_up(action.abandons)}{_because(action.reason)}"
             )
 
 
@@ -95,6 +96,10 @@ def _giving_up(abandons: tuple[bytes, ...]) -> str:
 
 def _appoints(new_witness: bytes, who: Who, author: bytes) -> str:
     return "becomes the witness" if new_witness == author else f"makes {who(new_witness)} the witness"
+
+
+def _evidence(ids: tuple[bytes, ...]) -> str:
+    return f", on the evidence of {', '.join(map(short, ids))}," if ids else ""
 
 
 def _because(reason: str) -> str:

@@ -305,6 +305,23 @@ def test_what_wants_a_decision(changes: dict[str, Any], says: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "says", "remedy"),
+    [
+        ({"roles": ["authority"]}, "ann HAS", "revoke its key: asl evidence says what to type"),
+        ({}, "ann HAS", "tell the authorities: asl evidence"),
+        ({"papers": [PAPER | {"action": {"revoked": "k"}}]}, "ann HAS", "its revocation is proposed"),
+        ({"self": True, "roles": ["authority"]}, "this machine's key HAS", "tell the authorities"),
+    ],
+)
+def test_who_signed_two_histories_is_told_of_as_it_stands(
+    changes: dict[str, Any], says: str, remedy: str
+) -> None:
+    accused = {"shown": "ann", "key": "k", "self": changes.pop("self", False)}
+    ((text, typed),) = attention(common(accused=[accused], **changes))
+    assert text.startswith(says) and typed.startswith(remedy)
+
+
+@pytest.mark.parametrize(
     ("changes", "remedy"),
     [
         ({"only_authority": True}, "asl vouch"),
