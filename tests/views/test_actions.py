@@ -48,7 +48,8 @@ EVERY_KIND: list[tuple[Action, str]] = [
     ),
     (
         Revocation(1, 2, ID, KEY, "stolen", (), ID, (ID,)),
-        "revokes the key of <07>, on the evidence of 070707070707, and makes <08> the witness from @2 on: stolen",
+        "revokes the key of <07>, on the evidence of 070707070707, and makes <08> the witness from @2 on: "
+        "stolen",
     ),
 ]
 
