@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from simulations.keys import SeededKey
 
 PROMISES = (b"asl.common.snapshot/1 ", b"asl.common.endorsement/1 ", b"asl.common.cosignature/1 ")
+BEACON = b"asl.common.beacon/1 "
 _PREFIXES = tuple(b"DSSEv1 %d %b" % (len(one) - 1, one) for one in PROMISES)
+_BEACON = b"DSSEv1 %d %b" % (len(BEACON) - 1, BEACON)
 WAITING_MAX = 512
 
 
@@ -38,12 +40,17 @@ class Exposure:
 
     def __init__(self) -> None:
         self.promises: list[Exposed] = []
+        self.beacons: list[tuple[str, bytes, bytes]] = []
+        """(machine, key, message) of every beacon, in the order of signing."""
         self._waiting: dict[str, list[tuple[int, bytes, bytes]]] = {}
         self._order = 0
 
     def collect(self, machine: str, signer: SeededKey) -> None:
         """Take note of what `signer` has signed since the last time."""
         fresh = [one for one in signer.signed if one[0].startswith(_PREFIXES)]
+        self.beacons += [
+            (machine, signer.key, message) for message, _ in signer.signed if message.startswith(_BEACON)
+        ]
         signer.signed.clear()
         if fresh:
             waiting = self._waiting.setdefault(machine, [])

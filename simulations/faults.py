@@ -61,6 +61,14 @@ def _power(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Und
     return lambda: play.switch_on(names)
 
 
+def _reset(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
+    """Off for a while, and back with a clock that is wrong, as a machine without a battery for it."""
+    for name in names:
+        play.switch_off(name)
+        play.world.nodes[name].clock.jump(play.world.now_ms, int(options["by"]))
+    return lambda: play.switch_on(names)
+
+
 def _pause(play: Play, names: Sequence[str], _options: Mapping[str, str], *, suspend: bool = False) -> Undo:
     for name in names:
         play.world.pause(name, suspend=suspend)
@@ -238,6 +246,9 @@ FAULTS: dict[str, Fault] = {
     "crash": Fault(_crash, "loses power", lasts=True, silences=True),
     "quit": Fault(_quit, "is switched off for good", silences=True),
     "power": Fault(_power, "is about to lose power in the middle of something", lasts=True),
+    "reset": Fault(
+        _reset, "loses power and its clock", lasts=True, silences=True, options={"by": "duration!"}
+    ),
     "pause": Fault(_pause, "hangs", lasts=True, silences=True),
     "sleep": Fault(_sleep, "falls asleep", lasts=True, silences=True),
     "cut": Fault(_cut, "is cut off", lasts=True, silences=True, options=_WAY),
@@ -264,7 +275,9 @@ FAULTS: dict[str, Fault] = {
         options={"authorities": "whole", "threshold": "whole", "keeps": "whole", "without": "who"},
     ),
     "courier": Fault(people.courier, "carries a stick", deed=True, habit=True, options={"to": "who!"}),
-    "equivocate": Fault(liars.equivocate, "signs two histories", on="witness"),
+    "equivocate": Fault(
+        liars.equivocate, "signs two histories", on="witness", options={"back": "whole"}
+    ),
     "double": Fault(liars.double, "signs whatever it is asked", on="any-authority"),
     "invent": Fault(liars.invent, "invents a history", on="any-participant"),
     "garbage": Fault(liars.garbage, "sends garbage", on="any-participant", options={"count": "whole"}),

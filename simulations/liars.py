@@ -80,8 +80,9 @@ def _snapshot(
     return sign_statement(statement, node.signer)
 
 
-def equivocate(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
-    """The witness signs a second history and shows it to half of its peers."""
+def equivocate(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+    """The witness signs two more histories, from up to `back` snapshots ago, for half of its peers each."""
+    back = int(options.get("back", "2"))
     for name in names:
         play.distrust(name, "signed two histories")
         node = play.world.nodes[name]
@@ -91,7 +92,7 @@ def equivocate(play: Play, names: Sequence[str], _options: Mapping[str, str]) ->
             put = new_proposal(
                 play, node, Put(f"lie/{play.serial()}", bytes(32), 0, "text/plain", False, None)
             )
-            snapshot = _snapshot(play, node, [put], play.random.randint(0, 2))
+            snapshot = _snapshot(play, node, [put], play.random.randint(0, back))
             if snapshot is not None:
                 tell(play, name, group, put.raw, snapshot.raw)
 

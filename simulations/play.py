@@ -45,6 +45,7 @@ DEED_AGAIN_MS = 5 * MINUTE
 TOLD_MAX = 20
 """So often the story tells of one kind of thing that is done."""
 WANTED_MAX = 1000
+ENDORSEMENT_RAW = b"\x94\xb8asl.common.endorsement/1"
 
 
 class Play:
@@ -74,6 +75,8 @@ class Play:
         """Machines whose journal is not that of their key (S11)."""
         self.unheld: list[tuple[str, bytes]] = []
         """(witness, content) of puts that it listed and did not hold (G6)."""
+        self.beside: list[tuple[str, bytes, tuple[bytes, ...]]] = []
+        """(witness, snapshot, endorsements) of what lay open on its disk when it emitted that (S10)."""
         self.mute: set[str] = set()
         self.tampers: set[str] = set()
         """Machines that spoil the signatures of the history that they serve."""
@@ -386,8 +389,15 @@ class Play:
             case "any":
                 return self._draw(here)
             case "any-honest":
+                out = self.shut_out()
                 return self._draw(
-                    [name for name in here if name not in self.liars and self.world.nodes[name].on]
+                    [
+                        name
+                        for name in here
+                        if name not in self.liars
+                        and self.world.nodes[name].on
+                        and self.world.nodes[name].key not in out
+                    ]
                 )
             case "any-authority":
                 return self._draw([name for name in self.current_authorities() if name in here])
@@ -476,14 +486,17 @@ class Play:
         if isinstance(effect, Publish) and effect.topic == "notice" and effect.data["code"] == "stale-key":
             self.distrust(node.name, "its key is stale")
         elif isinstance(effect, Publish) and effect.topic == "head":
-            self._look_at_contents(node)
+            self._look_at_witness(node)
 
-    def _look_at_contents(self, node: Node) -> None:
-        """Whether a witness holds what it has just listed."""
+    def _look_at_witness(self, node: Node) -> None:
+        """What a witness holds of what it has just listed, and what else lies open there."""
         row = node.store.snapshot(node.store.meta("head") or b"")
         snapshot = read(row.raw) if row is not None else None
         if snapshot is None or snapshot.type != SNAPSHOT or snapshot.key != node.key:
             return
+        endorsed = tuple(raw for _, raw in node.store.open_artifacts() if raw.startswith(ENDORSEMENT_RAW))
+        if endorsed:
+            self.beside.append((node.name, snapshot.id, endorsed))
         for id_ in snapshot.body[5]:
             raw = node.store.artifact(id_)
             action: list[Any] = action_of(read(raw)) if raw is not None else [""]

@@ -1,8 +1,9 @@
 """Random scenarios: each seed draws a topology, a policy, a workload and a handful of faults.
 
 A swarm switches most options off in each run, so that what is on gets in each other's way undisturbed
-(Groce and others, "Swarm testing"). What it draws stays within what P1 says the policy survives, so that
-safety must always hold; liveness is asked for where a quorum is left in the calm.
+(Groce and others, "Swarm testing"). Some seeds are staged instead (`staged.py`). What it draws stays within
+what P1 says the policy survives, so that safety must always hold; liveness is asked for where a quorum is
+left in the calm.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from random import Random
 from simulations.names import name_of
 from simulations.network import Weather
 from simulations.scenario import HOUR, MINUTE, SECOND, Expect, Scenario, Step, Workload
+from simulations.staged import MACHINES_MIN, SHARE, staged
 
 POLICIES = ((1, 1), (2, 2), (3, 2), (3, 2), (3, 2), (3, 3), (4, 3), (4, 3), (5, 3), (5, 4))
 """(authorities, threshold); the everyday one most often."""
@@ -56,6 +58,8 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
         step.do in ("equivocate", "double", "copy", "restore", "disk-lost") for step in steps
     )
     takeovers = (0, 0) if _stays(base, steps) else None
+    if nodes_max >= MACHINES_MIN and random.random() < SHARE:
+        return staged(random, base)
     return replace(
         base,
         steps=tuple(steps),

@@ -15,7 +15,7 @@ from aslp2p.ledger.state import ADMITTED
 from simulations.checkers import liveness
 from simulations.checkers.evidence import Claim, Evidence, Image, promise
 from simulations.checkers.liveness import Expected
-from simulations.checkers.papers import Unreadable, read
+from simulations.checkers.papers import Unreadable, read, read_message
 from simulations.checkers.safety import SAFETY, Judge
 from simulations.machine import Node
 from simulations.play import Play
@@ -95,11 +95,11 @@ def _id(raw: bytes) -> bytes:
         return raw[:32]
 
 
-def _claims(recorded: Iterable[tuple[int, str, bytes]]) -> list[Claim]:
+def _claims(recorded: Iterable[tuple[int, str, bytes, int]]) -> list[Claim]:
     found = []
-    for at_ms, machine, data in recorded:
+    for at_ms, machine, data, since_ms in recorded:
         _, _, head, height, _, final_height, _ = msgpack.unpackb(data)
-        found.append(Claim(at_ms, machine, head, height, final_height))
+        found.append(Claim(at_ms, machine, head, height, final_height, since_ms))
     return found
 
 
@@ -121,7 +121,8 @@ def evidence_of(play: Play) -> Evidence:
     trusted = frozenset(play.trusted()) & images.keys()
     return Evidence(
         world.common_id, world.genesis.raw, images, promises, _claims(world.claims), trusted,
-        play.proposed, world.blamed, play.unheld, _stale(play),
+        play.proposed, world.blamed, play.unheld, _stale(play), play.beside,
+        [(machine, read_message(message, key)) for machine, key, message in world.exposure.beacons],
     )  # fmt: skip
 
 

@@ -88,8 +88,8 @@ class World:
         """Told of every effect but sends, as it is carried out."""
         self.blamed: list[tuple[str, str, str]] = []
         """(who, whom, why) of links closed with blame."""
-        self.claims: list[tuple[int, str, bytes]] = []
-        """What each node told its peers about where it stands, whenever that changed."""
+        self.claims: list[tuple[int, str, bytes, int]] = []
+        """What each node told its peers about where it stands, whenever that changed; and its start."""
         self.on_send: Callable[[Node, bytes], bytes | None] | None = None
         """May change what a machine sends (a liar), or swallow it (None)."""
         self._queue = EventQueue()
@@ -441,7 +441,7 @@ class World:
             self.exposure.sent(self.now_ms, node.name, node.key, data, node.store.signatures)
         if data[1] == HEADS_TAG and data[:-DIGEST_BYTES] != node.claimed:
             node.claimed = data[:-DIGEST_BYTES]
-            self.claims.append((self.now_ms, node.name, data))
+            self.claims.append((self.now_ms, node.name, data, node.started_ms))
         pipe = self.pipes[number]
         side = 0 if pipe.links[0] == effect.link else 1
         self.messages += 1

@@ -47,6 +47,8 @@ class Claim:
     head: bytes
     height: int
     final_height: int
+    since_ms: int = 0
+    """When the node was started."""
 
 
 @dataclass
@@ -67,6 +69,10 @@ class Evidence:
     """(witness, content) of puts that it listed and did not hold."""
     stale: dict[str, int] = field(default_factory=dict)
     """Machines with an old journal, and from when on their key has to be quiet if others know better."""
+    beside: list[tuple[str, bytes, tuple[bytes, ...]]] = field(default_factory=list)
+    """(witness, snapshot, endorsements) of what lay open on its disk when it emitted that."""
+    beacons: list[tuple[str, Paper]] = field(default_factory=list)
+    """(machine, beacon) in the order of signing."""
     lines: Lines = field(init=False)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,8 @@ durability     what a person was told is proposed is on the disk
 noted          two snapshots of one witness at one epoch and height are kept as evidence (F3)
 held           a witness lists a put only when it holds the content (G6)
 stale          a key whose journal is known to be old signs nothing any more (S11)
+counters       a witness's beacons count upwards, across restarts (section 8)
+deposed        no witness emits beside a complete certificate of a higher epoch (S10)
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from simulations.checkers.evidence import Evidence, Promise
+from simulations.checkers.evidence import Claim, Evidence, Promise
 from simulations.checkers.law import Line, judge_line
+from simulations.checkers.observed import counters, deposed
 from simulations.checkers.papers import (
     COSIGNATURE,
     ENDORSEMENT,
@@ -179,9 +182,16 @@ def agreement(judge: Judge) -> Found:
 def rollback(judge: Judge) -> Found:
     lines, abandoned = judge.evidence.lines, judge.abandoned()
     final_of: dict[str, bytes] = {}
+    last: dict[str, Claim] = {}
     for claim in judge.evidence.claims:
         if claim.machine not in judge.evidence.trusted:
             continue
+        older = last.get(claim.machine)
+        if older is not None and older.since_ms == claim.since_ms:
+            back = claim.final_height < older.final_height and lines.contains(claim.head, older.head)
+            if back:
+                yield f"{claim.machine} calls @{claim.final_height} final after @{older.final_height}"
+        last[claim.machine] = claim
         before = final_of.get(claim.machine)
         if before is not None and not lines.contains(claim.head, before):
             if any(lines.contains(before, one) for one in abandoned):
@@ -383,5 +393,7 @@ SAFETY: dict[str, Callable[[Judge], Found]] = {
         noted,
         held,
         stale,
+        counters,
+        deposed,
     )
 }

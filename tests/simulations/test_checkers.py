@@ -13,7 +13,7 @@ import pytest
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.merkle import Frontier
-from aslp2p.artifacts.types import Cosignature, Endorsement, Proposal, Put, Snapshot
+from aslp2p.artifacts.types import Beacon, Cosignature, Endorsement, Proposal, Put, Recovery, Snapshot
 from simulations.checkers import liveness
 from simulations.checkers.evidence import Claim, Evidence, Image, Promise
 from simulations.checkers.liveness import Expected
@@ -147,6 +147,13 @@ def leaving_what_was_final(evidence: Evidence) -> Evidence:
     return replace(grown(evidence, one, other), claims=claims)
 
 
+def less_final(evidence: Evidence) -> Evidence:
+    """Bob stands where he stood, and calls less of it final."""
+    tip = image(evidence).head
+    height = head(evidence).body[1]
+    return replace(evidence, claims=[Claim(1, "bob", tip, height, height), Claim(2, "bob", tip, height, 1)])
+
+
 def off_the_disk(evidence: Evidence) -> Evidence:
     """A cosignature left before it was on the disk."""
     place = next(place for place, one in enumerate(evidence.promises) if one.paper.type == COSIGNATURE)
@@ -211,13 +218,33 @@ def stale(evidence: Evidence) -> Evidence:
     )
 
 
+def counting_anew(evidence: Evidence) -> Evidence:
+    """The witness's second beacon counts less than its first."""
+    name, at = witness(evidence), head(evidence)
+    statements = [Beacon(evidence.common_id, at.body[3], at.body[1], at.id, counter) for counter in (7, 7)]
+    beacons = [(name, read(sign_statement(one, key_of(name)).raw)) for one in statements]
+    return replace(evidence, beacons=beacons)
+
+
+def beside_a_certificate(evidence: Evidence) -> Evidence:
+    """The witness emitted the head while two of three had endorsed another one (S10)."""
+    name, at = witness(evidence), head(evidence)
+    epoch = at.body[3] + 5
+    action = Recovery(epoch, at.body[1] - 1, at.body[2], key_of("carol").key, "", ())
+    proposal = sign_statement(Proposal(evidence.common_id, 0, bytes(8), action), key_of("carol"))
+    vote = Endorsement(evidence.common_id, proposal.id, epoch, 0)
+    endorsed = tuple(sign_statement(vote, key_of(one)).raw for one in ("alice", "carol"))
+    held = {**image(evidence).artifacts, proposal.id: proposal.raw}
+    return replace(with_image(evidence, "bob", artifacts=held), beside=[(name, at.id, endorsed)])
+
+
 DOCTORED: dict[str, tuple[Doctor, ...]] = {
     "authorization": (invented,),
     "chain": (with_a_gap,),
     "inclusion": (listing_twice,),
     "quorum": (boasting,),
     "agreement": (two_finals,),
-    "rollback": (leaving_what_was_final,),
+    "rollback": (leaving_what_was_final, less_final),
     "promises": (off_the_disk, two_in_one_place, endorsing_backwards),
     "fencing": (cosigning_the_past, emitting_backwards, two_branches_in_an_epoch),
     "isolation": (foreign,),
@@ -232,6 +259,8 @@ DOCTORED: dict[str, tuple[Doctor, ...]] = {
     ),
     "held": (lambda evidence: replace(evidence, unheld=[("bob", bytes(32))]),),
     "stale": (stale,),
+    "counters": (counting_anew,),
+    "deposed": (beside_a_certificate,),
 }
 
 

@@ -286,23 +286,6 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "two-branches",
-        "S13",
-        "a witness goes on along another branch in its epoch",
-        (
-            Edit(
-                f"{RULES}:classify_emission",
-                "not ledger.contains(parent.branch, parent.height, last[0].subject)",
-                "False",
-            ),
-            Edit(
-                f"{WITNESS}:Witness.idle_reason",
-                "if context.ledger.equivocation_in(epoch, context.key) is not None:",
-                "if False:",
-            ),
-        ),
-    ),
-    Mutant(
         "never-cosigns",
         "section 7",
         "an authority cosigns nothing",
@@ -367,8 +350,8 @@ MUTANTS = (
     Mutant(
         "honest-blamed",
         "G5",
-        "what a peer sends a second time is held against it",
-        (Edit("aslp2p.gossip.peer:Peer.useless", "covered = min(count, self._allowance)", "covered = 0"),),
+        "a peer that sends one thing too many is blamed at once",
+        (Edit("aslp2p.gossip.peer:Peer.useless", "self._useless < 0", "self._useless < USELESS_TOKENS_MAX"),),
     ),
     Mutant(
         "lists-unseen",

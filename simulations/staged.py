@@ -1,0 +1,147 @@
+"""Situations that chance hardly ever brings about: a part of the swarm is staged, the rest of it drawn.
+
+Each stands for a rule that a run has to be steered towards before anybody can break it: where single faults
+meet at random, joint policies last for seconds, the first attempt at a recovery succeeds, and a history that
+was signed twice is overtaken before two machines compare it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+from simulations.names import name_of
+from simulations.network import Weather
+from simulations.scenario import HOUR, MINUTE, SECOND, Expect, Scenario, Step, Workload
+
+SHARE = 0.2
+"""How much of the swarm is staged."""
+MACHINES_MIN = 7
+"""What a staged scenario may need."""
+
+
+def staged(random: Random, base: Scenario) -> Scenario:
+    """One of the situations, with the weather, the grace period and the people of `base` where they fit."""
+    return random.choice(SITUATIONS)(random, replace(base, heals_ms=HOUR, expect=Expect()))
+
+
+def _of(random: Random, base: Scenario, *policies: tuple[int, int]) -> Scenario:
+    """Under one of `policies`, up to two machines more than it needs."""
+    authorities, threshold = random.choice(policies)
+    return replace(
+        base,
+        authorities=authorities,
+        threshold=threshold,
+        machines=min(MACHINES_MIN, authorities + random.randint(0, 2)),
+    )
+
+
+def _quiet(base: Scenario) -> Scenario:
+    """Nothing but beacons tells that the witness is there, and none of them is lost."""
+    grace = base.grace_period_ms
+    return replace(
+        base,
+        recovery="auto",
+        weather=Weather(base.weather.delay_ms),
+        workload=Workload((2 * grace, 4 * grace)),
+        expect=Expect(takeovers=(0, 0)),
+    )
+
+
+def _relayed(random: Random, base: Scenario) -> Scenario:
+    """The other authorities hear from the witness through participants only (section 8)."""
+    base = _quiet(replace(base, machines=random.randint(5, 7), authorities=3, threshold=2))
+    grace = base.grace_period_ms
+    cut = Step(
+        "cut", "witness", every_ms=(grace, 4 * grace), for_ms=(3 * grace // 2, 3 * grace),
+        options={"to": "authorities"},
+    )  # fmt: skip
+    return replace(base, lasts_ms=12 * grace, steps=(cut,))
+
+
+def _clocks_lost(random: Random, base: Scenario) -> Scenario:
+    """All others are off for a moment and come back with clocks far ahead (S2)."""
+    grace = 5 * MINUTE
+    base = _quiet(_of(random, replace(base, grace_period_ms=grace), (3, 2), (4, 3), (5, 3)))
+    ahead = str(random.randint(2, 10) * grace)
+    reset = Step(
+        "reset", "others", every_ms=(grace // 2, grace), for_ms=(SECOND, 30 * SECOND), options={"by": ahead}
+    )
+    return replace(base, lasts_ms=6 * grace, steps=(reset,))
+
+
+def _all_at_once(random: Random, base: Scenario) -> Scenario:
+    """The witness is gone, and everybody finds out at the same moment: votes split (S7)."""
+    base = _of(random, base, (3, 2), (4, 3), (5, 4))
+    grace = base.grace_period_ms
+    gone = random.randint(0, grace)
+    steps = (
+        Step("quit", "witness", at_ms=gone),
+        Step("pause", "others", at_ms=gone + SECOND, for_ms=(5 * grace // 4, 2 * grace)),
+    )
+    return replace(base, recovery="auto", lasts_ms=5 * grace, steps=steps)
+
+
+def _two_rooms(random: Random, base: Scenario) -> Scenario:
+    """The witness is gone, and neither half can replace it; each tries for long (S7)."""
+    authorities, threshold = random.choice(((5, 3), (5, 4)))
+    grace = 30 * SECOND
+    steps = (Step("quit", "witness", at_ms=0), Step("cut", "half", at_ms=grace // 2))
+    return replace(
+        base, machines=5, authorities=authorities, threshold=threshold, grace_period_ms=grace,
+        recovery="auto", lasts_ms=12 * grace, steps=steps,
+    )  # fmt: skip
+
+
+def _two_histories(random: Random, base: Scenario) -> Scenario:
+    """The witness signs two histories, and there is no quorum without it: nothing decides but F3."""
+    authorities = random.choice((2, 3))
+    lasts = 3 * base.grace_period_ms
+    return replace(
+        base, machines=authorities + random.randint(3, 4), authorities=authorities, threshold=authorities,
+        lasts_ms=lasts, heals_ms=15 * MINUTE, expect=Expect(progress=False, converged=False),
+        steps=(
+            Step("equivocate", "witness", at_ms=random.randint(lasts // 3, lasts), options={"back": "0"}),
+        ),
+    )  # fmt: skip
+
+
+def _policies(random: Random, base: Scenario) -> Scenario:
+    """One policy change after the other, while handovers hold up what settles them (P3, P4, S4)."""
+    base = _of(random, replace(base, answer_ms=(SECOND, MINUTE)), (3, 2), (4, 3))
+    authorities = random.randint(2, base.machines)
+    change = {
+        "authorities": str(authorities),
+        "threshold": str(random.randint(authorities // 2 + 1, authorities)),
+        "keeps": str(random.randint(1, base.authorities)),
+    }
+    steps = (
+        Step("policy", "witness", every_ms=(5 * SECOND, 30 * SECOND), options=change),
+        Step("rotate", "witness", every_ms=(5 * SECOND, MINUTE)),
+    )
+    return replace(base, lasts_ms=10 * MINUTE, steps=steps, expect=Expect(progress=False))
+
+
+def _revoked(random: Random, base: Scenario) -> Scenario:
+    """A stolen key is revoked in a Common that has time for it, and goes on as if it were not (V8); who is to
+    take over from the witness may be asleep when the last one signs (S10)."""
+    base = _of(random, replace(base, answer_ms=(SECOND, MINUTE)), (4, 3), (5, 3))
+    workload = Workload((MINUTE, 5 * MINUTE), "any", "put", 200)
+    stolen, by = name_of(random.randint(0, 1)), name_of(2)
+    steps = (
+        Step("revoke", stolen, every_ms=(2 * MINUTE, 6 * MINUTE), options={"by": by}),
+        Step("sleep", by, every_ms=(MINUTE, 4 * MINUTE), for_ms=(MINUTE, 4 * MINUTE)),
+    )
+    return replace(base, workload=workload, lasts_ms=40 * MINUTE, steps=steps)
+
+
+SITUATIONS: tuple[Callable[[Random, Scenario], Scenario], ...] = (
+    _relayed,
+    _clocks_lost,
+    _all_at_once,
+    _two_rooms,
+    _two_histories,
+    _policies,
+    _revoked,
+)
