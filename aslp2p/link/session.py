@@ -243,7 +243,5 @@ class Session:
             self._prove()
         if proof.key == self._identity.key:
             ours = crypto_scalarmult_base(self._static)
-            raise SelfLink(
-                same_process=self._handshake.remote_static == ours, answer=b"".join(self._output)
-            )
+            raise SelfLink(same_process=self._handshake.remote_static == ours, answer=b"".join(self._output))
         return Established(self._network, proof.key, proof.token, proof.name)
