@@ -22,6 +22,7 @@ from aslp2p.home.key import (
     is_sealed,
     load_key,
     load_public_key,
+    seal_key,
 )
 
 CHEAP = KdfCost(1, 8192)
@@ -159,3 +160,16 @@ def test_the_passphrase_comes_from_the_environment_or_a_terminal(monkeypatch: py
         monkeypatch.setattr("sys.stdin", stdin)
         with pytest.raises(UserError, match="set ASL_PASSPHRASE"):
             ask_passphrase({})
+
+
+def test_a_passphrase_changes_and_the_key_does_not(home: Home) -> None:
+    made = create_key(home)
+    seal_key(home, made, "one", cost=CHEAP)
+    seal_key(home, load_key(home, lambda: "one"), "two", cost=CHEAP)
+    assert load_key(home, lambda: "two").key == made.key and home.key.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(UserError, match="not the passphrase"):
+        load_key(home, lambda: "one")
+    before = home.key.read_bytes()
+    with pytest.raises(UserError, match="holds another key"):
+        seal_key(home, SecretKey.generate(), None)
+    assert home.key.read_bytes() == before
