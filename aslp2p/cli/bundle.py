@@ -13,7 +13,7 @@ from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import home_of, open_source
 from aslp2p.cli.versions import require_version
-from aslp2p.errors import UsageError
+from aslp2p.errors import UsageError, UserError
 
 _REFUSED_SHOWN = 10
 emit_option = click.option(
@@ -67,6 +67,9 @@ def create_command(
     first = require_version(since) if since else None
     last = require_version(until) if until else None
     with open_source(settings) as source, Progress("collecting") as progress:
+        newest = int(source.ask("summary")["height"])
+        if (beyond := max(first or 0, last or 0)) > newest:
+            raise UserError(f"@{beyond} does not exist yet: the newest here is @{newest}")
         if endorsements:
             selection = select_endorsements(source.ask, endorsements)
         elif proposal:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import say, say_json, sentence, when
+from aslp2p.cli.output import count_text, say, say_json, sentence, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import home_of, open_source
 from aslp2p.cli.verify import verified
@@ -66,13 +66,14 @@ def _of_bundle(settings: Settings, path: str, at: int | None) -> dict[str, Any]:
         reached = View(judged.reader).height
         if failure["height"] <= reached or (at is not None and at <= reached):
             failure = None
-    return _explained(
+    answer = _explained(
         lambda question, **params: QUERIES[question](
             View(judged.reader, own_key=own_key, name_chosen=chosen), **params
         ),
         at if failure is None else None,
         failure,
     )
+    return {**answer, "waiting": judged.waiting}
 
 
 def _explained(ask: Ask, at: int | None, failure: dict[str, Any] | None) -> dict[str, Any]:
@@ -111,6 +112,8 @@ def _say(answer: dict[str, Any]) -> None:
             say(f"Final up to {name}@{answer['final']}, cosigned by {who}.")
         say(f"Snapshot {answer['id']}")
         say(f"Common   {answer['common']}")
+    if waiting := answer.get("waiting"):
+        say(f"{count_text(waiting, 'artifact')} in it not judged: what they stand on is not in it.")
     if failure is not None:
         say(f"{name}@{failure['height']} does not hold: {failure['rule']}: {failure['reason']}")
         say(f"  judged   {failure['subject']}")

@@ -159,7 +159,11 @@ def _succession_lines(common: dict[str, Any]) -> list[str]:
 def _finality_lines(common: dict[str, Any], endorsed: int) -> list[str]:
     """S4: having endorsed a succession, this machine cosigns nothing of an epoch below it."""
     if endorsed > common["epoch"]:
-        return ["Finality: waits, as this machine has endorsed a succession that is still open"]
+        if any(one["paper"].get("epoch") == endorsed for one in common.get("papers", ())):
+            return ["Finality: waits, as this machine has endorsed a succession that is still open"]
+        return [
+            "Finality: waits for the next witness, as this machine has endorsed what came to nothing (S4)"
+        ]
     if endorsed > common["head_epoch"]:
         return [f"Finality: waits for the first snapshot of {common['witness']['shown']}"]
     return []

@@ -195,7 +195,7 @@ class Paper:
         found: list[Ready] = []
         for proposal, action in self.open():
             if isinstance(action, PolicyChange | Rotation):
-                if head.standing.next_witness != context.key:
+                if head.standing.next_witness != context.key or self._is_overtaken(action):
                     continue
                 parent, epoch = head, head.standing.next_epoch
             else:
@@ -210,6 +210,16 @@ class Paper:
             ):
                 found.append(Ready(proposal, self._certificate(proposal, action, parent), parent, epoch))
         return max(found, key=lambda one: (one.epoch, one.proposal.id), default=None)
+
+    def _is_overtaken(self, action: Special) -> bool:
+        """Whether this witness asked for another successor after this one: its latest word counts. Having
+        endorsed that, it would cosign nothing in the epoch of the earlier one (S4)."""
+        me = self._context.key
+        return isinstance(action, Rotation) and any(
+            isinstance(other, Rotation) and other.epoch > action.epoch and other.new_witness != me
+            for one, other in self.open()
+            if one.key == me
+        )
 
     def fits(self, proposal: Verified[Proposal], parent: Tip, signer: bytes, epoch: int) -> bool:
         """Whether the gate would take it on `parent`, by `signer` in `epoch`, once it is endorsed (V4 to V8,

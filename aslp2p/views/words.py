@@ -72,14 +72,16 @@ def describe_action(action: Action, who: Who, author: bytes = b"") -> str:
                 return f"stays the witness{_because(action.reason)}"
             return f"hands the witness's office to {who(action.new_witness)}{_because(action.reason)}"
         case Recovery():
+            new = who(action.new_witness)
+            office = "becomes" if action.new_witness == author else f"makes {new}"
             return (
-                f"{_appoints(action.new_witness, who, author)} from @{action.base_height} on, as the present "
-                f"one is silent{_giving_up(action.abandons)}{_because(action.reason)}"
+                f"{office} the witness from @{action.base_height} on, as the present one is silent"
+                f"{_giving_up(action.abandons)}{_because(action.reason)}"
             )
         case Revocation():
             return (
-                f"revokes the key of {who(action.revoked)}{_evidence(action.evidence)} and "
-                f"{_appoints(action.new_witness, who, author)} from @{action.base_height} on"
+                f"revokes the key of {who(action.revoked)}{_evidence(action.evidence)}, with "
+                f"{who(action.new_witness)} as the witness from @{action.base_height} on"
                 f"{_giving_up(action.abandons)}{_because(action.reason)}"
             )
 
@@ -94,12 +96,8 @@ def _giving_up(abandons: tuple[bytes, ...]) -> str:
     return f"; GIVES UP {', '.join(short(id_) for id_ in abandons)}" if abandons else ""
 
 
-def _appoints(new_witness: bytes, who: Who, author: bytes) -> str:
-    return "becomes the witness" if new_witness == author else f"makes {who(new_witness)} the witness"
-
-
 def _evidence(ids: tuple[bytes, ...]) -> str:
-    return f", on the evidence of {', '.join(map(short, ids))}," if ids else ""
+    return f", on the evidence of {', '.join(map(short, ids))}" if ids else ""
 
 
 def _because(reason: str) -> str:

@@ -133,6 +133,11 @@ def test_parts_merge_in_any_order_and_twice(party: Callable[..., Party], tmp_pat
         assert (again["new"], again["papers"][0]["state"]) == (0, "open")
         assert not list((at.folder / home / "commons").glob("*/waiting.bundle"))
         assert at(home, "get", "four") == "four" and at(home, "get", "large") == "x" * 2_500_000
+    said = at("you", "bundle", "create", "--since", "@99", "-o", at.file("none"), code=1)
+    assert "@99 does not exist yet: the newest here is @5" in said and not Path(at.file("none")).exists()
+    assert "in it not judged: what they stand on is not in it" in at(
+        "gap", "explain", "--bundle", at.file("high")
+    )
     gap = at.json("gap", "bundle", "import", "--follow", at.file("high"))
     assert gap["gap"] == [1, 3] and gap["waiting"] > 0
     assert "waiting here for what is missing: @1 to @3" in at("gap", "bundle", "import", at.file("high"))
