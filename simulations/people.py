@@ -139,12 +139,11 @@ def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
 
 
 def expel(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+    """Whoever is expelled keeps the machine, and works on as if nothing had happened."""
     here = [name for name in play.choose("authorities") if play.world.nodes[name].on]
     for name in names if here else ():
         by = play.random.choice(here)
-        proposal = command(play, by, Propose(Expel(play.world.nodes[name].key)))
-        if isinstance(proposal, bytes):
-            play.gone.add(name)
+        command(play, by, Propose(Expel(play.world.nodes[name].key)))
 
 
 # --- successions ----------------------------------------------------------------------------------

@@ -108,14 +108,17 @@ def _two_histories(random: Random, base: Scenario) -> Scenario:
 
 
 def _policies(random: Random, base: Scenario) -> Scenario:
-    """One policy change after the other, while handovers hold up what settles them (P3, P4, S4)."""
+    """One policy change after the other, each with a quorum that needs new authorities, while handovers hold
+    up what settles them (P2, P3, P4, S4)."""
     base = _of(random, replace(base, answer_ms=(SECOND, MINUTE)), (3, 2), (4, 3))
-    authorities = random.randint(2, base.machines)
+    authorities = random.randint(2, 4)
+    threshold = random.randint(authorities // 2 + 1, authorities)
     change = {
         "authorities": str(authorities),
-        "threshold": str(random.randint(authorities // 2 + 1, authorities)),
-        "keeps": str(random.randint(1, base.authorities)),
+        "threshold": str(threshold),
+        "keeps": str(random.randint(1, threshold - 1)),
     }
+    base = replace(base, machines=base.authorities + authorities - 1)
     steps = (
         Step("policy", "witness", every_ms=(5 * SECOND, 30 * SECOND), options=change),
         Step("rotate", "witness", every_ms=(5 * SECOND, MINUTE)),
@@ -124,16 +127,37 @@ def _policies(random: Random, base: Scenario) -> Scenario:
 
 
 def _revoked(random: Random, base: Scenario) -> Scenario:
-    """A stolen key is revoked in a Common that has time for it, and goes on as if it were not (V8); who is to
-    take over from the witness may be asleep when the last one signs (S10)."""
+    """A stolen key is revoked in a Common that has time for it, and goes on as if it were not (V8); who takes
+    over from the witness may be asleep when the last one signs (S10), or the witness not hear of it (V5)."""
     base = _of(random, replace(base, answer_ms=(SECOND, MINUTE)), (4, 3), (5, 3))
     workload = Workload((MINUTE, 5 * MINUTE), "any", "put", 200)
     stolen, by = name_of(random.randint(0, 1)), name_of(2)
     steps = (
         Step("revoke", stolen, every_ms=(2 * MINUTE, 6 * MINUTE), options={"by": by}),
         Step("sleep", by, every_ms=(MINUTE, 4 * MINUTE), for_ms=(MINUTE, 4 * MINUTE)),
+        Step(
+            "cut",
+            "first",
+            every_ms=(5 * MINUTE, 10 * MINUTE),
+            for_ms=(2 * MINUTE, 5 * MINUTE),
+            options={"way": "in"},
+        ),
     )
     return replace(base, workload=workload, lasts_ms=40 * MINUTE, steps=steps)
+
+
+def _apart(random: Random, base: Scenario) -> Scenario:
+    """The witness goes on in a house of its own while the others replace it, and who endorsed that sleeps as
+    it has to become final: two branches, none of them final (F2, F4, S5)."""
+    base = _of(random, base, (3, 2), (4, 3), (5, 3))
+    grace = base.grace_period_ms
+    workload = Workload((SECOND, grace // 4), "any", "put", 200)
+    cut = Step("cut", "witness", every_ms=(2 * grace, 5 * grace), for_ms=(3 * grace // 2, 3 * grace))
+    sleep = Step("sleep", "any-other", every_ms=(grace // 4, grace), for_ms=(grace // 2, 2 * grace))
+    return replace(
+        base, recovery="ask", answer_ms=(SECOND, grace // 4), workload=workload, lasts_ms=20 * grace,
+        steps=(cut, sleep),
+    )  # fmt: skip
 
 
 SITUATIONS: tuple[Callable[[Random, Scenario], Scenario], ...] = (
@@ -144,4 +168,5 @@ SITUATIONS: tuple[Callable[[Random, Scenario], Scenario], ...] = (
     _two_histories,
     _policies,
     _revoked,
+    _apart,
 )
