@@ -66,7 +66,7 @@ def _clocks_lost(random: Random, base: Scenario) -> Scenario:
     base = _quiet(_of(random, replace(base, grace_period_ms=grace), (3, 2), (4, 3), (5, 3)))
     ahead = str(random.randint(2, 10) * grace)
     reset = Step(
-        "reset", "others", every_ms=(grace // 2, grace), for_ms=(SECOND, 30 * SECOND), options={"by": ahead}
+        "reset", "others", every_ms=(grace // 2, grace), for_ms=(SECOND, 5 * SECOND), options={"by": ahead}
     )
     return replace(base, lasts_ms=6 * grace, steps=(reset,))
 
