@@ -18,7 +18,7 @@ from aslp2p.cli.output import count_text, note, say, say_json, size_text
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Daemon, home_of, open_daemon
-from aslp2p.cli.waiting import Waiter
+from aslp2p.cli.waiting import Waiter, wait_for_admission
 from aslp2p.cli.walking import STDIN, Item, Walk, unreadable
 from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError
@@ -60,6 +60,8 @@ def put_command(
     expects = _expected(expect)
     walk = Walk(paths[:-1], paths[-1], recursive=recursive, home=str(home_of(settings)))
     with open_daemon(settings) as daemon, Waiter(daemon, wait=not no_wait) as waiter:
+        if not no_wait:
+            wait_for_admission(daemon)
         known = {one["path"]: one["content"] for one in listing(daemon, "", None)} if if_unchanged else None
         putting = _Putting(daemon, waiter, walk, expects, known)
         putting.run()

@@ -29,6 +29,22 @@ UNREACHABLE_S = 2.0
 STUCK_S = 30.0
 """The same for one that is."""
 
+ADMISSION_S = 20.0
+"""How long a machine that has just joined waits to be let in: its admission is a proposal like any other."""
+_ADMISSION_LOOK_S = 0.2
+
+
+def wait_for_admission(daemon: Daemon) -> None:
+    """Until this machine, which may have joined a moment ago, is a member; a while at most. Whoever is not
+    let in meanwhile is told so by what it asks next."""
+    until = time.monotonic() + ADMISSION_S
+    told = False
+    while time.monotonic() < until and daemon.call("summary")["standing"] == "unknown":
+        if not told:
+            note("waiting to be let in")
+            told = True
+        time.sleep(_ADMISSION_LOOK_S)
+
 
 class Waiter:
     """Proposals under way, each with the words for when it is done; use as a context manager."""

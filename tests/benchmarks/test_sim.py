@@ -10,7 +10,7 @@ def test_a_small_crowd_is_measured() -> None:
     assert figures.nodes == 3
     assert figures.virtual_ms == 20 * 60_000
     # Three machines tell each other once a minute where they stand; puts come on top.
-    assert figures.events > 100
+    assert figures.events > 50
     assert figures.events_per_s > 0
     assert figures.times_real > 1
 
