@@ -25,6 +25,8 @@ class Disk(MemoryStore):
         """Operations until one fails; it and all after it fail until this is None again."""
         self.dirty = False
         """Whether something was written that is not committed."""
+        self.written = 0
+        """How often something was written."""
         self._promising: list[bytes] = []
         self._signatures: set[bytes] = set()
 
@@ -34,6 +36,7 @@ class Disk(MemoryStore):
             return
         self._operate()
         self.dirty = True
+        self.written += 1
         super().apply(writes)
         self._promising += [write.row.raw[-64:] for write in writes if type(write) is PutJournal]
 

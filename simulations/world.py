@@ -20,7 +20,7 @@ from aslp2p.artifacts.types import Genesis, Named, Policy
 from aslp2p.core.effects import Close, Effect, Publish, Send
 from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Received, Tick
 from aslp2p.core.node import NodeCore
-from aslp2p.errors import DiskFault
+from aslp2p.errors import DiskFault, UserError
 from aslp2p.ledger.history import found_common
 from simulations.clock import Clock
 from simulations.disk import Disk
@@ -303,6 +303,7 @@ class World:
             raise Stopped
         node.inputs += 1
         self.log.input(self.now_ms, node.name, input_)
+        written = node.store.written
         try:
             step = core.step(input_, node.clock.now(self.now_ms))
             if node.fuse is not None and self._burns(node):
@@ -317,6 +318,10 @@ class World:
             if isinstance(input_, Command):
                 raise
             return None
+        except UserError as refused:
+            if node.store.written != written:
+                raise RuntimeError(f"a refused command has changed something: {refused}") from refused
+            raise
         if node.signer.signed:
             self.exposure.collect(node.name, node.signer)
         if node.fuse is not None and self._burns(node):

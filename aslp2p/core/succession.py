@@ -66,11 +66,15 @@ class Succession:
     # --- paper and heads --------------------------------------------------------------------------
 
     def noticed_proposal(self, proposal: Verified[Proposal]) -> None:
-        """A succession or policy change is open: start its round, tell the person."""
+        """Somebody's succession or policy change is open: start its round, tell the person, and endorse it if
+        it is what they want."""
+        self._notice(proposal)
+        self._endorse_wanted()
+
+    def _notice(self, proposal: Verified[Proposal]) -> None:
         for old in self._paper.make_room(proposal.key):
             self._rounds.forget(old.id)
         self._rounds.see(proposal.id, self._context.now.mono)
-        self._endorse_wanted()
         self._context.publish("paper", proposal=proposal.id.hex(), endorsed_by=None)
 
     def head_moved(self, change: HeadChange, _listed: object) -> None:
@@ -224,7 +228,7 @@ class Succession:
         proposal = sign_statement(statement, context.signer)
         self._pending.add(proposal)
         self._spreader.add(proposal)
-        self.noticed_proposal(proposal)
+        self._notice(proposal)  # and no more: another endorsement now could forbid the one that follows (S1)
         return proposal
 
     def _endorse_by_itself(self) -> None:
