@@ -105,7 +105,7 @@ def _sweep(jobs: Sequence[Job], executor: Executor, workers: int, results: Path 
         try:
             return sweep(jobs, executor, workers=workers, results=results, done=done)
         except (KeyboardInterrupt, BrokenProcessPool) as error:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=True, cancel_futures=True)
             kept = "" if results is None else f"; {results} keeps what is done"
             why = "interrupted" if isinstance(error, KeyboardInterrupt) else "a worker was killed"
             click.echo(f"\n{why}{kept}", err=True)

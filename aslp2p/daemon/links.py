@@ -66,7 +66,7 @@ class Links:
 
     def close_moved(self) -> None:
         """Close those that speak from an address that this machine has no more: nothing comes back to it, and
-        it would take TCP half a minute to find out."""
+        it would take TCP 20 s to find out."""
         for link in self.open:
             if not has_address(link.connection):
                 link.abort("this machine has another address now")

@@ -12,9 +12,9 @@ from aslp2p.errors import UserError
 BACKLOG = 128
 _TRIES = 16
 """For one free port that is free on every address."""
-USER_TIMEOUT_MS = 30_000
+USER_TIMEOUT_MS = 20_000
 """What was sent and is not acknowledged for so long: the cable is out."""
-KEEPALIVE_S = 15
+KEEPALIVE_S = 5
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - these are compared, not bound
 
@@ -123,7 +123,7 @@ def tune(connection: socket.socket) -> None:
     for option, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_S),
         ("TCP_KEEPINTVL", KEEPALIVE_S),
-        ("TCP_KEEPCNT", 2),
+        ("TCP_KEEPCNT", 3),
         ("TCP_USER_TIMEOUT", USER_TIMEOUT_MS),
     ):
         number = getattr(socket, option, None)  # as far as this system has it
