@@ -41,6 +41,8 @@ class Reconciler:
         self._catchup = catchup
         self._witness = witness
         self._due_ms: int | None = None
+        self._compares: dict[int, int] = {}
+        """Link to when its open digest is looked at again."""
         self._stood: _Stand | None = None
         """Where we stood when `_due_ms` was worked out; None when it has to be again."""
 
@@ -48,12 +50,17 @@ class Reconciler:
 
     @property
     def wake_at_ms(self) -> int | None:
-        return self._due_ms
+        compare = min(self._compares.values(), default=None)
+        if compare is None or self._due_ms is None:
+            return compare if self._due_ms is None else self._due_ms
+        return min(compare, self._due_ms)
 
     def tell_all(self) -> None:
         """Tell where we stand to those who have not been told lately. When it is due for one, it is told to
         all for whom it soon is: so a quiet node wakes once in an interval, however many links it has."""
         context = self._context
+        if self._compares:
+            self._compare_due()
         if not context.peers:
             self._due_ms = self._stood = None
             return
@@ -122,9 +129,25 @@ class Reconciler:
         self._catchup.consider()
         if not context.founded or self._catchup.holds_up:
             return
-        if context.now.mono < peer.reconciled_ms + RECONCILE_SPACING_MS:
-            return
-        buckets = self._pending.open.differing(heads.open_digest)
+        due = peer.reconciled_ms + RECONCILE_SPACING_MS
+        if context.now.mono < due:
+            self._compares[peer.link] = due  # its next word may be a minute away
+        else:
+            self._compare(peer)
+
+    def _compare_due(self) -> None:
+        """Compare with those whose word came too soon after the last time."""
+        context = self._context
+        for link in [link for link, due in self._compares.items() if context.now.mono >= due]:
+            del self._compares[link]
+            peer = context.peers.get(link)
+            if peer is not None and context.founded and not self._catchup.holds_up:
+                self._compare(peer)
+
+    def _compare(self, peer: Peer) -> None:
+        """Ask for what the peer has open and we lack, by the digest that it told last."""
+        context = self._context
+        buckets = self._pending.open.differing(peer.stands[1])
         if buckets:
             peer.reconciled_ms = context.now.mono
             ids = self._pending.open.ids_in(buckets)

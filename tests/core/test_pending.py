@@ -77,3 +77,25 @@ def test_what_has_come_to_pass_and_what_a_former_witness_refused_is_open_no_more
     made.run(60_000)
     for name in names:
         assert set(_open_types(made, name)) == {"cosignature"}, name
+
+
+def test_what_is_told_too_soon_after_the_last_time_is_looked_at_when_it_may_be() -> None:
+    """G3: behind a dead link each of three quick proposals arrives within seconds, by way of a third."""
+    made = World(7)
+    names = ("you", "alice", "james")
+    made.found("you", names)
+    for name in names:
+        made.start(name)
+    made.mesh()
+    made.run(2_000)
+    pipe = next(number for number, one in made.pipes.items() if set(one.ends) == {"you", "james"})
+    dead = set(made.pipes[pipe].links)
+    send = made._send
+    made._send = lambda node, effect: None if effect.link in dead else send(node, effect)  # type: ignore[method-assign]
+    for number in range(3):
+        made.command("james", Propose(Remove(f"nothing/{number}", None)))
+        made.run(700)
+    made.run(10_000)
+    for name in names:
+        core = made.nodes[name].core
+        assert core is not None and not core._pending.proposals, name
