@@ -10,9 +10,14 @@ from simulations.scenario_file import load, names
 
 LIGHT = [name for name in names() if not load(name).heavy]
 HEAVY = [name for name in names() if load(name).heavy]
-SLOW = {"join-storm", "sybils", "liars-within-the-bound", "liars-beyond-the-bound", "disk-restored", "bad-wifi"}
-SLOW |= {"partition-flapping", "partition-halves", "partition-one-at-a-time", "partition-minority", "wrong-clocks"}
-SLOW |= {"usb-couriers", "disk-trouble", "disk-lost", "witness-slow", "witness-restarts", "founder-leaves"}
+SLOW = set(
+    """
+    bad-wifi disk-lost disk-restored disk-trouble founder-leaves join-storm liars-beyond-the-bound
+    liars-within-the-bound partition-flapping partition-halves partition-minority
+    partition-one-at-a-time sybils usb-couriers witness-restarts witness-slow wrong-clocks
+    """.split()
+)
+"""More than a few seconds each: with `--long` only."""
 QUICK_SEEDS = (0, 1, 3)
 
 

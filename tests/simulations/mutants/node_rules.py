@@ -314,7 +314,7 @@ MUTANTS = (
         "no-comparing",
         "G3",
         "what is open is not compared",
-        (Edit("aslp2p.core.reconciler:Reconciler.heard_heads", "if buckets:", "if False:"),),
+        (Edit("aslp2p.core.reconciler:Reconciler._compare", "if buckets:", "if False:"),),
     ),
     Mutant(
         "no-relaying",
@@ -326,7 +326,7 @@ MUTANTS = (
                 "self._spreader.add(one, content=content, source=link)",
                 "pass",
             ),
-            Edit("aslp2p.core.reconciler:Reconciler.heard_heads", "if buckets:", "if False:"),
+            Edit("aslp2p.core.reconciler:Reconciler._compare", "if buckets:", "if False:"),
         ),
     ),
     Mutant(
