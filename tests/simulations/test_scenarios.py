@@ -10,13 +10,25 @@ from simulations.scenario_file import load, names
 
 LIGHT = [name for name in names() if not load(name).heavy]
 HEAVY = [name for name in names() if load(name).heavy]
-SLOW = set(
-    """
-    bad-wifi disk-lost disk-restored disk-trouble founder-leaves join-storm liars-beyond-the-bound
-    liars-within-the-bound partition-flapping partition-halves partition-minority
-    partition-one-at-a-time sybils usb-couriers witness-restarts witness-slow wrong-clocks
-    """.split()
-)
+SLOW = {
+    "bad-wifi",
+    "disk-lost",
+    "disk-restored",
+    "disk-trouble",
+    "founder-leaves",
+    "join-storm",
+    "liars-beyond-the-bound",
+    "liars-within-the-bound",
+    "partition-flapping",
+    "partition-halves",
+    "partition-minority",
+    "partition-one-at-a-time",
+    "sybils",
+    "usb-couriers",
+    "witness-restarts",
+    "witness-slow",
+    "wrong-clocks",
+}
 """More than a few seconds each: with `--long` only."""
 QUICK_SEEDS = (0, 1, 3)
 
