@@ -32,6 +32,8 @@ from aslp2p.core.inputs import AddContent, Propose
 from benchmarks.cluster import BenchmarkError
 from benchmarks.processes import resident_mib
 from simulations.crowd import crowd
+from simulations.garbage import rarely_collected
+from simulations.garbage import rarely_collected
 from simulations.scenario import DAY, MINUTE
 from simulations.world import World
 
@@ -63,6 +65,7 @@ class Figures:
         return self.virtual_ms / 1000 / self.cpu_s
 
 
+@rarely_collected()
 def measure(nodes: int, minutes: float, *, seed: int = 1, profile: cProfile.Profile | None = None) -> Figures:
     """Play it here, in this process."""
     empty_mib = resident_mib(os.getpid())

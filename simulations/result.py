@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TextIO
 
 from simulations.events import EventLog
+from simulations.garbage import rarely_collected
 from simulations.play import Play
 from simulations.scenario import Scenario
 from simulations.verdict import CRASHED, OUTCOMES, Verdict, judge, judge_safety, without_witness_ms
@@ -56,6 +57,7 @@ class Result:
         return found
 
 
+@rarely_collected()
 def run(
     scenario: Scenario,
     seed: int,

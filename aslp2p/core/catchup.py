@@ -122,7 +122,7 @@ class Catchup:
         if self._spans is not None:
             oldest = self._spans.oldest_ms
             return self._context.now.mono if oldest is None else oldest + REQUEST_TIMEOUT_MS + 1
-        if not self._context.founded:
+        if not self._doubts or not self._context.founded:
             return None
         again = [
             self._doubts[peer.key].until_ms

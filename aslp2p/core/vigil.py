@@ -40,12 +40,13 @@ class Vigil:
     def watches(self) -> bool:
         """S2: linked to another authority and caught up with it."""
         context = self._context
-        head = context.ledger.head
-        others = self.connected_authorities() - {head.standing.next_witness}
-        if not others or self._catchup.holds_up:
+        if self._catchup.holds_up:
             return False
+        head, others = context.ledger.head, self._seats.now.others
+        witness = head.standing.next_witness
         return any(
             peer.key in others
+            and peer.key != witness
             and peer.height >= 0
             and (peer.head == head.id or context.store.snapshot(peer.head) is not None)
             for peer in context.peers.values()
