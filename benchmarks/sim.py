@@ -33,7 +33,6 @@ from benchmarks.cluster import BenchmarkError
 from benchmarks.processes import resident_mib
 from simulations.crowd import crowd
 from simulations.garbage import rarely_collected
-from simulations.garbage import rarely_collected
 from simulations.scenario import DAY, MINUTE
 from simulations.world import World
 

@@ -1,5 +1,5 @@
-"""Collecting garbage less often: a thousand machines are millions of objects that live as long as the run, and
-going through all of them after every few hundred new ones takes as long as the machines themselves."""
+"""Collecting garbage less often: a thousand machines are millions of objects that live as long as the run,
+and going through all of them after every few hundred new ones takes as long as the machines themselves."""
 
 from __future__ import annotations
 
