@@ -160,6 +160,40 @@ def _apart(random: Random, base: Scenario) -> Scenario:
     )  # fmt: skip
 
 
+def _half_deaf(random: Random, base: Scenario) -> Scenario:
+    """The witness goes on alone while it is replaced, and who answers for that hears nothing of what comes of
+    it: two branches for minutes, neither of them final (F2, F4)."""
+    base = _of(random, base, (3, 2), (4, 3))
+    grace, away = 30 * SECOND, random.randint(4 * MINUTE, 6 * MINUTE)
+    alone = Step("cut", "first", at_ms=MINUTE, for_ms=(away, away))
+    # By then they have been asked, and nobody has answered.
+    deaf = [
+        Step(
+            "cut", name_of(place), at_ms=110 * SECOND, for_ms=(away, away + 2 * MINUTE),
+            options={"way": "in"},
+        )
+        for place in range(2, base.authorities)
+    ]  # fmt: skip
+    return replace(
+        base, grace_period_ms=grace, recovery="ask", answer_ms=(30 * SECOND, 50 * SECOND),
+        lasts_ms=12 * MINUTE,
+        workload=Workload((5 * SECOND, 30 * SECOND), random.choice(("any", "first")), "put", 200),
+        weather=Weather(base.weather.delay_ms), steps=(alone, *deaf),
+    )  # fmt: skip
+
+
+def _asked_in_vain(random: Random, base: Scenario) -> Scenario:
+    """Somebody asks to replace a witness that is well, and may not cosign its snapshots any more; without
+    that there is no quorum until the witness renews itself above the attempt (S12)."""
+    base = _of(random, base, (2, 2), (3, 3), (4, 4))
+    lasts = 10 * MINUTE
+    asks = Step("recover", name_of(base.authorities - 1), at_ms=random.randint(MINUTE, lasts // 2))
+    return replace(
+        base, recovery="auto", weather=Weather(base.weather.delay_ms), lasts_ms=lasts, steps=(asks,),
+        expect=Expect(takeovers=(0, 0), final=True),
+    )  # fmt: skip
+
+
 SITUATIONS: tuple[Callable[[Random, Scenario], Scenario], ...] = (
     _relayed,
     _clocks_lost,
@@ -169,4 +203,6 @@ SITUATIONS: tuple[Callable[[Random, Scenario], Scenario], ...] = (
     _policies,
     _revoked,
     _apart,
+    _half_deaf,
+    _asked_in_vain,
 )

@@ -98,8 +98,8 @@ def _id(raw: bytes) -> bytes:
 def _claims(recorded: Iterable[tuple[int, str, bytes, int]]) -> list[Claim]:
     found = []
     for at_ms, machine, data, since_ms in recorded:
-        _, _, head, height, _, final_height, _ = msgpack.unpackb(data)
-        found.append(Claim(at_ms, machine, head, height, final_height, since_ms))
+        _, _, head, height, epoch, final_height, _ = msgpack.unpackb(data)
+        found.append(Claim(at_ms, machine, head, height, final_height, since_ms, epoch))
     return found
 
 

@@ -49,6 +49,8 @@ class Claim:
     final_height: int
     since_ms: int = 0
     """When the node was started."""
+    epoch: int = 0
+    """Of the head that it follows; `head` is how far it has audited that."""
 
 
 @dataclass

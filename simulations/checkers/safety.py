@@ -6,6 +6,7 @@ inclusion      no line lists a proposal twice
 quorum         what is called final has the cosignatures of every policy in force
 agreement      no two finals exclude each other
 rollback       no node leaves what it called final, unless a certificate abandons it (F1, S9)
+precedence     no node leaves an epoch for a lower one, unless what is final lies there (F2)
 promises       one signature a promise: (epoch, height), one succession an epoch (S1), on disk before it left
 fencing        nobody signs for an epoch below one that it endorsed or signed for (S4, S5, S10, S13)
 isolation      nothing of another Common on any disk
@@ -20,6 +21,7 @@ deposed        no witness emits beside a complete certificate of a higher epoch 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -207,6 +209,24 @@ def rollback(judge: Judge) -> Found:
             final_of[claim.machine] = final
 
 
+def precedence(judge: Judge) -> Found:
+    lines, abandoned = judge.evidence.lines, judge.abandoned()
+    places = Counter((lines.epoch[id_], lines.height[id_]) for id_ in lines.paper)
+    twice = {epoch for (epoch, _), count in places.items() if count > 1}  # F3 may cut its history off
+    last: dict[str, Claim] = {}
+    for claim in judge.evidence.claims:
+        if claim.machine not in judge.evidence.trusted:
+            continue
+        older, last[claim.machine] = last.get(claim.machine), claim
+        if older is None or older.since_ms != claim.since_ms or claim.epoch >= older.epoch:
+            continue
+        final = lines.at_height(claim.head, claim.final_height)
+        decided = final is None or not lines.contains(older.head, final)
+        if not decided and older.epoch not in twice and not abandoned:
+            epochs = f"epoch {older.epoch} for epoch {claim.epoch}"
+            yield f"{claim.machine} left {epochs}, and nothing final lies there"
+
+
 def _by_machine(judge: Judge, type_: str) -> Iterator[tuple[str, list[Promise]]]:
     found: dict[str, list[Promise]] = {}
     for one in judge.evidence.trusted_promises():
@@ -385,6 +405,7 @@ SAFETY: dict[str, Callable[[Judge], Found]] = {
         quorum,
         agreement,
         rollback,
+        precedence,
         promises,
         fencing,
         isolation,

@@ -238,6 +238,19 @@ def beside_a_certificate(evidence: Evidence) -> Evidence:
     return replace(with_image(evidence, "bob", artifacts=held), beside=[(name, at.id, endorsed)])
 
 
+def going_back_an_epoch(evidence: Evidence) -> Evidence:
+    """Bob stood on the takeover's epoch, and then again on what it has ended."""
+    tip, lines = image(evidence).head, evidence.lines
+    before = next(id_ for id_ in reversed(lines.line(tip)) if lines.epoch[id_] < lines.epoch[tip])
+    return replace(
+        evidence,
+        claims=[
+            Claim(1, "bob", tip, lines.height[tip], 0, 0, lines.epoch[tip]),
+            Claim(2, "bob", before, lines.height[before], 0, 0, lines.epoch[before]),
+        ],
+    )
+
+
 DOCTORED: dict[str, tuple[Doctor, ...]] = {
     "authorization": (invented,),
     "chain": (with_a_gap,),
@@ -245,6 +258,7 @@ DOCTORED: dict[str, tuple[Doctor, ...]] = {
     "quorum": (boasting,),
     "agreement": (two_finals,),
     "rollback": (leaving_what_was_final, less_final),
+    "precedence": (going_back_an_epoch,),
     "promises": (off_the_disk, two_in_one_place, endorsing_backwards),
     "fencing": (cosigning_the_past, emitting_backwards, two_branches_in_an_epoch),
     "isolation": (foreign,),
