@@ -292,19 +292,12 @@ class Succession:
         return self._rounds.since(proposal, self._context.now.mono) + patience
 
     def _renewal_at(self) -> int | None:
-        if not self._witness.is_witness or self._attempt_above() is None or self._renewal_open():
+        if not self._witness.is_witness or (attempt := self._attempt_above()) is None:
             return None
-        attempt = self._attempt_above()
-        if attempt is None:
-            return None
-        return max(attempt[1], self._renews_again_ms)
-
-    def _renewal_open(self) -> bool:
-        attempt = self._attempt_above()
-        return any(
-            isinstance(action, Rotation) and attempt is not None and action.epoch > attempt[0]
-            for _, action in self._paper.open()
-        )
+        epoch, until = attempt
+        if any(isinstance(action, Rotation) and action.epoch > epoch for _, action in self._paper.open()):
+            return None  # it is asked for already
+        return max(until, self._renews_again_ms)
 
     def _renew(self) -> None:
         """A witness that is well but sees an attempt of a higher epoch asks for a rotation to itself above

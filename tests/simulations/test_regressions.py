@@ -11,8 +11,9 @@ from aslp2p.artifacts import canonical
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import decode_as, sign_statement
 from aslp2p.artifacts.types import Endorsement, Named, Policy, Proposal, Put, Recovery
-from aslp2p.core.inputs import AddContent, Endorse, Propose, Recover, Rotate
+from aslp2p.core.inputs import AddContent, Endorse, Propose, Recover, Revoke, Rotate
 from aslp2p.gossip.messages import Push, encode_message
+from aslp2p.ledger.state import revoked_keys
 from aslp2p.limits import SPECIAL_PER_AUTHOR_MAX
 from simulations.keys import SeededKey
 from simulations.machine import Node
@@ -131,3 +132,19 @@ def test_a_forged_endorsement_is_refused_before_it_waits(proposal: bytes | None)
     world.run(1_000)
     assert [close.blame for close in world.nodes["alice"].closed] == [True]
     assert world.blamed == [("alice", "carol", world.nodes["alice"].closed[0].reason)]
+
+
+def test_a_revocation_gets_its_quorum_though_the_common_is_busy() -> None:
+    """S3, S7, seeds 29 and 41 of an earlier swarm: whoever answered late had cosigned what the base left out,
+    was refused, and nobody proposed it again."""
+    world = household(["alice", "bob", "carol", "dave"], 3)
+    thief = world.nodes["dave"].key
+    asked = world.command("bob", Revoke(thief, "stolen"))
+    for minute, (late, name) in enumerate([("alice", "bob"), ("carol", "carol")]):
+        put(world, name, f"busy/{minute}")
+        world.run(20_000)
+        world.command(late, Endorse(asked))
+        world.run(20_000)
+    for name in ("alice", "bob", "carol"):
+        core = world.nodes[name].core
+        assert core is not None and core.head is not None and thief in revoked_keys(core.head.members)
