@@ -35,7 +35,7 @@ SETTLE_MS = 10 * SECOND
 LOOK_MS = 2 * SECOND
 """How often it is looked in the calm whether all is well."""
 PROBE_TRIES = 10
-LATE_MS = 200
+LATE_MS = 3 * SECOND
 INVITES_EACH = 16
 INVITE_AGAIN_MS = 5 * SECOND
 DIAL_ALL_MAX = 64
@@ -152,13 +152,13 @@ class Play:
         self.done = True
 
     def _admit_late(self) -> None:
-        """Machines beyond what a genesis holds join one after the other, invited by those that are there."""
+        """Machines beyond what a genesis holds join, some at a time, invited by those that are there."""
         names = list(self.world.nodes)
         first = len(names) - len(self._late)
         for place, name in enumerate(self._late):
-            inviter = names[(first + place) // INVITES_EACH]
-            self.world.plan(place * LATE_MS, self._invite, name, inviter)
-        self.world.run(len(self._late) * LATE_MS)
+            group, inviter = place // INVITES_EACH, names[(first + place) // INVITES_EACH]
+            self.world.plan(group * LATE_MS, self._invite, name, inviter)
+        self.world.run((len(self._late) // INVITES_EACH + 1) * LATE_MS)
 
     def _invite(self, name: str, inviter: str) -> None:
         wall = self.world.nodes[inviter].clock.now(self.world.now_ms).wall
