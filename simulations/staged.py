@@ -86,7 +86,7 @@ def _all_at_once(random: Random, base: Scenario) -> Scenario:
 def _two_rooms(random: Random, base: Scenario) -> Scenario:
     """The witness is gone, and neither half can replace it; each tries for long (S7)."""
     authorities, threshold = random.choice(((5, 3), (5, 4)))
-    grace = 30 * SECOND
+    grace = random.choice((30 * SECOND, 2 * MINUTE))
     steps = (Step("quit", "witness", at_ms=0), Step("cut", "half", at_ms=grace // 2))
     return replace(
         base, machines=5, authorities=authorities, threshold=threshold, grace_period_ms=grace,
@@ -182,6 +182,23 @@ def _half_deaf(random: Random, base: Scenario) -> Scenario:
     )  # fmt: skip
 
 
+def _spoilt(random: Random, base: Scenario) -> Scenario:
+    """Whoever is away for long, or joins late, gets its history from others, and some of them spoil
+    signatures in it (G4)."""
+    base = _of(random, base, (3, 2), (2, 2))
+    lasts = 8 * MINUTE
+    steps = (
+        Step("tamper", "participants", at_ms=0),
+        Step("crash", "any-other", every_ms=(MINUTE, 2 * MINUTE), for_ms=(MINUTE, 3 * MINUTE)),
+        Step("join", "witness", at_ms=lasts * 3 // 4, options={"count": "2"}),
+    )
+    return replace(
+        base, machines=base.authorities + random.randint(2, 3), grace_period_ms=5 * MINUTE, lasts_ms=lasts,
+        weather=Weather(base.weather.delay_ms), workload=Workload((SECOND, 4 * SECOND), "any", "put", 200),
+        steps=steps,
+    )  # fmt: skip
+
+
 def _asked_in_vain(random: Random, base: Scenario) -> Scenario:
     """Somebody asks to replace a witness that is well, and may not cosign its snapshots any more; without
     that there is no quorum until the witness renews itself above the attempt (S12)."""
@@ -204,5 +221,6 @@ SITUATIONS: tuple[Callable[[Random, Scenario], Scenario], ...] = (
     _revoked,
     _apart,
     _half_deaf,
+    _spoilt,
     _asked_in_vain,
 )

@@ -39,6 +39,7 @@ from simulations.checkers.papers import (
     Unreadable,
     action_of,
     read,
+    verifies,
 )
 
 Found = Iterator[str]
@@ -95,6 +96,20 @@ def authorization(judge: Judge) -> Found:
             line = judge.line(tip)
             if line.problem is not None:
                 yield f"{image.name} accepted {line.problem}"
+    yield from _spoilt_copies(judge)
+
+
+def _spoilt_copies(judge: Judge) -> Found:
+    """A line is judged by one copy of each snapshot, whosoever; this is each machine's own copy of all that
+    it told others it has audited (G4)."""
+    lines, told = judge.evidence.lines, dict[str, Claim]()
+    for claim in judge.evidence.claims:
+        told[claim.machine] = claim
+    for image in judge.evidence.trusted_images():
+        for id_ in lines.line(told[image.name].head)[1:] if image.name in told else ():
+            for raw in (image.snapshots.get(id_), *map(image.artifacts.get, lines.paper[id_].body[5])):
+                if raw is not None and not verifies(read(raw)):
+                    yield f"{image.name} audited @{lines.height[id_]}, where a signature does not verify"
 
 
 def chain(judge: Judge) -> Found:

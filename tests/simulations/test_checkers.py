@@ -238,6 +238,20 @@ def beside_a_certificate(evidence: Evidence) -> Evidence:
     return replace(with_image(evidence, "bob", artifacts=held), beside=[(name, at.id, endorsed)])
 
 
+def spoilt_on_one_disk(evidence: Evidence) -> Evidence:
+    """Bob has audited a copy of the first snapshot whose signature does not verify; all others hold a good
+    one."""
+    home = image(evidence)
+    id_ = evidence.lines.line(home.head)[1]
+    spoilt = home.snapshots[id_][:-64] + bytes(64)
+    assert read(spoilt).id == id_
+    told = Claim(10**9, "bob", home.head, evidence.lines.height[home.head], 0)
+    return replace(
+        with_image(evidence, "bob", snapshots={**home.snapshots, id_: spoilt}),
+        claims=[*evidence.claims, told],
+    )
+
+
 def going_back_an_epoch(evidence: Evidence) -> Evidence:
     """Bob stood on the takeover's epoch, and then again on what it has ended."""
     tip, lines = image(evidence).head, evidence.lines
@@ -252,7 +266,7 @@ def going_back_an_epoch(evidence: Evidence) -> Evidence:
 
 
 DOCTORED: dict[str, tuple[Doctor, ...]] = {
-    "authorization": (invented,),
+    "authorization": (invented, spoilt_on_one_disk),
     "chain": (with_a_gap,),
     "inclusion": (listing_twice,),
     "quorum": (boasting,),
