@@ -37,14 +37,15 @@ def crowd(
     world.found(names[0], names[:ANCHORS_MAX], policy)
     late = names[ANCHORS_MAX:]
     if late:
-        _admit(world, names[0], late)
+        admit(world, names[0], late)
     Dialer(world, links=links)
     for name in names:
         world.start(name)
     return names
 
 
-def _admit(world: World, founder: str, late: list[str]) -> None:
+def admit(world: World, founder: str, late: list[str]) -> None:
+    """Make the machines `late` members of a Common that is founded; all are off, before and after."""
     world.start(founder)
     for first in range(0, len(late), BATCH):
         for name in late[first : first + BATCH]:

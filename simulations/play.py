@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from aslp2p.artifacts.token import bear
 from aslp2p.artifacts.types import Named, Policy
 from aslp2p.core.effects import Effect, Publish
-from aslp2p.core.inputs import MakeToken, MarkStale
+from aslp2p.core.inputs import MarkStale
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.state import ADMITTED, is_admitted
+from aslp2p.limits import ANCHORS_MAX
 from simulations import people
 from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, SNAPSHOT, action_of, read
+from simulations.crowd import admit
 from simulations.dialer import LINKS, Dialer
 from simulations.disk import Disk
 from simulations.events import EventLog
@@ -27,7 +28,7 @@ from simulations.faults import FAULTS
 from simulations.forgers import tampered
 from simulations.machine import Node
 from simulations.names import name_of
-from simulations.scenario import DAY, MINUTE, SECOND, Scenario, Step
+from simulations.scenario import MINUTE, SECOND, Scenario, Step
 from simulations.story import Story
 from simulations.world import World
 
@@ -35,9 +36,6 @@ SETTLE_MS = 10 * SECOND
 LOOK_MS = 2 * SECOND
 """How often it is looked in the calm whether all is well."""
 PROBE_TRIES = 10
-LATE_MS = 3 * SECOND
-INVITES_EACH = 16
-INVITE_AGAIN_MS = 5 * SECOND
 DIAL_ALL_MAX = 64
 """The daemon links with everybody in a Common that is not larger."""
 DEED_AGAIN_MS = 5 * MINUTE
@@ -113,9 +111,9 @@ class Play:
         )
         self.first = names[0]
         self.authorities = names[: scenario.authorities]
-        # A genesis admits at most 64; further machines come in as everybody else does.
-        world.found(self.first, names[:64], policy)
-        self._late = names[64:]
+        world.found(self.first, names[:ANCHORS_MAX], policy)
+        if late := names[ANCHORS_MAX:]:
+            admit(world, self.first, late)
         world.listeners += [self.story.hear, self.people.hear, self._hear]
         world.on_send = self._on_send
 
@@ -130,9 +128,7 @@ class Play:
     def run(self, watch: Callable[[Play], None] | None = None) -> None:
         """Play it to the end; `watch` is called every now and then. Raises what a node raises by mistake."""
         scenario, world = self.scenario, self.world
-        self.switch_on(list(world.nodes)[: scenario.machines - len(self._late)])
-        if self._late:
-            self._admit_late()
+        self.switch_on(list(world.nodes))
         world.run(SETTLE_MS)
         start = world.now_ms
         for step in scenario.steps:
@@ -150,25 +146,6 @@ class Play:
             if node.on:
                 world.sync(name)
         self.done = True
-
-    def _admit_late(self) -> None:
-        """Machines beyond what a genesis holds join, some at a time, invited by those that are there."""
-        names = list(self.world.nodes)
-        first = len(names) - len(self._late)
-        for place, name in enumerate(self._late):
-            group, inviter = place // INVITES_EACH, names[(first + place) // INVITES_EACH]
-            self.world.plan(group * LATE_MS, self._invite, name, inviter)
-        self.world.run((len(self._late) // INVITES_EACH + 1) * LATE_MS)
-
-    def _invite(self, name: str, inviter: str) -> None:
-        wall = self.world.nodes[inviter].clock.now(self.world.now_ms).wall
-        token = people.command(self, inviter, MakeToken(wall + DAY, 0))
-        if token is None:
-            self.world.plan(INVITE_AGAIN_MS, self._invite, name, inviter)
-            return
-        node = self.world.nodes[name]
-        node.token, node.inviter = bear(token, node.key), inviter
-        self.switch_on([name])
 
     def _plan(self, step: Step) -> None:
         if step.at_ms is not None:
