@@ -25,6 +25,7 @@ class Vigil:
         self._silence = decode_silence(context.store.meta(META_SILENCE))
         self._saved_ms: int | None = None
         """When the count was saved last; None: not since the start, which may have ended a gap."""
+        self._saved_silent_ms = 0
 
     def connected_authorities(self) -> frozenset[bytes]:
         """The other authorities that this node has a link to."""
@@ -112,7 +113,7 @@ class Vigil:
         if self.counts:
             self._pass_time()
             if context.now.mono >= self._save_at_ms():
-                self._saved_ms = context.now.mono
+                self._saved_ms, self._saved_silent_ms = context.now.mono, self.silent_ms()
                 context.store.apply([PutMeta(META_SILENCE, self._silence.encode())])
 
     def _pass_time(self) -> None:
@@ -120,8 +121,12 @@ class Vigil:
         self._silence.pass_time(now.mono, now.wall, self._seats.now.grace_ms, self.watches)
 
     def _save_at_ms(self) -> int:
-        """Due at once after a start: who is on for an hour a week would else lose every gap that counted."""
-        return self._context.now.mono if self._saved_ms is None else self._saved_ms + self._save_interval()
+        """Due at once after a start, and when a silence has ended that is on the disk: who is on for an hour a
+        week would else lose every gap that counted, or add up gaps between which the witness was heard."""
+        now = self._context.now.mono
+        if self._saved_ms is None or self._saved_silent_ms - self.silent_ms() > SILENCE_SAVE_MS:
+            return now
+        return self._saved_ms + self._save_interval()
 
     def _save_interval(self) -> int:
         grace = self._seats.now.grace_ms
