@@ -121,8 +121,8 @@ class Vigil:
         self._silence.pass_time(now.mono, now.wall, self._seats.now.grace_ms, self.watches)
 
     def _save_at_ms(self) -> int:
-        """Due at once after a start, and when a silence has ended that is on the disk: who is on for an hour a
-        week would else lose every gap that counted, or add up gaps between which the witness was heard."""
+        """Due at once after a start, and when a silence has ended that is on the disk: who is on for an hour
+        a week would else lose every gap that counted, or add up gaps between which the witness was heard."""
         now = self._context.now.mono
         if self._saved_ms is None or self._saved_silent_ms - self.silent_ms() > SILENCE_SAVE_MS:
             return now
