@@ -19,7 +19,7 @@ from tests.model.sabotage import RULES, without
 from tests.model.walk import Leaning, Outcome, Walk
 
 CYCLE = (MIXED, POLICIES, FORKS, MIXED, POLICIES, LIARS, MIXED, POLICIES, LAGGING, MIXED)
-WALKS, WALKS_LONG = 80, 20_000
+WALKS, WALKS_LONG = 60, 20_000
 OUTNUMBERED_WALKS = 150
 
 
