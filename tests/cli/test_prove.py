@@ -72,7 +72,8 @@ def test_what_does_not_hold_is_said_with_its_rule(kept: Asl, tmp_path: Path) -> 
         refused = checked(proof, wrong)
         assert refused.exit_code == 2 and words in refused.output
     data = proof.read_bytes()
-    for broken in (data[:-1], b"", b"\x00" * 100, data + b"\x00", data[:200] + b"\x00" + data[201:]):
+    flipped = data[:200] + bytes([data[200] ^ 1]) + data[201:]
+    for broken in (data[:-1], b"", b"\x00" * 100, data + b"\x00", flipped):
         proof.write_bytes(broken)
         refused = checked(proof, common_id)
         assert refused.exit_code == 1 and "does not hold: " in refused.output
