@@ -26,7 +26,7 @@ from aslp2p.ledger.state import is_admitted
 from aslp2p.ledger.succession import ENDORSE
 
 _REMEDY = {
-    "S1": "wait until the other one has come to nothing, or until it is proposed again",
+    "S1": "wait until it is proposed again: a takeover that you have said yes to is endorsed then by itself",
     "S3": "to give up for ever what was cosigned, propose it with --abandon; see it: asl show",
     "S11": "bring a new key in: asl policy replace-key",
     "F1": "talk to the other authorities: asl evidence",
@@ -87,6 +87,9 @@ class Orders:
         except Rejected as refused:
             if refused.rule == "S3" and isinstance(action, Recovery | Revocation) and self._is_behind(action):
                 return self._propose_again(action)
+            if refused.rule == "S1" and isinstance(action, Recovery | Revocation):
+                # Overtaken while the person was thinking: what they want holds for the next one like it.
+                self._rounds.want(action)
             _refuse(refused)
         if isinstance(action, Recovery | Revocation):
             self._rounds.want(action)

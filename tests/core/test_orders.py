@@ -148,6 +148,20 @@ def test_a_second_succession_of_one_epoch_is_not_endorsed() -> None:
     assert second != first
 
 
+def test_what_was_overtaken_before_it_was_answered_is_wanted_when_it_comes_again() -> None:
+    """S1, S7, seeds 182 and 654 of the swarm: where the grace period is shorter than people take to answer,
+    each was refused the attempt that they were asked for, and the next ones never got their quorum."""
+    home = town()
+    b, c = home.parties["b"], home.parties["c"]
+    first = b.step(Recover("gone"))
+    c.step(Recover("gone"))
+    c.see(home.about(first))
+    refused(c, Endorse(first))
+    again = b.step(Recover("gone"))
+    c.see(home.about(again))
+    assert key("c") in c.core._paper.endorsements(again)
+
+
 def test_on_a_base_below_what_was_cosigned_the_same_is_proposed_again_on_our_head() -> None:
     """S3: nothing below is endorsed; who wanted the first one endorses this one without being asked."""
     home = town()
