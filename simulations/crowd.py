@@ -34,18 +34,22 @@ def crowd(
         world.add_node(name)
     named = tuple(Named(name, world.nodes[name].key) for name in names[: min(authorities, count)])
     policy = Policy(named, min(threshold, count), True, grace_period_ms, "invited", 1)
-    world.found(names[0], names[:ANCHORS_MAX], policy)
-    late = names[ANCHORS_MAX:]
-    if late:
-        admit(world, names[0], late)
+    found(world, names, policy)
     Dialer(world, links=links)
     for name in names:
         world.start(name)
     return names
 
 
-def admit(world: World, founder: str, late: list[str]) -> None:
-    """Make the machines `late` members of a Common that is founded; all are off, before and after."""
+def found(world: World, names: list[str], policy: Policy) -> None:
+    """A Common of all of `names`, the first of which founds it, however many; all are off, before and
+    after."""
+    world.found(names[0], names[:ANCHORS_MAX], policy)
+    if late := names[ANCHORS_MAX:]:
+        _admit(world, names[0], late)
+
+
+def _admit(world: World, founder: str, late: list[str]) -> None:
     world.start(founder)
     for first in range(0, len(late), BATCH):
         for name in late[first : first + BATCH]:

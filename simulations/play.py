@@ -17,10 +17,9 @@ from aslp2p.core.effects import Effect, Publish
 from aslp2p.core.inputs import MarkStale
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.state import ADMITTED, is_admitted
-from aslp2p.limits import ANCHORS_MAX
 from simulations import people
 from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, SNAPSHOT, action_of, read
-from simulations.crowd import admit
+from simulations.crowd import found
 from simulations.dialer import LINKS, Dialer
 from simulations.disk import Disk
 from simulations.events import EventLog
@@ -111,9 +110,7 @@ class Play:
         )
         self.first = names[0]
         self.authorities = names[: scenario.authorities]
-        world.found(self.first, names[:ANCHORS_MAX], policy)
-        if late := names[ANCHORS_MAX:]:
-            admit(world, self.first, late)
+        found(world, names, policy)
         world.listeners += [self.story.hear, self.people.hear, self._hear]
         world.on_send = self._on_send
 

@@ -50,10 +50,8 @@ class Reconciler:
 
     @property
     def wake_at_ms(self) -> int | None:
-        compare = min(self._compares.values(), default=None)
-        if compare is None or self._due_ms is None:
-            return compare if self._due_ms is None else self._due_ms
-        return min(compare, self._due_ms)
+        due = [*self._compares.values()] if self._due_ms is None else [self._due_ms, *self._compares.values()]
+        return min(due, default=None)
 
     def tell_all(self) -> None:
         """Tell where we stand to those who have not been told lately. When it is due for one, it is told to

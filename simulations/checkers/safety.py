@@ -196,19 +196,25 @@ def agreement(judge: Judge) -> Found:
             yield f"{first} and {second} are both final"
 
 
+def _told_in_turn(judge: Judge) -> Iterator[tuple[Claim | None, Claim]]:
+    """Every claim of a trusted machine, and the one before it of the same process, if any."""
+    last: dict[str, Claim] = {}
+    for claim in judge.evidence.claims:
+        if claim.machine in judge.evidence.trusted:
+            older, last[claim.machine] = last.get(claim.machine), claim
+            yield older if older is not None and older.since_ms == claim.since_ms else None, claim
+
+
 def rollback(judge: Judge) -> Found:
     lines, abandoned = judge.evidence.lines, judge.abandoned()
     final_of: dict[str, bytes] = {}
-    last: dict[str, Claim] = {}
-    for claim in judge.evidence.claims:
-        if claim.machine not in judge.evidence.trusted:
-            continue
-        older = last.get(claim.machine)
-        if older is not None and older.since_ms == claim.since_ms:
-            back = claim.final_height < older.final_height and lines.contains(claim.head, older.head)
-            if back:
-                yield f"{claim.machine} calls @{claim.final_height} final after @{older.final_height}"
-        last[claim.machine] = claim
+    for older, claim in _told_in_turn(judge):
+        if (
+            older is not None
+            and claim.final_height < older.final_height
+            and lines.contains(claim.head, older.head)
+        ):
+            yield f"{claim.machine} calls @{claim.final_height} final after @{older.final_height}"
         before = final_of.get(claim.machine)
         if before is not None and not lines.contains(claim.head, before):
             if any(lines.contains(before, one) for one in abandoned):
@@ -228,12 +234,8 @@ def precedence(judge: Judge) -> Found:
     lines, abandoned = judge.evidence.lines, judge.abandoned()
     places = Counter((lines.epoch[id_], lines.height[id_]) for id_ in lines.paper)
     twice = {epoch for (epoch, _), count in places.items() if count > 1}  # F3 may cut its history off
-    last: dict[str, Claim] = {}
-    for claim in judge.evidence.claims:
-        if claim.machine not in judge.evidence.trusted:
-            continue
-        older, last[claim.machine] = last.get(claim.machine), claim
-        if older is None or older.since_ms != claim.since_ms or claim.epoch >= older.epoch:
+    for older, claim in _told_in_turn(judge):
+        if older is None or claim.epoch >= older.epoch:
             continue
         final = lines.at_height(claim.head, claim.final_height)
         decided = final is None or not lines.contains(older.head, final)

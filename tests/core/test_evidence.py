@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from aslp2p.artifacts.types import Admit, Named, Policy
-from aslp2p.core.inputs import Propose
 from aslp2p.ledger.history import read_evidence
 from simulations.world import World
+from tests.core.households import founded, run_twice
 
 
 def _two_histories() -> World:
     """3 of 4, whose witness `you` runs twice; `zoe` is off. Both histories have met."""
-    made = World(7)
-    names = ("you", "alice", "james", "zoe")
-    for name in names:
-        made.add_node(name)
-    authorities = tuple(Named(name, made.nodes[name].key) for name in names)
-    made.found("you", names, Policy(authorities, 3, True, 3_600_000, "invited", 1))
-    made.add_node("copy", signer=made.nodes["you"].signer)
-    made.give_genesis("copy")
-    for name in ("you", "alice", "james", "copy"):
-        made.start(name)
-    made.connect("you", "alice")
-    made.connect("copy", "james")
-    made.run(5_000)
-    made.command("alice", Propose(Admit(bytes([8] * 32), "left")))
-    made.command("james", Propose(Admit(bytes([9] * 32), "right")))
-    made.run(5_000)
+    made = founded(("you", "alice", "james", "zoe"), 3, 3_600_000)
+    run_twice(made, [("you", "alice"), ("copy", "james")])
     made.connect("alice", "james")
     made.run(60_000)
     for name in ("you", "copy"):

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from aslp2p.artifacts.types import Named, Policy
 from aslp2p.core.inputs import Endorse, Revoke
 from aslp2p.ledger.state import revoked_keys
 from simulations.world import World
+from tests.core.households import linked
 
 HOUR_MS = 3_600_000
 
 
 def _household() -> World:
-    made = World(7)
-    names = ("you", "alice", "james")
-    for name in names:
-        made.add_node(name)
-    authorities = tuple(Named(name, made.nodes[name].key) for name in names)
-    made.found("you", names, Policy(authorities, 2, True, HOUR_MS, "invited", 1))
-    for name in names:
-        made.start(name)
-    made.mesh()
-    made.run(5_000)
-    return made
+    return linked(("you", "alice", "james"), 2, HOUR_MS)
 
 
 def _rotations(made: World) -> int:

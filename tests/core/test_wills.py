@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from aslp2p.artifacts.types import Admit, Named, Policy
+from aslp2p.artifacts.types import Admit
 from aslp2p.core.inputs import Endorse, Propose, Recover, Revoke, Withdraw
 from aslp2p.ledger.state import revoked_keys
 from simulations.world import World
+from tests.core.households import founded, linked, run_twice
 
 DAY_MS = 86_400_000
 NAMES = ("you", "alice", "james", "zoe")
 
 
 def _busy(threshold: int = 3) -> World:
-    made = World(7)
-    for name in NAMES:
-        made.add_node(name)
-    authorities = tuple(Named(name, made.nodes[name].key) for name in NAMES)
-    made.found("you", NAMES, Policy(authorities, threshold, True, 30 * DAY_MS, "invited", 1))
-    for name in NAMES:
-        made.start(name)
-    made.mesh()
-    made.run(5_000)
-    return made
+    return linked(NAMES, threshold, 30 * DAY_MS)
 
 
 def _go_on(made: World, first: int) -> None:
@@ -84,22 +76,8 @@ def test_what_was_wanted_of_one_witness_is_not_wanted_of_the_next() -> None:
 
 def test_where_cosigned_lines_part_nobody_asks_in_vain_for_ever() -> None:
     """S3, S9: 3 of 4, two histories, each cosigned; no recovery can get its quorum until one is given up."""
-    made = World(7)
-    for name in NAMES:
-        made.add_node(name)
-    authorities = tuple(Named(name, made.nodes[name].key) for name in NAMES)
-    made.found("you", NAMES, Policy(authorities, 3, True, 60_000, "invited", 1))
-    made.add_node("copy", signer=made.nodes["you"].signer)
-    made.give_genesis("copy")
-    for name in (*NAMES, "copy"):
-        made.start(name)
-    made.connect("you", "alice")
-    for pair in (("copy", "james"), ("copy", "zoe"), ("james", "zoe")):
-        made.connect(*pair)
-    made.run(5_000)
-    made.command("alice", Propose(Admit(bytes([8] * 32), "left")))
-    made.command("james", Propose(Admit(bytes([9] * 32), "right")))
-    made.run(5_000)
+    made = founded(NAMES, 3, 60_000)
+    run_twice(made, [("you", "alice"), ("copy", "james"), ("copy", "zoe"), ("james", "zoe")])
     left = made.heads()["alice"][1]
     for name in ("you", "copy"):
         made.crash(name)
