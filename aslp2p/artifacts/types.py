@@ -156,7 +156,8 @@ class Revocation(Record, frozen=True, tag="witness-revocation"):
         _require(text.text_problem(self.reason))
 
 
-Succession: TypeAlias = Rotation | Recovery | Revocation
+Takeover: TypeAlias = Recovery | Revocation
+Succession: TypeAlias = Rotation | Takeover
 Action: TypeAlias = Put | Remove | Admit | Expel | PolicyChange | Rotation | Recovery | Revocation
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn, cast
 import msgspec
 
 from aslp2p.artifacts.envelope import Verified
-from aslp2p.artifacts.types import PolicyChange, Proposal, Recovery, Revocation, Rotation
+from aslp2p.artifacts.types import PolicyChange, Proposal, Recovery, Revocation, Rotation, Takeover
 from aslp2p.core.context import Context
 from aslp2p.core.inputs import ChangePolicy, Endorse, Recover, Revoke, Rotate
 from aslp2p.core.keyring import Keyring
@@ -85,19 +85,19 @@ class Orders:
         try:
             endorsement = self._keyring.endorse(proposal, action)
         except Rejected as refused:
-            if refused.rule == "S3" and isinstance(action, Recovery | Revocation) and self._is_behind(action):
+            if refused.rule == "S3" and isinstance(action, Takeover) and self._is_behind(action):
                 return self._propose_again(action)
-            if refused.rule == "S1" and isinstance(action, Recovery | Revocation):
+            if refused.rule == "S1" and isinstance(action, Takeover):
                 # Overtaken while the person was thinking: what they want holds for the next one like it.
                 self._rounds.want(action)
             _refuse(refused)
-        if isinstance(action, Recovery | Revocation):
+        if isinstance(action, Takeover):
             self._rounds.want(action)
         self._rounds.note_person(proposal.id)
         self._succession.add_endorsement(endorsement)
         return endorsement.raw
 
-    def _is_behind(self, action: Recovery | Revocation) -> bool:
+    def _is_behind(self, action: Takeover) -> bool:
         """Whether our head only goes on from its base, and this key may endorse it there. Where lines part,
         proposing it again on each of them would go on for ever: people have to give up one of them (S9)."""
         ledger = self._context.ledger
@@ -105,7 +105,7 @@ class Orders:
         follows = not action.abandons and ledger.contains(head.branch, head.height, action.base_id)
         return follows and self._paper.may_endorse(action, self._context.key, head.standing)
 
-    def _propose_again(self, action: Recovery | Revocation) -> bytes:
+    def _propose_again(self, action: Takeover) -> bytes:
         """Since `action` was proposed this key has cosigned beyond its base (S3): propose the same on our
         head, and endorse that. Who has endorsed the other one endorses this one without being asked."""
         head = self._context.ledger.head
@@ -117,7 +117,7 @@ class Orders:
     def _require_applicable(self, subject: bytes, action: Special) -> None:
         context = self._context
         at = context.ledger.head
-        if isinstance(action, Recovery | Revocation):
+        if isinstance(action, Takeover):
             row = context.store.snapshot(action.base_id)
             if row is None:
                 raise UserError(

@@ -7,6 +7,7 @@ Pure bookkeeping over the open set; what may be signed is `keyring.py`'s, when i
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
 from msgspec import Struct
@@ -16,18 +17,19 @@ from aslp2p.artifacts.types import (
     Endorsement,
     PolicyChange,
     Proposal,
-    Recovery,
     Revocation,
     Rotation,
     Succession,
+    Takeover,
 )
 from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
 from aslp2p.errors import Rejected
 from aslp2p.ledger.certificate import Parent, require_fitting
-from aslp2p.ledger.finality import standing_at
+from aslp2p.ledger.finality import cosignatures_on, standing_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import authority_keys, satisfies_all
+from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import Members, is_admitted, revoked_keys
 from aslp2p.ledger.succession import passes
@@ -50,6 +52,13 @@ def _rank(action: Special) -> int:
     return UINT_MAX if isinstance(action, PolicyChange) else action.epoch
 
 
+def _may_ask(action: Succession, author: bytes, standing: Standing) -> bool:
+    """S6: whether `author` may ask for this where `standing` holds."""
+    if isinstance(action, Rotation):
+        return author == standing.next_witness
+    return author in standing.authorities()
+
+
 class Paper:
     """Which successions and policy changes are open, and how far their signatures have come."""
 
@@ -63,8 +72,8 @@ class Paper:
         """Every open succession or policy change, in order of arrival."""
         return [(one, cast("Special", one.statement.action)) for one in self._pending.special.values()]
 
-    def takeovers(self) -> list[tuple[Verified[Proposal], Recovery | Revocation]]:
-        return [(one, action) for one, action in self.open() if isinstance(action, Recovery | Revocation)]
+    def takeovers(self) -> list[tuple[Verified[Proposal], Takeover]]:
+        return [(one, action) for one, action in self.open() if isinstance(action, Takeover)]
 
     def is_relevant(self, proposal: Proposal, author: bytes) -> bool:
         """Whether a special proposal can still come to something at our head."""
@@ -72,13 +81,19 @@ class Paper:
         action = proposal.action
         if isinstance(action, PolicyChange):
             return not standing.joint and action.replaces == standing.installed[-1].id
-        if not isinstance(action, Rotation | Recovery | Revocation):
+        if not isinstance(action, Succession):
             return False
         if not standing.next_epoch < action.epoch <= standing.next_epoch + EPOCH_STEP_MAX:
             return False
-        if isinstance(action, Rotation):
-            return author == standing.next_witness
-        return author in standing.authorities() and is_admitted(self._context.ledger.head.members, author)
+        if _may_ask(action, author, standing):
+            return isinstance(action, Rotation) or self._is_member(author)
+        # It may be out of reach on this line. Whoever has endorsed it stays bound all the same (S4), and that
+        # has to be seen by the witness that can free them (S12).
+        base = self.standing_for(action)
+        return base is not None and _may_ask(action, author, base) and self._is_member(author)
+
+    def _is_member(self, key: bytes) -> bool:
+        return is_admitted(self._context.ledger.head.members, key)
 
     def room_for(self, author: bytes, action: Special) -> bool:
         """Whether `author` may have this open too: there is room, or it overtakes a lower epoch."""
@@ -153,9 +168,16 @@ class Paper:
             return False
         return satisfies_all(policies, keys)
 
-    def can_get_there(self, proposal: Verified[Proposal], action: Special) -> bool:
-        """Whether a takeover can still get its quorum (S7): without the witness that it replaces, and without
-        who is known to have endorsed another one of its epoch, or a higher one (S1)."""
+    def binds(self, proposal: bytes) -> bool:
+        """Whether somebody whose cosignatures count on our line has endorsed this (S4)."""
+        head = self._context.ledger.head
+        counted = head.standing.authorities() - revoked_keys(head.members)
+        return not counted.isdisjoint(self.endorsements(proposal))
+
+    def can_get_there(self, proposal: Verified[Proposal], action: Takeover) -> bool:
+        """Whether a takeover can still get its quorum (S7): without the witness that it replaces, without who
+        is known to have endorsed another one of its epoch, or a higher one (S1), and without who is known to
+        have cosigned what its base leaves out (S3)."""
         head = self._context.ledger.head
         promised: dict[bytes, int] = {}
         for other, succession in self.open():
@@ -163,27 +185,38 @@ class Paper:
                 for key in self.endorsements(other.id):
                     promised[key] = max(succession.epoch, promised.get(key, 0))
         keys = self.signers(proposal, action, head.members)
-        epoch = 0 if isinstance(action, PolicyChange) else action.epoch
         gone = revoked_keys(head.members) | {head.standing.next_witness}
         if isinstance(action, Revocation):
             gone |= {action.revoked}
-        free = {key for key in head.standing.authorities() - gone if promised.get(key, 0) < epoch}
+        base = self._context.store.snapshot(action.base_id)
+        if base is not None:
+            gone |= self._held_back_from(base, action.abandons)
+        free = {key for key in head.standing.authorities() - gone if promised.get(key, 0) < action.epoch}
         return satisfies_all(head.standing.policies, keys | free)
 
     def held_back(self) -> frozenset[bytes]:
         """The keys that are known to have cosigned beside our head: they may endorse no takeover on it that
         does not give that up (S3, S9)."""
+        head = self._context.store.snapshot(self._context.ledger.head.id)
+        return frozenset() if head is None else self._held_back_from(head)
+
+    def _held_back_from(self, base: SnapshotRow, abandons: Collection[bytes] = ()) -> frozenset[bytes]:
+        """The keys that are known to have cosigned what `base` neither contains nor passes (S3)."""
         context = self._context
         ledger, head = context.ledger, context.ledger.head
-        here = context.store.snapshot(head.id)
+        cosigned = [
+            (key, one.statement.snapshot) for key, ones in self._pending.cosignatures.items() for one in ones
+        ]
+        for key, (height, _) in cosignatures_on(context.store, head.branch, head.height).items():
+            if (id_ := ledger.id_at(head.branch, height)) is not None:
+                cosigned.append((key, id_))
         found: set[bytes] = set()
-        for key, signed in self._pending.cosignatures.items():
-            for one in signed:
-                row = context.store.snapshot(one.statement.snapshot)
-                if row is None or here is None or ledger.contains(head.branch, head.height, row.id):
-                    continue
-                if not passes(ledger, context.store, row, here):
-                    found.add(key)
+        for key, id_ in cosigned:
+            row = context.store.snapshot(id_)
+            if row is None or id_ in abandons or ledger.contains(base.branch, base.height, id_):
+                continue
+            if not passes(ledger, context.store, row, base):
+                found.add(key)
         return frozenset(found)
 
     # --- certificates -----------------------------------------------------------------------------

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from aslp2p.artifacts.types import Recovery, Revocation
+from aslp2p.artifacts.types import Revocation, Takeover
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.state import revoked_keys
 
-Takeover: TypeAlias = Recovery | Revocation
 _Will: TypeAlias = tuple[object, ...]
 
 

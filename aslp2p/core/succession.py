@@ -7,10 +7,16 @@ snapshot by `witness.py`.
 
 from __future__ import annotations
 
-from typing import cast
-
 from aslp2p.artifacts.envelope import Verified, sign_statement
-from aslp2p.artifacts.types import Endorsement, Proposal, Recovery, Revocation, Rotation
+from aslp2p.artifacts.types import (
+    Endorsement,
+    PolicyChange,
+    Proposal,
+    Recovery,
+    Revocation,
+    Rotation,
+    Takeover,
+)
 from aslp2p.core.audit import Audit
 from aslp2p.core.context import Context
 from aslp2p.core.keyring import Keyring
@@ -144,10 +150,10 @@ class Succession:
         """S2: whether this node, linked and caught up, has heard nothing of the witness for so long."""
         return self._vigil.watches and self._vigil.silent_ms() >= duration_ms and self._audit.done
 
-    def _open_recoveries(self) -> list[Verified[Proposal]]:
+    def _open_recoveries(self) -> list[tuple[Verified[Proposal], Takeover]]:
         """Takeovers that can still get their quorum: on our head, of an epoch that we may endorse."""
         head = self._context.ledger.head
-        return [one for one, action in self._paper.takeovers() if action.base_id == head.id]
+        return [one for one in self._paper.takeovers() if one[1].base_id == head.id]
 
     def _round_ends(self) -> list[int]:
         """When attempts that have no quorum yet are tried again (S7)."""
@@ -159,14 +165,12 @@ class Succession:
         """A round after the last attempt, each authority in its turn. Where people are asked, what can still
         get its quorum has a grace period besides: somebody may be away for long, or for good."""
         attempts = self._open_recoveries()
-        seen = [self._rounds.since(one.id, self._context.now.mono) for one in attempts]
+        seen = [self._rounds.since(one.id, self._context.now.mono) for one, _ in attempts]
         if not seen:
             return None
         seat = self._seats.now
         wait = round(round_ms(seat.grace_ms) * (1 + (seat.turn or 0) + self._jitter))
-        if not self._auto and any(
-            self._paper.can_get_there(one, cast("Special", one.statement.action)) for one in attempts
-        ):
+        if not self._auto and any(self._paper.can_get_there(one, action) for one, action in attempts):
             wait += self._seats.now.grace_ms
         return max(seen) + wait
 
@@ -235,8 +239,7 @@ class Succession:
         """`auto`: endorse a recovery on our head, once the silence measured here is long enough (S2)."""
         if not self._was_silent(self._seats.now.grace_ms):
             return
-        for proposal in self._open_recoveries():
-            action = proposal.statement.action
+        for proposal, action in self._open_recoveries():
             if isinstance(action, Recovery) and not action.abandons and action.new_witness == proposal.key:
                 self._try_endorse(proposal, action)
 
@@ -273,30 +276,33 @@ class Succession:
     # --- renewal (S12) ----------------------------------------------------------------------------
 
     def _attempt_above(self) -> tuple[int, int] | None:
-        """(epoch, until when it may still come to something) of the highest endorsed takeover above our own
-        epoch."""
+        """(epoch, until when it may still come to something) of the highest endorsed succession above our own
+        epoch that is not a rotation of ours: a takeover, or a rotation of a reign that is over."""
         found: tuple[int, int] | None = None
         for proposal, action in self._paper.open():
-            if not self._paper.endorsements(proposal.id):
+            if isinstance(action, PolicyChange) or not self._paper.binds(proposal.id):
                 continue
-            if isinstance(action, Recovery | Revocation):
-                one = (action.epoch, self._given_until(proposal.id, action))
-                found = one if found is None else max(found, one)
+            if isinstance(action, Rotation) and self._paper.may_ride(proposal):
+                continue
+            one = (action.epoch, self._given_until(proposal.id, action))
+            found = one if found is None else max(found, one)
         return found
 
     def _given_until(self, proposal: bytes, action: Special) -> int:
-        """When an attempt has come to nothing: after a round; but a revocation waits for people, and a
+        """When an attempt has come to nothing: after a round; but what people want waits for people, and a
         renewal above it would be the end of it (S1)."""
         grace = self._seats.now.grace_ms
-        patience = round_ms(grace) + (grace if isinstance(action, Revocation) else 0)
+        waits = isinstance(action, Revocation) or self._rounds.by_person(proposal)
+        patience = round_ms(grace) + (grace if waits else 0)
         return self._rounds.since(proposal, self._context.now.mono) + patience
 
     def _renewal_at(self) -> int | None:
         if not self._witness.is_witness or (attempt := self._attempt_above()) is None:
             return None
         epoch, until = attempt
-        if any(isinstance(action, Rotation) and action.epoch > epoch for _, action in self._paper.open()):
-            return None  # it is asked for already
+        for proposal, action in self._paper.open():
+            if isinstance(action, Rotation) and action.epoch > epoch and self._paper.may_ride(proposal):
+                return None  # it is asked for already
         return max(until, self._renews_again_ms)
 
     def _renew(self) -> None:
@@ -315,7 +321,8 @@ class Succession:
         self._try_endorse(proposal, action)
 
     def _endorse_renewals(self) -> None:
-        """Without asking, unless somebody here wants another witness, or a revocation is under way."""
+        """Without asking, unless a revocation is under way, or somebody here wants another witness, and may
+        still have it."""
         if not self._seats.now.is_authority or not self._audit.done:
             return
         head = self._context.ledger.head
@@ -329,12 +336,14 @@ class Succession:
                 self._try_endorse(proposal, action)
 
     def _contested(self, witness: bytes) -> bool:
-        now = self._context.now.mono
-        return any(
-            self._rounds.by_person(one.id)
-            or (
-                isinstance(action, Revocation)
-                and (action.revoked == witness or now < self._given_until(one.id, action))
-            )
-            for one, action in self._paper.takeovers()
-        )
+        return any(self._is_in_the_way(one, action, witness) for one, action in self._paper.takeovers())
+
+    def _is_in_the_way(self, takeover: Verified[Proposal], action: Takeover, witness: bytes) -> bool:
+        """Whether a renewal of `witness` has to wait for this."""
+        if isinstance(action, Revocation) and action.revoked == witness:
+            return True
+        by_person = self._rounds.by_person(takeover.id)
+        if by_person and self._paper.can_get_there(takeover, action):
+            return True
+        waits = by_person or isinstance(action, Revocation)
+        return waits and self._context.now.mono < self._given_until(takeover.id, action)

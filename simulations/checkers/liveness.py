@@ -158,10 +158,16 @@ def contents(judge: Judge, expected: Expected) -> Found:
     if line is None or not expected.progress:
         return
     images = running(judge)
-    # A liar may list what nobody ever held; G6 binds the honest.
+    # A liar may list what nobody ever held (G6 binds the honest), and what only a machine held that is gone
+    # for good went with it.
     held = frozenset[bytes]().union(*(image.contents for image in images))
+    away = frozenset[bytes]().union(*(image.contents for image in judge.evidence.images.values())) - held
     honest = {image.key for image in judge.evidence.trusted_images()}
-    wanted = {id_ for id_, witness in line.state.files.values() if witness in honest or id_ in held}
+    wanted = {
+        id_
+        for id_, witness in line.state.files.values()
+        if id_ in held or (witness in honest and id_ not in away)
+    }
     for image in images:
         missing = wanted - image.contents
         if image.head == line.state.id and missing:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from aslp2p.artifacts.types import Recovery, Rotation
+from aslp2p.artifacts.types import Recovery, Rotation, Takeover
 from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Revoke, Rotate
 from aslp2p.core.paper import Paper, Special
 from aslp2p.limits import EPOCH_STEP_MAX
@@ -27,6 +27,10 @@ def paper_of(party: Party) -> Paper:
 
 def opened(party: Party, id_: bytes) -> Special:
     return {one.id: action for one, action in paper_of(party).open()}[id_]
+
+
+def asked_for(party: Party, id_: bytes) -> Takeover:
+    return {one.id: action for one, action in paper_of(party).takeovers()}[id_]
 
 
 def spread(home: Town) -> None:
@@ -143,11 +147,11 @@ def test_who_has_signed_another_attempt_of_the_epoch_is_not_free_for_this_one() 
     d.see([*home.about(first), *home.about(second)])
     paper = paper_of(d)
     for asked in (first, second):
-        assert not paper.can_get_there(home.proposals[asked], opened(d, asked)), (
+        assert not paper.can_get_there(home.proposals[asked], asked_for(d, asked)), (
             "a is gone; b, d or c, d are two"
         )
     third = d.step(Recover("gone"))
-    assert paper.can_get_there(home.proposals[third], opened(d, third))
+    assert paper.can_get_there(home.proposals[third], asked_for(d, third))
 
 
 def test_nobody_waits_for_a_revoked_key_and_a_policy_is_no_attempt() -> None:
@@ -156,11 +160,28 @@ def test_nobody_waits_for_a_revoked_key_and_a_policy_is_no_attempt() -> None:
     b, c = home.parties["b"], home.parties["c"]
     b.step(ChangePolicy(policy_of("abc", 2)))
     asked = b.step(Revoke(key("d"), "stolen"))
-    proposal, action = home.proposals[asked], opened(b, asked)
+    proposal, action = home.proposals[asked], asked_for(b, asked)
     assert not paper_of(b).can_get_there(proposal, action), "without a, whom it may be about too, and d"
     c.see(home.about(asked))
     recovery = b.step(Recover("gone"))
-    assert paper_of(b).can_get_there(home.proposals[recovery], opened(b, recovery))
+    assert paper_of(b).can_get_there(home.proposals[recovery], asked_for(b, recovery))
+
+
+def test_who_has_cosigned_beyond_its_base_is_not_free_for_it() -> None:
+    """S3: of a, b, c and d, a is the witness and d has cosigned what b's recovery would leave out."""
+    home = town(3, "abcd")
+    a, b, d = (home.parties[name] for name in "abd")
+    asked = b.step(Recover("gone"))
+    assert paper_of(b).can_get_there(home.proposals[asked], asked_for(b, asked))
+    a.step(Propose(home.next_put()))
+    a.tick()
+    d.see(home.line(home.snapshots[-1].id))
+    d.tick()
+    b.see(b.left())
+    assert b.head.height == 1
+    assert not paper_of(b).can_get_there(home.proposals[asked], asked_for(b, asked))
+    again = b.step(Recover("gone"))
+    assert paper_of(b).can_get_there(home.proposals[again], asked_for(b, again)), "its base is the new head"
 
 
 def test_a_takeover_on_what_is_not_here_is_not_carried_out() -> None:

@@ -377,6 +377,17 @@ def test_what_did_not_come_to_pass_is_caught(name: str) -> None:
     assert list(check(Judge(doctor(honest()))))
 
 
+def test_what_only_a_machine_held_that_is_gone_is_not_asked_for() -> None:
+    """Its owner was switched off before it was anywhere else. What nobody holds is asked for."""
+    evidence = honest()
+    lost = next(id_ for id_, _ in Judge(evidence).line(evidence.images["bob"].head).state.files.values())
+    for name in evidence.images:
+        evidence = with_image(evidence, name, contents=evidence.images[name].contents - {lost})
+    assert list(liveness.contents(Judge(evidence), Expected()))
+    gone = with_image(evidence, "dave", contents=honest().images["dave"].contents, on=False)
+    assert not list(liveness.contents(Judge(gone), Expected()))
+
+
 @pytest.mark.parametrize(
     ("expect", "broken"),
     [
