@@ -270,8 +270,12 @@ class NodeCore:
     @property
     def wake_at_ms(self) -> int | None:
         """When a Tick is due, on the monotonic clock; None when nothing is."""
-        times = [at for part in self._timed if (at := part.wake_at_ms) is not None]
-        return min(times) if times else None
+        first: int | None = None
+        for part in self._timed:  # after every step: a plain loop
+            at = part.wake_at_ms
+            if at is not None and (first is None or at < first):
+                first = at
+        return first
 
     @property
     def withholds(self) -> bool:

@@ -6,7 +6,7 @@ their own, one a key (`state.py`), so that a join does not rewrite everybody.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +16,7 @@ from aslp2p.artifacts.types import Policy
 from aslp2p.limits import MIB
 
 STANDING_KEY = b"s"
+KEPT_MAX = 64
 
 
 class Installed(Struct, frozen=True, array_like=True):
@@ -64,4 +65,10 @@ class Standing(Struct, frozen=True, array_like=True, dict=True):
 
     @classmethod
     def decode(cls, data: bytes) -> Standing:
-        return msgspec.convert(canonical.decode(data, bytes_max=MIB), cls, builtin_types=(bytes,))
+        return _decode(data)
+
+
+@lru_cache(KEPT_MAX)
+def _decode(data: bytes) -> Standing:
+    """A Common goes through few standings, and asks for them at every cosignature."""
+    return msgspec.convert(canonical.decode(data, bytes_max=MIB), Standing, builtin_types=(bytes,))
