@@ -39,14 +39,21 @@ class RememberingVerifier(Verifier):
         self._known: dict[tuple[bytes, bytes, bytes], bool] = {}
         self._bound = bound
 
+    def learn(self, key: bytes, message: bytes, signature: bytes) -> None:
+        """This was signed here with that key: it verifies."""
+        self._remember((key, message, signature), True)
+
     def holds(self, items: Iterable[tuple[bytes, bytes, bytes]]) -> list[bool]:
         answers = []
         for item in items:
             known = self._known.get(item)
             if known is None:
                 known = super().holds([item])[0]
-                if len(self._known) >= self._bound:
-                    self._known.clear()
-                self._known[item] = known
+                self._remember(item, known)
             answers.append(known)
         return answers
+
+    def _remember(self, item: tuple[bytes, bytes, bytes], holds: bool) -> None:
+        if len(self._known) >= self._bound:
+            self._known.clear()
+        self._known[item] = holds

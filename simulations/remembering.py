@@ -8,20 +8,31 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from aslp2p.core import node
+from aslp2p.artifacts import envelope
+from aslp2p.artifacts.envelope import Signed, decode_artifact
+from aslp2p.artifacts.types import Statement
+from aslp2p.core import intake, node
 from aslp2p.gossip.messages import AnyMessage, decode_message
 
 KEPT_MAX = 16_384
 BYTES_MAX = 2_048
 
-_remembered = lru_cache(KEPT_MAX)(decode_message)
+_message = lru_cache(KEPT_MAX)(decode_message)
+_artifact = lru_cache(KEPT_MAX)(decode_artifact)
 
 
-def decode(data: bytes) -> AnyMessage:
+def message(data: bytes) -> AnyMessage:
     """As `decode_message`."""
-    return _remembered(data) if len(data) <= BYTES_MAX else decode_message(data)
+    return _message(data) if len(data) <= BYTES_MAX else decode_message(data)
+
+
+def artifact(raw: bytes) -> Signed[Statement]:
+    """As `decode_artifact`."""
+    return _artifact(raw) if len(raw) <= BYTES_MAX else decode_artifact(raw)
 
 
 def share_decoding() -> None:
     """Let every node of this process decode so from now on."""
-    vars(node)["decode_message"] = decode
+    vars(node)["decode_message"] = message
+    for module in (envelope, intake):
+        vars(module)["decode_artifact"] = artifact

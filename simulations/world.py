@@ -323,6 +323,8 @@ class World:
                 raise RuntimeError(f"a refused command has changed something: {refused}") from refused
             raise
         if node.signer.signed:
+            for message, signature in node.signer.signed:
+                self.verifier.learn(node.signer.key, message, signature)
             self.exposure.collect(node.name, node.signer)
         if node.fuse is not None and self._burns(node):
             return None
