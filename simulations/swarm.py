@@ -19,6 +19,8 @@ from simulations.staged import MACHINES_MIN, SHARE, staged
 POLICIES = ((1, 1), (2, 2), (3, 2), (3, 2), (3, 2), (3, 3), (4, 3), (4, 3), (5, 3), (5, 4))
 """(authorities, threshold); the everyday one most often."""
 GRACES_MS = (30 * SECOND, 2 * MINUTE, 5 * MINUTE)
+PUTS_MAX = 60
+"""Proposals in a run, about: what many more would find, more runs find sooner."""
 NODES_MAX = 7
 CALM = ("jump", "drift", "join", "expel", "invent", "garbage", "foreign", "mute", "rotate", "recover")
 """What leaves the witness heard, whatever clocks say, and though a person asks for another too early."""
@@ -31,6 +33,7 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     authorities, threshold = random.choice([one for one in POLICIES if one[0] <= nodes_max])
     machines = random.randint(authorities, nodes_max)
     grace = random.choice(GRACES_MS)
+    lasts = grace * random.choice((3, 6, 12))
     base = Scenario(
         name="swarm",
         about=f"drawn from seed {seed}",
@@ -42,10 +45,12 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
         recovery=random.choice(("auto", "auto", "ask")),
         answer_ms=random.choice(((SECOND, MINUTE), (MINUTE, 10 * MINUTE))),
         weather=_weather(random),
-        lasts_ms=grace * random.choice((3, 6, 12)),
+        lasts_ms=lasts,
         heals_ms=HOUR,
         workload=Workload(
-            random.choice(((SECOND, 20 * SECOND), (10 * SECOND, MINUTE), (MINUTE, 5 * MINUTE))),
+            _seldom(
+                random.choice(((SECOND, 20 * SECOND), (10 * SECOND, MINUTE), (MINUTE, 5 * MINUTE))), lasts
+            ),
             random.choice(("any", "any", "participants", "first")),
             random.choice(("put", "mix")),
             random.choice((50, 200, 20_000)),
@@ -69,6 +74,13 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
             progress=lives, converged=converged, takeovers=takeovers, final=lives and _settles(base, steps)
         ),
     )
+
+
+def _seldom(every_ms: tuple[int, int], lasts_ms: int) -> tuple[int, int]:
+    """Between two proposals: `every_ms`, or longer where a run would have more than `PUTS_MAX`."""
+    least, most = every_ms
+    wanted = 2 * lasts_ms // PUTS_MAX
+    return every_ms if least + most >= wanted else (least * wanted // (least + most), wanted)
 
 
 def _weather(random: Random) -> Weather:
