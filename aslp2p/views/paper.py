@@ -22,6 +22,7 @@ Special = Rotation | Recovery | Revocation | PolicyChange
 
 _JOINT = ("old policy: ", "new policy: ")
 """How the two policies of the joint phase are told apart (P4)."""
+_OVER = "its reign is over: nobody can carry it out any more, and it closes by itself"
 
 
 def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) ->
     incoming = view.party(action.new_witness) if isinstance(action, Rotation) else None
     if accepts and incoming is not None:
         wanted.add(incoming["key"])
+    over = isinstance(action, Rotation) and not _may_ride(view, action, proposal.key)
     own = None if view.own_key is None else view.party(view.own_key)["key"]
     standing = view.standing(view.height)
     changes = []
@@ -52,10 +54,13 @@ def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) ->
         "changes": changes,
         "needs": needs,
         "accepts": incoming if accepts else None,
-        "complete": not accepts and not any(need["short"] for need in needs),
+        "complete": not accepts and not over and not any(need["short"] for need in needs),
+        "over": over,
         "endorsed": view.own_key in endorsers,
-        "may_endorse": own in wanted and _possible(view, action),
-        "progress": progress_words(needs, incoming if accepts else None, _labels(action, len(needs))),
+        "may_endorse": own in wanted and not over and _possible(view, action),
+        "progress": _OVER
+        if over
+        else progress_words(needs, incoming if accepts else None, _labels(action, len(needs))),
         "command": f"asl endorse {proposal.id.hex()[:8]}",
     }
 
@@ -128,14 +133,24 @@ def _possible(view: View, action: Special) -> bool:
     last = reader.journal(ENDORSE)
     if last and last[0].epoch >= action.epoch:
         return False
-    base = reader.snapshot_at(view.branch, action.base_height)
-    on_line = base is not None and base.id == action.base_id and base.height <= view.height
-    if not on_line:
-        return False
     if isinstance(action, Rotation):
-        return action.base_height >= min(view.standing(view.height).reign_height, view.height)
+        return True
+    if not _is_on_line(view, action):
+        return False
     cosigned = cosignatures_on(reader, view.branch, view.height).get(view.own_key)
     return cosigned is None or cosigned[0] <= action.base_height
+
+
+def _is_on_line(view: View, action: Rotation | Recovery | Revocation) -> bool:
+    base = view.reader.snapshot_at(view.branch, action.base_height)
+    return base is not None and base.id == action.base_id and base.height <= view.height
+
+
+def _may_ride(view: View, rotation: Rotation, author: bytes) -> bool:
+    """Whether the witness can still carry it out (V4): its own, and the reign of its base lasts."""
+    standing = view.standing(view.height)
+    lasts = rotation.base_height >= min(standing.reign_height, view.height)
+    return author == standing.next_witness and lasts and _is_on_line(view, rotation)
 
 
 def offers(papers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

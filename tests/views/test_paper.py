@@ -54,6 +54,20 @@ def test_a_rotation_waits_for_a_quorum_and_for_who_takes_over() -> None:
     assert paper["complete"] and paper["progress"] == "3, where 2 are enough: ann, ben, you"
 
 
+def test_a_rotation_of_a_reign_that_is_over_is_nobodys_to_sign() -> None:
+    """V4: it stays open as it binds whoever has endorsed it (S4), and people are told that it is over."""
+    history = History()
+    theirs = history.propose(Rotation(2, 0, history.tip.id, history.cleo.key, "moving out"), history.ben)
+    elsewhere = history.propose(Rotation(3, 0, bytes(32), history.cleo.key, "moving out"))
+    for proposal in (theirs, elsewhere):
+        endorse(history, proposal, history.ann, epoch=2)
+    for asker in (history.ann, history.ben, history.cleo):
+        for one in papers(history, asker):
+            assert "is over" in one["paper"]["progress"] and one["paper"]["over"]
+            assert not one["paper"]["may_endorse"] and not one["paper"]["complete"]
+        assert not offers(papers(history, asker))
+
+
 def test_of_recoveries_the_one_nearest_to_its_quorum_is_offered() -> None:
     """S8"""
     history = History()
