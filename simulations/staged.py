@@ -200,9 +200,10 @@ def _spoilt(random: Random, base: Scenario) -> Scenario:
 
 
 def _asked_in_vain(random: Random, base: Scenario) -> Scenario:
-    """Somebody asks to replace a witness that is well, and may not cosign its snapshots any more; without
-    that there is no quorum until the witness renews itself above the attempt (S12)."""
-    base = _of(random, base, (2, 2), (3, 3), (4, 4))
+    """Somebody asks to replace a witness that is well: no daemon joins in (S2). Whoever asked may not cosign
+    its snapshots any more; where there is no quorum without them, the witness renews itself above it (S12).
+    """
+    base = _of(random, base, (2, 2), (3, 2), (3, 3), (4, 4))
     lasts = 10 * MINUTE
     asks = Step("recover", name_of(base.authorities - 1), at_ms=random.randint(MINUTE, lasts // 2))
     return replace(

@@ -24,6 +24,8 @@ PUTS_MAX = 60
 NODES_MAX = 7
 CALM = ("jump", "drift", "join", "expel", "invent", "garbage", "foreign", "mute", "rotate", "recover")
 """What leaves the witness heard, whatever clocks say, and though a person asks for another too early."""
+DOUBTFUL = ("equivocate", "double", "copy", "restore", "disk-lost")
+"""What makes a key sign two histories, or leaves it a journal that does not know what it signed."""
 SHORT = (SECOND, 30 * SECOND)
 
 
@@ -33,7 +35,6 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     authorities, threshold = random.choice([one for one in POLICIES if one[0] <= nodes_max])
     machines = random.randint(authorities, nodes_max)
     grace = random.choice(GRACES_MS)
-    lasts = grace * random.choice((3, 6, 12))
     base = Scenario(
         name="swarm",
         about=f"drawn from seed {seed}",
@@ -45,12 +46,10 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
         recovery=random.choice(("auto", "auto", "ask")),
         answer_ms=random.choice(((SECOND, MINUTE), (MINUTE, 10 * MINUTE))),
         weather=_weather(random),
-        lasts_ms=lasts,
+        lasts_ms=grace * random.choice((3, 6, 12)),
         heals_ms=HOUR,
         workload=Workload(
-            _seldom(
-                random.choice(((SECOND, 20 * SECOND), (10 * SECOND, MINUTE), (MINUTE, 5 * MINUTE))), lasts
-            ),
+            random.choice(((SECOND, 20 * SECOND), (10 * SECOND, MINUTE), (MINUTE, 5 * MINUTE))),
             random.choice(("any", "any", "participants", "first")),
             random.choice(("put", "mix")),
             random.choice((50, 200, 20_000)),
@@ -59,14 +58,13 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     steps = _faults(random, base)
     lives = _can_go_on(base, steps)
     # Without a quorum to revoke it, an equivocating witness leaves two heads: F3 asks no more.
-    converged = lives or not any(
-        step.do in ("equivocate", "double", "copy", "restore", "disk-lost") for step in steps
-    )
+    converged = lives or not any(step.do in DOUBTFUL for step in steps)
     takeovers = (0, 0) if _stays(base, steps) else None
     if nodes_max >= MACHINES_MIN and random.random() < SHARE:
         return staged(random, base)
     return replace(
         base,
+        workload=_seldom(base.workload, base.lasts_ms),
         steps=tuple(steps),
         # Where nobody can say that it goes on, daemons may try in vain for as long as they are let.
         heals_ms=HOUR if lives else 15 * MINUTE,
@@ -76,11 +74,15 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     )
 
 
-def _seldom(every_ms: tuple[int, int], lasts_ms: int) -> tuple[int, int]:
-    """Between two proposals: `every_ms`, or longer where a run would have more than `PUTS_MAX`."""
-    least, most = every_ms
+def _seldom(work: Workload | None, lasts_ms: int) -> Workload | None:
+    """The same work with longer pauses, where a run would have more than `PUTS_MAX` proposals."""
+    if work is None:
+        return None
+    least, most = work.every_ms
     wanted = 2 * lasts_ms // PUTS_MAX
-    return every_ms if least + most >= wanted else (least * wanted // (least + most), wanted)
+    if least + most >= wanted:
+        return work
+    return replace(work, every_ms=(least * wanted // (least + most), most * wanted // (least + most)))
 
 
 def _weather(random: Random) -> Weather:
@@ -159,7 +161,14 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
     if random.random() < 0.2:  # nothing that keeps the witness from being heard: nobody may take its place
         kinds = [kind for kind in kinds if all(step.do in CALM for step in kind)]
     chosen = random.sample(kinds, random.randint(1, 5))
-    return [step for kind in chosen for step in kind]
+    return _survived([step for kind in chosen for step in kind], base.survives_lying())
+
+
+def _survived(steps: list[Step], liars: int) -> list[Step]:
+    """Without the keys that sign two histories, or may, beyond those that the policy survives (P1)."""
+    suspect = [number for number, step in enumerate(steps) if step.do in DOUBTFUL]
+    gone = {*suspect[max(0, liars) :]}
+    return [step for number, step in enumerate(steps) if number not in gone]
 
 
 def _policy(random: Random, base: Scenario) -> dict[str, str]:
@@ -198,7 +207,7 @@ def _settles(base: Scenario, steps: list[Step]) -> bool:
 
 
 def _harmed(steps: list[Step]) -> int:
-    return sum(step.do in ("quit", "equivocate", "double", "copy", "restore", "disk-lost") for step in steps)
+    return sum(step.do == "quit" or step.do in DOUBTFUL for step in steps)
 
 
 def _can_go_on(base: Scenario, steps: list[Step]) -> bool:
