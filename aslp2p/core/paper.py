@@ -76,7 +76,7 @@ class Paper:
         return [(one, action) for one, action in self.open() if isinstance(action, Takeover)]
 
     def is_relevant(self, proposal: Proposal, author: bytes) -> bool:
-        """Whether a special proposal can still come to something at our head."""
+        """Whether a special proposal can still come to something at our head, or binds whoever endorsed it."""
         standing = self._context.ledger.head.standing
         action = proposal.action
         if isinstance(action, PolicyChange):
@@ -109,7 +109,7 @@ class Paper:
         return dead
 
     def prune(self) -> list[Verified[Proposal]]:
-        """Close what cannot come to anything any more, with its endorsements; returns the proposals."""
+        """Close what is not relevant any more, with its endorsements; returns the proposals."""
         dead = [one for one, _ in self.open() if not self.is_relevant(one.statement, one.key)]
         self._pending.close([one.id for one in dead])
         return dead
