@@ -76,7 +76,7 @@ class Paper:
         return [(one, action) for one, action in self.open() if isinstance(action, Takeover)]
 
     def is_relevant(self, proposal: Proposal, author: bytes) -> bool:
-        """Whether a special proposal can still come to something at our head, or binds whoever endorsed it."""
+        """Whether a special proposal can still come to something at our head, or binds who endorsed it."""
         standing = self._context.ledger.head.standing
         action = proposal.action
         if isinstance(action, PolicyChange):
