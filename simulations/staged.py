@@ -15,7 +15,7 @@ from simulations.names import name_of
 from simulations.network import Weather
 from simulations.scenario import HOUR, MINUTE, SECOND, Expect, Scenario, Step, Workload
 
-SHARE = 0.2
+SHARE = 0.25
 """How much of the swarm is staged."""
 MACHINES_MIN = 7
 """What a staged scenario may need."""
@@ -212,6 +212,22 @@ def _asked_in_vain(random: Random, base: Scenario) -> Scenario:
     )  # fmt: skip
 
 
+def _by_stick(random: Random, base: Scenario) -> Scenario:
+    """The witness goes on alone while it is replaced, and hears of that from a stick: nobody else has ever
+    seen what it listed last (F4)."""
+    base = _of(random, base, (3, 2), (4, 3), (5, 3))
+    grace, away = 30 * SECOND, random.randint(8 * MINUTE, 12 * MINUTE)
+    steps = (
+        Step("cut", "first", at_ms=MINUTE, for_ms=(away, away)),
+        Step("courier", name_of(1), at_ms=away - MINUTE, options={"to": "first"}),
+    )
+    return replace(
+        base, grace_period_ms=grace, recovery="auto", lasts_ms=away + 2 * MINUTE,
+        workload=Workload((5 * SECOND, 30 * SECOND), random.choice(("any", "first")), "put", 200),
+        weather=Weather(base.weather.delay_ms), steps=steps,
+    )  # fmt: skip
+
+
 SITUATIONS: tuple[Callable[[Random, Scenario], Scenario], ...] = (
     _relayed,
     _clocks_lost,
@@ -222,6 +238,7 @@ SITUATIONS: tuple[Callable[[Random, Scenario], Scenario], ...] = (
     _revoked,
     _apart,
     _half_deaf,
+    _by_stick,
     _spoilt,
     _asked_in_vain,
 )
