@@ -15,15 +15,16 @@ from simulations.names import name_of
 from simulations.network import Weather
 from simulations.scenario import HOUR, MINUTE, SECOND, Expect, Scenario, Step, Workload
 
-SHARE = 0.25
-"""How much of the swarm is staged."""
+EVERY = 4
+"""One seed of the swarm in so many is staged, the situations in turn: a hundred seeds hold each twice."""
 MACHINES_MIN = 7
 """What a staged scenario may need."""
 
 
-def staged(random: Random, base: Scenario) -> Scenario:
-    """One of the situations, with the weather, the grace period and the people of `base` where they fit."""
-    return random.choice(SITUATIONS)(random, replace(base, heals_ms=HOUR, expect=Expect()))
+def staged(random: Random, base: Scenario, number: int) -> Scenario:
+    """The situation of that number, round and round, with the weather, the grace period and the people of
+    `base` where they fit."""
+    return SITUATIONS[number % len(SITUATIONS)](random, replace(base, heals_ms=HOUR, expect=Expect()))
 
 
 def _of(random: Random, base: Scenario, *policies: tuple[int, int]) -> Scenario:

@@ -14,7 +14,7 @@ from random import Random
 from simulations.names import name_of
 from simulations.network import Weather
 from simulations.scenario import HOUR, MINUTE, SECOND, Expect, Scenario, Step, Workload
-from simulations.staged import MACHINES_MIN, SHARE, staged
+from simulations.staged import EVERY, MACHINES_MIN, staged
 
 POLICIES = ((1, 1), (2, 2), (3, 2), (3, 2), (3, 2), (3, 3), (4, 3), (4, 3), (5, 3), (5, 4))
 """(authorities, threshold); the everyday one most often."""
@@ -60,8 +60,8 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     # Without a quorum to revoke it, an equivocating witness leaves two heads: F3 asks no more.
     converged = lives or not any(step.do in DOUBTFUL for step in steps)
     takeovers = (0, 0) if _stays(base, steps) else None
-    if nodes_max >= MACHINES_MIN and random.random() < SHARE:
-        return staged(random, base)
+    if nodes_max >= MACHINES_MIN and seed % EVERY == 0:
+        return staged(random, base, seed // EVERY)
     return replace(
         base,
         workload=_seldom(base.workload, base.lasts_ms),
