@@ -1,0 +1,29 @@
+"""What the swarm draws: within what the policy survives, each situation in turn, and not too much of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from simulations import staged, swarm
+from simulations.staged import SITUATIONS
+
+DRAWN = [swarm.draw(seed) for seed in range(400)]
+UNSTAGED = [one for seed, one in enumerate(DRAWN) if seed % staged.EVERY]
+
+
+def test_a_hundred_seeds_hold_every_situation_twice() -> None:
+    numbers = Counter(seed // staged.EVERY % len(SITUATIONS) for seed in range(0, 100, staged.EVERY))
+    assert set(numbers) == set(range(len(SITUATIONS))) and min(numbers.values()) >= 2
+
+
+def test_no_more_keys_lie_than_the_policy_survives() -> None:
+    """P1: whatever happens, safety has to hold in every run of the swarm."""
+    lying = [sum(step.do in swarm.DOUBTFUL for step in one.steps) for one in UNSTAGED]
+    assert all(count <= max(0, one.survives_lying()) for count, one in zip(lying, UNSTAGED, strict=True))
+    assert max(lying) == 2
+
+
+def test_a_run_has_not_many_more_proposals_than_the_bound() -> None:
+    for one in UNSTAGED:
+        assert one.workload is not None
+        assert 2 * one.lasts_ms / sum(one.workload.every_ms) <= 1.05 * swarm.PUTS_MAX
