@@ -91,7 +91,7 @@ def _two_rooms(random: Random, base: Scenario) -> Scenario:
     steps = (Step("quit", "witness", at_ms=0), Step("cut", "half", at_ms=grace // 2))
     return replace(
         base, machines=5, authorities=authorities, threshold=threshold, grace_period_ms=grace,
-        recovery="auto", lasts_ms=12 * grace, steps=steps,
+        recovery="auto", lasts_ms=24 * MINUTE, steps=steps,
     )  # fmt: skip
 
 
@@ -145,6 +145,22 @@ def _revoked(random: Random, base: Scenario) -> Scenario:
         ),
     )
     return replace(base, workload=workload, lasts_ms=40 * MINUTE, steps=steps)
+
+
+def _asleep_by_then(random: Random, base: Scenario) -> Scenario:
+    """Who is to take over from a revoked witness sleeps while the last ones sign: the witness sees a complete
+    certificate and nobody who carries it out (S10). The others are a quorum without either of them."""
+    base = _of(random, base, (5, 3))
+    by, asks = name_of(1), random.randint(2 * MINUTE, 5 * MINUTE)
+    steps = (
+        Step("revoke", "first", at_ms=asks, options={"by": by}),
+        Step("sleep", by, at_ms=asks + 10 * SECOND, for_ms=(3 * MINUTE, 4 * MINUTE)),
+    )
+    return replace(
+        base, grace_period_ms=5 * MINUTE, answer_ms=(30 * SECOND, MINUTE), lasts_ms=asks + 6 * MINUTE,
+        workload=Workload((SECOND, 10 * SECOND), "any", "put", 200), weather=Weather(base.weather.delay_ms),
+        steps=steps,
+    )  # fmt: skip
 
 
 def _apart(random: Random, base: Scenario) -> Scenario:
@@ -237,6 +253,7 @@ SITUATIONS: tuple[Callable[[Random, Scenario], Scenario], ...] = (
     _two_histories,
     _policies,
     _revoked,
+    _asleep_by_then,
     _apart,
     _half_deaf,
     _by_stick,
