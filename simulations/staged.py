@@ -16,7 +16,7 @@ from simulations.network import Weather
 from simulations.scenario import HOUR, MINUTE, SECOND, Expect, Scenario, Step, Workload
 
 EVERY = 4
-"""One seed of the swarm in so many is staged, the situations in turn: a hundred seeds hold about two of each."""
+"""One seed of the swarm in so many is staged, the situations in turn: a hundred hold about two of each."""
 MACHINES_MIN = 7
 """What a staged scenario may need."""
 
