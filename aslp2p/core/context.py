@@ -29,6 +29,7 @@ class Context:
         self.store = store
         self.common_id = common_id
         self.signer = signer
+        self.key = signer.key
         self.entropy = entropy
         self.verifier = verifier
         self.peers: dict[int, Peer] = {}
@@ -36,26 +37,15 @@ class Context:
         self.learned = 0
         """Artifacts that became known here: what each peer may honestly tell us once more (G5)."""
         self.out = Step()
-        self._ledger: Ledger | None = None
-
-    @property
-    def key(self) -> bytes:
-        return self.signer.key
-
-    @property
-    def founded(self) -> bool:
+        self.founded = False
         """Whether genesis is here: a joiner starts without."""
-        return self._ledger is not None
-
-    @property
-    def ledger(self) -> Ledger:
-        if self._ledger is None:
-            raise LookupError("this node has no genesis yet")
-        return self._ledger
+        self.ledger: Ledger
+        """Only of a node that is founded."""
 
     def open_ledger(self) -> None:
         """Read the ledger from a store that holds a genesis."""
-        self._ledger = Ledger(self.store, own_key=self.key, verifier=self.verifier)
+        self.ledger = Ledger(self.store, own_key=self.key, verifier=self.verifier)
+        self.founded = True
 
     def all_audited(self) -> bool:
         """Whether every signature on every branch was verified: then what is stored may be trusted (G4)."""
