@@ -292,9 +292,11 @@ class Succession:
         """When an attempt has come to nothing: after a round; but what people want waits for people, and a
         renewal above it would be the end of it (S1)."""
         grace = self._seats.now.grace_ms
-        waits = isinstance(action, Revocation) or self._rounds.by_person(proposal)
-        patience = round_ms(grace) + (grace if waits else 0)
+        patience = round_ms(grace) + (grace if self._waits_for_people(proposal, action) else 0)
         return self._rounds.since(proposal, self._context.now.mono) + patience
+
+    def _waits_for_people(self, proposal: bytes, action: Special) -> bool:
+        return isinstance(action, Revocation) or self._rounds.by_person(proposal)
 
     def _renewal_at(self) -> int | None:
         if not self._witness.is_witness or (attempt := self._attempt_above()) is None:
@@ -342,8 +344,7 @@ class Succession:
         """Whether a renewal of `witness` has to wait for this."""
         if isinstance(action, Revocation) and action.revoked == witness:
             return True
-        by_person = self._rounds.by_person(takeover.id)
-        if by_person and self._paper.can_get_there(takeover, action):
+        if self._rounds.by_person(takeover.id) and self._paper.can_get_there(takeover, action):
             return True
-        waits = by_person or isinstance(action, Revocation)
-        return waits and self._context.now.mono < self._given_until(takeover.id, action)
+        early = self._context.now.mono < self._given_until(takeover.id, action)
+        return early and self._waits_for_people(takeover.id, action)

@@ -22,18 +22,16 @@ def _mute(made: World, name: str, *, to: tuple[str, ...] = NAMES) -> None:
             made.network.clog(name, other)
 
 
-def _heal(made: World) -> None:
-    made.network.heal()
-    made.network_changed()
-
-
 def _rotations(made: World, name: str) -> list[bytes]:
     core = made.nodes[name].core
     assert core is not None
     return [one.id for one, action in core._paper.open() if isinstance(action, Rotation)]
 
 
-def _assert_final(made: World, witness: str) -> None:
+def _assert_all_final_after_peace(made: World, witness: str) -> None:
+    made.network.heal()
+    made.network_changed()
+    made.run(LONG_MS)
     for name, node in made.nodes.items():
         if node.core is None:
             continue
@@ -56,9 +54,7 @@ def test_a_renewal_of_a_deposed_witness_binds_nobody_for_ever() -> None:
     made.run(GRACE_MS // 4)
     (renewal,) = _rotations(made, "zoe")
     made.command("zoe", Endorse(renewal))
-    _heal(made)
-    made.run(LONG_MS)
-    _assert_final(made, "alice")
+    _assert_all_final_after_peace(made, "alice")
 
 
 def test_a_renewal_in_a_superseded_reign_does_not_stand_for_a_new_one() -> None:
@@ -79,9 +75,7 @@ def test_a_renewal_in_a_superseded_reign_does_not_stand_for_a_new_one() -> None:
         made.command(name, Endorse(second))
     made.run(2_000)
     made.crash("zoe")
-    _heal(made)
-    made.run(LONG_MS)
-    _assert_final(made, "alice")
+    _assert_all_final_after_peace(made, "alice")
 
 
 def test_what_people_wanted_in_vain_does_not_stop_finality_for_ever() -> None:
@@ -98,6 +92,4 @@ def test_what_people_wanted_in_vain_does_not_stop_finality_for_ever() -> None:
     core = made.nodes["alice"].core
     assert core is not None and core.live()["final_height"] == 0
     made.run(LONG_MS)
-    _heal(made)
-    made.run(LONG_MS)
-    _assert_final(made, "you")
+    _assert_all_final_after_peace(made, "you")
