@@ -7,7 +7,12 @@ from collections import OrderedDict
 from typing import cast
 
 from aslp2p.artifacts.envelope import Signed, Verified
-from aslp2p.artifacts.types import Cosignature, Endorsement, Recovery, Revocation, Rotation, Snapshot
+from aslp2p.artifacts.types import (
+    Cosignature,
+    Endorsement,
+    Snapshot,
+    Succession,
+)
 from aslp2p.core.chain import Chain
 from aslp2p.core.context import Context
 from aslp2p.core.keyring import Keyring
@@ -70,7 +75,7 @@ class Hearing:
             return True
         if not self._paper.may_endorse(action, signed.key, standing):
             raise Rejected("V6", "an endorsement by a key that is no authority", subject=signed.id)
-        epoch = action.epoch if isinstance(action, Rotation | Recovery | Revocation) else 0
+        epoch = action.epoch if isinstance(action, Succession) else 0
         if statement.epoch != epoch:
             raise Rejected("V6", "an endorsement for another epoch than its proposal's", subject=signed.id)
         if signed.key in self._paper.endorsements(proposal.id):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier
-from aslp2p.artifacts.types import Admit, Proposal, Recovery, Revocation
+from aslp2p.artifacts.types import Admit, Proposal, Takeover
 from aslp2p.core.admission import Admission, Refusal
 from aslp2p.core.audit import Audit
 from aslp2p.core.author import Author
@@ -299,7 +299,7 @@ class NodeCore:
         special = self._pending.special.get(proposal)
         if not self._author.withdraw(proposal):
             return False
-        if special is not None and isinstance(action := special.statement.action, Recovery | Revocation):
+        if special is not None and isinstance(action := special.statement.action, Takeover):
             self._rounds.unwant(action)
         return True
 

@@ -19,12 +19,12 @@ from aslp2p.artifacts.types import (
     Policy,
     PolicyChange,
     Proposal,
-    Recovery,
     Revocation,
     Rotation,
     Snapshot,
     Statement,
     Succession,
+    Takeover,
 )
 from aslp2p.errors import Rejected
 from aslp2p.ledger.policy import authority_keys, require_policy, satisfies_all
@@ -155,14 +155,14 @@ def require_fitting(
     `subject` is what an error names: the snapshot. Raises `Rejected` (V4 to V8, P1, P3, S9, A4).
     """
     action = proposal.statement.action
-    if not isinstance(action, (PolicyChange, Rotation, Recovery, Revocation)):
+    if not isinstance(action, Succession | PolicyChange):
         raise Rejected("V6", "its first proposal is no succession or policy change", subject=subject)
     if not is_admitted(parent.members, proposal.key):
         raise Rejected("V7", "the author of its proposal is not an admitted member", subject=proposal.id)
     require_applicable(action, parent, subject=proposal.id)
     if isinstance(action, Rotation):
         _require_transition(proposal, action, parent, signer, subject)
-    elif isinstance(action, (Recovery, Revocation)):
+    elif isinstance(action, Takeover):
         _require_takeover(proposal, action, parent, signer, epoch, subject)
     return action
 
@@ -229,7 +229,7 @@ def _require_transition(
 
 def _require_takeover(
     proposal: Signed[Proposal],
-    action: Recovery | Revocation,
+    action: Takeover,
     parent: Parent,
     signer: bytes,
     epoch: int,

@@ -31,6 +31,7 @@ from aslp2p.artifacts.types import (
     Rotation,
     Snapshot,
     Succession,
+    Takeover,
 )
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.ledger.certificate import Parent, require_certificate, require_settlement
@@ -184,10 +185,7 @@ def require_appointed(
     """Raises `Rejected` (V3) for a snapshot without a takeover that is not by the signer, in the epoch, that
     its parent appoints."""
     appointed = (standing.next_epoch, standing.next_witness)
-    if (
-        not isinstance(action, Recovery | Revocation)
-        and (snapshot.statement.epoch, snapshot.key) != appointed
-    ):
+    if not isinstance(action, Takeover) and (snapshot.statement.epoch, snapshot.key) != appointed:
         raise Rejected(
             "V3",
             "its signer and epoch are not what its parent appoints",
@@ -241,7 +239,7 @@ def apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Me
 
 def abandoned_by(action: object) -> tuple[bytes, ...]:
     """What an action gives up (S9)."""
-    return action.abandons if isinstance(action, Recovery | Revocation) else ()
+    return action.abandons if isinstance(action, Takeover) else ()
 
 
 def _appointed(action: object) -> frozenset[bytes]:

@@ -19,6 +19,7 @@ from aslp2p.artifacts.types import (
     Revocation,
     Rotation,
     Snapshot,
+    Succession,
 )
 from aslp2p.errors import InvariantBroken
 from aslp2p.ledger.finality import cosigners, final_height
@@ -121,7 +122,7 @@ def _certificate(view: View, statement: Snapshot) -> dict[str, Any]:
         raise InvariantBroken("an accepted certificate whose proposal is not here")
     proposal = decode_as(Proposal, raw)
     action = proposal.statement.action
-    if not isinstance(action, Rotation | Recovery | Revocation | PolicyChange):
+    if not isinstance(action, Succession | PolicyChange):
         raise InvariantBroken("an accepted certificate for what needs none")
     endorsements = [decode_as(Endorsement, raw) for raw in statement.certificate or ()]
     succession = None if isinstance(action, PolicyChange) else action

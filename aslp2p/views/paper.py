@@ -10,7 +10,7 @@ from collections.abc import Sequence, Set
 from typing import Any
 
 from aslp2p.artifacts.envelope import Signed
-from aslp2p.artifacts.types import Policy, PolicyChange, Proposal, Recovery, Revocation, Rotation
+from aslp2p.artifacts.types import Policy, PolicyChange, Proposal, Revocation, Rotation, Succession
 from aslp2p.ledger.finality import cosignatures_on
 from aslp2p.ledger.policy import authority_keys
 from aslp2p.ledger.state import load_members, revoked_keys
@@ -18,7 +18,7 @@ from aslp2p.ledger.succession import ENDORSE, META_STALE
 from aslp2p.views.policy_difference import change_words
 from aslp2p.views.view import View
 
-Special = Rotation | Recovery | Revocation | PolicyChange
+Special = Succession | PolicyChange
 
 _JOINT = ("old policy: ", "new policy: ")
 """How the two policies of the joint phase are told apart (P4)."""
@@ -141,7 +141,7 @@ def _possible(view: View, action: Special) -> bool:
     return cosigned is None or cosigned[0] <= action.base_height
 
 
-def _is_on_line(view: View, action: Rotation | Recovery | Revocation) -> bool:
+def _is_on_line(view: View, action: Succession) -> bool:
     base = view.reader.snapshot_at(view.branch, action.base_height)
     return base is not None and base.id == action.base_id and base.height <= view.height
 

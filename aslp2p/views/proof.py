@@ -14,10 +14,9 @@ from aslp2p.artifacts.types import (
     Genesis,
     PolicyChange,
     Proposal,
-    Recovery,
     Revocation,
-    Rotation,
     Snapshot,
+    Succession,
 )
 from aslp2p.errors import InvariantBroken, Rejected, UserError
 from aslp2p.ledger.finality import cosignatures_on, final_height, standing_at
@@ -224,7 +223,7 @@ def _needed(proposal: Signed[Proposal]) -> set[bytes]:
     """The keys that have to be members for `proposal` to be carried out."""
     action = proposal.statement.action
     keys = {proposal.key}
-    if isinstance(action, Rotation | Recovery | Revocation):
+    if isinstance(action, Succession):
         keys.add(action.new_witness)
     if isinstance(action, Revocation):
         keys.add(action.revoked)
