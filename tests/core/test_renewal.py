@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from aslp2p.core.inputs import Endorse, Revoke
+from random import Random
+
+from aslp2p.artifacts.types import Rotation
+from aslp2p.core.inputs import Endorse, Recover, Revoke
 from aslp2p.ledger.state import revoked_keys
 from simulations.world import World
 from tests.core.households import linked
+from tests.model.town import Party, Town, key, policy_of
 
 HOUR_MS = 3_600_000
 
@@ -42,3 +46,31 @@ def test_a_revocation_that_nobody_answers_does_not_stop_finality_for_ever() -> N
     assert not revoked_keys(core.head.members)
     assert _rotations(made) >= 2, "renewed above the epoch of the revocation"
     assert core.live()["final_height"] == core.head.height, "also when nothing more is put"
+
+
+def test_a_renewal_of_a_reign_that_is_over_does_not_stand_for_a_new_one() -> None:
+    """Its author is a witness that is no authority, so it binds nobody: no attempt, and no answer to one."""
+    home = Town(Random(1), policy_of("abc", 2), witness="d", honest="abcd")
+    a, b, c, d = (home.parties[name] for name in "abcd")
+
+    def elect(takeover: bytes, voice: Party, elected: Party) -> None:
+        voice.see(home.about(takeover))
+        voice.step(Endorse(takeover))
+        elected.see(home.about(takeover))
+        elected.tick()
+        assert elected.is_witness
+
+    for _ in range(3):
+        d.see(home.about(a.step(Recover("gone"))))
+    d.tick()
+    (vain,) = _rotations_of(d)
+    elect(b.step(Recover("gone")), c, b)
+    for party in (c, d):
+        party.see(home.line(b.head.id))
+    elect(c.step(Recover("it was here after all", key("d"))), b, d)
+    d.tick()
+    assert [one.base_height for one in _rotations_of(d)] == [vain.base_height, 2], "a cosigns nothing without"
+
+
+def _rotations_of(party: Party) -> list[Rotation]:
+    return [action for _, action in party.core._paper.open() if isinstance(action, Rotation)]
