@@ -176,6 +176,20 @@ def _revoke_until_done(play: Play, name: str, key: bytes, attempts: int) -> None
     play.world.plan(REVOKE_AGAIN_MS, _revoke_until_done, play, name, key, attempts - 1)
 
 
+def heed_evidence(play: Play) -> None:
+    """Nothing goes on, and status asks for a revocation wherever it is known that a key signed two histories
+    (F3): of those who see that, one does it, and gives up what others cosigned beside."""
+    for name in play.choose("authorities"):
+        node, head = play.world.nodes[name], play.head_of(name)
+        if name in play.liars or not node.on or head is None:
+            continue
+        accused = {one.witness for one in read_evidence(node.store)} - revoked_keys(head.members)
+        for key in sorted(accused):
+            _revoke_until_done(play, name, key, REVOKE_AGAIN_MAX)
+        if accused:
+            return
+
+
 def _rivals(play: Play, name: str, key: bytes) -> tuple[bytes, ...]:
     """What `key` signed beside the line that this machine follows: a person who has seen the evidence gives
     it up for ever, or those who cosigned it could not join in (S3, S9)."""

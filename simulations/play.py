@@ -234,9 +234,13 @@ class Play:
     def _live(self, watch: Callable[[Play], None] | None) -> None:
         """Let things settle, ask for something new, and wait until it is everywhere."""
         world, end = self.world, self.world.now_ms + self.scenario.heals_ms
+        patient_until = world.now_ms + self.scenario.heals_ms // 3
         world.run(min(MINUTE, self.scenario.heals_ms // 4))
         tries = 0
         while world.now_ms < end:
+            if self.scenario.expect.progress and patient_until <= world.now_ms:
+                patient_until = end
+                people.heed_evidence(self)
             if tries < PROBE_TRIES and (not self.probes or self._waits_for_finality()):
                 tries += 1
                 self._probe()
