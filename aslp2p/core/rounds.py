@@ -33,8 +33,8 @@ class Rounds:
         self._first_seen.setdefault(proposal, now_ms)
 
     def since(self, proposal: bytes, now_ms: int) -> int:
-        """When it was first seen; `now_ms` if it was not."""
-        return self._first_seen.get(proposal, now_ms)
+        """When it was first seen, or asked about: now, if it was neither before."""
+        return self._first_seen.setdefault(proposal, now_ms)
 
     def note_person(self, proposal: bytes) -> None:
         """A person has endorsed this: renewals of the witness wait for it."""

@@ -93,3 +93,19 @@ def test_what_people_wanted_in_vain_does_not_stop_finality_for_ever() -> None:
     assert core is not None and core.live()["final_height"] == 0
     made.run(LONG_MS)
     _assert_all_final_after_peace(made, "you")
+
+
+def test_a_witness_that_restarts_renews_itself_all_the_same() -> None:
+    """S12: what was open before it went off counts from when it came back, and not from now on for ever."""
+    made = _household()
+    recovery = made.command("alice", Recover("slow"))
+    made.run(2_000)
+    made.command("james", Endorse(recovery))
+    made.crash("zoe")
+    made.run(2_000)
+    for name in ("you", "alice", "james"):
+        made.crash(name)
+        made.start(name)
+    made.mesh()
+    made.command("you", Propose(Admit(bytes([1] * 32), "guest")))
+    _assert_all_final_after_peace(made, "you")
