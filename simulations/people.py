@@ -40,6 +40,8 @@ from aslp2p.core.inputs import (
 from aslp2p.errors import DiskFault, UserError
 from aslp2p.ledger.history import read_evidence
 from aslp2p.ledger.state import Entry, path_key, revoked_keys, unpack
+from aslp2p.views.branches import cosigned_beside
+from aslp2p.views.view import View
 from simulations.names import name_of
 from simulations.scenario import DAY, MINUTE
 
@@ -172,13 +174,16 @@ def _revoke_until_done(play: Play, name: str, key: bytes, attempts: int) -> None
     head = play.head_of(name)
     if head is None or attempts == 0 or key in revoked_keys(head.members):
         return
-    command(play, name, Revoke(key, "its key is in other hands", abandons=_rivals(play, name, key)))
+    node = play.world.nodes[name]
+    # What `asl evidence` says to give up, or whoever cosigned that could not join in (S3, S9).
+    beside = cosigned_beside(View(node.store, own_key=node.key), key)
+    command(play, name, Revoke(key, "its key is in other hands", abandons=tuple(beside)))
     play.world.plan(REVOKE_AGAIN_MS, _revoke_until_done, play, name, key, attempts - 1)
 
 
 def heed_evidence(play: Play) -> None:
     """Nothing goes on, and status asks for a revocation wherever it is known that a key signed two histories
-    (F3): of those who see that, one does it, and gives up what others cosigned beside."""
+    (F3): of those who see that, one does it."""
     for name in play.choose("authorities"):
         node, head = play.world.nodes[name], play.head_of(name)
         if name in play.liars or not node.on or head is None:
@@ -188,17 +193,6 @@ def heed_evidence(play: Play) -> None:
             _revoke_until_done(play, name, key, REVOKE_AGAIN_MAX)
         if accused:
             return
-
-
-def _rivals(play: Play, name: str, key: bytes) -> tuple[bytes, ...]:
-    """What `key` signed beside the line that this machine follows: a person who has seen the evidence gives
-    it up for ever, or those who cosigned it could not join in (S3, S9)."""
-    store, head = play.world.nodes[name].store, play.head_of(name)
-    ids = {id_ for one in read_evidence(store) if one.witness == key for id_ in (one.one, one.other)}
-    rows = [store.snapshot(id_) for id_ in sorted(ids)]
-    beside = [row for row in rows if row is not None and head is not None]
-    here = {row.id for row in store.snapshots(head.branch, 1, head.height)} if head is not None else set()
-    return tuple(row.id for row in beside if row.id not in here)
 
 
 def change_policy(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:

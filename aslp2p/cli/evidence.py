@@ -26,4 +26,9 @@ def evidence_command(settings: Settings) -> None:
         say(f"{one['id'][:12]}  {one['witness']['shown']} signed two snapshots {where}")
         for id_ in one["snapshots"]:
             say(f"    {id_}{'  (the one that is followed here)' if id_ in one['followed'] else ''}")
+        for beside in () if one["revoked"] else one["cosigned_beside"]:
+            names = ", ".join(key["shown"] for key in beside["by"])
+            say(
+                f"    {beside['id'][:12]} was cosigned by {names}: given up, or they can endorse nothing else"
+            )
         say("    its key is revoked" if one["revoked"] else f"    to end its key: {one['command']}")

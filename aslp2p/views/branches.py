@@ -7,9 +7,9 @@ from typing import Any
 
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import parse_id_prefix, short
-from aslp2p.artifacts.types import Snapshot
+from aslp2p.artifacts.types import Cosignature, Snapshot
 from aslp2p.errors import UsageError, UserError
-from aslp2p.ledger.finality import cosigners
+from aslp2p.ledger.finality import cosignatures_on, cosigners
 from aslp2p.ledger.history import Evidence, read_abandoned, read_evidence
 from aslp2p.ledger.reader import BranchRow, SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY, Standing
@@ -97,6 +97,10 @@ def evidence(view: View) -> dict[str, Any]:
 def _evidence_json(view: View, one: Evidence) -> dict[str, Any]:
     member = view.member(one.witness)
     ids = sorted((one.one, one.other))
+    beside = cosigned_beside(view, one.witness)
+    words = ["asl", "revoke", f"'{view.label(one.witness)}'", "--because", ids[0].hex()[:8]]
+    for id_ in beside:
+        words += ["--abandon", id_.hex()[:8]]
     return {
         "id": ids[0].hex(),
         "witness": view.party(one.witness),
@@ -104,9 +108,33 @@ def _evidence_json(view: View, one: Evidence) -> dict[str, Any]:
         "height": one.height,
         "snapshots": [id_.hex() for id_ in ids],
         "followed": [id_.hex() for id_ in ids if _row_is_followed(view, id_)],
+        "cosigned_beside": [
+            {"id": id_.hex(), "by": [view.party(key) for key in sorted(keys)]} for id_, keys in beside.items()
+        ],
         "revoked": member is not None and member.status == REVOKED,
-        "command": f"asl revoke '{view.label(one.witness)}' --because {ids[0].hex()[:8]}",
+        "command": " ".join(words),
     }
+
+
+def cosigned_beside(view: View, witness: bytes) -> dict[bytes, set[bytes]]:
+    """By id what `witness` signed beside the line that is followed here and others cosigned last: until it is
+    given up (S9) they can endorse nothing on this line (S3). At most `ABANDONS_MAX`, the highest first."""
+    passed = {
+        key: decode_as(Cosignature, raw).statement.epoch
+        for key, (_, raw) in cosignatures_on(view.reader, view.branch, view.height).items()
+    }
+    found: dict[bytes, set[bytes]] = {}
+    heights: dict[bytes, int] = {}
+    for branch in view.reader.branches():
+        for key, (height, _) in cosignatures_on(view.reader, branch.branch, branch.tip_height).items():
+            row = view.reader.snapshot_at(branch.branch, height)
+            if row is None or key == witness or row.signer != witness or _is_followed(view, row):
+                continue
+            if passed.get(key, -1) <= row.epoch:
+                found.setdefault(row.id, set()).add(key)
+                heights[row.id] = height
+    highest = sorted(found, key=lambda id_: (-heights[id_], id_))[:ABANDONS_MAX]
+    return {id_: found[id_] for id_ in highest}
 
 
 def _row_is_followed(view: View, id_: bytes) -> bool:
