@@ -7,7 +7,9 @@ each of them by the key that the Common knows, after its own daemon was stopped.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -81,10 +83,13 @@ def test_a_witness_that_tells_each_another_history(build_household: BuildHouseho
                 "everybody knows every history that somebody has cosigned",
             )
 
-        found = james.json("evidence")["evidence"][0]["id"][:8]
         given_up = [told[name].id.hex()[:12] for name in ("alice", "zoe")]
-        words = [word for id_ in given_up for word in ("--abandon", id_)]
-        asked = james.type("revoke", "you", "--because", found, *words, "--yes")
+        wait_until(
+            lambda: {one["id"][:12] for one in _evidence(james)["cosigned_beside"]} == {*given_up},
+            PATIENCE_S,
+            "james knows who has cosigned what",
+        )
+        asked = james.type(*shlex.split(_evidence(james)["command"])[1:], "--yes")
         assert asked.returncode == 0, asked.stderr
         assert all(f"@2 {id_}" in asked.stderr for id_ in given_up)
 
@@ -115,6 +120,11 @@ def test_a_witness_that_tells_each_another_history(build_household: BuildHouseho
 
 def _cosigners(machine: Machine) -> set[str]:
     return {one["name"] for one in machine.call("show")["cosigned_by"]}
+
+
+def _evidence(machine: Machine) -> dict[str, Any]:
+    first: dict[str, Any] = machine.json("evidence")["evidence"][0]
+    return first
 
 
 def _knows(machine: Machine, id_: bytes) -> bool:
