@@ -356,8 +356,8 @@ class Play:
             case "authorities":
                 return [name for name in self.current_authorities() if name in here]
             case "participants":
-                authorities = self.current_authorities()
-                return [name for name in here if name not in authorities]
+                officers = {*self.current_authorities(), self.witness()}
+                return [name for name in here if name not in officers]
             case "others":
                 witness = self.witness()
                 return [name for name in here if name != witness]

@@ -10,6 +10,7 @@ from aslp2p.errors import UsageError
 from simulations import scenario_file, swarm
 from simulations.faults import FAULTS
 from simulations.fields import Fields
+from simulations.play import Play
 from simulations.scenario import DAY, HOUR, MINUTE, SECOND, SELECTORS, Scenario, Workload
 from simulations.scenario_file import load, names, parse
 from simulations.scenario_text import as_yaml
@@ -179,3 +180,22 @@ def test_the_manual_names_every_field_fault_option_and_selector(monkeypatch: pyt
 def test_the_defaults_are_a_household() -> None:
     assert parse("machines: 5") == Scenario("the scenario", workload=Workload())
     assert scenario_file.DEFAULT.machines == 5
+
+
+HANDED_TO_A_PARTICIPANT = """
+machines: 3
+policy: {authorities: 2, threshold: 2}
+people: 1s
+lasts: 10m
+steps:
+  - {at: 1m, do: rotate, on: witness, to: bob}
+  - {at: 5m, do: policy, on: witness, authorities: 1, threshold: 1, keeps: 1}
+"""
+
+
+def test_a_witness_is_no_participant() -> None:
+    """Of seed 30150: whoever lies in the witness's name is the witness, also where that is no authority."""
+    play = Play(parse(HANDED_TO_A_PARTICIPANT), 1)
+    play.run()
+    assert (play.witness(), play.choose("authorities")) == ("bob", ["alice"])
+    assert play.choose("participants") == ["carol"]
