@@ -317,28 +317,33 @@ class Play:
         head = self.head_of(of)
         return head is not None and is_admitted(head.members, self.world.nodes[name].key)
 
+    def newest_head(self) -> Tip | None:
+        """What most of what is known says: of the highest epoch, then height, of the machines that are on."""
+        heads = [
+            (node.core.head, name) for name, node in self.world.nodes.items() if node.core and node.core.head
+        ]
+        key = max(((one.standing.next_epoch, one.height, name) for one, name in heads), default=None)
+        return None if key is None else self.head_of(key[-1])
+
     def shut_out(self) -> frozenset[bytes]:
         """The keys that the newest head has expelled or revoked."""
-        head = self.head_of(self.witness())
+        head = self.newest_head()
         members = {} if head is None else head.members
         return frozenset(key for key, member in members.items() if member.status != ADMITTED)
 
     def witness(self) -> str:
-        """The machine that most of what is known appoints: by the highest epoch, then height, of those on."""
-        heads = [
-            (node.core.head, name) for name, node in self.world.nodes.items() if node.core and node.core.head
-        ]
-        if not heads:
+        """The machine that the newest head appoints."""
+        head = self.newest_head()
+        if head is None:
             return self.story.takeovers[-1][2] if self.story.takeovers else self.first
-        best = max(heads, key=lambda one: (one[0].standing.next_epoch, one[0].height, one[1]))[0]
         for name, node in self.world.nodes.items():
-            if node.key == best.standing.next_witness:
+            if node.key == head.standing.next_witness:
                 return name
         return self.first
 
     def current_authorities(self) -> list[str]:
         """The machines that the newest head's policies list."""
-        head = self.head_of(self.witness())
+        head = self.newest_head()
         keys = head.standing.authorities() if head is not None else frozenset()
         found = [name for name, node in self.world.nodes.items() if node.key in keys]
         return found or list(self.authorities)

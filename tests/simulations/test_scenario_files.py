@@ -199,3 +199,24 @@ def test_a_witness_is_no_participant() -> None:
     play.run()
     assert (play.witness(), play.choose("authorities")) == ("bob", ["alice"])
     assert play.choose("participants") == ["carol"]
+
+
+EXPELLED_AND_NO_WITNESS = """
+machines: 4
+policy: {grace_period: 7d}
+lasts: 10m
+heals: 5m
+steps:
+  - {at: 1m, do: expel, on: any-participant}
+  - {at: 5m, do: quit, on: witness}
+expect: {progress: false}
+"""
+
+
+def test_who_was_expelled_is_known_without_the_witness() -> None:
+    """Of seed 36582: the one who was asked to prove progress in the calm had been expelled."""
+    play = Play(parse(EXPELLED_AND_NO_WITNESS), 1)
+    play.run()
+    assert play.gone == {play.witness()} == {"alice"}
+    assert play.shut_out() == {play.world.nodes["dave"].key}
+    assert play.current_authorities() == ["alice", "bob", "carol"]
