@@ -8,6 +8,7 @@ stays where it is. What is cut is kept, and counts as soon as a higher epoch, or
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -23,7 +24,9 @@ class Line(Struct, frozen=True):
     final_id: bytes
 
 
-IdAt = Callable[[int, int], bytes | None]
+Place: TypeAlias = tuple[int, int]
+"""(branch, height) of a line."""
+IdAt: TypeAlias = Callable[[int, int], bytes | None]
 """The id at (branch, height) of a line."""
 
 
@@ -36,22 +39,24 @@ def conflicting(lines: Sequence[Line], id_at: IdAt) -> tuple[Line, Line] | None:
     return None
 
 
-def _fork_height(one: Line, other: Line, id_at: IdAt) -> int:
-    """The first height at which two lines differ (one above the lower tip when one contains the other)."""
-    low, high = 0, min(one.height, other.height) + 1
+def common_height(one: Place, other: Place, id_at: IdAt) -> int:
+    """Up to where the lines to two places, each a branch and a height on it, are the same."""
+    low, high = 0, min(one[1], other[1]) + 1
+    if one[0] == other[0]:
+        return high - 1
     while high - low > 1:
         middle = (low + high) // 2
-        if id_at(one.branch, middle) == id_at(other.branch, middle):
+        if id_at(one[0], middle) == id_at(other[0], middle):
             low = middle
         else:
             high = middle
-    return high
+    return low
 
 
 def _better(one: Line, other: Line, id_at: IdAt) -> Line:
     """Of two lines with equal epochs: the longer if it contains the other, else the smaller id at the
     fork."""
-    fork = _fork_height(one, other, id_at)
+    fork = common_height((one.branch, one.height), (other.branch, other.height), id_at) + 1
     if fork > min(one.height, other.height):
         return one if one.height >= other.height else other
     left, right = id_at(one.branch, fork), id_at(other.branch, fork)

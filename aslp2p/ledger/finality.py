@@ -10,8 +10,11 @@ snapshot.)
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from aslp2p.artifacts.envelope import Verified, decode_as, trust_stored
 from aslp2p.artifacts.types import Cosignature
+from aslp2p.ledger.choice import IdAt, Place, common_height
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.reader import PutFacts, Reader, Write
 from aslp2p.ledger.standing import STANDING_KEY, Standing
@@ -46,6 +49,36 @@ def final_height(reader: Reader, branch: int, height: int) -> int:
         if satisfies_all(standing_at(reader, branch, candidate).policies, signers):
             return candidate
     return 0
+
+
+def final_on(reader: Reader, place: Place, abandoned: Collection[bytes]) -> int:
+    """The highest final height on the line to `place`, by what stands on that line: below the lowest of its
+    snapshots that were given up (S9)."""
+    branch, height = place
+    final = final_height(reader, branch, height)
+    rows = [row for id_ in abandoned if (row := reader.snapshot(id_)) is not None and row.height <= final]
+    given_up = [row.height for row in rows if _id_at(reader)(branch, row.height) == row.id]
+    return final_height(reader, branch, min(given_up) - 1) if given_up else final
+
+
+def known_final(reader: Reader, place: Place, abandoned: Collection[bytes]) -> int:
+    """The highest final height on the line to `place`, by what stands on any line that contains it: two
+    histories of one witness that part above it make it final together (F1, F3)."""
+    found = 0
+    for row in reader.branches():
+        tip = (row.branch, row.tip_height)
+        final = final_on(reader, tip, abandoned)
+        if final > found:
+            found = max(found, min(final, common_height(place, tip, _id_at(reader))))
+    return found
+
+
+def _id_at(reader: Reader) -> IdAt:
+    def id_at(branch: int, height: int) -> bytes | None:
+        row = reader.snapshot_at(branch, height)
+        return None if row is None else row.id
+
+    return id_at
 
 
 def cosigners(

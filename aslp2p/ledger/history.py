@@ -17,8 +17,8 @@ from aslp2p.artifacts import canonical
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Verified, Verifier, decode_as, of_type, trust_stored
 from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
-from aslp2p.ledger.choice import Line, choose, conflicting
-from aslp2p.ledger.finality import counting_on, final_height, keep_cosignature, standing_at
+from aslp2p.ledger.choice import Line, choose, common_height, conflicting
+from aslp2p.ledger.finality import counting_on, final_on, keep_cosignature, known_final, standing_at
 from aslp2p.ledger.gate import ABANDONED_KEY, Ancestry, Judged, Tip, judge, judge_genesis
 from aslp2p.ledger.reader import (
     BranchRow,
@@ -165,7 +165,7 @@ class Ledger:
         # A row without snapshots of its own is what `roll_back` leaves of a branch.
         self._branches = {row.branch: row for row in store.branches() if row.tip_height > row.fork_height}
         self._tips = {head.branch: head} if self._branches[head.branch].tip_id == head.id else {}
-        self._finals: dict[int, int] = {}
+        self._final: int | None = None
         self.evidence = read_evidence(store)
         self._abandoned = read_abandoned(store)
 
@@ -192,13 +192,12 @@ class Ledger:
             return self.head
         return load_tip(self._store, branch, height)
 
-    def final_height(self, branch: int | None = None) -> int:
-        """The highest final height on a line, the head's by default."""
-        branch = self.head.branch if branch is None else branch
-        if branch not in self._finals:
-            tip_height = self.head.height if branch == self.head.branch else self._branches[branch].tip_height
-            self._finals[branch] = self._unabandoned(branch, final_height(self._store, branch, tip_height))
-        return self._finals[branch]
+    def final_height(self) -> int:
+        """The highest height on the head's line that is known to be final."""
+        if self._final is None:
+            place = (self.head.branch, self.head.height)
+            self._final = known_final(self._store, place, self._abandoned)
+        return self._final
 
     def audited_height(self) -> int:
         """Every signature on the head's line was verified up to here (G4)."""
@@ -379,7 +378,7 @@ class Ledger:
         self._branches[row.branch] = row
         self._tips[row.branch] = tip
         if judged.settled_by:
-            self._finals.clear()
+            self._final = None
         statement = snapshot.statement
         writes: list[Write] = [
             PutBranch(row),
@@ -405,7 +404,7 @@ class Ledger:
         given_up = [key[len(ABANDONED_KEY) :] for key in judged.changes if key.startswith(ABANDONED_KEY)]
         if given_up:
             self._abandoned = sorted({*self._abandoned, *given_up})
-            self._finals.clear()
+            self._final = None
         return msgspec.structs.replace(judged, tip=tip), writes
 
     def _note_equivocation(self, snapshot: Signed[Snapshot], parent: Tip, branch: int) -> None:
@@ -473,7 +472,7 @@ class Ledger:
                 "P2", "its signer is no usable authority there", subject=cosignature.id, against=at.snapshot
             )
         self._store.apply([keep_cosignature(branch, cosignature)])
-        self._finals.clear()
+        self._final = None
         return self._choose() if len(self._branches) > 1 else None
 
     def conflict(self) -> tuple[bytes, bytes] | None:
@@ -510,28 +509,18 @@ class Ledger:
 
     def _move(self, tip: Tip) -> HeadChange:
         old, self.head = self.head, tip
-        if old.branch != tip.branch:
-            self._finals.clear()
-        fork = old.height if tip.branch == old.branch and tip.height >= old.height else self._fork(old, tip)
+        if len(self._branches) > 1:
+            self._final = None
+        fork = common_height((old.branch, old.height), (tip.branch, tip.height), self.id_at)
         self._store.apply([PutMeta(META_HEAD, tip.id)])
         return HeadChange(old, tip, fork)
-
-    def _fork(self, old: Tip, new: Tip) -> int:
-        low, high = 0, min(old.height, new.height) + 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.id_at(old.branch, middle) == self.id_at(new.branch, middle):
-                low = middle
-            else:
-                high = middle
-        return low
 
     def _lines(self) -> list[Line]:
         return [self._line(row) for row in self.branches()]
 
     def _line(self, row: BranchRow) -> Line:
         """The line of a branch, cut where its witness signed two histories (F3)."""
-        final = self._unabandoned(row.branch, final_height(self._store, row.branch, row.tip_height))
+        final = final_on(self._store, (row.branch, row.tip_height), self._abandoned)
         final_id = self.id_at(row.branch, final) or self.common_id
         height = row.tip_height
         tip = self._store.snapshot(row.tip_id)
@@ -545,17 +534,6 @@ class Ledger:
             ):
                 height = max(height, self.head.height)
         return Line(row.branch, height, self.id_at(row.branch, height) or b"", tip.epoch, final, final_id)
-
-    def _unabandoned(self, branch: int, final: int) -> int:
-        """`final`, or what is final below the lowest snapshot of this line that was given up (S9)."""
-        given_up = []
-        for id_ in self._abandoned:
-            row = self._store.snapshot(id_)
-            if row is not None and self.id_at(branch, row.height) == id_:
-                given_up.append(row.height)
-        if given_up and min(given_up) <= final:
-            return final_height(self._store, branch, min(given_up) - 1)
-        return final
 
     # --- auditing ---------------------------------------------------------------------------------
 
@@ -600,7 +578,7 @@ class Ledger:
             if row.tip_height > row.fork_height:
                 self._branches[number] = row
             self._store.apply([DropBranchAbove(number, above), PutBranch(row)])
-        self._finals.clear()
+        self._final = None
         self._abandoned = read_abandoned(self._store)
         self.evidence = [
             one for one in self.evidence if self._store.snapshot(one.one) and self._store.snapshot(one.other)

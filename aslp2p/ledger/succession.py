@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from aslp2p.artifacts.types import PolicyChange, Rotation, Succession
 from aslp2p.errors import Rejected
+from aslp2p.ledger.choice import common_height
 from aslp2p.ledger.finality import standing_at
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.reader import JournalRow, Reader, SnapshotRow
@@ -194,16 +195,10 @@ def passes(ledger: Ledger, reader: Reader, old: SnapshotRow, new: SnapshotRow) -
 
     A rotation does not pass a snapshot of the reign that it ends.
     """
-    low, high = 0, min(old.height, new.height) + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if ledger.id_at(old.branch, middle) == ledger.id_at(new.branch, middle):
-            low = middle
-        else:
-            high = middle
+    fork = common_height((old.branch, old.height), (new.branch, new.height), ledger.id_at)
     return any(
         change.epoch > old.epoch and not (change.rotation and change.ended == (old.epoch, old.signer))
-        for change in _successions(reader, new.branch, low, new.height)
+        for change in _successions(reader, new.branch, fork, new.height)
     )
 
 

@@ -19,7 +19,7 @@ from aslp2p.artifacts.types import (
     Snapshot,
 )
 from aslp2p.errors import InvariantBroken, UsageError, UserError
-from aslp2p.ledger.finality import cosigners, final_height
+from aslp2p.ledger.finality import cosigners
 from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.state import path_key
 from aslp2p.limits import VIEW_PAGE_MAX
@@ -81,7 +81,7 @@ def show(view: View, at: int | None = None, after: int = 0) -> dict[str, Any]:
         "certificate": _certificate(view, statement),
         "settlement": [view.party(one.key) for one in _embedded(statement.settlement)],
         "cosigned_by": _cosigners(view, row.height),
-        "final": row.height <= final_height(view.reader, view.branch, view.height),
+        "final": row.height <= view.final_height(),
         "count": len(statement.proposals),
         "proposals": [_proposal_line(view, one) for one in listed(view, ids)],
         "next": after + len(ids) if after + len(ids) < len(statement.proposals) else None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from aslp2p.artifacts.envelope import decode_artifact
-from aslp2p.ledger.finality import final_height
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.joining import META_PIN
@@ -58,7 +57,7 @@ def summary(view: View) -> dict[str, Any]:
         "superseded": sum(row.height > 0 for _, row in superseded_rows(view)),
         "stale": None if stale is None else stale.decode(),
         "only_authority": is_only_authority(view),
-        "final": final_height(view.reader, view.branch, view.height),
+        "final": view.final_height(),
         "audited": audited_height(view),
         "evidence": len(evidence),
         "accused": [view.party(key) for key, one in accused.items() if one is None or one.status != REVOKED],

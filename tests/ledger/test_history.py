@@ -249,6 +249,26 @@ def test_an_authority_stays_where_it_is() -> None:
     assert member.head.id == low.line()[0].id
 
 
+def test_what_is_final_stays_final_where_the_line_is_cut_or_left_above_it() -> None:
+    """F1, section 7: cosigning something cosigns what it contains, also where two histories part between."""
+    for cosigned in (0, 1):
+        world = World()
+        ledger = world.ledger()
+        base = world.chain(world.root, 3)
+        both = two_histories(world, base)
+        feed(ledger, both[cosigned])
+        cosign(ledger, world, base.line()[1], ANN)
+        cosign(ledger, world, both[cosigned], BEN)
+        assert ledger.final_height() == 2
+        feed(ledger, both[1 - cosigned])
+        assert ledger.head.height == base.height + 1
+        assert ledger.final_height() == 2, "the line is cut below what BEN cosigned"
+        feed(ledger, taken := world.recover(both[1 - cosigned], CLEO))
+        assert ledger.head.id == taken.id
+        assert ledger.final_height() == 2, "another line is followed than the one that BEN cosigned"
+        reopened(ledger)
+
+
 def test_a_third_history_is_cut_off_like_the_other_two() -> None:
     world = World()
     base = world.puts(world.root, "a")
@@ -739,8 +759,7 @@ def test_finality_of_lines_that_are_not_followed() -> None:
     base = world.chain(world.root, 3)
     feed(ledger, base, world.recover(base.line()[1], BEN))
     cosign(ledger, world, base.line()[0], ANN, BEN)
-    assert ledger.final_height() == ledger.final_height(0) == 1
-    assert ledger.final_height(0) == 1
+    assert ledger.final_height() == 1
 
 
 def test_a_store_that_lost_a_tip_stops_the_choice() -> None:
