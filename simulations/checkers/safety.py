@@ -43,6 +43,8 @@ from simulations.checkers.papers import (
 )
 
 Found = Iterator[str]
+NOWHERE = bytes(32)
+"""The head of who has no genesis."""
 
 
 class Judge:
@@ -219,8 +221,9 @@ def rollback(judge: Judge) -> Found:
         if before is not None and not lines.contains(claim.head, before):
             if any(lines.contains(before, one) for one in abandoned):
                 del final_of[claim.machine]
-            # A machine that starts again may tell a head that it has not caught up to; it is still below.
-            elif not lines.contains(before, claim.head):
+            # A machine that starts again may tell a head that it has not caught up to; it is still below. One
+            # that had heard of the Common a moment before may even stand nowhere.
+            elif claim.head != NOWHERE and not lines.contains(before, claim.head):
                 left = f"@{lines.height[before]} {before.hex()[:8]}"
                 yield f"{claim.machine} left {left}, which it called final"
         final = lines.at_height(claim.head, claim.final_height)

@@ -313,6 +313,13 @@ def test_a_doctored_history_is_caught(name: str, doctor: Doctor) -> None:
     assert list(SAFETY[name](Judge(doctor(honest()))))
 
 
+def test_who_lost_an_unsaved_genesis_left_nothing() -> None:
+    """Seed 44367: nothing was promised between hearing of the Common and the disk that was full."""
+    evidence = honest()
+    claims = [Claim(1, "bob", evidence.common_id, 0, 0), Claim(9, "bob", bytes(32), 0, 0, since_ms=5)]
+    assert not list(SAFETY["rollback"](Judge(replace(evidence, claims=claims))))
+
+
 def parted(evidence: Evidence) -> Evidence:
     """Two participants know the same and stand apart."""
     dave = image(evidence, "dave")
