@@ -151,7 +151,7 @@ class NodeCore:
         self._reconciler = Reconciler(context, self._pending, self._chain, self._catchup, self._witness)
         self._author = Author(context, self._pending, self._contents, self._spreader)
         self._seats = seats = Seats(context)
-        self._vigil = Vigil(context, seats, self._catchup)
+        self._vigil = Vigil(context, seats, self._paper, self._catchup)
         self._beacons = Beacons(
             context, self._pending, self._keyring, self._witness, seats, self._vigil, self._spreader
         )

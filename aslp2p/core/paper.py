@@ -282,6 +282,10 @@ class Paper:
         keys = [key for key in endorsements if self.may_endorse(action, key, parent.standing)]
         return tuple(endorsements[key].raw for key in sorted(keys))
 
+    def is_superseded(self) -> bool:
+        """Whether a complete certificate appoints another witness than this node (S10)."""
+        return self.superseded_by() not in (None, self._context.key)
+
     def superseded_by(self) -> bytes | None:
         """The new witness of a complete takeover of a higher epoch than our head's (S10), if there is one."""
         head = self._context.ledger.head

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.context import Context
+from aslp2p.core.paper import Paper
 from aslp2p.core.seat import Seats
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.policy import satisfies_all
@@ -18,10 +19,12 @@ META_SILENCE = "silence"
 class Vigil:
     """Who is heard here, and for how long the witness has not been."""
 
-    def __init__(self, context: Context, seats: Seats, catchup: Catchup) -> None:
+    def __init__(self, context: Context, seats: Seats, paper: Paper, catchup: Catchup) -> None:
         self._context = context
         self._seats = seats
+        self._paper = paper
         self._catchup = catchup
+        self._counted: bool | None = None
         self._silence = decode_silence(context.store.meta(META_SILENCE))
         self._saved_ms: int | None = None
         """When the count was saved last; None: not since the start, which may have ended a gap."""
@@ -55,9 +58,10 @@ class Vigil:
 
     @property
     def counts(self) -> bool:
-        """Whether silence matters here: at an authority that is not the witness itself."""
+        """Whether silence matters here: at an authority that is not the witness itself, or has stopped for a
+        successor, who may never come (S10)."""
         seat = self._seats.now
-        return seat.is_authority and not seat.is_witness
+        return seat.is_authority and (not seat.is_witness or self._paper.is_superseded())
 
     @property
     def counting(self) -> bool:
@@ -106,11 +110,13 @@ class Vigil:
     def tick(self) -> None:
         """Count up to now, and save the count now and then."""
         context = self._context
-        epoch = context.ledger.head.standing.next_epoch
-        if self._silence.epoch != epoch:
+        epoch, counts = context.ledger.head.standing.next_epoch, self.counts
+        begins = counts and self._counted is False
+        self._counted = counts
+        if self._silence.epoch != epoch or begins:
             self._pass_time()
             self._silence.heard(epoch)
-        if self.counts:
+        if counts:
             self._pass_time()
             if context.now.mono >= self._save_at_ms():
                 self._saved_ms, self._saved_silent_ms = context.now.mono, self.silent_ms()

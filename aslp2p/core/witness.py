@@ -129,8 +129,9 @@ class Witness:
         epoch = ready.epoch if ready is not None else parent.standing.next_epoch
         if context.ledger.equivocation_in(epoch, context.key) is not None:
             return "two histories are signed with this key in this epoch"
-        if ready is None and (successor := self._paper.superseded_by()) not in (None, context.key):
-            return f"{context.name_of(successor or b'')} is appointed by a complete certificate (S10)"
+        if ready is None and self._paper.is_superseded():
+            successor = context.name_of(self._paper.superseded_by() or b"")
+            return f"{successor} is appointed by a complete certificate (S10)"
         row = context.store.snapshot(parent.id)
         if row is None:
             return "its parent is not here"

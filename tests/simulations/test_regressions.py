@@ -148,3 +148,25 @@ def test_a_revocation_gets_its_quorum_though_the_common_is_busy() -> None:
     for name in ("alice", "bob", "carol"):
         core = world.nodes[name].core
         assert core is not None and core.head is not None and thief in revoked_keys(core.head.members)
+
+
+def test_a_witness_that_stopped_for_a_successor_who_never_comes_helps_to_replace_it() -> None:
+    """S2, S10, seed 41290: four of five must sign. The one who was appointed is gone, the witness has
+    stopped, and without its endorsement nobody else could take over."""
+    world = household(["alice", "bob", "carol", "dave", "erin"], 4, auto=True)
+    others = ("bob", "dave", "erin")
+    asked = world.command("carol", Recover("the witness is slow"))
+    world.run(1_000)
+    world.crash("carol")
+    for name in others:
+        world.command(name, Endorse(asked))
+    world.run(1_000)
+    alice = world.nodes["alice"].core
+    assert alice is not None
+    assert "carol is appointed" in (alice.live()["not_emitting_because"] or "")
+    world.run(GRACE_MS - 5_000)
+    assert alice.live()["endorsed_epoch"] == -1, "not before a grace period"
+    world.run(10 * ROUND_MS)
+    assert alice.head is not None and alice.head.standing.next_witness in {
+        world.nodes[name].key for name in others
+    }

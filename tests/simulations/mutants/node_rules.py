@@ -243,8 +243,8 @@ MUTANTS = (
         (
             Edit(
                 f"{WITNESS}:Witness.idle_reason",
-                "if ready is None and (successor := self._paper.superseded_by()) not in (None, context.key):",
-                "if successor := None:",
+                "if ready is None and self._paper.is_superseded():",
+                "if False:",
             ),
         ),
     ),
