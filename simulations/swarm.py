@@ -161,11 +161,15 @@ def _faults(random: Random, base: Scenario) -> list[Step]:
     if random.random() < 0.2:  # nothing that keeps the witness from being heard: nobody may take its place
         kinds = [kind for kind in kinds if all(step.do in CALM for step in kind)]
     chosen = random.sample(kinds, random.randint(1, 5))
-    return _survived([step for kind in chosen for step in kind], base.survives_lying())
+    return _survived(base, [step for kind in chosen for step in kind])
 
 
-def _survived(steps: list[Step], liars: int) -> list[Step]:
-    """Without the keys that sign two histories, or may, beyond those that the policy survives (P1)."""
+def _survived(base: Scenario, steps: list[Step]) -> list[Step]:
+    """Without the keys that sign two histories, or may, beyond those that every policy survives (P1)."""
+    wanted = [step.options for step in steps if step.do == "policy"]
+    policies = [(int(one["authorities"]), int(one["threshold"])) for one in wanted]
+    every = [base] + [replace(base, authorities=n, threshold=t) for n, t in policies]
+    liars = min(one.survives_lying() for one in every)
     suspect = [number for number, step in enumerate(steps) if step.do in DOUBTFUL]
     gone = {*suspect[max(0, liars) :]}
     return [step for number, step in enumerate(steps) if number not in gone]

@@ -17,9 +17,14 @@ def test_a_hundred_seeds_hold_every_situation() -> None:
 
 
 def test_no_more_keys_lie_than_the_policy_survives() -> None:
-    """P1: whatever happens, safety has to hold in every run of the swarm."""
+    """P1: whatever happens, safety has to hold in every run of the swarm; so also under the policies that are
+    proposed in it (seed 51591)."""
     lying = [sum(step.do in swarm.DOUBTFUL for step in one.steps) for one in UNSTAGED]
-    assert all(count <= max(0, one.survives_lying()) for count, one in zip(lying, UNSTAGED, strict=True))
+    for count, one in zip(lying, UNSTAGED, strict=True):
+        changes = [step.options for step in one.steps if step.do == "policy"]
+        policies = [(one.authorities, one.threshold)]
+        policies += [(int(to["authorities"]), int(to["threshold"])) for to in changes]
+        assert all(count <= max(0, 2 * t - n - 1) for n, t in policies)
     assert max(lying) == 2
 
 
