@@ -79,7 +79,8 @@ class Play:
         """Machines that spoil the signatures of the history that they serve."""
         self.backups: dict[str, Disk] = {}
         self.proposed: dict[bytes, tuple[str, int]] = {}
-        self.probes: set[bytes] = set()
+        self.probes: dict[bytes, str] = {}
+        """What was proposed in the calm, and by which machine."""
         self.witness_lost: list[tuple[int, str]] = []
         """When a machine that was witness fell silent, and did not come back as witness."""
         self.calm = False
@@ -241,6 +242,7 @@ class Play:
             if self.scenario.expect.progress and patient_until <= world.now_ms:
                 patient_until = end
                 people.heed_evidence(self)
+            self._forget_probes_in_vain()
             if tries < PROBE_TRIES and (not self.probes or self._waits_for_finality()):
                 tries += 1
                 self._probe()
@@ -263,8 +265,15 @@ class Play:
                 self, name[0], f"{name[0]}/calm/{self.serial()}", self.random.randbytes(20)
             )
             if proposal is not None:
-                self.probes.add(proposal)
+                self.probes[proposal] = name[0]
                 self._probed_ms = self.world.now_ms
+
+    def _forget_probes_in_vain(self) -> None:
+        """Whoever is expelled as soon as there is a witness again is not heard any more."""
+        out = self.shut_out()
+        for id_, name in list(self.probes.items()):
+            if self.world.nodes[name].key in out:
+                del self.probes[id_]
 
     def _waits_for_finality(self) -> bool:
         """Whether all is listed for a while and not final: after a handover the witness's next snapshot
