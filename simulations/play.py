@@ -335,10 +335,15 @@ class Play:
         return None if key is None else self.head_of(key[-1])
 
     def shut_out(self) -> frozenset[bytes]:
-        """The keys that the newest head has expelled or revoked."""
+        """The keys that the newest head has expelled or revoked, and of whoever one of them had invited and
+        who did not get in before."""
         head = self.newest_head()
         members = {} if head is None else head.members
-        return frozenset(key for key, member in members.items() if member.status != ADMITTED)
+        out = {key for key, member in members.items() if member.status != ADMITTED}
+        for node in self.world.nodes.values():
+            if node.inviter and node.key not in members and self.world.nodes[node.inviter].key in out:
+                out.add(node.key)
+        return frozenset(out)
 
     def witness(self) -> str:
         """The machine that the newest head appoints."""

@@ -68,7 +68,7 @@ class Verdict:
         return ["crash", *found] if self.crash is not None else found
 
 
-def image_of(node: Node, on: bool) -> Image:
+def image_of(node: Node, on: bool, invited_by: bytes) -> Image:
     """The bytes on a machine's disk."""
     store = node.store
     artifacts = {}
@@ -85,6 +85,7 @@ def image_of(node: Node, on: bool) -> Image:
         store.every_content(),
         on,
         frozenset((one[0], one[1]) for one in msgpack.unpackb(store.meta("evidence") or b"\x90")),
+        invited_by,
     )
 
 
@@ -109,8 +110,9 @@ def evidence_of(play: Play) -> Evidence:
     assert world.genesis is not None
     for node in world.nodes.values():
         node.store.rollback()
+    keys = {name: node.key for name, node in world.nodes.items()}
     images = {
-        name: image_of(node, node.on and name not in play.gone)
+        name: image_of(node, node.on and name not in play.gone, keys.get(node.inviter, b""))
         for name, node in world.nodes.items()
         if node.store.meta("genesis") is not None
     }

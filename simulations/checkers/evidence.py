@@ -25,6 +25,8 @@ class Image:
     on: bool = True
     noted: frozenset[tuple[int, bytes]] = frozenset()
     """(epoch, witness) of what it has kept as evidence (F3)."""
+    invited_by: bytes = b""
+    """Whose invite it came with; empty: it was there from the beginning."""
 
 
 @dataclass(frozen=True)

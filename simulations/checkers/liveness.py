@@ -43,8 +43,14 @@ class Expected:
 def running(judge: Judge) -> list[Image]:
     """The trusted machines that are on in the end and were not shut out."""
     line = agreed(judge)
-    members = {} if line is None else line.state.members
-    return [image for image in _on(judge) if members.get(image.key, ("", "admitted"))[1] == "admitted"]
+    return [image for image in _on(judge) if line is None or _belongs(image, line)]
+
+
+def _belongs(image: Image, line: Line) -> bool:
+    """Whether it is a member, or may be one yet: an invite is worth nothing once its author is shut out."""
+    members = line.state.members
+    by = image.key if image.key in members else image.invited_by
+    return members.get(by, ("", "admitted"))[1] == "admitted"
 
 
 def _on(judge: Judge) -> list[Image]:
@@ -124,7 +130,7 @@ def answered(judge: Judge, expected: Expected) -> Found:
         home = judge.evidence.images.get(machine)
         if home is None or not home.on or machine not in judge.evidence.trusted:
             continue
-        if line.state.members.get(home.key, ("", "admitted"))[1] != "admitted":
+        if not _belongs(home, line):
             continue  # its right to propose has ended
         stored = home.artifacts.get(id_)
         if stored is None or action_of(read(stored))[0] in PAPER_ACTIONS:

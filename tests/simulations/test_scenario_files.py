@@ -14,6 +14,7 @@ from simulations.play import Play
 from simulations.scenario import DAY, HOUR, MINUTE, SECOND, SELECTORS, Scenario, Workload
 from simulations.scenario_file import load, names, parse
 from simulations.scenario_text import as_yaml
+from simulations.verdict import judge
 
 ROOT = Path(__file__).parents[2]
 WANTED = [
@@ -241,3 +242,25 @@ def test_who_is_expelled_in_the_calm_proves_nothing() -> None:
         play.run()
         assert play.shut_out() == {play.world.nodes["dave"].key}
         assert play.probes and {*play.probes.values()} <= {"bob", "carol"}
+
+
+INVITED_BY_THE_REVOKED = """
+machines: 3
+policy: {authorities: 3, threshold: 2, grace_period: 5m}
+recovery: auto
+people: 1s
+lasts: 5m
+workload: none
+steps:
+  - {at: 1m, do: cut, on: first}
+  - {at: 2m, do: revoke, on: first, by: bob}
+  - {at: 3m, do: join, on: first, count: 1}
+"""
+
+
+def test_who_was_invited_by_the_revoked_is_outside_with_them() -> None:
+    """Of seed 42498: an invite by a key that has ended is worth nothing (V8), nobody waits for its bearer."""
+    play = Play(parse(INVITED_BY_THE_REVOKED), 1)
+    play.run()
+    assert play.shut_out() == {play.world.nodes[name].key for name in ("alice", "dave")}
+    assert judge(play).broken() == []
