@@ -28,7 +28,6 @@ def evidence_command(settings: Settings) -> None:
             say(f"    {id_}{'  (the one that is followed here)' if id_ in one['followed'] else ''}")
         for beside in () if one["revoked"] else one["cosigned_beside"]:
             names = ", ".join(key["shown"] for key in beside["by"])
-            say(
-                f"    {beside['id'][:12]} was cosigned by {names}: given up, or they can endorse nothing else"
-            )
+            held_back = "can endorse nothing on the line followed here unless that is given up"
+            say(f"    {beside['id'][:12]} was cosigned by {names}, who {held_back}")
         say("    its key is revoked" if one["revoked"] else f"    to end its key: {one['command']}")

@@ -215,7 +215,7 @@ class Paper:
             row = context.store.snapshot(id_)
             if row is None or id_ in abandons or ledger.contains(base.branch, base.height, id_):
                 continue
-            if not passes(ledger, context.store, row, base):
+            if not passes(context.store, row, base):
                 found.add(key)
         return frozenset(found)
 

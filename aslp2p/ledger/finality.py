@@ -57,7 +57,7 @@ def final_on(reader: Reader, place: Place, abandoned: Collection[bytes]) -> int:
     branch, height = place
     final = final_height(reader, branch, height)
     rows = [row for id_ in abandoned if (row := reader.snapshot(id_)) is not None and row.height <= final]
-    given_up = [row.height for row in rows if _id_at(reader)(branch, row.height) == row.id]
+    given_up = [row.height for row in rows if reader.snapshot_at(branch, row.height) == row]
     return final_height(reader, branch, min(given_up) - 1) if given_up else final
 
 
@@ -69,11 +69,13 @@ def known_final(reader: Reader, place: Place, abandoned: Collection[bytes]) -> i
         tip = (row.branch, row.tip_height)
         final = final_on(reader, tip, abandoned)
         if final > found:
-            found = max(found, min(final, common_height(place, tip, _id_at(reader))))
+            found = max(found, min(final, common_height(place, tip, id_at_of(reader))))
     return found
 
 
-def _id_at(reader: Reader) -> IdAt:
+def id_at_of(reader: Reader) -> IdAt:
+    """What looks up the ids of lines in `reader`."""
+
     def id_at(branch: int, height: int) -> bytes | None:
         row = reader.snapshot_at(branch, height)
         return None if row is None else row.id

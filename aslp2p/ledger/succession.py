@@ -20,7 +20,7 @@ from msgspec import Struct
 from aslp2p.artifacts.types import PolicyChange, Rotation, Succession
 from aslp2p.errors import Rejected
 from aslp2p.ledger.choice import common_height
-from aslp2p.ledger.finality import standing_at
+from aslp2p.ledger.finality import id_at_of, standing_at
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.reader import JournalRow, Reader, SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY, Standing
@@ -150,7 +150,7 @@ def classify_cosignature(ledger: Ledger, reader: Reader, row: SnapshotRow) -> As
     before = reader.snapshot(last.subject)
     if before is None:
         return Ask.COSIGN_ASIDE
-    if ledger.contains(row.branch, row.height, before.id) or passes(ledger, reader, before, row):
+    if ledger.contains(row.branch, row.height, before.id) or passes(reader, before, row):
         return Ask.COSIGN
     return Ask.COSIGN_ASIDE
 
@@ -173,7 +173,7 @@ def may_stand_on(ledger: Ledger, reader: Reader, action: Succession, base: Snaps
     cosigned = reader.snapshot(last.subject)
     if cosigned is None:
         return False
-    if ledger.contains(base.branch, base.height, cosigned.id) or passes(ledger, reader, cosigned, base):
+    if ledger.contains(base.branch, base.height, cosigned.id) or passes(reader, cosigned, base):
         return True
     if isinstance(action, Rotation):
         reign = standing_at(reader, cosigned.branch, cosigned.height).reign_height
@@ -190,12 +190,12 @@ class _Change(Struct, frozen=True):
     rotation: bool
 
 
-def passes(ledger: Ledger, reader: Reader, old: SnapshotRow, new: SnapshotRow) -> bool:
+def passes(reader: Reader, old: SnapshotRow, new: SnapshotRow) -> bool:
     """S5: whether the line of `new` leaves `old` behind through a succession of a higher epoch than `old`'s.
 
     A rotation does not pass a snapshot of the reign that it ends.
     """
-    fork = common_height((old.branch, old.height), (new.branch, new.height), ledger.id_at)
+    fork = common_height((old.branch, old.height), (new.branch, new.height), id_at_of(reader))
     return any(
         change.epoch > old.epoch and not (change.rotation and change.ended == (old.epoch, old.signer))
         for change in _successions(reader, new.branch, fork, new.height)

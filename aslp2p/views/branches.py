@@ -7,13 +7,14 @@ from typing import Any
 
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import parse_id_prefix, short
-from aslp2p.artifacts.types import Cosignature, Snapshot
+from aslp2p.artifacts.types import Snapshot
 from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.finality import cosignatures_on, cosigners
 from aslp2p.ledger.history import Evidence, read_abandoned, read_evidence
 from aslp2p.ledger.reader import BranchRow, SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY, Standing
 from aslp2p.ledger.state import REVOKED
+from aslp2p.ledger.succession import passes
 from aslp2p.limits import ABANDONS_MAX, VIEW_PAGE_MAX
 from aslp2p.views.log import listed, row_json
 from aslp2p.views.view import View
@@ -119,22 +120,15 @@ def _evidence_json(view: View, one: Evidence) -> dict[str, Any]:
 def cosigned_beside(view: View, witness: bytes) -> dict[bytes, set[bytes]]:
     """By id what `witness` signed beside the line that is followed here and others cosigned last: until it is
     given up (S9) they can endorse nothing on this line (S3). At most `ABANDONS_MAX`, the highest first."""
-    passed = {
-        key: decode_as(Cosignature, raw).statement.epoch
-        for key, (_, raw) in cosignatures_on(view.reader, view.branch, view.height).items()
-    }
-    found: dict[bytes, set[bytes]] = {}
-    heights: dict[bytes, int] = {}
+    found: dict[tuple[int, bytes], set[bytes]] = {}
     for branch in view.reader.branches():
         for key, (height, _) in cosignatures_on(view.reader, branch.branch, branch.tip_height).items():
             row = view.reader.snapshot_at(branch.branch, height)
             if row is None or key == witness or row.signer != witness or _is_followed(view, row):
                 continue
-            if passed.get(key, -1) <= row.epoch:
-                found.setdefault(row.id, set()).add(key)
-                heights[row.id] = height
-    highest = sorted(found, key=lambda id_: (-heights[id_], id_))[:ABANDONS_MAX]
-    return {id_: found[id_] for id_ in highest}
+            if not passes(view.reader, row, view.head):
+                found.setdefault((-height, row.id), set()).add(key)
+    return {id_: found[place, id_] for place, id_ in sorted(found)[:ABANDONS_MAX]}
 
 
 def _row_is_followed(view: View, id_: bytes) -> bool:

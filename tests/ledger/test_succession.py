@@ -152,7 +152,7 @@ def test_a_standing_that_was_taken_back_is_no_succession() -> None:
     a3, c4 = scene.row(scene.a3), scene.row(scene.c4)
     scene.store.apply([PutFacts(c4.branch, c4.height + 1, {STANDING_KEY: None})])
     above = msgspec.structs.replace(c4, height=c4.height + 1)
-    assert passes(scene.ledger, scene.store, a3, above)
+    assert passes(scene.store, a3, above)
 
 
 def test_a_line_of_very_many_successions_is_judged_by_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_a_line_of_very_many_successions_is_judged_by_the_newest(monkeypatch: py
     monkeypatch.setattr(
         scene.store, "fact_changes", lambda *where, limit=2: looked_through(*where, limit=limit)
     )
-    assert passes(scene.ledger, scene.store, scene.row(scene.a3), scene.row(scene.c4))
+    assert passes(scene.store, scene.row(scene.a3), scene.row(scene.c4))
 
 
 # --- against an oracle --------------------------------------------------------------------------------
@@ -226,4 +226,4 @@ def test_passing_is_what_walking_the_tree_finds(seed: int) -> None:
     for (old, old_row), (new, new_row) in itertools.product(rows, rows):
         if old in new.line() or new in old.line():
             continue  # contained, or below: nobody asks
-        assert passes(ledger, ledger._store, old_row, new_row) == slow_passes(old, new), (old, new)
+        assert passes(ledger._store, old_row, new_row) == slow_passes(old, new), (old, new)

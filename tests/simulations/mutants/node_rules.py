@@ -204,7 +204,7 @@ MUTANTS = (
         "cosigns-aside",
         "S5",
         "what leaves out the last cosigned snapshot is cosigned",
-        (Edit(f"{RULES}:classify_cosignature", "passes(ledger, reader, before, row):", "True:"),),
+        (Edit(f"{RULES}:classify_cosignature", "passes(reader, before, row):", "True:"),),
     ),
     Mutant(
         "passes-by-anything",
