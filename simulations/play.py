@@ -328,11 +328,11 @@ class Play:
 
     def newest_head(self) -> Tip | None:
         """What most of what is known says: of the highest epoch, then height, of the machines that are on."""
-        heads = [
-            (node.core.head, name) for name, node in self.world.nodes.items() if node.core and node.core.head
-        ]
-        key = max(((one.standing.next_epoch, one.height, name) for one, name in heads), default=None)
-        return None if key is None else self.head_of(key[-1])
+        heads = {name: head for name in self.world.nodes if (head := self.head_of(name)) is not None}
+        newest = max(
+            heads, key=lambda name: (heads[name].standing.next_epoch, heads[name].height, name), default=None
+        )
+        return None if newest is None else heads[newest]
 
     def shut_out(self) -> frozenset[bytes]:
         """The keys that the newest head has expelled or revoked, and of whoever one of them had invited and

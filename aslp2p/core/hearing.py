@@ -7,12 +7,7 @@ from collections import OrderedDict
 from typing import cast
 
 from aslp2p.artifacts.envelope import Signed, Verified
-from aslp2p.artifacts.types import (
-    Cosignature,
-    Endorsement,
-    Snapshot,
-    Succession,
-)
+from aslp2p.artifacts.types import Cosignature, Endorsement, Snapshot, Succession
 from aslp2p.core.chain import Chain
 from aslp2p.core.context import Context
 from aslp2p.core.keyring import Keyring

@@ -25,6 +25,7 @@ class Vigil:
         self._paper = paper
         self._catchup = catchup
         self._counted: bool | None = None
+        """Whether silence mattered when time last passed; None: not known since the start."""
         self._silence = decode_silence(context.store.meta(META_SILENCE))
         self._saved_ms: int | None = None
         """When the count was saved last; None: not since the start, which may have ended a gap."""

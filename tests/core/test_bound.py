@@ -16,6 +16,14 @@ def _household() -> World:
     return linked(NAMES, 3, GRACE_MS)
 
 
+def _asked_in_vain(made: World) -> bytes:
+    """Two of the three who have to want alice as the witness do."""
+    recovery: bytes = made.command("alice", Recover("slow"))
+    made.run(2_000)
+    made.command("james", Endorse(recovery))
+    return recovery
+
+
 def _mute(made: World, name: str, *, to: tuple[str, ...] = NAMES) -> None:
     for other in to:
         if other != name:
@@ -43,9 +51,7 @@ def _assert_all_final_after_peace(made: World, witness: str) -> None:
 def test_a_renewal_of_a_deposed_witness_binds_nobody_for_ever() -> None:
     """Two have endorsed a rotation of an epoch above the takeover that deposed its author."""
     made = _household()
-    recovery = made.command("alice", Recover("slow"))
-    made.run(2_000)
-    made.command("james", Endorse(recovery))
+    recovery = _asked_in_vain(made)
     made.run(2_000)
     _mute(made, "zoe")
     for name in ("alice", "james"):
@@ -81,9 +87,7 @@ def test_a_renewal_in_a_superseded_reign_does_not_stand_for_a_new_one() -> None:
 def test_what_people_wanted_in_vain_does_not_stop_finality_for_ever() -> None:
     """S3: too many have cosigned beyond its base. Until people have had a grace period, it waits."""
     made = _household()
-    recovery = made.command("alice", Recover("slow"))
-    made.run(2_000)
-    made.command("james", Endorse(recovery))
+    _asked_in_vain(made)
     _mute(made, "zoe", to=("alice", "james"))  # its yes to the renewal is no answer to them
     for number in range(3):
         made.command("you", Propose(Admit(bytes([number + 1] * 32), f"guest{number}")))
@@ -98,9 +102,7 @@ def test_what_people_wanted_in_vain_does_not_stop_finality_for_ever() -> None:
 def test_a_witness_that_restarts_renews_itself_all_the_same() -> None:
     """S12: what was open before it went off counts from when it came back, and not from now on for ever."""
     made = _household()
-    recovery = made.command("alice", Recover("slow"))
-    made.run(2_000)
-    made.command("james", Endorse(recovery))
+    _asked_in_vain(made)
     made.crash("zoe")
     made.run(2_000)
     for name in ("you", "alice", "james"):
