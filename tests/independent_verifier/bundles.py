@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from tests.stranger.encoding import Refused
-from tests.stranger.records import Artifact, read
-from tests.stranger.verifier import After, Common, Incomplete
+from tests.independent_verifier.encoding import Refused
+from tests.independent_verifier.records import Artifact, read
+from tests.independent_verifier.verifier import After, Common, Incomplete
 
 MAGIC = bytes.fromhex("89 41 53 4c 42 0d 0a 01")
 MOST = {b"A": 128 << 10, b"C": 1 << 20}

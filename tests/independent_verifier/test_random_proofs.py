@@ -20,9 +20,9 @@ from aslp2p.ledger.state import load_members, revoked_keys
 from aslp2p.views.proof import prove
 from aslp2p.views.tree import ls
 from aslp2p.views.view import View
+from tests.independent_verifier.proofs import Proof
+from tests.independent_verifier.test_agreement import BY_KEY, Walk
 from tests.ledger.builder import Node
-from tests.stranger.proofs import Proof
-from tests.stranger.test_agreement import BY_KEY, Walk
 
 
 class Kept(Walk):

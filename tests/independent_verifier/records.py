@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.stranger.encoding import (
+from tests.independent_verifier.encoding import (
     UINT_MAX,
     Refused,
     decode,

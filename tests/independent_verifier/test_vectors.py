@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.stranger import encoding, records
-from tests.stranger.encoding import Refused
-from tests.stranger.verifier import Common, Incomplete
+from tests.independent_verifier import encoding, records
+from tests.independent_verifier.encoding import Refused
+from tests.independent_verifier.verifier import Common, Incomplete
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "tests" / "vectors"
@@ -23,7 +23,8 @@ def load(name: str) -> Any:
 
 
 def test_a_stranger_knows_nothing_of_us() -> None:
-    loaded = "import sys, tests.stranger.verifier; print(*(name for name in sys.modules if 'aslp2p' in name))"
+    reader = "tests.independent_verifier.verifier"
+    loaded = f"import sys, {reader}; print(*(name for name in sys.modules if 'aslp2p' in name))"
     done = subprocess.run(
         [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -28,11 +28,11 @@ from aslp2p.artifacts.types import Action, Admit, Expel, Policy, Proposal, Put, 
 from aslp2p.errors import ArtifactError, Incomplete, Rejected
 from aslp2p.ledger.history import Ledger, load_tip
 from aslp2p.ledger.state import Entry, path_key, unpack
+from tests.independent_verifier import records
+from tests.independent_verifier.encoding import Refused
+from tests.independent_verifier.verifier import After, Common
+from tests.independent_verifier.verifier import Incomplete as Lacking
 from tests.ledger.builder import ANN, Key, Node, World, bad_signature, embed, person, policy
-from tests.stranger import records
-from tests.stranger.encoding import Refused
-from tests.stranger.verifier import After, Common
-from tests.stranger.verifier import Incomplete as Lacking
 
 PEOPLE = [person(name) for name in ("ann", "ben", "cleo", "dan", "eve", "fay")]
 BY_KEY = {one.key: one for one in PEOPLE}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.stranger.encoding import Refused, root
-from tests.stranger.records import Artifact, read
+from tests.independent_verifier.encoding import Refused, root
+from tests.independent_verifier.records import Artifact, read
 
 TAKEOVERS = ("witness-recovery", "witness-revocation")
 PAPER = ("policy-change", "witness-rotation", *TAKEOVERS)

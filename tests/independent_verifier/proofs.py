@@ -5,9 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.stranger.encoding import Refused, decode, included
-from tests.stranger.records import ARTIFACT, UINT, Artifact, Kind, blob, many, maybe, read, record, text
-from tests.stranger.verifier import PAPER, TAKEOVERS, After, Common, Incomplete, _demand, _Judgement
+from tests.independent_verifier.encoding import Refused, decode, included
+from tests.independent_verifier.records import (
+    ARTIFACT,
+    UINT,
+    Artifact,
+    Kind,
+    blob,
+    many,
+    maybe,
+    read,
+    record,
+    text,
+)
+from tests.independent_verifier.verifier import (
+    PAPER,
+    TAKEOVERS,
+    After,
+    Common,
+    Incomplete,
+    _demand,
+    _Judgement,
+)
 
 
 def path_of(value: Any) -> bytes:

@@ -17,8 +17,8 @@ from aslp2p.home.key import SecretKey
 from aslp2p.travel.judging import judge_bundle
 from aslp2p.views.view import View
 from tests.artifacts.test_bundle import read_all
-from tests.stranger.bundles import Bundle
-from tests.stranger.encoding import Refused
+from tests.independent_verifier.bundles import Bundle
+from tests.independent_verifier.encoding import Refused
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "bundles.json").read_text(encoding="utf-8"))
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from aslp2p.artifacts.proof import decode_proof
 from aslp2p.errors import ArtifactError, Rejected
 from aslp2p.ledger.proof import check_proof
-from tests.stranger.encoding import Refused
-from tests.stranger.proofs import Proof
+from tests.independent_verifier.encoding import Refused
+from tests.independent_verifier.proofs import Proof
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "proofs.json").read_text(encoding="utf-8"))
 COMMON_ID = bytes.fromhex(VECTORS["common_id"])
