@@ -19,6 +19,7 @@ from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
 from aslp2p.ledger.choice import Line, choose, common_height, conflicting
 from aslp2p.ledger.finality import counting_on, final_on, keep_cosignature, known_final, standing_at
+from aslp2p.ledger.floor import Floor, put_floor, read_floor
 from aslp2p.ledger.gate import ABANDONED_KEY, Ancestry, Judged, Tip, judge, judge_genesis
 from aslp2p.ledger.reader import (
     BranchRow,
@@ -91,6 +92,7 @@ def found_common(store: Store, genesis: Verified[Genesis]) -> None:
             PutFacts(0, 0, draft.seal()),
             PutMeta(META_GENESIS, genesis.raw),
             PutMeta(META_HEAD, tip.id),
+            put_floor(Floor(0, genesis.id)),
         ]
     )
 
@@ -162,6 +164,8 @@ class Ledger:
         self.genesis = genesis
         self.common_id = genesis.id
         self.head = head
+        self.floor = read_floor(store) or Floor(0, genesis.id)
+        """The policy change that every line has to contain (F5)."""
         # A row without snapshots of its own is what `roll_back` leaves of a branch.
         self._branches = {row.branch: row for row in store.branches() if row.tip_height > row.fork_height}
         self._tips = {head.branch: head} if self._branches[head.branch].tip_id == head.id else {}
@@ -182,6 +186,11 @@ class Ledger:
         """Whether the line of `branch` up to `height` contains the snapshot `id_`."""
         row = self._store.snapshot(id_)
         return row is not None and row.height <= height and self.id_at(branch, row.height) == id_
+
+    def on_floor(self, id_: bytes) -> bool:
+        """Whether the line to the snapshot `id_` contains the floor (F5); False where `id_` is not here."""
+        row = self._store.snapshot(id_)
+        return row is not None and self.contains(row.branch, row.height, self.floor.id)
 
     def tip_at(self, branch: int, height: int) -> Tip:
         """What is known at a stored snapshot."""
