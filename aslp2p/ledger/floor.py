@@ -4,8 +4,8 @@ It is the snapshot that carries a policy change, the genesis at first. A line th
 adopted and counts for nothing, so that a quorum that has retired has no power. The floor is on disk before it
 is acted upon; it is read when the node starts and never computed again.
 
-A *given* floor is what an invite, a bundle or a person told before the first contact: nothing is adopted until
-that snapshot is known.
+A *given* floor is what an invite, a bundle or a person told before the first contact: nothing is adopted
+until that snapshot is known.
 """
 
 from __future__ import annotations
