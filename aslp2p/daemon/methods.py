@@ -241,10 +241,8 @@ class _Methods:
 
         return {"peers": await node.query(named), "addresses": live.get("addresses", [])}
 
-    async def invite(self, common: str = "", expires_ms: Uint = 86_400_000, uses: Uint = 0) -> dict[str, Any]:
-        """A new invite; `expires_ms` is how long it is good from now on, `uses` 0 means any number of
-        machines.
-        """
+    async def invite(self, common: str = "", expires_ms: Uint = 86_400_000, uses: Uint = 1) -> dict[str, Any]:
+        """A new invite; `expires_ms` is how long it is good from now on, `uses` for how many machines."""
         node = self._node(common)
         until_ms = int(time.time() * 1000) + expires_ms
         token = await node.command(MakeToken(until_ms, uses))
@@ -283,6 +281,7 @@ class _Methods:
         common: str = "",
         executable: bool = False,
         media_type: str = "",
+        modified_ms: Uint = 0,
         expects: ExpectsText = None,
         skip_same: bool = False,
     ) -> dict[str, Any]:
@@ -296,7 +295,9 @@ class _Methods:
         builder = ContentBuilder()
         pieces = builder.feed(raw)
         content = builder.finish()
-        action = _made(Put, path, content.id, content.size, media_type, executable, _expects(expects))
+        action = _made(
+            Put, path, content.id, content.size, media_type, executable, modified_ms, _expects(expects)
+        )
         if skip_same and await node.query(lambda reader: self._is_there(reader, action)):
             return _unchanged(content)
         proposed = await self._propose(node, action, (*pieces, *content.last))
@@ -325,6 +326,7 @@ class _Methods:
         path: str,
         executable: bool = False,
         media_type: str = "",
+        modified_ms: Uint = 0,
         expects: ExpectsText = None,
         skip_same: bool = False,
     ) -> dict[str, Any]:
@@ -333,7 +335,9 @@ class _Methods:
             self._uploads.end(upload)
             node = self._node(taken.common_id.hex())
             content = taken.builder.finish()
-            action = _made(Put, path, content.id, content.size, media_type, executable, _expects(expects))
+            action = _made(
+                Put, path, content.id, content.size, media_type, executable, modified_ms, _expects(expects)
+            )
             if skip_same and await node.query(lambda reader: self._is_there(reader, action)):
                 return _unchanged(content)
             await node.command(AddContent(content.last))
