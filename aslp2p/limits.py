@@ -184,6 +184,14 @@ COSIGN_SPACING_MS = 200
 SILENCE_SAVE_MS = 30_000
 RETURN_WAIT_MS = 2_000
 """How long a witness that starts waits for somebody to tell it that it was replaced (S10)."""
+PROMISES_PER_AUTHOR_MAX = 2
+"""Successions of one author that a daemon endorses by itself in a round, and that it proposes (S14)."""
+PROMISES_PER_ROUND_MAX = 3 * (AUTHORITIES_MAX + 1)
+"""Successions that a key endorses in a round: two of each authority and of the witness, and people's."""
+PROMISES_GUARD_MAX = 4 * PROMISES_PER_ROUND_MAX
+"""Promises and proposals about succession in a round at which a driver stops a node."""
+TICKS_AT_ONCE_MAX = 2_000
+"""Ticks that a core wants without time passing and without work getting on, at which a driver stops it."""
 SPECIAL_PER_AUTHOR_MAX = 16
 """Open successions and policy changes of one author."""
 COSIGNATURES_PER_SIGNER_MAX = 8

@@ -83,6 +83,7 @@ class Audit:
             good = row
         if good is not None:
             context.ledger.mark_audited(good)
+            context.out.busy = True
 
     def _start_repair(self, row: SnapshotRow, wrong: Sequence[bytes]) -> None:
         context = self._context
