@@ -49,6 +49,7 @@ from aslp2p.limits import CHUNK_BYTES, UINT_MAX
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, bad_signature, policy, swap
 from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_reign
 from tests.ledger.proofs import BAD, GOOD, bad, good, years
+from tests.vectors import branches
 from tests.vectors import bundles as published
 
 HERE = Path(__file__).parent
@@ -504,6 +505,10 @@ def histories() -> Vectors:
     }
 
 
+def choices() -> Vectors:
+    return {"vectors": [branches.vector(*scene) for scene in branches.SCENES]}
+
+
 # --- proofs -------------------------------------------------------------------------------------------
 
 
@@ -566,6 +571,7 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "content.json": content,
     "invites.json": invites,
     "histories.json": histories,
+    "branches.json": choices,
     "proofs.json": proofs,
     "bundles.json": bundles,
 }
