@@ -14,10 +14,9 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import trio
-from msgspec import Meta
 
 from aslp2p import __version__
 from aslp2p.artifacts.content import Content, ContentBuilder
@@ -35,8 +34,8 @@ from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.reader import Reader
 from aslp2p.ledger.state import Entry, path_key, unpack
-from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION, UINT_MAX
-from aslp2p.views.actions import action_from_json, parse_id
+from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION
+from aslp2p.views.actions import Uint, action_from_json, parse_id
 from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
 from aslp2p.views.people import member_key
 from aslp2p.views.queries import QUERIES
@@ -45,7 +44,6 @@ from aslp2p.views.view import View
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Uint = Annotated[int, Meta(ge=0, le=UINT_MAX)]
 ExpectsText = str | None
 """null: anything may be there; "": nothing may; else the id that must be there."""
 

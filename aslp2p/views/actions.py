@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -26,8 +26,10 @@ from aslp2p.artifacts.types import (
     Shown,
 )
 from aslp2p.errors import UsageError
-from aslp2p.limits import ID_BYTES
+from aslp2p.limits import ID_BYTES, UINT_MAX
 
+Uint = Annotated[int, msgspec.Meta(ge=0, le=UINT_MAX)]
+"""A height, a size or a place in a list, as a parameter."""
 _KINDS: dict[str, type[Action]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
