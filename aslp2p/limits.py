@@ -258,7 +258,8 @@ PROOF_WHOLE_BYTES = 256 * KIB
 
 # --- files and commands of people -------------------------------------------------------------------
 
-POLICY_FILE_CHARS_MAX = 256 * KIB
+YAML_CHARS_MAX = 64 * KIB
+"""Of a file that people write: a policy, a scenario."""
 VIEW_PAGE_MAX = 400
 """Entries, snapshots or proposals in one answer: with the longest paths, escaped, a control line still holds
 them."""

@@ -1,5 +1,5 @@
-"""Every method of a real daemon is given every kind of wrong parameter: whoever asks is told what is wrong with
-which (-32602, or an error for people), and nothing of it reaches the log as a failure of ours.
+"""Every method of a real daemon is given every kind of wrong parameter: whoever asks is told what is wrong
+with which (-32602, or an error for people), and nothing of it reaches the log as a failure of ours.
 """
 
 from __future__ import annotations

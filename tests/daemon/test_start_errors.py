@@ -1,7 +1,7 @@
 """What keeps `asl up` from starting is one line that says what to type, on every Python that is promised.
 
-3.11.2 is what Debian 12 has, and there a fault that is raised in the wrong place comes out as a group. So this
-runs with each 3.11 that is here, on the packages of the one that runs the tests.
+3.11.2 is what Debian 12 has, and there a fault that is raised in the wrong place comes out as a group.
+So this runs with each 3.11 that is here, on the packages of the one that runs the tests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def interpreters() -> list[str]:
     return [sys.executable, *others]
 
 
-def asl(python: str, home: Path, *words: str, runtime: Path | None = None) -> subprocess.CompletedProcess[str]:
+def asl(
+    python: str, home: Path, *words: str, runtime: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (PACKAGES, ROOT)))}
     if runtime is not None:
         environment["XDG_RUNTIME_DIR"] = str(runtime)
