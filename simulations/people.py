@@ -79,7 +79,7 @@ def put_one(play: Play, name: str, path: str, data: bytes, *, expects: bytes | N
         return None
     if command(play, name, AddContent(((id_, data),))) is None and node.core is not core:
         return None
-    proposal = command(play, name, Propose(Put(path, id_, len(data), "text/plain", False, 0, expects)))
+    proposal = command(play, name, Propose(Put(path, id_, len(data), "text/plain", False, expects)))
     if isinstance(proposal, bytes):
         play.acknowledged(name, proposal)
         return proposal
@@ -129,7 +129,7 @@ def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
     """New machines with an invite of `names`: they hold the Common's id and a token, and nothing else."""
     inviter = names[0]
     wall = play.world.nodes[inviter].clock.now(play.world.now_ms).wall
-    token = command(play, inviter, MakeToken(wall + DAY, 1))
+    token = command(play, inviter, MakeToken(wall + DAY, 0))
     if not isinstance(token, bytes):
         return
     for _ in range(int(options["count"])):

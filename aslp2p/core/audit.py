@@ -7,16 +7,16 @@ asked of others; what nobody can prove in time is rolled back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from aslp2p.artifacts.envelope import Signed, decode_as
 from aslp2p.artifacts.types import Proposal, Snapshot
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
 from aslp2p.core.context import Context
-from aslp2p.errors import ArtifactError
 from aslp2p.gossip.messages import Want
-from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, PutSnapshot, SnapshotRow
+from aslp2p.ledger.reader import PutArtifacts, PutSnapshot, SnapshotRow
 from aslp2p.limits import AUDIT_BATCH, IDS_PER_MESSAGE_MAX, PENDING_MAX, REPAIR_MS
 
 REPAIR_STEP_MS = REPAIR_MS // 30
@@ -70,27 +70,35 @@ class Audit:
             return
         snapshots = [decode_as(Snapshot, row.raw) for row in rows]
         ids = [id_ for snapshot in snapshots for id_ in snapshot.statement.proposals]
-        stored = context.store.artifacts(ids)
-        proposals = {id_: decode_as(Proposal, raw) for id_, raw in stored.items()}
-        bad = set(context.verifier.failing([*snapshots, *proposals.values()]))
-        bad.update(id_ for id_ in ids if id_ not in proposals)
+        stored = context.store.artifact_rows(ids)
+        proposals = [decode_as(Proposal, one.raw) for one in stored.values() if not one.audited]
+        bad = set(context.verifier.failing([*snapshots, *proposals]))
+        self._keep([one for one in proposals if one.id not in bad])
+        bad.update(id_ for id_ in ids if id_ not in stored)
         good: SnapshotRow | None = None
         for row, snapshot in zip(rows, snapshots, strict=True):
             wrong = [id_ for id_ in (row.id, *snapshot.statement.proposals) if id_ in bad]
             if wrong:
-                self._start_repair(row, wrong)
+                self._start_repair(row, wrong, lies=any(id_ == row.id or id_ in stored for id_ in wrong))
                 break
             good = row
         if good is not None:
             context.ledger.mark_audited(good)
-            context.out.busy = True
 
-    def _start_repair(self, row: SnapshotRow, wrong: Sequence[bytes]) -> None:
+    def _keep(self, proven: Sequence[Signed[Proposal]]) -> None:
+        """Closed, since they are listed: in the place of what nobody had audited yet."""
+        if proven:
+            rows = [(one.id, one.type, one.raw, False) for one in proven]
+            self._context.store.apply([PutArtifacts(rows)])
+
+    def _start_repair(self, row: SnapshotRow, wrong: Sequence[bytes], *, lies: bool) -> None:
+        """Ask for `wrong` again. Who brought them is to blame if they are `lies`; what is only not here
+        (our disk may have lost it) is nobody's fault."""
         context = self._context
         self._repair = dict.fromkeys(wrong, row)
         self._repair_since_ms = context.now.mono
         self._repair_asked = set()
-        for link in self._catchup.relays_of(row.branch, row.height):
+        for link in self._catchup.relays_of(row.branch, row.height) if lies else ():
             context.close(link, f"a signature in @{row.height} does not verify", blame=True)
         self._ask_for_repair()
 
@@ -104,24 +112,21 @@ class Audit:
                 self._context.send(peer.link, Want(ids))
 
     def repair(self, signed: Signed[Snapshot] | Signed[Proposal]) -> bool:
-        """Take an artifact that the audit asked for again, if it verifies; whether it was asked for."""
-        if signed.id in self._missing:
-            return self._restore(signed)
+        """Take an artifact that was asked for again; whether it was. Raises `ArtifactError` (A5): nobody who
+        is honest gives what it has not checked."""
         row = self._repair.get(signed.id)
-        if row is None:
+        if row is None and signed.id not in self._missing:
             return False
-        try:
-            self._context.verifier.verify_all([signed])
-        except ArtifactError:
-            return True
-        if signed.id == row.id:
+        self._context.verifier.verify_all([signed])
+        if signed.id in self._missing:
+            self._restore(signed)
+        elif row is not None and signed.id == row.id:
             fields = {name: getattr(row, name) for name in row.__struct_fields__}
             self._context.store.apply([PutSnapshot(SnapshotRow(**{**fields, "raw": signed.raw}))])
         else:
-            self._context.store.apply(
-                [DropArtifacts([signed.id]), PutArtifacts([(signed.id, signed.type, signed.raw, False)])]
-            )
-        del self._repair[signed.id]
+            self._keep([cast("Signed[Proposal]", signed)])
+        self._missing.pop(signed.id, None)
+        self._repair.pop(signed.id, None)
         return True
 
     def lost(self, ids: Sequence[bytes]) -> None:
@@ -139,13 +144,9 @@ class Audit:
                 peer.expect(len(ids))
                 self._context.send(peer.link, Want(ids))
 
-    def _restore(self, signed: Signed[Snapshot] | Signed[Proposal]) -> bool:
+    def _restore(self, signed: Signed[Snapshot] | Signed[Proposal]) -> None:
         """Put an undamaged copy where the damaged one was."""
         context = self._context
-        try:
-            context.verifier.verify_all([signed])
-        except ArtifactError:
-            return True
         statement = signed.statement
         if isinstance(statement, Snapshot):
             for branch in context.ledger.branches():
@@ -166,9 +167,7 @@ class Audit:
                 context.store.apply([PutSnapshot(row)])
                 break
         else:
-            context.store.apply([PutArtifacts([(signed.id, signed.type, signed.raw, False)])])
-        del self._missing[signed.id]
-        return True
+            self._keep([cast("Signed[Proposal]", signed)])
 
     def _give_up_repair(self) -> None:
         """What none of those can prove who could be asked is rolled back."""
@@ -183,7 +182,7 @@ class Audit:
         self._repair = {}
         if not ledger.contains(ledger.head.branch, ledger.head.height, row.id):
             return  # the head has left that line; if it comes back, so does the audit
-        proven = self._forget_unproven(row)
+        proven = self._forget_unproven(ledger.doomed(row.branch, row.height - 1))
         change = ledger.roll_back(row.branch, row.height - 1)
         self._catchup.forget_relays(row.branch, row.height)
         context.publish(
@@ -194,19 +193,16 @@ class Audit:
         if change is not None:
             self._chain.rolled_back(change, proven)
 
-    def _forget_unproven(self, lowest: SnapshotRow) -> list[Signed[Proposal]]:
-        """Forget what is listed from `lowest` up on the head's line and does not verify; returns what does,
-        at most as much as may be pending."""
-        context = self._context
-        head = context.ledger.head
+    def _forget_unproven(self, doomed: Mapping[int, int]) -> list[Signed[Proposal]]:
+        """Forget what is listed above its height on any branch of `doomed` and does not verify; returns what
+        does, at most as much as may be pending."""
+        store, ledger = self._context.store, self._context.ledger
         proven: list[Signed[Proposal]] = []
-        height = lowest.height
-        while height <= head.height and (rows := context.store.snapshots(head.branch, height, AUDIT_BATCH)):
-            height += len(rows)
-            ids = [id_ for row in rows for id_ in decode_as(Snapshot, row.raw).statement.proposals]
-            stored = [decode_as(Proposal, raw) for raw in context.store.artifacts(ids).values()]
-            if bad := context.verifier.failing(stored):
-                context.store.apply([DropArtifacts(bad)])
-            if len(proven) < PENDING_MAX:
-                proven += [one for one in stored if one.id not in bad]
+        for branch, above in doomed.items():
+            height, top = above + 1, ledger.tip_height(branch)
+            while height <= top and (rows := store.snapshots(branch, height, AUDIT_BATCH)):
+                height += len(rows)
+                ids = [id_ for row in rows for id_ in decode_as(Snapshot, row.raw).statement.proposals]
+                good = self._chain.stored(ids)
+                proven += good[: PENDING_MAX - len(proven)]
         return proven

@@ -2,8 +2,8 @@
 
 How it works. One catch-up at a time. The line is the best head that any peer has told: it is *located* (where
 does it part from ours?), then its spans are asked of every peer that serves it (`gossip/spans.py`) and taken
-in order. A long run is shown after one signature a reign; `audit.py` then verifies all others in the
-background.
+in order. Once a long run of it was received, what follows is shown after one signature a reign; `audit.py`
+then verifies all others in the background. How high a peer says that its line is defers nothing.
 
 What a peer tells of its head is its word and nothing else, and anybody who is let in can give it. So:
 
@@ -302,7 +302,7 @@ class Catchup:
         self._keep_contents(answer.contents, [one for _, proposals in run for one in proposals])
         accepted = {snapshot.id: (snapshot, proposals) for snapshot, proposals in run}
         ledger = self._context.ledger
-        if len(run) >= DEFER_RUN_MIN or spans.height - ledger.head.height >= DEFER_RUN_MIN:
+        if spans.received >= DEFER_RUN_MIN:
             result = ledger.accept_run(run)
             if result.accepted:
                 self._note_relay(
@@ -313,7 +313,7 @@ class Catchup:
                         link,
                     )
                 )
-                self._chain.settle(result.accepted, result.change, accepted)
+                self._chain.settle(result.accepted, result.change, accepted, audited=False)
                 self._came_true(link)
             return result.error
         for snapshot, proposals in run:

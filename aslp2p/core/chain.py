@@ -26,7 +26,7 @@ from aslp2p.gossip.messages import Want as WantMessage
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Judged
 from aslp2p.ledger.history import HeadChange, read_snapshot
-from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, SnapshotRow
+from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, PutUnaudited, SnapshotRow
 from aslp2p.ledger.state import is_admitted, revoked_keys
 from aslp2p.limits import IDS_PER_MESSAGE_MAX, REQUEST_TIMEOUT_MS, WAITING_SNAPSHOTS_MAX
 
@@ -104,7 +104,7 @@ class Chain:
             return False
         judged, change = result
         self._spreader.add(trust_stored(snapshot), source=source)
-        self.settle([judged], change, {snapshot.id: (snapshot, proposals)})
+        self.settle([judged], change, {snapshot.id: (snapshot, proposals)}, audited=True)
         self._retry(snapshot.id)
         return True
 
@@ -117,7 +117,7 @@ class Chain:
         except (Incomplete, Rejected, ArtifactError) as error:
             return error
         if result is not None:
-            self.settle([result[0]], result[1], accepted)
+            self.settle([result[0]], result[1], accepted, audited=True)
         return None
 
     def rolled_back(self, change: HeadChange, proven: Sequence[Signed[Proposal]]) -> None:
@@ -142,14 +142,18 @@ class Chain:
         return [*found, *self.stored(missing)] if missing else found
 
     def stored(self, ids: Sequence[bytes]) -> list[Verified[Proposal]]:
-        """Those of `ids` that are in the store and proven. Until the audit is done (G4) some may not be:
-        those are forgotten, and asked for again by whoever needs them."""
-        context = self._context
-        stored = [decode_as(Proposal, raw) for raw in context.store.artifacts(ids).values()]
-        if stored and not context.all_audited() and (bad := context.verifier.failing(stored)):
-            context.store.apply([DropArtifacts(bad)])
-            stored = [one for one in stored if one.id not in bad]
-        return [trust_stored(one) for one in stored]
+        """Those of `ids` that are in the store and proven. What was not audited yet (G4) is verified now;
+        what fails is forgotten, and asked for again by whoever needs it."""
+        store = self._context.store
+        rows = store.artifact_rows(ids)
+        stored = {id_: decode_as(Proposal, row.raw) for id_, row in rows.items()}
+        unaudited = [stored[id_] for id_, row in rows.items() if not row.audited]
+        if unaudited:
+            bad = set(self._context.verifier.failing(unaudited))
+            good = [(one.id, one.type, one.raw, False) for one in unaudited if one.id not in bad]
+            store.apply([DropArtifacts(sorted(bad)), PutArtifacts(good)])
+            stored = {id_: one for id_, one in stored.items() if id_ not in bad}
+        return [trust_stored(one) for one in stored.values()]
 
     # --- waiting ----------------------------------------------------------------------------------
 
@@ -252,10 +256,13 @@ class Chain:
 
     # --- what follows -----------------------------------------------------------------------------
 
-    def settle(self, judged: Sequence[Judged], change: HeadChange | None, accepted: Accepted) -> None:
-        """Store the proposals of what was accepted and tell everybody that the head moved."""
+    def settle(
+        self, judged: Sequence[Judged], change: HeadChange | None, accepted: Accepted, *, audited: bool
+    ) -> None:
+        """Store the proposals of what was accepted, `audited` if their signatures were verified, and tell
+        everybody that the head moved."""
         self.accepted += len(judged)
-        rows: list[tuple[bytes, str, bytes, bool]] = []
+        listed: list[Signed[Proposal]] = []
         for one in judged:
             self._waiting.pop(one.snapshot.id, None)
             if one.snapshot.key == self._context.key and self.heard_own is not None:
@@ -263,23 +270,55 @@ class Chain:
             self._context.learned += 1 + len(one.snapshot.statement.proposals)
             snapshot, proposals = accepted[one.snapshot.id]
             here = {proposal.id: proposal for proposal in proposals}
-            for id_ in snapshot.statement.proposals:
-                if id_ not in self._pending.open:
-                    rows.append((id_, here[id_].type, here[id_].raw, False))
-        if rows:
-            self._context.store.apply([PutArtifacts(rows)])
+            listed += [here[id_] for id_ in snapshot.statement.proposals if id_ not in self._pending.open]
+        if audited:
+            self._keep(listed)
+        else:
+            self._keep_unaudited(listed)
         if change is not None:
             self._moved(change, accepted)
         self._reopen_aside(judged, accepted)
 
+    def take_copies(self, proven: Sequence[Verified[Proposal]]) -> int:
+        """Keep verified copies of listed proposals that nobody has audited yet; returns how many."""
+        self._keep(proven)
+        return len(proven)
+
+    def _keep(self, proven: Sequence[Signed[Proposal]]) -> None:
+        if proven:
+            rows = [(one.id, one.type, one.raw, False) for one in proven]
+            self._context.store.apply([PutArtifacts(rows)])
+
+    def _keep_unaudited(self, listed: Sequence[Signed[Proposal]]) -> None:
+        """Keep what the audit will verify. Of two copies that differ and that nobody has verified the good
+        one is kept: whoever sends it is not blamed for the other one."""
+        if not listed:
+            return
+        context = self._context
+        stored = context.store.artifact_rows([one.id for one in listed])
+        rivals = [
+            one
+            for one in listed
+            if (row := stored.get(one.id)) is not None and not row.audited and row.raw != one.raw
+        ]
+        bad = set(context.verifier.failing(rivals))
+        self._keep([one for one in rivals if one.id not in bad])
+        context.store.apply([PutUnaudited([(one.id, one.type, one.raw) for one in listed])])
+
+    def lists(self, proposal: bytes) -> bool:
+        """Whether the followed line lists `proposal`."""
+        head = self._context.ledger.head
+        return self._context.store.fact(head.branch, b"p" + proposal, head.height) is not None
+
     def _reopen_aside(self, judged: Sequence[Judged], accepted: Accepted) -> None:
-        """What only a snapshot beside our line lists is pending here, like what was superseded; so is what
-        stands above a head that evidence holds back: perhaps it is never followed (F3, F4)."""
+        """What only a snapshot beside our line lists is pending here, like what was superseded (F4)."""
         ledger = self._context.ledger
         head = ledger.head
         for one in judged:
             if one.tip.height <= head.height and ledger.id_at(head.branch, one.tip.height) == one.tip.id:
                 continue
+            if one.tip.branch == head.branch and one.tip.height > head.height:
+                continue  # ahead of a head that a conflict holds back (F3)
             self._reopen(accepted[one.snapshot.id][1])
 
     def _reopen(self, proposals: Iterable[Signed[Proposal]]) -> int:
@@ -290,9 +329,8 @@ class Chain:
         again: list[Signed[Proposal]] = []
         counts: Counter[bytes] = Counter()
         for proposal in proposals:
-            listed = context.store.fact(head.branch, b"p" + proposal.id, head.height) is not None
             special = isinstance(proposal.statement.action, AUTHORITY_ACTIONS)
-            if listed or special or not is_admitted(head.members, proposal.key):
+            if self.lists(proposal.id) or special or not is_admitted(head.members, proposal.key):
                 continue
             counts[proposal.key] += 1
             room = self._pending.room_for(proposal.key, counts[proposal.key])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aslp2p.artifacts.envelope import Signer, Verifier
@@ -51,6 +51,10 @@ class Context:
         """Whether every signature on every branch was verified: then what is stored may be trusted (G4)."""
         ledger = self.ledger
         return all(ledger.audited_on(row.branch) >= row.tip_height for row in ledger.branches())
+
+    def proven(self, ids: Sequence[bytes]) -> set[bytes]:
+        """Those of `ids` that are stored and whose signatures were verified: a copy of another is welcome."""
+        return {id_ for id_, row in self.store.artifact_rows(ids).items() if row.audited}
 
     def is_member(self, key: bytes) -> bool:
         """Whether `key` is admitted at the head."""

@@ -112,19 +112,21 @@ class Hearing:
         self._pending.add_cosignature(verified, [one for one in known if self._older(one, verified)])
         self._spreader.add(verified, source=source)
         if change is not None:
-            self._chain.settle((), change, {})
+            self._chain.settle((), change, {}, audited=True)
         final = context.ledger.final_height()
         if final > before:
             context.publish("final", height=final)
         return True
 
     def _older(self, signed: Signed[Cosignature], known: Signed[Cosignature]) -> bool:
-        """Whether `known` says more: its snapshot contains the other's.
+        """Whether `known`, of the same line or a newer epoch, says more.
 
-        Nothing else makes one older, no higher epoch either: a liar cosigns lines that exclude each other,
-        and what is final on one of them must not depend on which was heard first (F1).
+        Of one epoch it does only if its snapshot contains the other's: a liar cosigns lines that exclude each
+        other, and what is final on one of them must not depend on which was heard first (F1).
         """
         one, other = signed.statement, known.statement
+        if one.epoch != other.epoch or one.height > other.height:
+            return one.epoch < other.epoch
         if one.snapshot == other.snapshot:
             return True
         row = self._context.store.snapshot(other.snapshot)

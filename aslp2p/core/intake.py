@@ -179,8 +179,10 @@ class Intake:
         fresh = [one for one in proposals if one.id not in self._pending.open and one.id not in answered]
         if not fresh:
             return 0
-        stored = context.store.artifacts([one.id for one in fresh])
+        stored = context.store.artifact_rows([one.id for one in fresh])
         taken: list[Signed[Proposal]] = []
+        copies: list[Signed[Proposal]] = []
+        """Of what is listed and was not audited yet."""
         counts: dict[bytes, int] = {}
         repaired = 0
         for one in fresh:
@@ -189,11 +191,17 @@ class Intake:
                 continue
             if one.statement.common_id != context.common_id:
                 raise Rejected("V7", "a proposal of another Common", subject=one.id)
-            if one.id in stored or one.id in self._pending.rejections or not context.is_member(one.key):
+            row = stored.get(one.id)
+            known = (row is not None and row.audited) or one.id in self._pending.rejections
+            if known or not context.is_member(one.key):
                 continue  # a rejection may be here before what it rejects
+            if row is not None and self._chain.lists(one.id):
+                copies.append(one)
+                continue
             counts[one.key] = counts.get(one.key, 0) + 1
             if self._pending.room_for(one.key, counts[one.key]) and self._is_welcome(one):
                 taken.append(one)
+        repaired += self._chain.take_copies(context.verifier.verify_all(copies))
         verified = context.verifier.verify_all(taken)
         self._pending.add(*verified)
         wants: list[tuple[bytes, bool]] = []
@@ -342,11 +350,11 @@ class Intake:
         for first in range(0, len(ids), _KNOWN_BATCH):
             some = ids[first : first + _KNOWN_BATCH]
             found.update(id_ for id_ in some if id_ in self._pending.open)
-            found.update(self._context.store.artifacts(some))
+            found.update(self._context.proven(some))
         return found
 
     def _is_known(self, id_: bytes) -> bool:
-        return id_ in self._pending.open or self._context.store.artifact(id_) is not None
+        return id_ in self._pending.open or id_ in self._context.proven([id_])
 
     def _import(
         self, report: Imported, one: Signed[Statement], take: Callable[[Signed[Statement]], bool]
@@ -422,7 +430,8 @@ class Intake:
             if result is not None:
                 report.new += 1
                 self._spreader.add(context.verifier.verify(snapshot))
-                self._chain.settle([result[0]], result[1], {snapshot.id: (snapshot, listed)})
+                accepted = {snapshot.id: (snapshot, listed)}
+                self._chain.settle([result[0]], result[1], accepted, audited=True)
 
 
 def _refuse(report: Imported, one: Signed[Statement], fault: PeerFault | Incomplete) -> None:

@@ -17,7 +17,6 @@ from aslp2p.artifacts.types import (
     Succession,
 )
 from aslp2p.core.context import Context
-from aslp2p.core.pace import Pace
 from aslp2p.errors import Rejected
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
 from aslp2p.ledger.succession import (
@@ -46,7 +45,6 @@ class Keyring:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.pace = Pace(context)
 
     # --- stance -----------------------------------------------------------------------------------
 
@@ -116,16 +114,13 @@ class Keyring:
     ) -> Verified[Endorsement]:
         """Endorse a succession or policy change; the same one again gives the same endorsement.
 
-        Raises `Rejected` (S1, S3, S11, S14, F1).
+        Raises `Rejected` (S1, S3, S11, F1).
         """
         context = self._context
         self.require_endorsable(proposal.id, action)
         kind = ENDORSE_POLICY if isinstance(action, PolicyChange) else ENDORSE
         if context.store.journal_holds(kind, proposal.id):
             return self._promised(kind, proposal.id)
-        if kind == ENDORSE:
-            self.pace.require_room()
-            self.pace.note_endorsed(proposal.key)
         epoch = 0 if isinstance(action, PolicyChange) else action.epoch
         statement = Endorsement(context.common_id, proposal.id, epoch, max(0, context.now.wall))
         endorsement = sign_statement(statement, context.signer)

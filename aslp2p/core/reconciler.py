@@ -172,7 +172,7 @@ class Reconciler:
         peer.served_open_ms = now
         theirs = set(message.ids)
         missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
-        closed = context.store.artifacts(missing)
+        closed = context.proven(missing)
         self._ask_for(peer, [id_ for id_ in missing if id_ not in closed and self._chain.wants(id_)])
         if len(message.ids) < IDS_PER_MESSAGE_MAX:
             ours = self._pending.open.ids_in(message.buckets)
@@ -186,7 +186,7 @@ class Reconciler:
         for id_ in message.ids:
             peer.note_known(id_)
         missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
-        stored = context.store.artifacts(missing)
+        stored = context.proven(missing)
         wanted = [id_ for id_ in missing if id_ not in stored and self._chain.wants(id_)]
         if not context.founded:
             return 0

@@ -6,7 +6,7 @@ verified before they are given."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aslp2p.artifacts.envelope import decode_artifact, decode_as
 from aslp2p.artifacts.types import Proposal, Put
@@ -16,6 +16,7 @@ from aslp2p.core.spread import pushes
 from aslp2p.gossip.messages import GetRange, Range, RangeItem
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.history import read_snapshot
+from aslp2p.ledger.reader import ArtifactRow
 from aslp2p.limits import IDS_PER_MESSAGE_MAX, INLINE_CONTENT_BYTES_MAX, MIB, RANGE_BYTES_MAX
 
 ANSWER_BYTES_MAX = 2 * MIB
@@ -29,20 +30,11 @@ _PROPOSAL_START = b"\x94\xb5asl.common.proposal/1"
 def serve_artifacts(context: Context, pending: Pending, peer: Peer, ids: Sequence[bytes]) -> None:
     """Send those of `ids` that are here, small contents with their proposals, at most `ANSWER_BYTES_MAX`."""
     items: list[tuple[bytes, bytes | None]] = []
-    stored = context.store.artifacts(ids)
-    trusted = not context.founded or context.all_audited()
+    stored = context.store.artifact_rows(ids)
     size = 0
     for id_ in ids:
-        held = pending.open.get(id_)
-        raw = held.raw if held is not None else stored.get(id_)
-        if raw is None and id_ == context.common_id and context.founded:
-            raw = context.ledger.genesis.raw
-        elif raw is None and pending.beacon is not None and pending.beacon.id == id_:
-            raw = pending.beacon.raw
-        elif raw is None:
-            row = context.store.snapshot(id_)
-            raw = row.raw if row is not None else None
-        if raw is None or (held is None and not trusted and context.verifier.failing([decode_artifact(raw)])):
+        raw = _proven(context, pending, stored, id_)
+        if raw is None:
             continue
         content = _small_content(context, raw) if raw.startswith(_PROPOSAL_START) else None
         size += len(raw) + len(content or b"")
@@ -52,6 +44,25 @@ def serve_artifacts(context: Context, pending: Pending, peer: Peer, ids: Sequenc
         peer.note_known(id_)
     for message in pushes(items):
         context.send(peer.link, message)
+
+
+def _proven(
+    context: Context, pending: Pending, stored: Mapping[bytes, ArtifactRow], id_: bytes
+) -> bytes | None:
+    """The bytes of an artifact that is here and whose signature was verified, now if it was not yet."""
+    if (held := pending.open.get(id_)) is not None:
+        return held.raw
+    if id_ == context.common_id and context.founded:
+        return context.ledger.genesis.raw
+    if pending.beacon is not None and pending.beacon.id == id_:
+        return pending.beacon.raw
+    if (artifact := stored.get(id_)) is not None:
+        raw, audited = artifact.raw, artifact.audited
+    elif (row := context.store.snapshot(id_)) is not None:
+        raw, audited = row.raw, context.ledger.audited_on(row.branch) >= row.height
+    else:
+        return None
+    return None if not audited and context.verifier.failing([decode_artifact(raw)]) else raw
 
 
 def serve_range(context: Context, request: GetRange) -> Range:

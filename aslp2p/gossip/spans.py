@@ -32,6 +32,7 @@ class Spans:
     def __init__(self, tip: bytes, base: int, height: int) -> None:
         self.tip = tip
         self.height = height
+        self._first = base + 1
         self._next = base + 1
         self._planned = base + 1
         self._again: deque[Span] = deque()
@@ -42,6 +43,11 @@ class Spans:
     def next_height(self) -> int:
         """The lowest height that is not handed out yet."""
         return self._next
+
+    @property
+    def received(self) -> int:
+        """How many snapshots of the line came and were handed out."""
+        return self._next - self._first
 
     @property
     def done(self) -> bool:

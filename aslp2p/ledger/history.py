@@ -230,6 +230,9 @@ class Ledger:
         against = [one for one in self.evidence if (one.epoch, one.witness) == (epoch, witness)]
         return min(against, key=lambda one: one.height, default=None)
 
+    def tip_height(self, branch: int) -> int:
+        return self._branches[branch].tip_height
+
     def branches(self) -> list[BranchRow]:
         return [self._branches[branch] for branch in sorted(self._branches)]
 
@@ -562,6 +565,14 @@ class Ledger:
             self._branches[row.branch] = new = msgspec.structs.replace(old, audited_height=row.height)
             self._store.apply([PutBranch(new)])
 
+    def doomed(self, branch: int, height: int) -> dict[int, int]:
+        """What goes if `branch` is rolled back to `height`: each branch, and above which height."""
+        found = {branch: height}
+        for row in self.branches():
+            if row.parent in found and row.fork_height > found[row.parent]:
+                found[row.branch] = row.fork_height
+        return found
+
     def roll_back(self, branch: int, height: int) -> HeadChange | None:
         """Forget what stands above `height` on `branch` and on branches that fork from there (G4).
 
@@ -572,10 +583,7 @@ class Ledger:
         kept = self._store.snapshot_at(branch, height)
         if kept is None or height < self._branches[branch].fork_height:
             raise InvariantBroken(f"nothing at {branch}:{height} to roll back to")
-        doomed = {branch: height}
-        for row in self.branches():
-            if row.parent in doomed and row.fork_height > doomed[row.parent]:
-                doomed[row.branch] = row.fork_height
+        doomed = self.doomed(branch, height)
         for number, above in doomed.items():
             row = self._branches.pop(number)
             self._tips.pop(number, None)

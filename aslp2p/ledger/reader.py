@@ -46,6 +46,14 @@ class SnapshotRow(Struct, frozen=True):
     raw: bytes
 
 
+class ArtifactRow(Struct, frozen=True):
+    """A stored artifact other than a snapshot."""
+
+    raw: bytes
+    audited: bool
+    """Whether its signature was verified before it was stored, or since (G4)."""
+
+
 class JournalRow(Struct, frozen=True):
     """One promise of this node's key: kind is `endorse`, `cosign` or `emit`."""
 
@@ -94,7 +102,10 @@ class Reader(Protocol):
         """The raw bytes of a stored signed artifact other than a snapshot."""
 
     def artifacts(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Those of `ids` that are stored, in one query."""
+        """The raw bytes of those of `ids` that are stored, to be shown or decoded: not to be relied on."""
+
+    def artifact_rows(self, ids: Sequence[bytes]) -> dict[bytes, ArtifactRow]:
+        """Those of `ids` that are stored, and whether they were audited."""
 
     def open_artifacts(self) -> list[tuple[bytes, bytes]]:
         """(id, raw) of all that is marked open: pending proposals, endorsements, cosignatures, rejections,
@@ -157,9 +168,17 @@ class PutFacts(Struct, frozen=True):
 
 
 class PutArtifacts(Struct, frozen=True):
-    """(id, type, raw, open) of signed artifacts; storing one again changes only whether it is open."""
+    """(id, type, raw, open) of signed artifacts that were verified; they take the place of unaudited bytes.
+    Storing one again changes only whether it is open."""
 
     rows: Sequence[tuple[bytes, str, bytes, bool]]
+
+
+class PutUnaudited(Struct, frozen=True):
+    """(id, type, raw) of artifacts whose signatures are to be verified later (G4); none is open, and what is
+    stored already stays as it is."""
+
+    rows: Sequence[tuple[bytes, str, bytes]]
 
 
 class CloseArtifacts(Struct, frozen=True):
@@ -208,6 +227,7 @@ Write: TypeAlias = (
     | DropBranchAbove
     | PutFacts
     | PutArtifacts
+    | PutUnaudited
     | CloseArtifacts
     | DropArtifacts
     | PutContent

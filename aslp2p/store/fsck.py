@@ -271,7 +271,7 @@ class _Search:
 
     def artifacts(self) -> Iterator[Finding]:
         bad: list[tuple[int, bytes, str]] = []
-        for number, *row in self.rows("artifact", "number, id, type, raw, open, crc", "number"):
+        for number, *row in self.rows("artifact", "number, id, type, raw, open, audited, crc", "number"):
             if not intact(artifact_sum, row):
                 bad.append((number, row[0], "is damaged"))
                 continue

@@ -19,6 +19,7 @@ from typing import Any
 
 from aslp2p.errors import InvariantBroken
 from aslp2p.ledger.reader import (
+    ArtifactRow,
     BranchRow,
     CloseArtifacts,
     DropArtifacts,
@@ -32,6 +33,7 @@ from aslp2p.ledger.reader import (
     PutJournal,
     PutMeta,
     PutSnapshot,
+    PutUnaudited,
     SnapshotRow,
     Unwant,
     Want,
@@ -124,7 +126,7 @@ class MemoryStore:
         self._snapshots: dict[bytes, SnapshotRow] = {}
         self._places: dict[tuple[int, int], bytes] = {}
         self._heights: dict[int, list[int]] = {}
-        self._artifacts: dict[bytes, tuple[int, bytes]] = {}
+        self._artifacts: dict[bytes, tuple[int, ArtifactRow]] = {}
         self._open: dict[bytes, None] = {}
         self._content: dict[bytes, bytes] = {}
         self._wanted: dict[bytes, tuple[int, bool]] = {}
@@ -207,15 +209,19 @@ class MemoryStore:
 
     def artifact(self, id_: bytes) -> bytes | None:
         stored = self._artifacts.get(id_)
-        return None if stored is None else stored[1]
+        return None if stored is None else stored[1].raw
 
     def artifacts(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        stored = self._artifacts
+        return {id_: stored[id_][1].raw for id_ in ids if id_ in stored}
+
+    def artifact_rows(self, ids: Sequence[bytes]) -> dict[bytes, ArtifactRow]:
         stored = self._artifacts
         return {id_: stored[id_][1] for id_ in ids if id_ in stored}
 
     def open_artifacts(self) -> list[tuple[bytes, bytes]]:
         stored = self._artifacts
-        return [(id_, stored[id_][1]) for id_ in sorted(self._open, key=stored.__getitem__)]
+        return [(id_, stored[id_][1].raw) for id_ in sorted(self._open, key=lambda id_: stored[id_][0])]
 
     def content(self, id_: bytes) -> bytes | None:
         return self._content.get(id_)
@@ -360,12 +366,19 @@ class MemoryStore:
 
     def _put_artifacts(self, write: PutArtifacts) -> None:
         for id_, _, raw, open_ in write.rows:
-            if id_ not in self._artifacts:
-                self._set(self._artifacts, id_, (self._number(), raw))
+            stored = self._artifacts.get(id_)
+            if stored is None or not stored[1].audited:
+                number = self._number() if stored is None else stored[0]
+                self._set(self._artifacts, id_, (number, ArtifactRow(raw, True)))
             if open_:
                 self._set(self._open, id_, None)
             else:
                 self._pop(self._open, id_)
+
+    def _put_unaudited(self, write: PutUnaudited) -> None:
+        for id_, _, raw in write.rows:
+            if id_ not in self._artifacts:
+                self._set(self._artifacts, id_, (self._number(), ArtifactRow(raw, False)))
 
     def _close_artifacts(self, write: CloseArtifacts) -> None:
         for id_ in write.ids:
@@ -408,6 +421,7 @@ _APPLY: dict[type, Callable[[MemoryStore, Any], None]] = {
     DropBranchAbove: MemoryStore._drop_branch_above,
     PutFacts: MemoryStore._put_facts,
     PutArtifacts: MemoryStore._put_artifacts,
+    PutUnaudited: MemoryStore._put_unaudited,
     CloseArtifacts: MemoryStore._close_artifacts,
     DropArtifacts: MemoryStore._drop_artifacts,
     PutContent: MemoryStore._put_content,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aslp2p.errors import Damaged, JournalDamaged
-from aslp2p.ledger.reader import BranchRow, JournalRow, SnapshotRow
+from aslp2p.ledger.reader import ArtifactRow, BranchRow, JournalRow, SnapshotRow
 from aslp2p.limits import KIB
 from aslp2p.store.check import JOURNAL_COLUMNS, SNAPSHOT_COLUMNS
 from aslp2p.store.faults import damaged, fault_of
@@ -34,7 +34,7 @@ _FACT = (
     "SELECT height, value, crc FROM fact WHERE branch = ? AND key = ? AND height <= ?"
     " ORDER BY height DESC LIMIT ?"
 )
-_ARTIFACT = "SELECT id, type, raw, open, crc FROM artifact WHERE"
+_ARTIFACT = "SELECT id, type, raw, open, audited, crc FROM artifact WHERE"
 _SNAPSHOT = f"SELECT {SNAPSHOT_COLUMNS} FROM snapshot WHERE"
 _JOURNAL = f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE kind = ?"
 
@@ -205,19 +205,18 @@ class SqliteReader:
         return self.artifacts((id_,)).get(id_)
 
     def artifacts(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
-        found: dict[bytes, bytes] = {}
-        for some in _batches(ids):
-            found.update(self._artifacts(self._rows(f"{_ARTIFACT} id IN ({_marks(some)})", some)))
-        return found
+        return {row[0]: row[2] for row in self._artifacts(ids)}
+
+    def artifact_rows(self, ids: Sequence[bytes]) -> dict[bytes, ArtifactRow]:
+        return {row[0]: ArtifactRow(row[2], bool(row[4])) for row in self._artifacts(ids)}
 
     def open_artifacts(self) -> list[tuple[bytes, bytes]]:
-        return self._artifacts(self._rows(f"{_ARTIFACT} open = 1 ORDER BY number"))
+        rows = self._rows(f"{_ARTIFACT} open = 1 ORDER BY number")
+        return [(row[0], row[2]) for row in _undamaged(rows)]
 
-    def _artifacts(self, rows: list[Any]) -> list[tuple[bytes, bytes]]:
-        bad = [row[0] for row in rows if not intact(artifact_sum, row)]
-        if bad:
-            raise damaged(f"{len(bad)} stored artifacts are damaged", *_named(*bad))
-        return [(row[0], row[2]) for row in rows]
+    def _artifacts(self, ids: Sequence[bytes]) -> Iterator[Any]:
+        for some in _batches(ids):
+            yield from _undamaged(self._rows(f"{_ARTIFACT} id IN ({_marks(some)})", some))
 
     def content(self, id_: bytes) -> bytes | None:
         row = self._row("SELECT data FROM content WHERE id = ?", (id_,))
@@ -281,6 +280,14 @@ class SqliteReader:
                 )
                 raise self.journal_fault
         return [JournalRow(row[0].decode(), *row[1:5]) for row in rows]
+
+
+def _undamaged(rows: list[Any]) -> list[Any]:
+    """`rows` of artifacts; raises `Damaged` naming those that are not what was written."""
+    bad = [row[0] for row in rows if not intact(artifact_sum, row)]
+    if bad:
+        raise damaged(f"{len(bad)} stored artifacts are damaged", *_named(*bad))
+    return rows
 
 
 def _batches(ids: Sequence[bytes]) -> Iterator[list[bytes]]:

@@ -24,6 +24,9 @@ _JOURNAL = Struct("<c2q2IQ").pack
 OPEN = 1 << 32
 """What `artifact.crc` has above its 32 bits while the artifact is open."""
 
+UNAUDITED = 1 << 33
+"""What it has there while nobody has verified the artifact's signature."""
+
 Row = Sequence[Any]
 
 
@@ -57,9 +60,11 @@ def fact_sum(branch: int, key: bytes, height: int, value: bytes | None) -> int:
     return crc32(_FACT(b"F", branch, height, len(value)) + key + value)
 
 
-def artifact_sum(id_: bytes, type_: bytes, raw: bytes, open_: int) -> int:
-    """`OPEN` is part of it while `open_`; `& OPEN - 1` gives what does not depend on it."""
-    return crc32(_ARTIFACT(b"A", len(type_)) + id_ + type_ + raw) + OPEN * open_
+def artifact_sum(id_: bytes, type_: bytes, raw: bytes, open_: int, audited: int) -> int:
+    """`OPEN` is part of it while `open_`, `UNAUDITED` until `audited`; `& OPEN - 1` gives what depends on
+    neither."""
+    bits = OPEN * open_ + UNAUDITED * (1 - audited)
+    return crc32(_ARTIFACT(b"A", len(type_)) + id_ + type_ + raw) + bits
 
 
 def wanted_sum(id_: bytes, manifest: int) -> int:

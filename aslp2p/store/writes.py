@@ -23,6 +23,7 @@ from aslp2p.ledger.reader import (
     PutFacts,
     PutMeta,
     PutSnapshot,
+    PutUnaudited,
     Unwant,
     Want,
 )
@@ -54,10 +55,16 @@ FACT_PUT = (
 )
 FACT_DROP = "DELETE FROM fact WHERE branch = ? AND height > ?"
 ARTIFACT_PUT = (
-    "INSERT INTO artifact (id, type, raw, open, crc) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-    f" open = excluded.open, crc = (crc & {OPEN - 1}) + {OPEN} * excluded.open"
+    "INSERT INTO artifact (id, type, raw, open, audited, crc) VALUES (?, ?, ?, ?, 1, ?)"
+    " ON CONFLICT (id) DO UPDATE SET open = excluded.open, audited = 1,"
+    " raw = iif(audited, raw, excluded.raw),"
+    f" crc = iif(audited, (crc & ~{OPEN}) + {OPEN} * excluded.open, excluded.crc)"
 )
-ARTIFACT_CLOSE = f"UPDATE artifact SET open = 0, crc = crc & {OPEN - 1} WHERE id = ? AND open = 1"
+ARTIFACT_DEFER = (
+    "INSERT INTO artifact (id, type, raw, open, audited, crc) VALUES (?, ?, ?, 0, 0, ?)"
+    " ON CONFLICT (id) DO NOTHING"
+)
+ARTIFACT_CLOSE = f"UPDATE artifact SET open = 0, crc = crc & ~{OPEN} WHERE id = ? AND open = 1"
 ARTIFACT_DROP = "DELETE FROM artifact WHERE id = ?"
 CONTENT_PUT = (
     "INSERT INTO content (id, data) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data"
@@ -106,10 +113,18 @@ def _put_facts(write: PutFacts) -> tuple[Statement, ...]:
 
 def _put_artifacts(write: PutArtifacts) -> tuple[Statement, ...]:
     rows = (
-        (id_, type_, raw, int(open_), artifact_sum(id_, type_.encode(), raw, open_))
+        (id_, type_, raw, int(open_), artifact_sum(id_, type_.encode(), raw, open_, True))
         for id_, type_, raw, open_ in write.rows
     )
     return (("artifact", ARTIFACT_PUT, rows),)
+
+
+def _put_unaudited(write: PutUnaudited) -> tuple[Statement, ...]:
+    rows = (
+        (id_, type_, raw, artifact_sum(id_, type_.encode(), raw, False, False))
+        for id_, type_, raw in write.rows
+    )
+    return (("artifact", ARTIFACT_DEFER, rows),)
 
 
 def _close_artifacts(write: CloseArtifacts) -> tuple[Statement, ...]:
@@ -144,6 +159,7 @@ STATEMENTS_OF: dict[type, Callable[[Any], tuple[Statement, ...]]] = {
     DropBranchAbove: _drop_branch_above,
     PutFacts: _put_facts,
     PutArtifacts: _put_artifacts,
+    PutUnaudited: _put_unaudited,
     CloseArtifacts: _close_artifacts,
     DropArtifacts: _drop_artifacts,
     PutContent: _put_content,

@@ -34,9 +34,9 @@ class Installed:
         return len(self.keys() & signers) >= int(self.policy["threshold"])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class After:
-    """Everything that holds after a snapshot; and what its own certificate abandons."""
+    """Everything that holds after a snapshot."""
 
     id: bytes
     height: int
@@ -49,7 +49,6 @@ class After:
     members: dict[bytes, tuple[str, str]]
     files: dict[str, bytes]
     log: tuple[bytes, ...]
-    abandons: tuple[bytes, ...] = ()
 
     def line(self) -> list[After]:
         """From itself down to genesis."""
@@ -341,7 +340,6 @@ class _Judgement:
             members=self.members,
             files=self.files,
             log=log,
-            abandons=tuple(action.get("abandons", ())),
         )
         if kind == "witness-rotation":
             after = replace(after, appoints=(action["epoch"], action["new_witness"]))

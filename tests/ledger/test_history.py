@@ -620,6 +620,9 @@ def test_rolling_back_a_whole_branch() -> None:
     ledger = world.ledger()
     feed(ledger, base, one)
     feed(ledger, world.recover(one.line()[3], CLEO, epoch=2))
+    assert ledger.doomed(1, 2) == {1: 2, 2: 4}  # with the height at which each parts
+    assert ledger.doomed(1, 4) == {1: 4}
+    assert [ledger.tip_height(branch) for branch in (1, 2)] == [one.height, 5]
     change = ledger.roll_back(1, 2)
     assert change is not None
     assert change.new.id == base.id  # the other line is followed again, from where both part

@@ -52,7 +52,7 @@ def flip(path: Path, table: str, column: str, where: str) -> None:
 @pytest.mark.parametrize(
     ("table", "column"),
     [
-        *(("artifact", column) for column in ("type", "raw", "open", "crc")),
+        *(("artifact", column) for column in ("type", "raw", "open", "audited", "crc")),
         *(("snapshot", column) for column in ("previous", "epoch", "signer", "log_size", "raw", "crc")),
         *(("fact", column) for column in ("value", "crc")),
         ("content", "data"),

@@ -12,7 +12,9 @@ import pytest
 
 from aslp2p.errors import DiskFault, InvariantBroken, UserError
 from aslp2p.ledger.reader import (
+    ArtifactRow,
     BranchRow,
+    CloseArtifacts,
     DropBranchAbove,
     JournalRow,
     PutArtifacts,
@@ -21,6 +23,7 @@ from aslp2p.ledger.reader import (
     PutJournal,
     PutMeta,
     PutSnapshot,
+    PutUnaudited,
     SnapshotRow,
     Store,
 )
@@ -180,6 +183,28 @@ def test_the_journal_goes_on_after_a_rollback(path: Path) -> None:
     again = SqliteStore(path)
     assert again.opened_with == ()
     assert again.journal("emit", last=9) == promises[1::-1]
+
+
+def test_a_verified_copy_takes_the_place_of_unaudited_bytes_and_nothing_else_does(store: Store) -> None:
+    """G4: whether an artifact was audited stands beside its bytes, and its checksum covers both."""
+    one, other = digest(1), digest(2)
+    store.apply([PutUnaudited([(one, "t", b"first")]), PutArtifacts([(other, "t", b"sound", True)])])
+    store.apply([PutUnaudited([(one, "t", b"second"), (other, "t", b"unsound")])])
+    assert store.artifact_rows([one, other]) == {
+        one: ArtifactRow(b"first", False),
+        other: ArtifactRow(b"sound", True),
+    }
+    assert store.open_artifacts() == [(other, b"sound")]
+    store.apply([CloseArtifacts([one, other])])
+    assert store.artifact_rows([one])[one].audited is False
+    store.apply([PutArtifacts([(one, "t", b"sound too", True), (other, "t", b"again", True)])])
+    assert store.artifact_rows([one, other]) == {
+        one: ArtifactRow(b"sound too", True),
+        other: ArtifactRow(b"sound", True),
+    }
+    assert store.open_artifacts() == [(one, b"sound too"), (other, b"sound")]
+    store.rollback()
+    assert store.artifact_rows([one, other]) == {}
 
 
 def test_more_ids_than_one_query_takes(store: Store) -> None:

@@ -30,6 +30,7 @@ from aslp2p.ledger.reader import (
     PutJournal,
     PutMeta,
     PutSnapshot,
+    PutUnaudited,
     Reader,
     SnapshotRow,
     Unwant,
@@ -76,7 +77,7 @@ def content_of(number: int) -> bytes:
 @cache
 def proposal(number: int) -> Verified[Proposal]:
     data = content_of(number)
-    action = Put(f"photos/{number}.jpg", sha256(data).digest(), len(data), "image/jpeg", False, 0, None)
+    action = Put(f"photos/{number}.jpg", sha256(data).digest(), len(data), "image/jpeg", False, None)
     return sign_statement(Proposal(genesis().id, number, digest(number)[:8], action), YOU)
 
 
@@ -145,7 +146,13 @@ def commits() -> tuple[tuple[Write, ...], ...]:
                 ]
             ),
         ),
-        (*grow(0, 6), *grow(0, 7), PutMeta("counter", b"1")),
+        (
+            PutUnaudited([(proposal(7).id, PROPOSAL, b"unaudited")]),
+            PutUnaudited([(proposal(102).id, PROPOSAL, proposal(102).raw)]),
+            *grow(0, 6),
+            *grow(0, 7),
+            PutMeta("counter", b"1"),
+        ),
         (PutJournal(JournalRow("endorse", 1, 5, digest("endorsed"), b"e")),),
         tuple(grow(1, 6)),
         (CloseArtifacts([pending.id]), PutJournal(JournalRow("cosign", 1, 6, snapshot(1, 6).id, b"c"))),
@@ -160,13 +167,14 @@ def commits() -> tuple[tuple[Write, ...], ...]:
 
 def everything(store: Reader) -> dict[str, Any]:
     """What `store` answers to every question about `commits()`."""
-    ids = [proposal(number).id for number in (*range(1, 11), 100, 101)]
+    ids = [proposal(number).id for number in (*range(1, 11), 100, 101, 102)]
     contents = [sha256(content_of(number)).digest() for number in range(1, 11)]
     heights = range(-1, 12)
     answers: dict[str, Any] = {
         "meta": [store.meta(key) for key in ("common", "counter", "nothing")],
         "branches": store.branches(),
         "artifacts": store.artifacts(ids),
+        "rows": store.artifact_rows(ids),
         "open": store.open_artifacts(),
         "content": [store.content(id_) for id_ in contents],
         "lacking": store.lacking_content(contents),

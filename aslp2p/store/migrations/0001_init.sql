@@ -40,13 +40,15 @@ CREATE TABLE fact (
     PRIMARY KEY (branch, key, height)
 ) WITHOUT ROWID;
 
--- Here crc also holds `open`, above its 32 bits, so that closing an artifact need not read it.
+-- Here crc also holds `open` and that it is not `audited`, above its 32 bits, so that closing an artifact need not
+-- read it.
 CREATE TABLE artifact (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
     type TEXT NOT NULL,
     raw BLOB NOT NULL,
     open INTEGER NOT NULL,
+    audited INTEGER NOT NULL,
     crc INTEGER NOT NULL
 );
 CREATE INDEX artifact_open ON artifact (number) WHERE open = 1;

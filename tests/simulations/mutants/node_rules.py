@@ -342,7 +342,7 @@ MUTANTS = (
         (
             Edit(
                 "aslp2p.core.audit:Audit.step",
-                "bad = set(context.verifier.failing([*snapshots, *proposals.values()]))",
+                "bad = set(context.verifier.failing([*snapshots, *proposals]))",
                 "bad = set()",
             ),
         ),
