@@ -83,7 +83,7 @@ class Disk(MemoryStore):
 
     def every_artifact(self) -> list[bytes]:
         """The raw bytes of every stored artifact that is no snapshot, in order of arrival."""
-        return [raw for _, raw in self._artifacts.values()]
+        return [row.raw for _, row in self._artifacts.values()]
 
     def every_snapshot(self) -> list[bytes]:
         """The raw bytes of every accepted snapshot, the genesis among them."""
