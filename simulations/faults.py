@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from simulations import forgers, liars, people
+from simulations import fillers, forgers, generations, liars, newcomers, people, pushers, retired
 from simulations.network import Weather
 
 if TYPE_CHECKING:
@@ -275,6 +275,29 @@ FAULTS: dict[str, Fault] = {
         options={"authorities": "whole", "threshold": "whole", "keeps": "whole", "without": "who"},
     ),
     "courier": Fault(people.courier, "carries a stick", deed=True, habit=True, options={"to": "who!"}),
+    "generation": Fault(
+        generations.generation, "and others want another policy", deed=True, on="any-authority",
+        options={"authorities": "whole", "threshold": "whole", "keeps": "whole", "liars": "whole"},
+    ),
+    "heed": Fault(generations.heed, "and others look at what status asks for", on="first"),
+    "collude": Fault(
+        retired.collude, "and other retired keys sign another history", on="any-retired",
+        options={"how": "|".join((*retired.KINDS, "any"))},
+    ),
+    "newcomer": Fault(
+        newcomers.newcomer, "invites somebody whom others may reach first", deed=True, lasts=True,
+        on="any-authority", options={"floor": "given|none", "first": "den|anybody"},
+    ),
+    "push": Fault(
+        pushers.push, "pushes epochs", on="any-other", options={"leap": "whole", "count": "whole"}
+    ),
+    "hide": Fault(
+        pushers.hide, "has signed its signs of life in advance, and goes", on="witness", silences=True
+    ),
+    "fill": Fault(
+        fillers.fill, "fills places", on="any-participant",
+        options={"what": "keys|names|junk|newcomers|any", "count": "whole"},
+    ),
     "equivocate": Fault(
         liars.equivocate, "signs two histories", on="witness", options={"back": "whole"}
     ),

@@ -101,6 +101,12 @@ class Network:
             self._site[name] = site
         self.changes += 1
 
+    def come_home(self, names: Iterable[str]) -> None:
+        """These machines are where everybody is whom nobody has moved."""
+        for name in names:
+            self._site.pop(name, None)
+        self.changes += 1
+
     def rain(self, name: str, weather: Weather | None) -> None:
         """All links of one machine have this weather; None for everybody's."""
         if weather is None:

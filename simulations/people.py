@@ -38,6 +38,7 @@ from aslp2p.core.inputs import (
     Rotate,
 )
 from aslp2p.errors import DiskFault, UserError
+from aslp2p.ledger.floor import give_floor, read_floor
 from aslp2p.ledger.history import read_evidence
 from aslp2p.ledger.state import Entry, path_key, revoked_keys, unpack
 from aslp2p.views.branches import cosigned_beside
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from simulations.machine import Node
     from simulations.play import Play
 
+PROPOSAL_RAW = b"\x94\xb5asl.common.proposal/1"
 SHARED_PATHS = 8
 ASK_AGAIN_MAX = 20
 REVOKE_AGAIN_MAX = 10
@@ -127,17 +129,28 @@ def _there(play: Play, name: str, path: str) -> bytes:
 
 def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
     """New machines with an invite of `names`: they hold the Common's id and a token, and nothing else."""
-    inviter = names[0]
+    token = make_invite(play, names[0])
+    for _ in range(int(options["count"])) if token is not None else ():
+        play.switch_on([add_joiner(play, names[0], token or b"")])
+
+
+def make_invite(play: Play, inviter: str) -> bytes | None:
+    """The token of an invite of this machine, or None when it was refused."""
     wall = play.world.nodes[inviter].clock.now(play.world.now_ms).wall
     token = command(play, inviter, MakeToken(wall + DAY, 0))
-    if not isinstance(token, bytes):
-        return
-    for _ in range(int(options["count"])):
-        name = name_of(len(play.world.nodes))
-        play.add_machine(name)
-        node = play.world.nodes[name]
-        node.token, node.inviter = bear(token, node.key), inviter
-        play.switch_on([name])
+    return token if isinstance(token, bytes) else None
+
+
+def add_joiner(play: Play, inviter: str, token: bytes, *, floor: bool = False) -> str:
+    """A new machine that is off yet, with an invite; `floor`: the inviter's is in there (F5). Its name."""
+    name = name_of(len(play.world.nodes))
+    play.add_machine(name)
+    node = play.world.nodes[name]
+    node.token, node.inviter = bear(token, node.key), inviter
+    if floor and (given := read_floor(play.world.nodes[inviter].store)) is not None:
+        node.store.apply([give_floor(given)])
+        node.store.commit()
+    return name
 
 
 def expel(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
@@ -240,7 +253,7 @@ def everything(node: Node) -> Import:
             raws.append(row.raw)
     artifacts = node.store.every_artifact()
     for raw in artifacts:
-        if raw.startswith(b"\x94\xb5asl.common.proposal/1"):
+        if raw.startswith(PROPOSAL_RAW):
             action = decode_as(Proposal, raw).statement.action
             if isinstance(action, Put) and (data := store.content(action.content)) is not None:
                 contents[action.content] = data

@@ -16,6 +16,7 @@ from aslp2p.artifacts.types import Named, Policy
 from aslp2p.core.effects import Effect, Publish
 from aslp2p.core.inputs import MarkStale
 from aslp2p.ledger.gate import Tip
+from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.state import ADMITTED, is_admitted
 from simulations import people
 from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, SNAPSHOT, action_of, read
@@ -27,6 +28,8 @@ from simulations.faults import FAULTS
 from simulations.forgers import tampered
 from simulations.machine import Node
 from simulations.names import name_of
+from simulations.retired import retired
+from simulations.rooms import Room
 from simulations.scenario import MINUTE, SECOND, Scenario, Step
 from simulations.story import Story
 from simulations.world import World
@@ -35,6 +38,8 @@ SETTLE_MS = 10 * SECOND
 LOOK_MS = 2 * SECOND
 """How often it is looked in the calm whether all is well."""
 PROBE_TRIES = 10
+HALTS_MS = 30 * SECOND
+"""How often it is looked whether a machine signs nothing more because finals exclude each other."""
 DIAL_ALL_MAX = 64
 """The daemon links with everybody in a Common that is not larger."""
 DEED_AGAIN_MS = 5 * MINUTE
@@ -70,6 +75,16 @@ class Play:
         """Machines that sign with their key beside their node."""
         self.outdated: set[str] = set()
         """Machines whose journal is not that of their key (S11)."""
+        self.coalition: list[str] = []
+        """Machines whose keys lie together (`retired.py`)."""
+        self.asked: set[str] = set()
+        """Machines whose keys have retired, and that have decided whether they lie."""
+        self.dens: set[str] = set()
+        """Machines that serve a history of the coalition."""
+        self.misled: set[str] = set()
+        """Machines that heard the coalition before they could know better (section 11)."""
+        self.halts: list[tuple[int, str]] = []
+        """(when, machine) of each that said that two finals exclude each other (F1)."""
         self.unheld: list[tuple[str, bytes]] = []
         """(witness, content) of puts that it listed and did not hold (G6)."""
         self.beside: list[tuple[str, bytes, tuple[bytes, ...]]] = []
@@ -93,6 +108,7 @@ class Play:
         self._told: Counter[str] = Counter()
         self._drifts: dict[str, int] = {}
         self.steps_done = 0
+        self.room = Room(self) if scenario.expect.room else None
         self._found()
 
     def _found(self) -> None:
@@ -133,6 +149,8 @@ class Play:
             self._plan(step)
         if scenario.workload is not None:
             self._plan_work()
+        if scenario.expect.room:
+            self._look_for_halts()
         slices = 200 if watch is not None else 1
         for part in range(slices):
             world.run(scenario.lasts_ms * (part + 1) // slices + start - world.now_ms)
@@ -249,7 +267,7 @@ class Play:
             world.run(min(LOOK_MS, end - world.now_ms))
             if watch is not None:
                 watch(self)
-            if self._is_well():
+            if self._has_room() and self._is_well():
                 self.converged_ms = world.now_ms - self.calm_at_ms
                 world.run(min(SETTLE_MS, max(0, end - world.now_ms)))
                 if self._is_well():
@@ -257,6 +275,21 @@ class Play:
                 self.converged_ms = None
             if not self.probes:
                 world.run(min(MINUTE, max(0, end - world.now_ms)))
+
+    def _has_room(self) -> bool:
+        """Whether people have come to all that there has to be room for; once all is well they begin."""
+        if self.room is None or self.room.is_done:
+            return True
+        if (self.room.begun or self._is_well()) and self.room.go_on():
+            self._probe()
+        return self.room.is_done
+
+    def _look_for_halts(self) -> None:
+        for name in self.trusted():
+            core = self.world.nodes[name].core
+            if core is not None and core.head is not None and core.live()["conflict"]:
+                self.halts.append((self.world.now_ms, name))
+        self.world.plan(HALTS_MS, self._look_for_halts)
 
     def _probe(self) -> None:
         name = self.choose("any-honest")
@@ -328,7 +361,8 @@ class Play:
 
     def newest_head(self) -> Tip | None:
         """What most of what is known says: of the highest epoch, then height, of the machines that are on."""
-        heads = {name: head for name in self.world.nodes if (head := self.head_of(name)) is not None}
+        here = [name for name in self.world.nodes if name not in self.dens | self.misled]
+        heads = {name: head for name in here if (head := self.head_of(name)) is not None}
         newest = max(
             heads, key=lambda name: (heads[name].standing.next_epoch, heads[name].height, name), default=None
         )
@@ -359,8 +393,19 @@ class Play:
         """The machines that the newest head's policies list."""
         head = self.newest_head()
         keys = head.standing.authorities() if head is not None else frozenset()
-        found = [name for name, node in self.world.nodes.items() if node.key in keys]
+        found = [
+            name for name, node in self.world.nodes.items() if node.key in keys and name not in self.dens
+        ]
         return found or list(self.authorities)
+
+    def spares(self, name: str) -> bool:
+        """Whether the honest authorities that are here are a quorum without this machine."""
+        head = self.newest_head()
+        if head is None:
+            return False
+        here = [one for one in self.trusted() if one not in self.gone and one != name]
+        keys = frozenset(self.world.nodes[one].key for one in here)
+        return satisfies_all(head.standing.policies, keys)
 
     def choose(self, who: str) -> list[str]:
         """The machines that a selector means now; empty if there are none."""
@@ -396,6 +441,15 @@ class Play:
                         and self.world.nodes[name].key not in out
                     ]
                 )
+            case "any-honest-authority":
+                honest = [name for name in self.current_authorities() if name not in self.gone]
+                return self._draw(
+                    [name for name in honest if name not in self.liars and self.world.nodes[name].on]
+                )
+            case "retired":
+                return [name for name in retired(self) if name in here]
+            case "any-retired":
+                return self._draw(self.choose("retired"))
             case "any-authority":
                 return self._draw([name for name in self.current_authorities() if name in here])
             case "any-participant":
@@ -432,6 +486,11 @@ class Play:
 
     def distrust(self, name: str, why: str) -> None:
         self.liars.setdefault(name, why)
+
+    def mislead(self, name: str, why: str) -> None:
+        """What this machine follows from now on says nothing of the rules."""
+        self.misled.add(name)
+        self.distrust(name, why)
 
     def switch_off(self, name: str) -> None:
         node = self.world.nodes[name]

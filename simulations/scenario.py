@@ -13,7 +13,7 @@ SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 SELECTORS = (
     "witness", "first", "authorities", "participants", "others", "all", "any", "any-authority",
-    "any-participant", "any-other", "half", "minority", "successor",
+    "any-participant", "any-other", "half", "minority", "successor", "retired", "any-retired",
 )  # fmt: skip
 """Who a step is done to, besides a machine's own name; drawn and resolved when it is done."""
 
@@ -54,6 +54,8 @@ class Expect:
     progress: bool = True
     final: bool = False
     """Whether what is proposed in the calm becomes final, and no policy change is left unsettled."""
+    room: bool = False
+    """Whether in the end a machine can be admitted, the witness replaced, a policy changed and settled."""
     takeovers: tuple[int, int] | None = None
     rotations: tuple[int, int] | None = None
     witness: str | None = None

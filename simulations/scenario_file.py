@@ -198,6 +198,7 @@ def _expect(fields: Fields, machines: int) -> Expect:
         converged=fields.truth("converged", True),
         progress=fields.truth("progress", True),
         final=fields.truth("final", False),
+        room=fields.truth("room", False),
         takeovers=fields.counts("takeovers", None),
         rotations=fields.counts("rotations", None),
         members=fields.counts("members", None),

@@ -78,6 +78,7 @@ def _expect(expect: Expect) -> dict[str, object]:
         "converged": _truth(expect.converged),
         "progress": _truth(expect.progress),
         "final": _truth(expect.final),
+        "room": _truth(expect.room),
     }
     for name in ("takeovers", "rotations", "members"):
         counts = getattr(expect, name)

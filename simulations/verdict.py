@@ -16,6 +16,7 @@ from simulations.checkers import liveness
 from simulations.checkers.evidence import Claim, Evidence, Image, promise
 from simulations.checkers.liveness import Expected
 from simulations.checkers.papers import Unreadable, read, read_message
+from simulations.checkers.room import room
 from simulations.checkers.safety import SAFETY, Judge
 from simulations.machine import Node
 from simulations.play import Play
@@ -30,7 +31,7 @@ OUTCOMES = {
 }
 PROBLEMS_MAX = 5
 HEARD_MS = 40_000
-OPEN = ("agreement", "rollback", "quorum")
+OPEN = ("agreement", "floor", "rollback", "quorum")
 """What more liars than P1 allows can break; what a machine promises for itself, they cannot."""
 
 
@@ -125,6 +126,7 @@ def evidence_of(play: Play) -> Evidence:
         world.common_id, world.genesis.raw, images, promises, _claims(world.claims), trusted,
         play.proposed, world.blamed, play.unheld, _stale(play), play.beside,
         [(machine, read_message(message, key)) for machine, key, message in world.exposure.beacons],
+        [(at_ms, machine) for at_ms, machine in play.halts if machine not in play.liars],
     )  # fmt: skip
 
 
@@ -161,6 +163,7 @@ def judge(play: Play) -> Verdict:
         "successor": liveness.successor(judged, expected),
         "contents": liveness.contents(judged, expected),
         "bounded": liveness.bounded(judged, expected),
+        "room": _room(play, judged),
         "probes": _probes(play),
         "interregnum": _interregnum(play),
         "members": _members(play),
@@ -187,6 +190,11 @@ def _some(problems: Iterable[str]) -> Iterable[str]:
 def _probes(play: Play) -> Iterable[str]:
     if play.scenario.expect.progress and not play.probes:
         yield "nobody could propose anything in the calm"
+
+
+def _room(play: Play, judged: Judge) -> Iterable[str]:
+    line = liveness.agreed(judged)
+    return room(judged, line.state.id if line else None, play.room.wanted if play.room else None)
 
 
 def _noticed(play: Play, allowed: dict[str, list[str]]) -> Iterable[str]:

@@ -77,6 +77,8 @@ class Evidence:
     """(witness, snapshot, endorsements) of what lay open on its disk when it emitted that."""
     beacons: list[tuple[str, Paper]] = field(default_factory=list)
     """(machine, beacon) in the order of signing."""
+    halts: list[tuple[int, str]] = field(default_factory=list)
+    """(when, machine) of each that was seen to sign nothing more, because finals exclude each other (F1)."""
     lines: Lines = field(init=False)
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ answered     every acknowledged proposal of a trusted disk is listed or rejected
 successor    as many takeovers as expected, each one by the bound
 calm         no takeover where the witness was there all along
 contents     what is listed is held by every machine that is on (G6)
+room         a quorum that is up can admit, appoint, change its policy and settle it (`room.py`)
 bounded      nothing grows without bound (A4, G5)
 """
 

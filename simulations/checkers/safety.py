@@ -5,6 +5,7 @@ chain          each disk's head stands on what the disk holds, down to genesis, 
 inclusion      no line lists a proposal twice
 quorum         what is called final has the cosignatures of every policy in force
 agreement      no two finals exclude each other
+floor          nobody leaves a final policy change, or stops, because of keys that it left behind (F5)
 rollback       no node leaves what it called final, unless a certificate abandons it (F1, S9)
 precedence     no node leaves an epoch for a lower one, unless what is final lies there (F2)
 promises       one signature a promise: (epoch, height), one succession an epoch (S1), on disk before it left
@@ -16,6 +17,7 @@ noted          two snapshots of one witness at one epoch and height are kept as 
 held           a witness lists a put only when it holds the content (G6)
 stale          a key whose journal is known to be old signs nothing any more (S11)
 counters       a witness's beacons count upwards, across restarts (section 8)
+calm           nobody signs, renews or keeps more than what happened calls for (S12, S14, A4)
 deposed        no witness emits beside a complete certificate of a higher epoch (S10)
 """
 
@@ -23,9 +25,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from itertools import pairwise
 
+from simulations.checkers.calm import calm
 from simulations.checkers.evidence import Claim, Evidence, Promise
+from simulations.checkers.floors import FOREVER, Floor, abandonments, floor, given_up, true_floors
 from simulations.checkers.law import Line, judge_line
 from simulations.checkers.observed import counters, deposed
 from simulations.checkers.papers import (
@@ -56,6 +61,8 @@ class Judge:
         papers = [one.paper for one in evidence.promises]
         papers += [read(raw) for image in evidence.images.values() for raw in image.journal]
         self.cosignatures = [paper for paper in papers if paper.type == COSIGNATURE]
+        self._order = {one.paper.id: one.order for one in reversed(evidence.promises)}
+        self._given_up: dict[bytes, bool] = {}
 
     def proposal(self, id_: bytes) -> bytes | None:
         """A proposal from any disk."""
@@ -72,24 +79,31 @@ class Judge:
             self._lines[tip] = judge_line(self.evidence.genesis, papers, self.proposal)
         return self._lines[tip]
 
+    def order(self, cosignature: Paper) -> int:
+        """Its place in the order of signing; what never left its machine comes last."""
+        return self._order.get(cosignature.id, FOREVER)
+
     def tips(self, ids: frozenset[bytes]) -> list[bytes]:
         """Those of `ids` on which nothing of `ids` stands, by height and id."""
         lines = self.evidence.lines
         below = {lines.parent.get(id_) for id_ in ids}
         return sorted(ids - below, key=lambda id_: (lines.height.get(id_, -1), id_))
 
-    def abandoned(self) -> frozenset[bytes]:
-        """What certificates on any disk give up (S9)."""
-        found: set[bytes] = set()
-        for image in self.evidence.trusted_images():
-            for raw in image.snapshots.values():
-                paper = read(raw)
-                if paper.type != SNAPSHOT or paper.body[8] is None or not paper.body[5]:
-                    continue
-                special = self.proposal(paper.body[5][0])
-                if special is not None and (action := action_of(read(special)))[0] in TAKEOVERS:
-                    found.update(action[6])
-        return frozenset(found)
+    @cached_property
+    def floors(self) -> list[Floor]:
+        """The policy changes that took power from others, upwards."""
+        return true_floors(self)
+
+    @cached_property
+    def abandonments(self) -> list[tuple[bytes, frozenset[bytes]]]:
+        """What certificates on any disk give up, and who endorsed that (S9)."""
+        return abandonments(self)
+
+    def given_up(self, snapshot: bytes) -> bool:
+        """Whether what is in force at `snapshot` has given it up (S9)."""
+        if snapshot not in self._given_up:
+            self._given_up[snapshot] = given_up(self, snapshot)
+        return self._given_up[snapshot]
 
 
 def authorization(judge: Judge) -> Found:
@@ -139,20 +153,20 @@ def inclusion(judge: Judge) -> Found:
                 listed.add(proposal)
 
 
-def _cosigners(judge: Judge, tip: bytes) -> dict[bytes, int]:
+def _cosigners(judge: Judge, tip: bytes, before: int) -> dict[bytes, int]:
     """Every key to the highest height that it cosigned on the line of `tip`, by what ever left a machine, or
-    is in a journal."""
+    is in a journal; signed before the others of order `before`."""
     lines, found = judge.evidence.lines, dict[bytes, int]()
     for paper in judge.cosignatures:
         _, _, height, snapshot, _ = paper.body
-        if height > found.get(paper.key, 0) and lines.contains(tip, snapshot):
+        if height > found.get(paper.key, 0) and lines.contains(tip, snapshot) and judge.order(paper) < before:
             found[paper.key] = height
     return found
 
 
-def final_on(judge: Judge, tip: bytes) -> int:
+def final_on(judge: Judge, tip: bytes, before: int = FOREVER + 1) -> int:
     """The height up to which the line of `tip` is final."""
-    cosigned = _cosigners(judge, tip)
+    cosigned = _cosigners(judge, tip, before)
     if not cosigned:
         return 0
     for step in reversed(judge.line(tip).steps):
@@ -185,12 +199,14 @@ def quorum(judge: Judge) -> Found:
 
 
 def agreement(judge: Judge) -> Found:
-    lines, abandoned = judge.evidence.lines, judge.abandoned()
+    lines = judge.evidence.lines
     held = {id_ for image in judge.evidence.trusted_images() for id_ in image.snapshots}
     finals = []
     for tip in judge.tips(frozenset(held)):
-        final = lines.at_height(tip, final_on(judge, tip))
-        if final is not None and not any(lines.contains(final, one) for one in abandoned):
+        # What keys sign on a line that leaves out a policy which has taken their place counts for nothing.
+        left_out = [one.order for one in judge.floors if not lines.contains(tip, one.id)]
+        final = lines.at_height(tip, final_on(judge, tip, min(left_out, default=FOREVER + 1)))
+        if final is not None and not judge.given_up(final):
             finals.append(final)
     for one, other in pairwise(sorted(set(finals), key=lambda id_: (lines.height[id_], id_))):
         if not lines.contains(other, one):
@@ -208,7 +224,7 @@ def _told_in_turn(judge: Judge) -> Iterator[tuple[Claim | None, Claim]]:
 
 
 def rollback(judge: Judge) -> Found:
-    lines, abandoned = judge.evidence.lines, judge.abandoned()
+    lines = judge.evidence.lines
     final_of: dict[str, bytes] = {}
     for older, claim in _told_in_turn(judge):
         if (
@@ -219,7 +235,7 @@ def rollback(judge: Judge) -> Found:
             yield f"{claim.machine} calls @{claim.final_height} final after @{older.final_height}"
         before = final_of.get(claim.machine)
         if before is not None and not lines.contains(claim.head, before):
-            if any(lines.contains(before, one) for one in abandoned):
+            if judge.given_up(before):
                 del final_of[claim.machine]
             # A machine that starts again may tell a head that it has not caught up to; it is still below. One
             # that had heard of the Common a moment before may even stand nowhere.
@@ -234,7 +250,7 @@ def rollback(judge: Judge) -> Found:
 
 
 def precedence(judge: Judge) -> Found:
-    lines, abandoned = judge.evidence.lines, judge.abandoned()
+    lines = judge.evidence.lines
     places = Counter((lines.epoch[id_], lines.height[id_]) for id_ in lines.paper)
     twice = {epoch for (epoch, _), count in places.items() if count > 1}  # F3 may cut its history off
     for older, claim in _told_in_turn(judge):
@@ -242,7 +258,7 @@ def precedence(judge: Judge) -> Found:
             continue
         final = lines.at_height(claim.head, claim.final_height)
         decided = final is None or not lines.contains(older.head, final)
-        if not decided and older.epoch not in twice and not abandoned:
+        if not decided and older.epoch not in twice and not judge.abandonments:
             epochs = f"epoch {older.epoch} for epoch {claim.epoch}"
             yield f"{claim.machine} left {epochs}, and nothing final lies there"
 
@@ -373,12 +389,15 @@ def durability(judge: Judge) -> Found:
 
 
 def noted(judge: Judge) -> Found:
+    lines, floor = judge.evidence.lines, judge.floors[-1].id
     for image in judge.evidence.trusted_images():
         signed: dict[tuple[int, bytes, int], bytes] = {}
         for id_ in sorted(image.snapshots):
             paper = judge.evidence.lines.paper.get(id_)
             if paper is None or paper.type != SNAPSHOT:
                 continue
+            if not lines.contains(id_, floor) and not lines.contains(floor, id_):
+                continue  # what leaves out the floor is no evidence (F5)
             _, height, _, epoch, *_ = paper.body
             rival = signed.setdefault((epoch, paper.key, height), id_)
             if rival != id_ and (epoch, paper.key) not in image.noted:
@@ -424,6 +443,7 @@ SAFETY: dict[str, Callable[[Judge], Found]] = {
         inclusion,
         quorum,
         agreement,
+        floor,
         rollback,
         precedence,
         promises,
@@ -436,5 +456,6 @@ SAFETY: dict[str, Callable[[Judge], Found]] = {
         stale,
         counters,
         deposed,
+        calm,
     )
 }

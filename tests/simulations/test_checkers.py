@@ -18,7 +18,8 @@ from simulations.checkers import liveness
 from simulations.checkers.evidence import Claim, Evidence, Image, Promise
 from simulations.checkers.liveness import Expected
 from simulations.checkers.papers import COSIGNATURE, SNAPSHOT, Paper, read
-from simulations.checkers.safety import SAFETY, Judge
+from simulations.checkers.room import Wanted, room
+from simulations.checkers.safety import SAFETY, Judge, final_on
 from simulations.keys import SeededKey
 from simulations.play import Play
 from simulations.scenario_file import parse
@@ -35,6 +36,19 @@ workload: {every: 2s..10s, kinds: mix}
 steps:
   - {at: 20s, do: crash, on: first, for: 40s}
 """
+GROWN_HISTORY = """
+scenario: grown
+machines: 4
+policy: {authorities: 1, threshold: 1, grace_period: 60s}
+network: {delay: 1ms..20ms}
+people: 1s..5s
+lasts: 4m
+heals: 5m
+workload: {every: 10s..20s}
+steps:
+  - {at: 20s, do: policy, on: first, authorities: 3, threshold: 2, keeps: 0}
+expect: {final: true, room: true}
+"""
 NOBODY = SeededKey("nobody whom anybody knows")
 Doctor = Callable[[Evidence], Evidence]
 
@@ -49,6 +63,14 @@ def played() -> Play:
 @cache
 def honest() -> Evidence:
     return evidence_of(played())
+
+
+@cache
+def grown_up() -> Play:
+    """A Common that settled a policy without its founder, and went on."""
+    play = Play(parse(GROWN_HISTORY), 1)
+    play.run()
+    return play
 
 
 def with_image(evidence: Evidence, name: str, **changes: Any) -> Evidence:
@@ -226,6 +248,21 @@ def counting_anew(evidence: Evidence) -> Evidence:
     return replace(evidence, beacons=beacons)
 
 
+def signing_on_and_on(evidence: Evidence) -> Evidence:
+    """Carol endorses one attempt of Bob's after the other within a moment (S14)."""
+    votes = [Endorsement(evidence.common_id, bytes([epoch]) * 32, epoch, 9_000) for epoch in range(50, 70)]
+    journal = (
+        *image(evidence, "carol").journal,
+        *(sign_statement(one, key_of("carol")).raw for one in votes),
+    )
+    return with_image(evidence, "carol", journal=journal)
+
+
+def too_many_branches(evidence: Evidence) -> Evidence:
+    more = (child(evidence, key_of(witness(evidence)), salt=salt) for salt in range(300))
+    return grown(evidence, *more)
+
+
 def beside_a_certificate(evidence: Evidence) -> Evidence:
     """The witness emitted the head while two of three had endorsed another one (S10)."""
     name, at = witness(evidence), head(evidence)
@@ -265,12 +302,49 @@ def going_back_an_epoch(evidence: Evidence) -> Evidence:
     )
 
 
+def takeover_of_the_retired(evidence: Evidence) -> tuple[Verified[Proposal], Verified[Snapshot]]:
+    """By the founder alone, on what lies below the policy that took its power."""
+    lines, founder = evidence.lines, key_of("alice")
+    change = Judge(evidence).floors[1]
+    base = lines.paper[lines.parent[change.id]]
+    action = Recovery(9, change.height - 1, base.id, founder.key, "", (change.id,))
+    proposal = sign_statement(Proposal(evidence.common_id, 0, bytes(8), action), founder)
+    vote = sign_statement(Endorsement(evidence.common_id, proposal.id, 9, 0), founder)
+    listed = [id_ for one in lines.line(base.id)[1:] for id_ in lines.paper[one].body[5]]
+    frontier, _ = Frontier().extend([*listed, proposal.id])
+    statement = Snapshot(
+        evidence.common_id, change.height, base.id, 9, 0, (proposal.id,), frontier.size, frontier.root(),
+        (vote.raw,), None,
+    )  # fmt: skip
+    return proposal, sign_statement(statement, founder)
+
+
+def captured(_: Evidence) -> Evidence:
+    """Carol, who knew the founder's key to have retired, follows it back (F5, S9)."""
+    evidence = evidence_of(grown_up())
+    home = evidence.images["carol"]
+    proposal, rival = takeover_of_the_retired(evidence)
+    held = with_image(
+        evidence, "carol", artifacts={**home.artifacts, proposal.id: proposal.raw},
+        snapshots={**home.snapshots, rival.id: rival.raw},
+    )  # fmt: skip
+    height = rival.statement.height
+    told = Claim(10**9, "carol", rival.id, height, height, 0, 9)
+    return replace(held, claims=[*evidence.claims, told])
+
+
+def halted(_: Evidence) -> Evidence:
+    """Carol signs nothing more, and nobody in power has contradicted (F5)."""
+    return replace(evidence_of(grown_up()), halts=[(10**9, "carol")])
+
+
 DOCTORED: dict[str, tuple[Doctor, ...]] = {
     "authorization": (invented, spoilt_on_one_disk),
     "chain": (with_a_gap,),
     "inclusion": (listing_twice,),
     "quorum": (boasting,),
     "agreement": (two_finals,),
+    "floor": (captured, halted),
     "rollback": (leaving_what_was_final, less_final),
     "precedence": (going_back_an_epoch,),
     "promises": (off_the_disk, two_in_one_place, endorsing_backwards),
@@ -289,6 +363,7 @@ DOCTORED: dict[str, tuple[Doctor, ...]] = {
     "stale": (stale,),
     "counters": (counting_anew,),
     "deposed": (beside_a_certificate,),
+    "calm": (signing_on_and_on, too_many_branches),
 }
 
 
@@ -300,6 +375,25 @@ def test_the_honest_history_has_everything_that_is_doctored_and_passes() -> None
         name: [] for name in SAFETY
     }
     assert judge(played()).broken() == []
+
+
+def test_a_common_that_grew_up_has_a_floor_and_passes() -> None:
+    evidence = evidence_of(grown_up())
+    assert len(Judge(evidence).floors) > 1
+    assert judge(grown_up()).broken() == []
+
+
+def test_what_retired_keys_sign_makes_no_two_finals() -> None:
+    """F5: the founder's key cosigns its own history, on everybody's disk, and nothing is wrong with that."""
+    evidence = evidence_of(grown_up())
+    proposal, rival = takeover_of_the_retired(evidence)
+    held = grown(evidence, rival, name="carol")
+    held = with_image(held, "carol", artifacts={**held.images["carol"].artifacts, proposal.id: proposal.raw})
+    cosigned = Cosignature(evidence.common_id, 9, rival.statement.height, rival.id, 0)
+    held = with_promises(held, [("alice", sign_statement(cosigned, key_of("alice")).raw)])
+    judged = Judge(held)
+    assert final_on(judged, rival.id) == rival.statement.height
+    assert not list(SAFETY["agreement"](judged)) and not list(SAFETY["floor"](judged))
 
 
 def test_every_safety_check_has_a_doctored_history() -> None:
@@ -318,6 +412,29 @@ def test_who_lost_an_unsaved_genesis_left_nothing() -> None:
     evidence = honest()
     claims = [Claim(1, "bob", evidence.common_id, 0, 0), Claim(9, "bob", bytes(32), 0, 0, since_ms=5)]
     assert not list(SAFETY["rollback"](Judge(replace(evidence, claims=claims))))
+
+
+LACKING: dict[str, Wanted] = {
+    "nobody could be invited": Wanted(),
+    "no member": Wanted(bytes(32)),
+    "could not be replaced": Wanted(SeededKey("bob").key),
+    "no policy could be proposed": Wanted(SeededKey("bob").key, bytes(32)),
+    "not in force": Wanted(SeededKey("bob").key, bytes(32), frozenset([bytes(32)])),
+}
+
+
+@pytest.mark.parametrize(("problem", "wanted"), LACKING.items())
+def test_room_says_what_was_not_to_be_had(problem: str, wanted: Wanted) -> None:
+    judged = Judge(honest())
+    assert [problem in one for one in room(judged, image(honest()).head, wanted)] == [True]
+
+
+def test_an_unsettled_policy_has_no_room() -> None:
+    judged = Judge(evidence_of(grown_up()))
+    tip = judged.floors[1].id
+    keys = frozenset(key for _, key in judged.line(tip).state.policies[-1][1][0])
+    wanted = Wanted(SeededKey("bob").key, bytes(32), keys)
+    assert ["not settled" in one for one in room(judged, tip, wanted)] == [True]
 
 
 def parted(evidence: Evidence) -> Evidence:

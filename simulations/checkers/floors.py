@@ -1,0 +1,163 @@
+"""Which policy changes have taken power from whom, in the order of what left machines (F5).
+
+The true floor is a policy change that a quorum of both policies made final, first of all that could have
+followed the one before. From then on keys that it left behind decide nothing, whatever they sign together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulations.checkers.papers import COSIGNATURE, TAKEOVERS, Paper, action_of, read
+
+if TYPE_CHECKING:
+    from simulations.checkers.evidence import Claim, Promise
+    from simulations.checkers.safety import Judge
+
+FOREVER = 10**15
+NOWHERE = bytes(32)
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The snapshot that carries a change, and from when on it is the floor."""
+
+    id: bytes
+    height: int
+    order: int
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class _Signed:
+    """A cosignature, and when it left its machine; never for one that is in a journal only."""
+
+    paper: Paper
+    order: int
+    at_ms: int
+
+
+def true_floors(judge: Judge) -> list[Floor]:
+    """From genesis upwards; each from when on it holds."""
+    signed = [_Signed(one.paper, one.order, one.at_ms) for one in _cosigned(judge)]
+    known = {one.paper.id for one in signed}
+    signed += [_Signed(paper, FOREVER, FOREVER) for paper in judge.cosignatures if paper.id not in known]
+    changes = [floor for id_ in _changes(judge) if (floor := _final_from(judge, id_, signed)) is not None]
+    found = [Floor(judge.evidence.common_id, 0, 0, 0)]
+    contains = judge.evidence.lines.contains
+    while True:
+        above = [one for one in changes if one.id != found[-1].id and contains(one.id, found[-1].id)]
+        if not above:
+            return found
+        found.append(min(above, key=lambda one: (one.order, one.height, one.id)))
+
+
+def _cosigned(judge: Judge) -> list[Promise]:
+    own = [one for one in judge.evidence.promises if one.paper.type == COSIGNATURE]
+    return sorted(own, key=lambda one: one.order)
+
+
+def _changes(judge: Judge) -> list[bytes]:
+    """Every snapshot anywhere that carries a policy change."""
+    found = []
+    for id_, paper in judge.evidence.lines.paper.items():
+        if id_ == judge.evidence.common_id or paper.body[8] is None or not paper.body[5]:
+            continue
+        raw = judge.proposal(paper.body[5][0])
+        if raw is not None and action_of(read(raw))[0] == "policy-change":
+            found.append(id_)
+    return found
+
+
+def _final_from(judge: Judge, change: bytes, signed: list[_Signed]) -> Floor | None:
+    """From when on cosignatures of `change`, or of what contains it, satisfy both policies."""
+    lines = judge.evidence.lines
+    step = judge.line(change).steps[-1]
+    if step.id != change or len(step.policies) < 2:
+        return None
+    signers: set[bytes] = set()
+    for one in signed:
+        snapshot = one.paper.body[3]
+        if snapshot not in lines.paper or not lines.contains(snapshot, change):
+            continue
+        at = judge.line(snapshot).steps[-1]
+        in_force = frozenset[bytes]().union(*(keys for _, keys in at.policies))
+        if at.id == snapshot and one.paper.key in in_force - at.revoked:
+            signers.add(one.paper.key)
+            if all(len(keys & signers) >= threshold for threshold, keys in step.policies):
+                return Floor(change, step.height, one.order, one.at_ms)
+    return None
+
+
+def floor_at(floors: list[Floor], at_ms: int) -> Floor:
+    """The one that held at that time."""
+    return [one for one in floors if one.at_ms <= at_ms][-1]
+
+
+def known_by(judge: Judge, claims: list[Claim], at_ms: int) -> Floor:
+    """The highest true floor that a machine had called final by then, by what it told."""
+    lines, known = judge.evidence.lines, judge.floors[0]
+    for claim in claims:
+        if claim.at_ms > at_ms:
+            break
+        for floor in judge.floors:
+            if known.height < floor.height <= claim.final_height and lines.contains(claim.head, floor.id):
+                known = floor
+    return known
+
+
+def floor(judge: Judge) -> Iterator[str]:
+    """No machine that knew a change to be final stands on a line without it, or stops because of one."""
+    told: dict[str, list[Claim]] = {}
+    for claim in judge.evidence.claims:
+        if claim.machine in judge.evidence.trusted:
+            told.setdefault(claim.machine, []).append(claim)
+    for machine, claims in told.items():
+        known = judge.floors[0]
+        for claim in claims:
+            if _stands_beside(judge, claim.head, known.id) and not judge.given_up(known.id):
+                yield f"{machine} left @{known.height}, a policy that it knew to be final"
+                break
+            known = max(known, known_by(judge, [claim], claim.at_ms), key=lambda one: one.height)
+    for at_ms, machine in judge.evidence.halts:
+        if machine in told and known_by(judge, told[machine], at_ms) == floor_at(judge.floors, at_ms):
+            yield f"{machine} signs nothing more since {at_ms} ms, though nobody in power contradicts"
+
+
+def _stands_beside(judge: Judge, head: bytes, floor: bytes) -> bool:
+    """A machine that starts again may stand below the floor for a moment, or nowhere; beside it, never."""
+    lines = judge.evidence.lines
+    if head == NOWHERE or head not in lines.paper:
+        return False
+    return not lines.contains(head, floor) and not lines.contains(floor, head)
+
+
+def given_up(judge: Judge, snapshot: bytes) -> bool:
+    """Whether a certificate abandons `snapshot`, or what it stands on, with a quorum of what is in force at
+    it (S9)."""
+    lines = judge.evidence.lines
+    for abandoned, endorsers in judge.abandonments:
+        if abandoned in lines.paper and lines.contains(snapshot, abandoned):
+            step = judge.line(snapshot).steps[-1]
+            voices = endorsers - step.revoked
+            if all(len(keys & voices) >= threshold for threshold, keys in step.policies):
+                return True
+    return False
+
+
+def abandonments(judge: Judge) -> list[tuple[bytes, frozenset[bytes]]]:
+    """(snapshot, endorsers without the key that is revoked) of every certificate that gives something up."""
+    found = []
+    for image in judge.evidence.trusted_images():
+        for raw in image.snapshots.values():
+            paper = read(raw)
+            if paper.type != "asl.common.snapshot/1" or paper.body[8] is None or not paper.body[5]:
+                continue
+            special = judge.proposal(paper.body[5][0])
+            if special is None or (action := action_of(read(special)))[0] not in TAKEOVERS:
+                continue
+            endorsers = frozenset(read(one).key for one in paper.body[8]) - set(action[7:8])
+            found += [(one, endorsers) for one in action[6]]
+    return sorted(set(found), key=lambda one: (one[0], sorted(one[1])))

@@ -1,0 +1,62 @@
+"""A member that fills places: those of members, of names, of what is pending (P6, A4, G5).
+
+Everything it signs is in order, one by one; that it is so much of it must not keep anybody else out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aslp2p.artifacts.types import Admit, Expel, Put
+from simulations.keys import SeededKey
+from simulations.liars import linked, new_proposal, tell
+from simulations.names import name_of
+from simulations.retired import NOTHING
+
+if TYPE_CHECKING:
+    from simulations.machine import Node
+    from simulations.play import Play
+
+AT_ONCE = 100
+"""Proposals in one message."""
+NEXT_NAMES = 4
+"""So many names of machines that are yet to come are taken."""
+
+
+def fill(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+    """`count` keys are admitted, names of machines to come taken, files put; an authority expels who came."""
+    for name in names:
+        if not play.spares(name):
+            continue
+        play.distrust(name, "fills places")
+        node = play.world.nodes[name]
+        what = options.get("what", "any")
+        count = int(options.get("count", "100"))
+        kind = play.random.choice(("keys", "names", "junk", "newcomers")) if what == "any" else what
+        actions = _actions(play, node, kind, count)
+        for first in range(0, len(actions), AT_ONCE):
+            raws = [new_proposal(play, node, one).raw for one in actions[first : first + AT_ONCE]]
+            contents = [b""] if kind == "junk" else []
+            tell(play, name, linked(play, name), *raws, contents=contents)
+
+
+def _actions(play: Play, node: Node, kind: str, count: int) -> list[Any]:
+    match kind:
+        case "keys":
+            return [_admit(play, f"filler {play.serial()}") for _ in range(count)]
+        case "names":
+            here = len(play.world.nodes)
+            return [_admit(play, name_of(place)) for place in range(here, here + NEXT_NAMES)]
+        case "junk":
+            return [
+                Put(f"{node.name}/junk/{play.serial()}", NOTHING, 0, "text/plain", False, None)
+                for _ in range(count)
+            ]
+        case _:
+            came = [other for other in play.world.nodes.values() if other.inviter and other is not node]
+            return [Expel(other.key) for other in came]
+
+
+def _admit(play: Play, name: str) -> Admit:
+    return Admit(SeededKey(f"filler {play.serial()}").key, name)
