@@ -8,6 +8,8 @@ SECTIONS = {
         "invite": ("begin", "Make an invite for another machine."),
         "join": ("begin", "Join a Common with an invite."),
         "up": ("up", "Run the daemon in the foreground."),
+        "down": ("service", "Stop the running daemon."),
+        "service": ("service", "Run the daemon at every start of this machine."),
         "demo": ("demo", "See it once: five machines on this one, and a witness that dies."),
     },
     "Look": {

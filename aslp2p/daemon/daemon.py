@@ -34,7 +34,7 @@ from aslp2p.daemon.transport import Transport, address_text
 from aslp2p.daemon.waiting_paper import judge_waiting
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
-from aslp2p.home.config import Config
+from aslp2p.home.config import KEYS, Config, load_config
 from aslp2p.home.files import is_there
 from aslp2p.home.key import SecretKey
 from aslp2p.home.names import name_is_chosen
@@ -75,6 +75,7 @@ class Daemon:
         self.started_ms = time.time_ns() // 1_000_000
         self.stopped = trio.Event()
         self._config = config
+        self._written = load_config(home)
         self._identity = identity
         self._listeners = listeners
         self._commons: dict[bytes, _Followed] = {}
@@ -113,6 +114,32 @@ class Daemon:
     def stop(self) -> None:
         """End the daemon cleanly, soon after this returns."""
         self.stopped.set()
+
+    async def makes_progress(self) -> None:
+        """Returns once the thread of every Common has answered: none of them hangs."""
+        for one in list(self._commons.values()):
+            await one.node.query(lambda reader: None)
+
+    def reload(self) -> None:
+        """Read `config.toml` again. The log's level and new static peers count at once; the log says what
+        waits for the next start, and why a file that holds a mistake changes nothing."""
+        try:
+            config = load_config(self.home)
+        except AslError as error:
+            logger.error("the configuration stays as it was: %s", error)
+            return
+        before, self._written = self._written, config
+        changed = {path for path in KEYS if _value(config, path) != _value(before, path)}
+        if "log.level" in changed:
+            logging.getLogger().setLevel(config.log_level.upper())
+        if "peers.static" in changed:
+            for one in self._commons.values():
+                one.dialer.add(config.peers_static, Source.STATIC)
+        waiting = sorted(changed - {"log.level", "peers.static"})
+        logger.info(
+            "the configuration is read again: %s",
+            f"{', '.join(waiting)} will count from the next start" if waiting else "all of it counts",
+        )
 
     # --- life -----------------------------------------------------------------------------------------
 
@@ -299,6 +326,11 @@ class Daemon:
         for one in self._commons.values():
             one.node.tell_addresses(addresses)
             one.node.links.close_moved()
+
+
+def _value(config: Config, path: str) -> object:
+    """The value of the key `path`, such as `log.level`."""
+    return getattr(config, path.replace(".", "_"))
 
 
 def _open_store(path: Path) -> tuple[SqliteStore, Belonging, list[bytes]]:

@@ -2,7 +2,8 @@
 
 Order: lock, key, port, control socket, every Common (its store, thread and core), then accept, dial and
 announce. On SIGINT or SIGTERM the same backwards: mDNS says goodbye, links end, stores are closed. A second
-signal ends the process at once; that loses nothing that was promised, for a promise is on disk first.
+signal ends the process at once; that loses nothing that was promised, for a promise is on disk first. On
+SIGHUP `config.toml` is read again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import trio
 
 from aslp2p.daemon.daemon import Daemon
 from aslp2p.daemon.listening import listen
-from aslp2p.daemon.sdnotify import notify
+from aslp2p.daemon.sdnotify import feed_watchdog, notify
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
 from aslp2p.home.config import Config
@@ -62,6 +63,7 @@ async def _run(daemon: Daemon) -> None:
         await nursery.start(daemon.run)
         print(await daemon.ready_line(), flush=True)
         notify("READY=1")
+        nursery.start_soon(feed_watchdog, daemon.makes_progress)
         await daemon.stopped.wait()
         notify("STOPPING=1")
         nursery.cancel_scope.cancel()
@@ -71,7 +73,7 @@ async def _watch_signals(daemon: Daemon) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
-                logger.info("a hang-up is ignored; stop with SIGTERM")
+                daemon.reload()
                 continue
             logger.info("stopping: %s", signal.Signals(number).name)
             break
