@@ -39,8 +39,10 @@ EPOCH_STEP_MAX = 2**20
 """How far a succession may raise the epoch (V6)."""
 BRANCHES_MAX = 256
 """Branches of one history that are kept: each needs a takeover, or a witness that lies."""
+BRANCHES_BELOW_MAX = 16
+"""Of those: for lines below the floor and beside what is final, which come to nothing (F5)."""
 BRANCHES_FOR_TAKEOVERS = 128
-"""Of those: for takeovers only, so that a lying witness cannot fill the place of what replaces it."""
+"""Of the others: for takeovers only, so that a lying witness cannot fill the place of what replaces it."""
 EVIDENCE_PAIRS_MAX = 64
 EVIDENCE_PER_REIGN_MAX = 8
 """Of those, against one witness in one epoch: the lowest are what cuts its histories off."""

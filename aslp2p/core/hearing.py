@@ -18,7 +18,7 @@ from aslp2p.core.spread import Spreader
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.gossip.messages import Want
 from aslp2p.ledger.history import HeadChange
-from aslp2p.ledger.succession import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY
+from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY
 from aslp2p.limits import WAITING_PAPER_MAX
 
 

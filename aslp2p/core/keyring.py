@@ -18,13 +18,9 @@ from aslp2p.artifacts.types import (
 )
 from aslp2p.core.context import Context
 from aslp2p.errors import Rejected
+from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
 from aslp2p.ledger.succession import (
-    COSIGN,
-    EMIT,
-    ENDORSE,
-    ENDORSE_POLICY,
-    META_STALE,
     WHY,
     Stance,
     classify_cosignature,
@@ -70,11 +66,11 @@ class Keyring:
 
     def endorsed_epoch(self) -> int:
         """The highest epoch for which this key has endorsed a succession; -1 if none that counts."""
-        return -1 if self.stale_reason() is not None else endorsed_epoch(self._context.store)
+        return -1 if self.stale_reason() is not None else endorsed_epoch(self._context.ledger)
 
     def last_cosigned(self) -> JournalRow | None:
         """The last snapshot that this key cosigned."""
-        return None if self.stale_reason() is not None else last_cosigned(self._context.store)
+        return None if self.stale_reason() is not None else last_cosigned(self._context.ledger)
 
     def _require_journal(self) -> None:
         if self.stale_reason() is not None:

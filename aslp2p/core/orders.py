@@ -22,8 +22,8 @@ from aslp2p.core.succession import Succession
 from aslp2p.errors import Rejected, UserError
 from aslp2p.ledger.certificate import Parent, require_applicable
 from aslp2p.ledger.gate import Tip
+from aslp2p.ledger.promises import ENDORSE
 from aslp2p.ledger.state import is_admitted
-from aslp2p.ledger.succession import ENDORSE
 
 _REMEDY = {
     "S1": "wait until it is proposed again: a takeover that you have said yes to is endorsed then by itself",

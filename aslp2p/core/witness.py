@@ -21,12 +21,11 @@ from aslp2p.core.paper import Paper, Ready
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import Rejected
-from aslp2p.ledger.finality import cosignatures_on
+from aslp2p.ledger.finality import settling
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
 from aslp2p.ledger.joining import META_LINKED
-from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import NotApplicable, apply_action, is_admitted, revoked_keys
+from aslp2p.ledger.state import NotApplicable, apply_action, is_admitted
 from aslp2p.limits import BATCH_SPACING_MS, RETURN_WAIT_MS, SNAPSHOT_PROPOSALS_MAX, TEXT_BYTES_MAX
 from aslp2p.recovery import grace_ms
 
@@ -228,19 +227,7 @@ class Witness:
 
     def _settlement(self, head: Tip) -> tuple[bytes, ...] | None:
         """Cosignatures that settle a joint policy (P4), if they are here."""
-        standing = head.standing
-        if not standing.joint:
-            return None
-        gone = revoked_keys(head.members)
-        cosigned = cosignatures_on(self._context.store, head.branch, head.height)
-        usable = {
-            key: raw
-            for key, (height, raw) in cosigned.items()
-            if height >= standing.change_height and key in standing.authorities() and key not in gone
-        }
-        if not satisfies_all(standing.policies, usable.keys()):
-            return None
-        return tuple(usable[key] for key in sorted(usable))
+        return settling(self._context.store, (head.branch, head.height), head.members)
 
     def _sign(
         self,

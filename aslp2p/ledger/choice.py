@@ -30,15 +30,6 @@ IdAt: TypeAlias = Callable[[int, int], bytes | None]
 """The id at (branch, height) of a line."""
 
 
-def conflicting(lines: Sequence[Line], id_at: IdAt) -> tuple[Line, Line] | None:
-    """Two lines whose final snapshots exclude each other: more authorities lied than P1 allows (F1)."""
-    best = max(lines, key=lambda line: (line.final_height, line.final_id))
-    for line in lines:
-        if id_at(best.branch, line.final_height) != line.final_id:
-            return best, line
-    return None
-
-
 def common_height(one: Place, other: Place, id_at: IdAt) -> int:
     """Up to where the lines to two places, each a branch and a height on it, are the same."""
     low, high = 0, min(one[1], other[1]) + 1
@@ -69,7 +60,7 @@ def choose(lines: Sequence[Line], current: Line | None, stays: bool, id_at: IdAt
     `current` is where this node is now, cut like the others; `stays` says that this node is an authority,
     which does not move between histories of one epoch.
     """
-    final = max(lines, key=lambda line: line.final_height)
+    final = max(lines, key=lambda line: (line.final_height, line.final_id))
     holding = [
         line
         for line in lines

@@ -10,15 +10,17 @@ snapshot.)
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterator, Mapping, Sequence
 
 from aslp2p.artifacts.envelope import Verified, decode_as, trust_stored
-from aslp2p.artifacts.types import Cosignature
+from aslp2p.artifacts.types import Cosignature, Policy
+from aslp2p.ledger.abandonment import Abandonment, effective, given_up_on, read_abandonments, takes_finality
 from aslp2p.ledger.choice import IdAt, Place, common_height
+from aslp2p.ledger.floor import GENESIS_FLOOR, Floor, read_floor, stands_on
 from aslp2p.ledger.policy import satisfies_all
-from aslp2p.ledger.reader import PutFacts, Reader, Write
+from aslp2p.ledger.reader import PutFacts, Reader, Write, row_at
 from aslp2p.ledger.standing import STANDING_KEY, Standing
-from aslp2p.ledger.state import REVOKED, Member, unpack
+from aslp2p.ledger.state import REVOKED, Member, Members, revoked_keys, unpack
 
 COSIGNATURE_KEY = b"c"
 
@@ -38,39 +40,111 @@ def cosignatures_on(reader: Reader, branch: int, height: int) -> dict[bytes, tup
 
 
 def final_height(reader: Reader, branch: int, height: int) -> int:
-    """The highest final height on the line of `branch` up to `height`; 0, genesis, is always final."""
-    cosigned = {key: at for key, (at, _) in cosignatures_on(reader, branch, height).items()}
+    """The highest final height on the line of `branch` up to `height`, whatever is given up; 0, genesis, is
+    always final."""
+    cosigned = _cosigned(reader, branch, height)
     candidates = set(cosigned.values())
     if cosigned and (change := standing_at(reader, branch, height).change_height):
         # What was in force below an unsettled change asks less than both policies do (P2).
         candidates.add(change - 1)
     for candidate in sorted(candidates, reverse=True):
-        signers = frozenset(key for key, at in cosigned.items() if at >= candidate)
-        if satisfies_all(standing_at(reader, branch, candidate).policies, signers):
+        if _has_quorum(cosigned, candidate, standing_at(reader, branch, candidate).policies):
             return candidate
     return 0
 
 
-def final_on(reader: Reader, place: Place, abandoned: Collection[bytes]) -> int:
-    """The highest final height on the line to `place`, by what stands on that line: below the lowest of its
-    snapshots that were given up (S9)."""
+def _cosigned(reader: Reader, branch: int, height: int) -> dict[bytes, int]:
+    return {key: at for key, (at, _) in cosignatures_on(reader, branch, height).items()}
+
+
+def _has_quorum(cosigned: Mapping[bytes, int], height: int, policies: Sequence[Policy]) -> bool:
+    return satisfies_all(policies, frozenset(key for key, at in cosigned.items() if at >= height))
+
+
+def final_on(reader: Reader, place: Place, given_up: Sequence[Abandonment]) -> int:
+    """The highest final height on the line to `place`, by what stands on that line and no certificate of
+    `given_up` takes (S9): where one does, nothing from what it gives up on counts."""
     branch, height = place
     final = final_height(reader, branch, height)
-    rows = [row for id_ in abandoned if (row := reader.snapshot(id_)) is not None and row.height <= final]
-    given_up = [row.height for row in rows if reader.snapshot_at(branch, row.height) == row]
-    return final_height(reader, branch, min(given_up) - 1) if given_up else final
+    taking = list(given_up_on(reader, branch, final, given_up))
+    if not taking:
+        return final
+    # Between two changes of the standing the same certificates take finality, and what is left reaches up to
+    # one of these heights.
+    caps = [height, *sorted({at - 1 for at, _ in taking}, reverse=True)]
+    cosigned = {cap: _cosigned(reader, branch, cap) for cap in caps}
+    candidates = {at for by_key in cosigned.values() for at in by_key.values()} | {*caps[1:]}
+    candidates |= {at - 1 for at, _ in standing_changes(reader, branch, 0, final)}
+    for candidate in sorted((at for at in candidates if 0 < at <= final), reverse=True):
+        policies = standing_at(reader, branch, candidate).policies
+        cap = min(
+            (at - 1 for at, one in taking if takes_finality(reader, one, branch, candidate, policies)),
+            default=height,
+        )
+        if candidate <= cap and _has_quorum(cosigned[cap], candidate, policies):
+            return candidate
+    return 0
 
 
-def known_final(reader: Reader, place: Place, abandoned: Collection[bytes]) -> int:
+def known_final(reader: Reader, place: Place, floor: Floor, given_up: Sequence[Abandonment]) -> int:
     """The highest final height on the line to `place`, by what stands on any line that contains it: two
-    histories of one witness that part above it make it final together (F1, F3)."""
+    histories of one witness that part above it make it final together (F1, F3). The floor is final, and
+    beside it nothing is (F5)."""
     found = 0
     for row in reader.branches():
         tip = (row.branch, row.tip_height)
-        final = final_on(reader, tip, abandoned)
+        if not stands_on(reader, *tip, floor):
+            continue
+        final = max(floor.height, final_on(reader, tip, given_up))
         if final > found:
             found = max(found, min(final, common_height(place, tip, id_at_of(reader))))
     return found
+
+
+def read_final(reader: Reader, place: Place) -> int:
+    """The highest final height on the line to `place`, for readers without a ledger."""
+    floor = read_floor(reader) or GENESIS_FLOOR
+    return known_final(reader, place, floor, effective(reader, floor, read_abandonments(reader)))
+
+
+def standing_changes(reader: Reader, branch: int, above: int, height: int) -> Iterator[tuple[int, Standing]]:
+    """The standings that a line changed to at heights above `above` and up to `height`, highest first."""
+    while True:
+        for at, data in reader.fact_changes(branch, STANDING_KEY, height):
+            if at <= above or data is None:  # genesis has one, and a standing is replaced, never ended
+                return
+            yield at, Standing.decode(data)
+            height = at - 1
+
+
+def first_change(reader: Reader, branch: int, above: int, height: int) -> Floor | None:
+    """The lowest policy change of a line above the height `above`, up to `height`."""
+    policy = standing_at(reader, branch, above).installed[-1].id
+    if standing_at(reader, branch, height).installed[-1].id == policy:
+        return None
+    found = min(
+        at
+        for at, standing in standing_changes(reader, branch, above, height)
+        if standing.installed[-1].id != policy
+    )
+    return Floor(found, row_at(reader, branch, found).id)
+
+
+def settling(reader: Reader, tip: Place, members: Members) -> tuple[bytes, ...] | None:
+    """The cosignatures that settle the policy change of the line to `tip` (P4), as a snapshot on it embeds
+    them; None where nothing is unsettled, or the change is not known to be final under both policies."""
+    standing = standing_at(reader, *tip)
+    if not standing.joint:
+        return None
+    gone = revoked_keys(members)
+    usable = {
+        key: raw
+        for key, (height, raw) in cosignatures_on(reader, *tip).items()
+        if height >= standing.change_height and key in standing.authorities() and key not in gone
+    }
+    if not satisfies_all(standing.policies, usable.keys()):
+        return None
+    return tuple(usable[key] for key in sorted(usable))
 
 
 def id_at_of(reader: Reader) -> IdAt:

@@ -15,10 +15,16 @@ from msgspec import Struct
 
 from aslp2p.artifacts import canonical
 from aslp2p.ledger.reader import PutMeta, Reader, Write
+from aslp2p.limits import MIB
 
 META_FLOOR = "floor"
+META_FLOOR_MOVES = "floor-moves"
 META_GIVEN_FLOOR = "floor-given"
 FLOOR_BYTES_MAX = 64
+
+
+FLOOR_MOVES_MAX = 256
+"""Of which the log tells: the first ones and the last ones stay."""
 
 
 class Floor(Struct, frozen=True, array_like=True):
@@ -47,6 +53,42 @@ def read_given_floor(reader: Reader) -> Floor | None:
     """The floor that this node was given, if it was: it says nothing of whether that snapshot is here."""
     raw = reader.meta(META_GIVEN_FLOOR)
     return None if raw is None else Floor.decode(raw)
+
+
+GENESIS_FLOOR = Floor(0, bytes(32))
+"""What every line stands on, whatever its genesis."""
+
+
+class FloorMove(Struct, frozen=True, array_like=True):
+    """A person here moved the floor where the rules would not have."""
+
+    old: Floor
+    new: Floor
+    at_ms: int
+    """This machine's clock."""
+
+
+def read_floor_moves(reader: Reader) -> list[FloorMove]:
+    """Every move of the floor by a person, oldest first; kept for ever."""
+    raw = reader.meta(META_FLOOR_MOVES)
+    value = [] if raw is None else canonical.decode(raw, bytes_max=MIB)
+    return msgspec.convert(value, list[FloorMove], builtin_types=(bytes,))
+
+
+def log_floor_move(reader: Reader, move: FloorMove) -> Write:
+    """What adds `move` to the log."""
+    moves = [*read_floor_moves(reader), move]
+    if len(moves) > FLOOR_MOVES_MAX:
+        del moves[FLOOR_MOVES_MAX // 2]
+    return PutMeta(META_FLOOR_MOVES, canonical.encode(msgspec.to_builtins(moves, builtin_types=(bytes,))))
+
+
+def stands_on(reader: Reader, branch: int, height: int, floor: Floor) -> bool:
+    """Whether the line to the snapshot at (branch, height) contains the floor (F5)."""
+    if floor.height == 0 or height < floor.height:
+        return floor.height == 0
+    row = reader.snapshot_at(branch, floor.height)
+    return row is not None and row.id == floor.id
 
 
 def put_floor(floor: Floor) -> Write:

@@ -34,6 +34,7 @@ from aslp2p.artifacts.types import (
     Takeover,
 )
 from aslp2p.errors import Incomplete, Rejected
+from aslp2p.ledger.abandonment import ABANDONED_KEY
 from aslp2p.ledger.certificate import Parent, require_certificate, require_settlement
 from aslp2p.ledger.policy import authority_keys, require_policy
 from aslp2p.ledger.standing import STANDING_KEY, Installed, Standing
@@ -50,7 +51,6 @@ from aslp2p.ledger.state import (
     tile_key,
 )
 
-ABANDONED_KEY = b"a"
 AUTHORITY_ACTIONS = (PolicyChange, Rotation, Recovery, Revocation)
 
 
@@ -74,6 +74,8 @@ class Judged(Struct, frozen=True):
     tip: Tip
     changes: Mapping[bytes, bytes | None]
     settled_by: tuple[Verified[Cosignature], ...]
+    endorsers: frozenset[bytes]
+    """Whose endorsements count for its certificate (V6, V8)."""
 
 
 class Ancestry(Struct, frozen=True):
@@ -149,9 +151,11 @@ def judge(
     members = (
         dict(parent.members) if _touches_members(listed) else cast("dict[bytes, Member]", parent.members)
     )
+    endorsers = frozenset[bytes]()
     if special is not None:
-        require_certificate(snapshot, special, view, verifier)
+        endorsers = require_certificate(snapshot, special, view, verifier)
         apply_paper(special, draft, members)
+        endorsers -= revoked_keys(members)
     frontier, completed = parent.frontier.extend(statement.proposals)
     for position, proposal in enumerate(listed, parent.frontier.size):
         if proposal.statement.common_id != common_id:
@@ -176,7 +180,7 @@ def judge(
     for node in completed:
         draft.set(tile_key(node.level, node.number), node.hash)
     tip = Tip(snapshot.id, parent.branch, statement.height, after, members, frontier)
-    return Judged(snapshot, tip, draft.seal(), tuple(settled_by))
+    return Judged(snapshot, tip, draft.seal(), tuple(settled_by), endorsers)
 
 
 def require_appointed(

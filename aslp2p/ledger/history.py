@@ -15,12 +15,26 @@ from msgspec import Struct
 
 from aslp2p.artifacts import canonical
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Verified, Verifier, decode_as, of_type, trust_stored
-from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Snapshot
+from aslp2p.artifacts.types import Cosignature, Genesis, Policy, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
-from aslp2p.ledger.choice import Line, choose, common_height, conflicting
-from aslp2p.ledger.finality import counting_on, final_on, keep_cosignature, known_final, standing_at
-from aslp2p.ledger.floor import Floor, put_floor, read_floor
-from aslp2p.ledger.gate import ABANDONED_KEY, Ancestry, Judged, Tip, judge, judge_genesis
+from aslp2p.ledger.abandonment import ABANDONED_KEY, Abandonment, effective, read_abandonments
+from aslp2p.ledger.choice import Line, Place, choose, common_height
+from aslp2p.ledger.finality import counting_on, keep_cosignature, known_final, settling, standing_at
+from aslp2p.ledger.floor import (
+    GENESIS_FLOOR,
+    META_GIVEN_FLOOR,
+    Floor,
+    FloorMove,
+    log_floor_move,
+    put_floor,
+    read_floor,
+    read_given_floor,
+    stands_on,
+)
+from aslp2p.ledger.gate import Ancestry, Judged, Tip, judge, judge_genesis
+from aslp2p.ledger.outlook import Outlook, look
+from aslp2p.ledger.policy import satisfies_all
+from aslp2p.ledger.promises import Promises
 from aslp2p.ledger.reader import (
     BranchRow,
     DropBranchAbove,
@@ -32,10 +46,12 @@ from aslp2p.ledger.reader import (
     SnapshotRow,
     Store,
     Write,
+    row_at,
 )
-from aslp2p.ledger.state import Draft, every_fact, load_members
+from aslp2p.ledger.state import Draft, load_members
 from aslp2p.ledger.tree import load_frontier
 from aslp2p.limits import (
+    BRANCHES_BELOW_MAX,
     BRANCHES_FOR_TAKEOVERS,
     BRANCHES_MAX,
     EVIDENCE_PAIRS_MAX,
@@ -46,6 +62,7 @@ from aslp2p.limits import (
 META_GENESIS = "genesis"
 META_HEAD = "head"
 META_EVIDENCE = "evidence"
+LOOKED_AT_ONCE = 256
 
 
 class Evidence(Struct, frozen=True, array_like=True):
@@ -110,9 +127,7 @@ def read_snapshot(row: SnapshotRow) -> Verified[Snapshot]:
 
 def load_tip(reader: Reader, branch: int, height: int) -> Tip:
     """Everything that is known at a stored snapshot; costs a few reads and its members."""
-    row = reader.snapshot_at(branch, height)
-    if row is None:
-        raise LookupError(f"no snapshot at {branch}:{height}")
+    row = row_at(reader, branch, height)
     return Tip(
         row.id,
         branch,
@@ -137,14 +152,9 @@ def read_evidence(reader: Reader) -> list[Evidence]:
 
 
 def read_abandoned(reader: Reader) -> list[bytes]:
-    """The ids that the certificates of any branch abandon (S9), sorted."""
-    return sorted(
-        {
-            key[len(ABANDONED_KEY) :]
-            for row in reader.branches()
-            for key, _ in every_fact(reader, row.branch, ABANDONED_KEY, row.tip_height)
-        }
-    )
+    """The ids that certificates on the floor abandon (S9, F5), sorted."""
+    floor = read_floor(reader) or GENESIS_FLOOR
+    return sorted({one.given_up for one in effective(reader, floor, read_abandonments(reader))})
 
 
 class Ledger:
@@ -169,9 +179,20 @@ class Ledger:
         # A row without snapshots of its own is what `roll_back` leaves of a branch.
         self._branches = {row.branch: row for row in store.branches() if row.tip_height > row.fork_height}
         self._tips = {head.branch: head} if self._branches[head.branch].tip_id == head.id else {}
-        self._final: int | None = None
         self.evidence = read_evidence(store)
-        self._abandoned = read_abandoned(store)
+        self.promises = Promises(store)
+        self._abandonments: list[Abandonment] | None = None
+        """None once there may be others."""
+        self._final: int | None = None
+        self._outlook: Outlook | None = None
+        """None once something came that can change it."""
+        self._floor_policy = b""
+        """What installed the newest policy at the floor."""
+        self._given = read_given_floor(store)
+        """The floor that was given, until it is taken or known to be of no use."""
+        self.waits_for_floor: Floor | None = None
+        """The floor that is not here: until it is, nothing is adopted, final or signed (F5)."""
+        self._find_floor()
 
     # --- questions --------------------------------------------------------------------------------
 
@@ -205,8 +226,22 @@ class Ledger:
         """The highest height on the head's line that is known to be final."""
         if self._final is None:
             place = (self.head.branch, self.head.height)
-            self._final = known_final(self._store, place, self._abandoned)
+            given_up = effective(self._store, self.floor, self._given_up())
+            self._final = known_final(self._store, place, self.floor, given_up)
         return self._final
+
+    def _given_up(self) -> list[Abandonment]:
+        """What certificates on any line give up (S9)."""
+        if self._abandonments is None:
+            self._abandonments = read_abandonments(self._store)
+        return self._abandonments
+
+    def deciding(self, tip: Tip) -> tuple[tuple[Policy, ...], tuple[bytes, ...] | None]:
+        """The policies that judge a takeover on `tip`, and the settlement that it has to carry for that (P4):
+        while a change is unsettled but known to be final, the new policy alone."""
+        settlement = settling(self._store, (tip.branch, tip.height), tip.members)
+        policies = tip.standing.policies
+        return (policies if settlement is None else policies[-1:]), settlement
 
     def audited_height(self) -> int:
         """Every signature on the head's line was verified up to here (G4)."""
@@ -372,12 +407,10 @@ class Ledger:
                 audited_height=tip.height if audited else row.audited_height,
             )
         else:
-            takeover = snapshot.statement.epoch != parent.standing.next_epoch
-            if len(self._branches) >= BRANCHES_MAX - (0 if takeover else BRANCHES_FOR_TAKEOVERS):
-                raise Rejected("A4", "too many branches of one history", subject=snapshot.id)
-            number = max(self._branches) + 1
+            self._require_place(judged, parent)
+            self._outlook = None
             row = BranchRow(
-                number,
+                max(self._branches) + 1,
                 parent.branch,
                 parent.height,
                 tip.height,
@@ -389,8 +422,10 @@ class Ledger:
             self._note_equivocation(snapshot, parent, row.branch)
         self._branches[row.branch] = row
         self._tips[row.branch] = tip
+        if any(key.startswith(ABANDONED_KEY) for key in judged.changes):
+            self._final = self._outlook = self._abandonments = None
         if judged.settled_by:
-            self._final = None
+            self._final = self._outlook = None
         statement = snapshot.statement
         writes: list[Write] = [
             PutBranch(row),
@@ -413,11 +448,83 @@ class Ledger:
             branch = counting_on(self._store, cosignature)
             if branch is not None:
                 writes.append(keep_cosignature(branch, cosignature))
-        given_up = [key[len(ABANDONED_KEY) :] for key in judged.changes if key.startswith(ABANDONED_KEY)]
-        if given_up:
-            self._abandoned = sorted({*self._abandoned, *given_up})
-            self._final = None
         return msgspec.structs.replace(judged, tip=tip), writes
+
+    def _require_place(self, judged: Judged, parent: Tip) -> None:
+        """Raises `Rejected` (A4) if there is no place for another branch. Lines that come to nothing, below
+        the floor or beside what is final, have few places of their own, and where there are more of them,
+        from before that was final, they make room."""
+        beside = [row for row in self.branches() if self._is_beside(row.branch, row.tip_height)]
+        if self._is_beside(parent.branch, parent.height) and not self._gives_up_final(judged):
+            full = len(beside) >= BRANCHES_BELOW_MAX
+        else:
+            takeover = judged.snapshot.statement.epoch != parent.standing.next_epoch
+            places = BRANCHES_MAX - BRANCHES_BELOW_MAX - (0 if takeover else BRANCHES_FOR_TAKEOVERS)
+            full = len(self._branches) - len(beside) >= places
+            if not full and len(self._branches) >= BRANCHES_MAX:
+                full = not self._make_room(beside)
+        if full:
+            raise Rejected("A4", "too many branches of one history", subject=judged.snapshot.id)
+
+    def _is_beside(self, branch: int, height: int) -> bool:
+        """Whether the line to (branch, height) leaves out what is final on the head's line."""
+        final = self.final_height()
+        return final > 0 and self.id_at(branch, min(height, final)) != self.id_at(self.head.branch, final)
+
+    def _gives_up_final(self, judged: Judged) -> bool:
+        """Whether the certificate of `judged` gives up something, by keys that satisfy the policies of what
+        is final here (S9)."""
+        if not any(key.startswith(ABANDONED_KEY) for key in judged.changes):
+            return False
+        standing = standing_at(self._store, self.head.branch, self.final_height())
+        return satisfies_all(standing.policies, judged.endorsers)
+
+    def _make_room(self, beside: Sequence[BranchRow]) -> bool:
+        """Forget the newest of the lines `beside` on which nothing stands that is evidence, or that this key
+        cosigned last (S5); whether there was one."""
+        last = self.promises.last_cosigned(self.floor)
+        kept = {id_ for one in self.evidence for id_ in (one.one, one.other)}
+        kept |= {self.head.id} | ({last.subject} if last is not None else set())
+        rows = [self._store.snapshot(id_) for id_ in kept]
+        needed = {row.branch for row in rows if row is not None}
+        needed |= {row.parent for row in self.branches()}
+        for row in reversed(beside):
+            if row.branch not in needed:
+                del self._branches[row.branch]
+                self._tips.pop(row.branch, None)
+                empty = BranchRow(
+                    row.branch, row.parent, row.fork_height, row.fork_height, row.tip_id, row.fork_height
+                )
+                self._store.apply([DropBranchAbove(row.branch, row.fork_height), PutBranch(empty)])
+                self._final = self._outlook = None
+                self._abandonments = None
+                return True
+        return False
+
+    def _note_again(self) -> None:
+        """Look for the equivocations on the floor (F3): what lies below it counts no more, and hid what is
+        above it."""
+        self.evidence = [one for one in self.evidence if self.on_floor(one.one) and self.on_floor(one.other)]
+        rows = [row for row in self.branches() if self.on_floor(row.tip_id)]
+        for number, row in enumerate(rows):
+            for other in rows[:number]:
+                self._note_pairs((row.branch, row.tip_height), (other.branch, other.tip_height))
+        self._store.apply([PutMeta(META_EVIDENCE, _packed(self.evidence))])
+
+    def _note_pairs(self, one: Place, other: Place) -> None:
+        """Keep the lowest equivocation of each reign between two lines."""
+        height = common_height(one, other, self.id_at) + 1
+        seen: set[tuple[int, bytes]] = set()
+        while height <= min(one[1], other[1]):
+            left = self._store.snapshots(one[0], height, LOOKED_AT_ONCE)
+            right = self._store.snapshots(other[0], height, LOOKED_AT_ONCE)
+            for a, b in zip(left, right, strict=False):
+                reign = (a.epoch, a.signer)
+                if reign == (b.epoch, b.signer) and reign not in seen and a.height <= min(one[1], other[1]):
+                    seen.add(reign)
+                    low, high = sorted((a, b), key=lambda row: row.id)
+                    self._keep_evidence(Evidence(*reign, a.height, low.previous, low.id, high.id))
+            height += min(len(left), len(right))
 
     def _note_equivocation(self, snapshot: Signed[Snapshot], parent: Tip, branch: int) -> None:
         """Keep the evidence that `snapshot`, about to be placed on `branch`, and another make together.
@@ -427,9 +534,13 @@ class Ledger:
         height, reign = parent.height + 1, (snapshot.statement.epoch, snapshot.key)
         if self._cut(parent.branch, parent.height, reign) is not None:
             return
+        if not stands_on(self._store, parent.branch, parent.height, self.floor):
+            return  # of no line that counts (F5)
         for row in self.branches():
             other = self._store.snapshot_at(row.branch, height) if row.tip_height >= height else None
             if row.branch == branch or other is None or (other.epoch, other.signer) != reign:
+                continue
+            if not stands_on(self._store, row.branch, height, self.floor):
                 continue
             below = self._store.snapshot(other.previous)
             if (
@@ -444,6 +555,8 @@ class Ledger:
             return
 
     def _keep_evidence(self, new: Evidence) -> None:
+        if new in self.evidence:
+            return
         against = [one for one in self.evidence if (one.epoch, one.witness) == (new.epoch, new.witness)]
         if len(against) >= EVIDENCE_PER_REIGN_MAX:
             self.evidence.remove(max(against, key=lambda one: one.height))
@@ -484,34 +597,48 @@ class Ledger:
                 "P2", "its signer is no usable authority there", subject=cosignature.id, against=at.snapshot
             )
         self._store.apply([keep_cosignature(branch, cosignature)])
-        self._final = None
-        return self._choose() if len(self._branches) > 1 else None
+        self._final = self._outlook = None
+        return self._choose() if self._has_to_choose(self.head) else None
 
     def conflict(self) -> tuple[bytes, bytes] | None:
         """The ids of two finals that exclude each other, if this node knows such (F1): it signs nothing
         more."""
-        if len(self._branches) == 1:
+        if len(self._branches) == 1 or self.waits_for_floor is not None:
             return None
-        pair = conflicting(self._lines(), self.id_at)
-        return None if pair is None else (pair[0].final_id, pair[1].final_id)
+        tips = self._reckon().tips
+        return (tips[0].id, tips[1].id) if len(tips) > 1 else None
 
     def _follow(self, placed: Sequence[Judged]) -> HeadChange | None:
         """The head after snapshots were placed. Growing the followed branch is the everyday case and needs no
         choice."""
         tip = placed[-1].tip
+        if self._given is not None or self.waits_for_floor is not None:
+            self._find_floor()
         grows = all(one.tip.branch == self.head.branch for one in placed) and tip.height > self.head.height
         cut = self.evidence and self.equivocation_in(tip.standing.epoch, tip.standing.witness)
-        if grows and not cut:
+        if grows and not cut and not self._has_to_choose(tip):
             return self._move(tip)
         return self._choose()
 
+    def _has_to_choose(self, tip: Tip) -> bool:
+        """Whether more can have changed than that the line of `tip` is longer: with one branch, and no policy
+        change above the floor, it cannot."""
+        if self._outlook is not None:
+            return self.head.branch not in self._outlook.finals
+        single = len(self._branches) == 1 and self.waits_for_floor is None
+        return not single or tip.standing.installed[-1].id != self._floor_policy
+
     def _choose(self) -> HeadChange | None:
+        if self.waits_for_floor is not None:
+            return None
         lines = self._lines()
         own = self._own_key in self.head.standing.authorities()
-        here = self._line(self._branches[self.head.branch])
-        current = msgspec.structs.replace(
-            here, height=self.head.height, id=self.head.id, epoch=self.head.standing.epoch
-        )
+        current = None
+        if self.head.branch in self._reckon().finals:
+            here = self._line(self._branches[self.head.branch])
+            current = msgspec.structs.replace(
+                here, height=self.head.height, id=self.head.id, epoch=self.head.standing.epoch
+            )
         best = choose(lines, current, own, self.id_at)
         if best.id == self.head.id:
             return None
@@ -528,24 +655,86 @@ class Ledger:
         return HeadChange(old, tip, fork)
 
     def _lines(self) -> list[Line]:
-        return [self._line(row) for row in self.branches()]
+        return [self._line(self._branches[branch]) for branch in sorted(self._reckon().finals)]
 
     def _line(self, row: BranchRow) -> Line:
         """The line of a branch, cut where its witness signed two histories (F3)."""
-        final = final_on(self._store, (row.branch, row.tip_height), self._abandoned)
-        final_id = self.id_at(row.branch, final) or self.common_id
+        final = self._reckon().finals[row.branch]
         height = row.tip_height
         tip = self._store.snapshot(row.tip_id)
         if tip is None:
             raise InvariantBroken(f"branch {row.branch} has no tip")
         cut = self._cut(row.branch, row.tip_height, (tip.epoch, tip.signer))
         if cut is not None:
-            height = min(height, max(cut, final))
+            height = min(height, max(cut, final.height))
             if self._own_key in self.head.standing.authorities() and self.contains(
                 row.branch, row.tip_height, self.head.id
             ):
                 height = max(height, self.head.height)
-        return Line(row.branch, height, self.id_at(row.branch, height) or b"", tip.epoch, final, final_id)
+        id_ = self.id_at(row.branch, height) or b""
+        return Line(row.branch, height, id_, tip.epoch, final.height, final.id)
+
+    # --- the floor (F5) ---------------------------------------------------------------------------
+
+    def _reckon(self) -> Outlook:
+        """What is final and what conflicts; the floor moves where that says so, and is written."""
+        if self._outlook is None:
+            branches = self.branches()
+            outlook = look(self._store, branches, self.floor, self._given_up(), self.promises)
+            if outlook.floor != self.floor:
+                self._set_floor(outlook.floor)
+            self._outlook = outlook
+        return self._outlook
+
+    def _set_floor(self, floor: Floor) -> None:
+        self.floor = floor
+        self._store.apply([put_floor(floor)])
+        self._final = self._outlook = None
+        self._find_floor()
+        self._note_again()
+
+    def _find_floor(self) -> None:
+        """Find out whether the floor is here, and take the given one once its snapshot is: that raises the
+        floor, and never lowers it or moves it aside."""
+        row = self._store.snapshot(self.floor.id)
+        if row is None:
+            self.waits_for_floor = self.floor
+            return
+        self.waits_for_floor = None
+        self._floor_policy = standing_at(self._store, row.branch, row.height).installed[-1].id
+        given = self._given
+        if given is None:
+            return
+        row = self._store.snapshot(given.id)
+        if row is None and given.height > self.floor.height:
+            self.waits_for_floor = given
+            return
+        self._given = None
+        if row is not None and row.height > self.floor.height and self.on_floor(row.id):
+            self._set_floor(Floor(row.height, row.id))
+
+    def reconsider(self) -> HeadChange | None:
+        """Move the head where the floor that this ledger was opened with says so."""
+        return None if self.on_floor(self.head.id) else self._choose()
+
+    def move_floor(self, id_: bytes, at_ms: int) -> HeadChange | None:
+        """A person decides which policy change every line has to contain, wherever it is; that is logged for
+        ever, with their clock's `at_ms`.
+
+        Raises `Incomplete` where the snapshot is not here, `Rejected` (F5) where it carries no policy change.
+        """
+        row = self._store.snapshot(id_)
+        if row is None:
+            raise Incomplete("the policy change is not here", (id_,))
+        standing = standing_at(self._store, row.branch, row.height)
+        if row.height and standing.change_height != row.height:
+            raise Rejected("F5", "it carries no policy change", subject=id_)
+        new = Floor(row.height, row.id)
+        move = FloorMove(self.floor, new, at_ms)
+        self._store.apply([log_floor_move(self._store, move), PutMeta(META_GIVEN_FLOOR, None)])
+        self._given = None
+        self._set_floor(new)
+        return self._choose()
 
     # --- auditing ---------------------------------------------------------------------------------
 
@@ -595,8 +784,9 @@ class Ledger:
             if row.tip_height > row.fork_height:
                 self._branches[number] = row
             self._store.apply([DropBranchAbove(number, above), PutBranch(row)])
-        self._final = None
-        self._abandoned = read_abandoned(self._store)
+        self._final = self._outlook = None
+        self._abandonments = None
+        self._find_floor()
         self.evidence = [
             one for one in self.evidence if self._store.snapshot(one.one) and self._store.snapshot(one.other)
         ]

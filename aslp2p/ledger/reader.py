@@ -124,13 +124,21 @@ class Reader(Protocol):
         """At most `limit` content ids that are wanted and not here, oldest first, without the `skip` oldest:
         (id, whether it is a manifest)."""
 
-    def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
-        """The newest `last` promises of `kind`, newest first."""
+    def journal(self, kind: str, *, last: int = 1, skip: int = 0) -> list[JournalRow]:
+        """The newest `last` promises of `kind` but for the `skip` newest, newest first."""
 
     def journal_holds(self, kind: str, subject: bytes) -> bool: ...
 
     def journal_at(self, kind: str, epoch: int, height: int) -> JournalRow | None:
         """The promise of `kind` made for (epoch, height), if any."""
+
+
+def row_at(reader: Reader, branch: int, height: int) -> SnapshotRow:
+    """The snapshot at (branch, height), where there is one. Raises `LookupError`."""
+    row = reader.snapshot_at(branch, height)
+    if row is None:
+        raise LookupError(f"no snapshot at {branch}:{height}")
+    return row
 
 
 # --- writes ---------------------------------------------------------------------------------------

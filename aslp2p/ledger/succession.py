@@ -9,6 +9,7 @@ before any signature is seen, is the only state there is.
     PROMISED  a succession of a higher epoch is endorsed: finality of lower epochs waits (S4)
     STALE     the journal may be old: this key endorses, cosigns and emits nothing any more (S11)
     HALTED    two finals exclude each other: nothing is signed (F1)
+    WAITING   the floor is not here: nothing is signed until it is (F5)
 """
 
 from __future__ import annotations
@@ -22,11 +23,9 @@ from aslp2p.errors import Rejected
 from aslp2p.ledger.choice import common_height
 from aslp2p.ledger.finality import id_at_of, standing_at
 from aslp2p.ledger.history import Ledger
+from aslp2p.ledger.promises import EMIT, ENDORSE, META_STALE
 from aslp2p.ledger.reader import JournalRow, Reader, SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY, Standing
-
-ENDORSE, COSIGN, EMIT, ENDORSE_POLICY = "endorse", "cosign", "emit", "policy"
-META_STALE = "stale-key"
 
 
 class Stance(Enum):
@@ -34,6 +33,7 @@ class Stance(Enum):
     PROMISED = "promised"
     STALE = "stale"
     HALTED = "halted"
+    WAITING = "waiting"
 
 
 class Ask(Enum):
@@ -43,13 +43,16 @@ class Ask(Enum):
     ENDORSE_SAME = "endorse the same proposal again"
     ENDORSE_OTHER = "endorse another succession in an epoch that is endorsed, or a lower one"
     ENDORSE_BEHIND = "endorse a base that leaves out the last cosigned snapshot"
+    ENDORSE_OFF = "endorse a base that leaves out the floor"
     ENDORSE_POLICY = "endorse a policy change"
     COSIGN = "cosign what contains or passes the last cosigned snapshot, of no epoch below the endorsed"
     COSIGN_BELOW = "cosign an epoch below an endorsed succession"
     COSIGN_ASIDE = "cosign what leaves out the last cosigned snapshot"
+    COSIGN_OFF = "cosign what leaves out the floor"
     EMIT = "emit the first snapshot of this key at this epoch and height, on its branch"
     EMIT_OTHER = "emit a second snapshot at one epoch and height"
     EMIT_ASIDE = "emit on a branch that this key did not sign in this epoch"
+    EMIT_OFF = "emit on what leaves out the floor"
 
 
 _GOOD = {
@@ -62,10 +65,13 @@ _GOOD = {
 _BAD = {
     Ask.ENDORSE_OTHER: "S1",
     Ask.ENDORSE_BEHIND: "S3",
+    Ask.ENDORSE_OFF: "F5",
     Ask.COSIGN_BELOW: "S4",
     Ask.COSIGN_ASIDE: "S5",
+    Ask.COSIGN_OFF: "F5",
     Ask.EMIT_OTHER: "S1",
     Ask.EMIT_ASIDE: "S13",
+    Ask.EMIT_OFF: "F5",
 }
 
 TABLE: dict[tuple[Stance, Ask], Stance | str] = {}
@@ -78,8 +84,10 @@ for _stance in (Stance.FREE, Stance.PROMISED):
 for _ask in Ask:
     TABLE[Stance.STALE, _ask] = "S11"
     TABLE[Stance.HALTED, _ask] = "F1"
+    TABLE[Stance.WAITING, _ask] = "F5"
 # The same statement again is no new promise: a crash may have kept it from being sent.
 TABLE[Stance.HALTED, Ask.ENDORSE_SAME] = Stance.HALTED
+TABLE[Stance.WAITING, Ask.ENDORSE_SAME] = Stance.WAITING
 
 WHY = {
     "S1": "this key has signed something else for that epoch already",
@@ -88,6 +96,7 @@ WHY = {
     "S5": "it leaves out what this key cosigned last",
     "S11": "the signing journal of this key may be old, so it signs no promises any more",
     "S13": "this key signs along another branch in this epoch",
+    "F5": "it leaves out the policy change that every line has to contain, or that one is not here yet",
     "F1": "two final histories exclude each other, so nothing is signed any more",
 }
 
@@ -104,21 +113,22 @@ def stance_of(ledger: Ledger, reader: Reader) -> Stance:
     """Where this node's key stands, from its store alone."""
     if reader.meta(META_STALE) is not None:
         return Stance.STALE
+    if ledger.waits_for_floor is not None:
+        return Stance.WAITING
     if ledger.conflict() is not None:
         return Stance.HALTED
-    return Stance.PROMISED if endorsed_epoch(reader) > ledger.head.standing.next_epoch else Stance.FREE
+    return Stance.PROMISED if endorsed_epoch(ledger) > ledger.head.standing.next_epoch else Stance.FREE
 
 
-def endorsed_epoch(reader: Reader) -> int:
-    """The highest epoch for which this key has endorsed a succession; -1 if none."""
-    last = reader.journal(ENDORSE)
-    return last[0].epoch if last else -1
+def endorsed_epoch(ledger: Ledger) -> int:
+    """The highest epoch for which this key has endorsed a succession on the floor (F5b); -1 if none."""
+    last = ledger.promises.last_endorsed(ledger.floor)
+    return -1 if last is None else last.epoch
 
 
-def last_cosigned(reader: Reader) -> JournalRow | None:
-    """The last snapshot that this key cosigned."""
-    last = reader.journal(COSIGN)
-    return last[0] if last else None
+def last_cosigned(ledger: Ledger) -> JournalRow | None:
+    """The last snapshot on the floor that this key cosigned (F5b)."""
+    return ledger.promises.last_cosigned(ledger.floor)
 
 
 # --- classifying ----------------------------------------------------------------------------------
@@ -132,9 +142,11 @@ def classify_endorsement(
         return Ask.ENDORSE_POLICY
     if reader.journal_holds(ENDORSE, proposal):
         return Ask.ENDORSE_SAME
-    if action.epoch <= endorsed_epoch(reader):
+    if action.epoch <= endorsed_epoch(ledger):
         return Ask.ENDORSE_OTHER
     base = reader.snapshot(action.base_id)
+    if base is not None and not ledger.on_floor(base.id):
+        return Ask.ENDORSE_OFF
     if base is None or not may_stand_on(ledger, reader, action, base):
         return Ask.ENDORSE_BEHIND
     return Ask.ENDORSE_HIGHER
@@ -142,9 +154,11 @@ def classify_endorsement(
 
 def classify_cosignature(ledger: Ledger, reader: Reader, row: SnapshotRow) -> Ask:
     """Which ask cosigning the stored snapshot `row` is."""
-    if row.epoch < endorsed_epoch(reader):
+    if not ledger.on_floor(row.id):
+        return Ask.COSIGN_OFF
+    if row.epoch < endorsed_epoch(ledger):
         return Ask.COSIGN_BELOW
-    last = last_cosigned(reader)
+    last = last_cosigned(ledger)
     if last is None:
         return Ask.COSIGN
     before = reader.snapshot(last.subject)
@@ -157,6 +171,8 @@ def classify_cosignature(ledger: Ledger, reader: Reader, row: SnapshotRow) -> As
 
 def classify_emission(ledger: Ledger, reader: Reader, epoch: int, parent: SnapshotRow) -> Ask:
     """Which ask emitting on `parent` in `epoch` is."""
+    if not ledger.on_floor(parent.id):
+        return Ask.EMIT_OFF
     if reader.journal_at(EMIT, epoch, parent.height + 1) is not None:
         return Ask.EMIT_OTHER
     last = reader.journal(EMIT)
@@ -167,7 +183,7 @@ def classify_emission(ledger: Ledger, reader: Reader, epoch: int, parent: Snapsh
 
 def may_stand_on(ledger: Ledger, reader: Reader, action: Succession, base: SnapshotRow) -> bool:
     """S3: whether `base` keeps what this key cosigned last, or may leave it behind."""
-    last = last_cosigned(reader)
+    last = last_cosigned(ledger)
     if last is None:
         return True
     cosigned = reader.snapshot(last.subject)

@@ -237,8 +237,8 @@ class MemoryStore:
         oldest = heapq.nsmallest(limit + skip, self._wanted.items(), key=lambda item: item[1])
         return [(id_, manifest) for id_, (_, manifest) in oldest[skip:]]
 
-    def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
-        return self._journal.get(kind, [])[::-1][:last]
+    def journal(self, kind: str, *, last: int = 1, skip: int = 0) -> list[JournalRow]:
+        return self._journal.get(kind, [])[::-1][skip : skip + last]
 
     def journal_holds(self, kind: str, subject: bytes) -> bool:
         return (kind, subject) in self._promised

@@ -250,13 +250,13 @@ class SqliteReader:
 
     # --- the signing journal ------------------------------------------------------------------------
 
-    def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
-        if last == 1 and self.journal_fault is None:
+    def journal(self, kind: str, *, last: int = 1, skip: int = 0) -> list[JournalRow]:
+        if (last, skip) == (1, 0) and self.journal_fault is None:
             if kind not in self.last_promises:
                 for row in self._promises(f"{_JOURNAL} ORDER BY number DESC LIMIT 1", (kind,)):
                     self.last_promises[kind] = row
             return [self.last_promises[kind]] if kind in self.last_promises else []
-        return self._promises(f"{_JOURNAL} ORDER BY number DESC LIMIT ?", (kind, last))
+        return self._promises(f"{_JOURNAL} ORDER BY number DESC LIMIT ? OFFSET ?", (kind, last, skip))
 
     def journal_holds(self, kind: str, subject: bytes) -> bool:
         return bool(self._promises(f"{_JOURNAL} AND subject = ? LIMIT 1", (kind, subject)))

@@ -41,8 +41,8 @@ from aslp2p.home.retired import (
     write_retired,
 )
 from aslp2p.ledger.joining import read_belonging
+from aslp2p.ledger.promises import META_STALE
 from aslp2p.ledger.reader import PutMeta
-from aslp2p.ledger.succession import META_STALE
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.travel.package import (
     BACKUP,

@@ -13,8 +13,8 @@ from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.types import Policy, PolicyChange, Proposal, Revocation, Rotation, Succession
 from aslp2p.ledger.finality import cosignatures_on
 from aslp2p.ledger.policy import authority_keys
+from aslp2p.ledger.promises import ENDORSE, META_STALE
 from aslp2p.ledger.state import load_members, revoked_keys
-from aslp2p.ledger.succession import ENDORSE, META_STALE
 from aslp2p.views.policy_difference import change_words
 from aslp2p.views.view import View
 

@@ -9,8 +9,8 @@ from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.joining import META_PIN
 from aslp2p.ledger.policy_text import policy_words
+from aslp2p.ledger.promises import META_STALE
 from aslp2p.ledger.state import ADMITTED, REVOKED, load_members
-from aslp2p.ledger.succession import META_STALE
 from aslp2p.recovery import beacon_interval_ms, grace_ms
 from aslp2p.views.branches import stepped_down, superseded_rows
 from aslp2p.views.log import created_ms

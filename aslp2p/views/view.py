@@ -8,8 +8,8 @@ from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import key_text, short_key
 from aslp2p.artifacts.types import Genesis
 from aslp2p.errors import InvariantBroken, UsageError, UserError
-from aslp2p.ledger.finality import known_final
-from aslp2p.ledger.history import META_HEAD, read_abandoned
+from aslp2p.ledger.finality import read_final
+from aslp2p.ledger.history import META_HEAD
 from aslp2p.ledger.joining import META_NAME_CHOSEN, META_PIN
 from aslp2p.ledger.reader import Reader, SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY, Standing
@@ -110,7 +110,7 @@ class View:
 
     def final_height(self) -> int:
         """The highest height on the head's line that is known to be final."""
-        return known_final(self.reader, (self.branch, self.height), read_abandoned(self.reader))
+        return read_final(self.reader, (self.branch, self.height))
 
     def label(self, key: bytes) -> str:
         """The name that the history has for `key`, else the first digits of it."""

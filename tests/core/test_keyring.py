@@ -18,8 +18,9 @@ from aslp2p.core.effects import Publish, Step
 from aslp2p.core.inputs import Now
 from aslp2p.core.keyring import Keyring
 from aslp2p.errors import Rejected
+from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta
-from aslp2p.ledger.succession import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY, META_STALE, WHY, Ask, Stance
+from aslp2p.ledger.succession import WHY, Ask, Stance
 from tests.ledger.builder import BEN
 from tests.ledger.stances import Cosigning, Emitting, Endorsing, Scene, expected
 

@@ -58,7 +58,9 @@ def person(name: str) -> Key:
     return Key(1 + ("ann", "ben", "cleo", "dan", "eve", "fay", "gus", "hal", "ida", "joe").index(name), name)
 
 
-ANN, BEN, CLEO, DAN, EVE, FAY = (person(name) for name in ("ann", "ben", "cleo", "dan", "eve", "fay"))
+ANN, BEN, CLEO, DAN, EVE, FAY, GUS = (
+    person(name) for name in ("ann", "ben", "cleo", "dan", "eve", "fay", "gus")
+)
 
 
 def named(people: Iterable[Key]) -> tuple[Named, ...]:

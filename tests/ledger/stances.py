@@ -4,7 +4,8 @@
              \\ b2 - b3 - c4                    epoch 1, ben; c4: a takeover by cleo, epoch 6
                   \\ r3 - r4                    r3: ben hands over to cleo, epoch 5
 
-ben has emitted b2 and b3, cosigned b3, and endorsed a succession of epoch 5. Nothing decides here: what is
+The floor is a1, so the genesis leaves it out. ben has emitted b2 and b3, cosigned b3, and endorsed a
+succession of epoch 5. Nothing decides here: what is
 written to the journal is written by hand.
 """
 
@@ -14,8 +15,11 @@ from msgspec import Struct
 
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import PolicyChange, Proposal, Succession
+from aslp2p.ledger.floor import Floor, give_floor, put_floor
+from aslp2p.ledger.history import Ledger
+from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
-from aslp2p.ledger.succession import COSIGN, EMIT, ENDORSE, META_STALE, Ask, Stance
+from aslp2p.ledger.succession import Ask, Stance
 from aslp2p.store.memory import MemoryStore
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, feed, policy
 
@@ -56,6 +60,10 @@ class Scene:
         self.ledger = world.ledger(BEN)
         for tip in (self.a3, self.c4, self.r4):
             feed(self.ledger, tip)
+        self.store.apply([put_floor(Floor(self.a1.height, self.a1.id))])
+        if stance is Stance.WAITING:
+            self.store.apply([give_floor(Floor(99, bytes(32)))])
+        self.ledger = Ledger(self.store, own_key=BEN.key)
         self.endorsed = world.recovery(self.b3, BEN, epoch=ENDORSED_EPOCH)
         self.store.apply(
             [
@@ -108,6 +116,12 @@ class Scene:
                 return Endorsing(world.recovery(self.a1, BEN, epoch=9))
             case Ask.ENDORSE_POLICY:
                 return Endorsing(world.change(policy((ANN, BEN, DAN), 2)))
+            case Ask.ENDORSE_OFF:
+                return Endorsing(world.recovery(world.root, BEN, epoch=9))
+            case Ask.COSIGN_OFF:
+                return Cosigning(self.row(world.root))
+            case Ask.EMIT_OFF:
+                return Emitting(6, self.row(world.root))
             case Ask.COSIGN:
                 return Cosigning(self.row(self.c4))
             case Ask.COSIGN_BELOW:
@@ -127,6 +141,9 @@ _REFUSED_AS = {
     Ask.ENDORSE_BEHIND: "S3",
     Ask.COSIGN_BELOW: "S4",
     Ask.COSIGN_ASIDE: "S5",
+    Ask.ENDORSE_OFF: "F5",
+    Ask.COSIGN_OFF: "F5",
+    Ask.EMIT_OFF: "F5",
     Ask.EMIT_OTHER: "S1",
     Ask.EMIT_ASIDE: "S13",
 }
@@ -136,8 +153,8 @@ def expected(stance: Stance, ask: Ask) -> Stance | str:
     """The stance that follows, or the rule that refuses, as docs/spec.md has it."""
     if stance is Stance.STALE:
         return "S11"
-    if stance is Stance.HALTED:
-        return Stance.HALTED if ask is Ask.ENDORSE_SAME else "F1"
+    if stance in (Stance.HALTED, Stance.WAITING):
+        return stance if ask is Ask.ENDORSE_SAME else {Stance.HALTED: "F1", Stance.WAITING: "F5"}[stance]
     if ask in _REFUSED_AS:
         return _REFUSED_AS[ask]
     return Stance.PROMISED if ask is Ask.ENDORSE_HIGHER else stance

@@ -174,7 +174,8 @@ def test_a_branch_upon_a_branch() -> None:
 
 def test_as_many_branches_as_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lying witness cannot fill the place of the takeover that ends its reign (A4)."""
-    monkeypatch.setattr(history, "BRANCHES_MAX", 4)
+    monkeypatch.setattr(history, "BRANCHES_MAX", 5)
+    monkeypatch.setattr(history, "BRANCHES_BELOW_MAX", 1)
     monkeypatch.setattr(history, "BRANCHES_FOR_TAKEOVERS", 2)
     world = World()
     ledger = world.ledger()

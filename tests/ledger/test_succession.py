@@ -14,12 +14,10 @@ import pytest
 from aslp2p.artifacts.types import Recovery, Revocation, Rotation
 from aslp2p.errors import Rejected
 from aslp2p.ledger.history import Ledger
+from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE
 from aslp2p.ledger.reader import JournalRow, PutFacts, PutJournal, SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY
 from aslp2p.ledger.succession import (
-    COSIGN,
-    EMIT,
-    ENDORSE,
     TABLE,
     WHY,
     Ask,
@@ -78,8 +76,8 @@ def test_a_key_that_has_promised_nothing() -> None:
     row = store.snapshot(node.id)
     assert row is not None
     assert stance_of(ledger, store) is Stance.FREE
-    assert endorsed_epoch(store) == -1
-    assert last_cosigned(store) is None
+    assert endorsed_epoch(ledger) == -1
+    assert last_cosigned(ledger) is None
     action = world.recovery(world.root, BEN).statement.action
     assert isinstance(action, Recovery)
     assert classify_endorsement(ledger, store, b"", action) is Ask.ENDORSE_HIGHER
@@ -141,8 +139,8 @@ def test_the_newest_promise_of_each_kind_counts() -> None:
         ]
     )
     assert stance_of(scene.ledger, scene.store) is Stance.PROMISED
-    assert endorsed_epoch(scene.store) == 9
-    last = last_cosigned(scene.store)
+    assert endorsed_epoch(scene.ledger) == 9
+    last = last_cosigned(scene.ledger)
     assert last is not None and last.subject == c4.id
     assert classify_emission(scene.ledger, scene.store, 6, scene.row(c4)) is Ask.EMIT_OTHER
 

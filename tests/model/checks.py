@@ -136,7 +136,7 @@ def require_sound(town: Town) -> dict[bytes, Place]:
     if (pair := conflicting_finals(town, places)) is not None:
         text = ", ".join(f"@{one.height} of epoch {one.epoch}" for one in pair)
         raise Violation(f"F1: two finals exclude each other: {text}")
-    _require_one_certificate_an_epoch(town)
+    _require_one_certificate_an_epoch(town, places)
     require_own_promises(town, places)
     for party in town.parties.values():
         _require_honest_memory(town, party, places)
@@ -160,7 +160,7 @@ def harm(town: Town) -> set[str]:
     if town.oracle.conflict() is not None or any(one.ledger.conflict() for one in town.parties.values()):
         found.add("finals")
     try:
-        _require_one_certificate_an_epoch(town)
+        _require_one_certificate_an_epoch(town, places_of(town))
     except Violation:
         found.add("certificates")
     try:
@@ -170,14 +170,36 @@ def harm(town: Town) -> set[str]:
     return found
 
 
-def _require_one_certificate_an_epoch(town: Town) -> None:
-    found: dict[int, bytes] = {}
+def _base(town: Town, proposal: bytes) -> bytes:
+    return getattr(town.proposals[proposal].statement.action, "base_id", b"")
+
+
+def _changes(places: dict[bytes, Place], id_: bytes) -> set[bytes]:
+    """The policy changes that a line contains."""
+    line = places[id_].line if id_ in places else ()
+    return {one for one in line if places[one].height and places[one].change_height == places[one].height}
+
+
+def _below_the_other(places: dict[bytes, Place], earlier: bytes, later: bytes) -> bool:
+    """F5b: whether `later` contains a policy change that `earlier` leaves out, so that what was promised on
+    `earlier` binds no more there."""
+    return not _changes(places, later) <= _changes(places, earlier)
+
+
+def _require_one_certificate_an_epoch(town: Town, places: dict[bytes, Place]) -> None:
+    """But for lines that part at a policy change: there one leaves out the floor of the other (F5)."""
+    found: dict[int, Verified[Snapshot]] = {}
     for snapshot in town.snapshots:
         if snapshot.statement.certificate is None:
             continue
         id_ = snapshot.statement.proposals[0]
         epoch = getattr(town.proposals[id_].statement.action, "epoch", None)
-        if epoch is not None and found.setdefault(epoch, id_) != id_:
+        if epoch is None:
+            continue
+        other = found.setdefault(epoch, snapshot)
+        lines = (other.statement.previous, snapshot.statement.previous)
+        parted = _below_the_other(places, *lines) or _below_the_other(places, *lines[::-1])
+        if other.statement.proposals[0] != id_ and not parted:
             raise Violation(f"S1: two certificates of epoch {epoch}")
 
 
@@ -192,14 +214,19 @@ def require_own_promises(town: Town, places: dict[bytes, Place]) -> None:
         if by not in honest:
             continue
         if isinstance(at, Endorsement) and at.epoch:
-            if endorsed.setdefault((by, at.epoch), at.proposal) != at.proposal:
+            before = endorsed.get((by, at.epoch), at.proposal)
+            bases = [
+                getattr(town.proposals[one].statement.action, "base_id", b"") for one in (before, at.proposal)
+            ]
+            if before != at.proposal and not _below_the_other(places, *bases):
                 raise Violation("S1: two endorsements of one key for one epoch")
+            endorsed[by, at.epoch] = at.proposal
         elif isinstance(at, Snapshot):
             if emitted.setdefault((by, at.epoch, at.height), item.signed.id) != item.signed.id:
                 raise Violation("S1: two snapshots of one key for one epoch and height")
             place = places[item.signed.id]
-            before = lines.setdefault((by, at.epoch), place)
-            if before.id not in place.line:
+            last = lines.setdefault((by, at.epoch), place)
+            if last.id not in place.line:
                 raise Violation("S13: one key signed along two branches of one epoch")
             lines[by, at.epoch] = place
 

@@ -19,24 +19,11 @@ from aslp2p.ledger import certificate, gate, succession
 from aslp2p.ledger.certificate import Parent
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.policy import authority_keys
-from aslp2p.ledger.reader import JournalRow, Reader, SnapshotRow
+from aslp2p.ledger.reader import Reader, SnapshotRow
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.succession import ENDORSE, Ask, may_stand_on
+from aslp2p.ledger.succession import Ask, may_stand_on
 
 Patch = pytest.MonkeyPatch
-
-
-class _Forgetful:
-    """A reader in whose journal there is no endorsement."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reader, name)
-
-    def journal(self, kind: str, *, last: int = 1) -> list[JournalRow]:
-        return [] if kind == ENDORSE else self._reader.journal(kind, last=last)
 
 
 def _s1(patch: Patch) -> None:
@@ -62,7 +49,9 @@ def _s4(patch: Patch) -> None:
     real = succession.classify_cosignature
 
     def classify(ledger: Ledger, reader: Reader, row: SnapshotRow) -> Ask:
-        return real(ledger, _Forgetful(reader), row)
+        with Patch.context() as forgetful:
+            forgetful.setattr(succession, "endorsed_epoch", lambda _: -1)
+            return real(ledger, reader, row)
 
     patch.setattr(keyring, "classify_cosignature", classify)
 

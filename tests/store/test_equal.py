@@ -129,7 +129,10 @@ def ask(store: Reader) -> dict[str, Any]:
         "lacking": store.lacking_content([*CONTENTS, *IDS, *CONTENTS]),
         "wanted": [store.wanted(limit, skip) for limit in (0, 2, 100) for skip in (0, 1, 100)],
         "journal": [
-            store.journal(kind, last=last) for kind in ("endorse", "cosign", "emit") for last in (1, 100)
+            store.journal(kind, last=last, skip=skip)
+            for kind in ("endorse", "cosign", "emit")
+            for last in (1, 100)
+            for skip in (0, 1, 7)
         ],
         "at": [store.journal_at("emit", epoch, height) for epoch in range(10) for height in range(10)],
         "holds": [store.journal_holds("cosign", id_) for id_ in IDS],

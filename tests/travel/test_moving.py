@@ -19,8 +19,8 @@ from aslp2p.home import Home
 from aslp2p.home.key import load_key, load_public_key
 from aslp2p.home.lock import HomeLock
 from aslp2p.home.retired import HomeRetired, clear_retired, read_retired
+from aslp2p.ledger.promises import EMIT, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal
-from aslp2p.ledger.succession import EMIT, META_STALE
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.travel.moving import back_up, move_in, move_out, restore
 from aslp2p.travel.package import MAGIC, PackageReader

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Endorsement, Named, PolicyChange, Proposal, Recovery, Rotation
 from aslp2p.errors import UserError
+from aslp2p.ledger.promises import ENDORSE, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutArtifacts, PutJournal, PutMeta
-from aslp2p.ledger.succession import ENDORSE, META_STALE
 from aslp2p.views.paper import offers
 from aslp2p.views.pending import open_artifacts, open_papers
 from aslp2p.views.policy_change import compare

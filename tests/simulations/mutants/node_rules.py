@@ -162,7 +162,7 @@ MUTANTS = (
         "endorses-downwards",
         "S1",
         "a succession of a lower epoch is endorsed",
-        (Edit(f"{RULES}:classify_endorsement", "if action.epoch <= endorsed_epoch(reader):", "if False:"),),
+        (Edit(f"{RULES}:classify_endorsement", "if action.epoch <= endorsed_epoch(ledger):", "if False:"),),
     ),
     Mutant(
         "deposes-at-once",
@@ -198,7 +198,7 @@ MUTANTS = (
         "cosigns-below",
         "S4",
         "a lower epoch is cosigned after a succession was endorsed",
-        (Edit(f"{RULES}:classify_cosignature", "if row.epoch < endorsed_epoch(reader):", "if False:"),),
+        (Edit(f"{RULES}:classify_cosignature", "if row.epoch < endorsed_epoch(ledger):", "if False:"),),
     ),
     Mutant(
         "cosigns-aside",
