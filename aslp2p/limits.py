@@ -84,6 +84,8 @@ ID_PREFIX_DIGITS_MIN = 4
 NETWORK_SECRET_BYTES = 32
 INVITE_TOKEN_BYTES_MAX = 512
 INVITE_SEED_BYTES = 32
+INVITE_USES_MAX = 1000
+"""Keys that one invite may let in."""
 INVITE_HINTS_MAX = 8
 HOST_BYTES_MAX = 255
 INVITE_CHECKSUM_BYTES = 4
@@ -184,6 +186,14 @@ COSIGN_SPACING_MS = 200
 SILENCE_SAVE_MS = 30_000
 RETURN_WAIT_MS = 2_000
 """How long a witness that starts waits for somebody to tell it that it was replaced (S10)."""
+PROMISES_PER_AUTHOR_MAX = 2
+"""Successions of one author that a daemon endorses by itself in a round, and that it proposes (S14)."""
+PROMISES_PER_ROUND_MAX = 3 * (AUTHORITIES_MAX + 1)
+"""Successions that a key endorses in a round: two of each authority and of the witness, and people's."""
+PROMISES_GUARD_MAX = 4 * PROMISES_PER_ROUND_MAX
+"""Promises and proposals about succession in a round at which a driver stops a node."""
+TICKS_AT_ONCE_MAX = 2_000
+"""Ticks that a core wants without time passing and without work getting on, at which a driver stops it."""
 SPECIAL_PER_AUTHOR_MAX = 16
 """Open successions and policy changes of one author."""
 COSIGNATURES_PER_SIGNER_MAX = 8
@@ -250,7 +260,8 @@ PROOF_WHOLE_BYTES = 256 * KIB
 
 # --- files and commands of people -------------------------------------------------------------------
 
-POLICY_FILE_CHARS_MAX = 256 * KIB
+YAML_CHARS_MAX = 64 * KIB
+"""Of a file that people write: a policy, a scenario."""
 VIEW_PAGE_MAX = 400
 """Entries, snapshots or proposals in one answer: with the longest paths, escaped, a control line still holds
 them."""

@@ -80,7 +80,8 @@ def measure(nodes: int, minutes: float, *, seed: int = 1, profile: cProfile.Prof
         id_ = content_id(data)
         world.command(name, AddContent(((id_, data),)))
         world.command(
-            name, Propose(Put(f"{name}/{random.randrange(100)}", id_, len(data), "text/plain", False, None))
+            name,
+            Propose(Put(f"{name}/{random.randrange(100)}", id_, len(data), "text/plain", False, 0, None)),
         )
         world.plan(random.randint(*PUT_EVERY_MS), put)
 

@@ -53,7 +53,7 @@ def _admit(world: World, founder: str, late: list[str]) -> None:
     world.start(founder)
     for first in range(0, len(late), BATCH):
         for name in late[first : first + BATCH]:
-            world.command(founder, Propose(Admit(world.nodes[name].key, name)))
+            world.command(founder, Propose(Admit(world.nodes[name].key, name, None)))
         world.run(SECOND)
     bundle = everything(world.nodes[founder])
     world.crash(founder)

@@ -73,7 +73,7 @@ class Walk(Neighbours):
         id_ = content_id(data)
         self.world.command(name, AddContent(((id_, data),)))
         proposal = self._try(
-            name, Propose(Put(path, id_, len(data), "text/plain", False, None)), "cannot propose"
+            name, Propose(Put(path, id_, len(data), "text/plain", False, 0, None)), "cannot propose"
         )
         return path, proposal
 
@@ -189,7 +189,7 @@ class Walk(Neighbours):
             data = b"a lie"
             self._thief(witness, AddContent(((content_id(data), data),)))
             self._thief(
-                witness, Propose(Put("notes/lie", content_id(data), len(data), "text/plain", False, None))
+                witness, Propose(Put("notes/lie", content_id(data), len(data), "text/plain", False, 0, None))
             )
             world.run(MINUTE)
         else:

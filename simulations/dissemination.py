@@ -105,7 +105,7 @@ def _put(world: World, name: str, number: int) -> None:
     data = f"snapshot {number}".encode()
     id_ = content_id(data)
     world.command(name, AddContent(((id_, data),)))
-    world.command(name, Propose(Put(f"spread/{number}", id_, len(data), "text/plain", False, None)))
+    world.command(name, Propose(Put(f"spread/{number}", id_, len(data), "text/plain", False, 0, None)))
 
 
 def _count(found: Spread, sent: list[bytes], raw: bytes, id_: bytes) -> None:

@@ -10,12 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from aslp2p.artifacts.text import terminal_safe
 from aslp2p.errors import UsageError
+from aslp2p.ledger import yaml_nodes
 from aslp2p.ledger.duration import FORM, parse_duration
+from aslp2p.ledger.yaml_nodes import shown
 
 RANGE = re.compile(r"(\S+?)\.\.(\S+)")
 
@@ -32,15 +33,17 @@ class Fields:
         if not isinstance(node, MappingNode):
             self.wrong(node, f"{where} is not a mapping", "write `name: value` under it")
         for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                self.wrong(key, f"{where} has a name that is not one word", "write a word before each colon")
             name = str(key.value)
             if name in self._nodes:
-                self.wrong(key, f"{name} is given twice in {where}", "remove one of them")
+                self.wrong(key, f"{shown(name)} is given twice in {where}", "remove one of them")
             self._nodes[name] = (key, value)
 
     def wrong(self, node: Node | None, what: str, remedy: str) -> NoReturn:
         """Raises `UsageError` for the line of `node`."""
         line = f"line {(node or self._node).start_mark.line + 1}: "
-        raise UsageError(f"{self._source}: {line}{what}", remedy=remedy)
+        raise UsageError(f"{terminal_safe(self._source)}: {line}{what}", remedy=remedy)
 
     def finish(self) -> None:
         """Raises `UsageError` for the first field that nobody has asked for."""
@@ -48,7 +51,7 @@ class Fields:
             if name not in self._allowed:
                 self.wrong(
                     key,
-                    f"'{name}' is no field of {self.where}",
+                    f"{shown(name)} is no field of {self.where}",
                     f"there is {', '.join(sorted(self._allowed))}",
                 )
 
@@ -81,7 +84,7 @@ class Fields:
             return default
         text = self._scalar(node, name)
         if text not in allowed:
-            self.wrong(node, f"{name} is '{text}'", f"write one of {', '.join(allowed)}")
+            self.wrong(node, f"{name} is {shown(text)}", f"write one of {', '.join(allowed)}")
         return text
 
     def truth(self, name: str, default: bool) -> bool:
@@ -93,7 +96,7 @@ class Fields:
             return default
         text = self._scalar(node, name)
         if not re.fullmatch(r"-?[0-9]{1,12}", text) or not low <= int(text) <= high:
-            self.wrong(node, f"{name} is '{text}'", f"write a whole number from {low} to {high}")
+            self.wrong(node, f"{name} is {shown(text)}", f"write a whole number from {low} to {high}")
         return int(text)
 
     def chance(self, name: str, default: float = 0.0) -> float:
@@ -102,7 +105,7 @@ class Fields:
             return default
         text = self._scalar(node, name)
         if not re.fullmatch(r"[01](\.[0-9]{1,9})?", text) or float(text) > 1:
-            self.wrong(node, f"{name} is '{text}'", "write a chance from 0 to 1, as in 0.05")
+            self.wrong(node, f"{name} is {shown(text)}", "write a chance from 0 to 1, as in 0.05")
         return float(text)
 
     def duration(self, name: str, default: int, *, signed: bool = False) -> int:
@@ -120,7 +123,9 @@ class Fields:
             return one, one
         low, high = (self._duration(node, name, part, False) for part in two.groups())
         if low > high:
-            self.wrong(node, f"{name} is '{text}': it ends before it begins", "write the shorter one first")
+            self.wrong(
+                node, f"{name} is {shown(text)}: it ends before it begins", "write the shorter one first"
+            )
         return low, high
 
     def counts(self, name: str, default: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -131,11 +136,13 @@ class Fields:
         text = self._scalar(node, name)
         found = re.fullmatch(r"([0-9]{1,6})(?:\.\.([0-9]{1,6}))?", text)
         if found is None:
-            self.wrong(node, f"{name} is '{text}'", "write a number, or two as in 1..3")
+            self.wrong(node, f"{name} is {shown(text)}", "write a number, or two as in 1..3")
         low = int(found[1])
         high = int(found[2] or low)
         if low > high:
-            self.wrong(node, f"{name} is '{text}': it ends before it begins", "write the smaller one first")
+            self.wrong(
+                node, f"{name} is {shown(text)}: it ends before it begins", "write the smaller one first"
+            )
         return low, high
 
     def _duration(self, node: Node, name: str, text: str, signed: bool) -> int:
@@ -143,7 +150,7 @@ class Fields:
         found = parse_duration(text[1:] if negative and signed else text)
         if found is None:
             extra = ", with - before it to go back" if signed else " (none is negative)"
-            self.wrong(node, f"{name} is '{text}', which is no duration", f"write {FORM}{extra}")
+            self.wrong(node, f"{name} is {shown(text)}, which is no duration", f"write {FORM}{extra}")
         return -found if negative else found
 
     def _scalar(self, node: Node, name: str) -> str:
@@ -178,19 +185,8 @@ class Fields:
 
 def compose(text: str, source: str) -> Fields:
     """The file's root. Raises `UsageError`."""
-    try:
-        node: Node | None = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        problem = " ".join((error.problem or "").split())
-        raise UsageError(
-            f"{source}: {line}this is no YAML: {problem}", remedy="see docs/simulations.md for an example"
-        ) from None
-    except (YAMLError, RecursionError, ValueError) as error:
-        raise UsageError(
-            f"{source}: this is no YAML: {str(error).splitlines()[0][:200]}",
-            remedy="see docs/simulations.md for an example",
-        ) from None
+    remedy = "see docs/simulations.md for an example"
+    node = yaml_nodes.compose(text, source, remedy)
     if node is None:
-        raise UsageError(f"{source}: the file is empty", remedy="see docs/simulations.md for an example")
+        raise UsageError(f"{terminal_safe(source)}: the file is empty", remedy=remedy)
     return Fields(node, "the scenario", source)

@@ -106,7 +106,7 @@ class _Forger:
         return new_proposal(self._play, self._node, action)
 
     def _put(self, path: str, expects: bytes | None = None) -> Verified[Proposal]:
-        return self._proposal(Put(path, NOTHING, 0, "text/plain", False, expects))
+        return self._proposal(Put(path, NOTHING, 0, "text/plain", False, 0, expects))
 
     def _next(self, *listed: Signed[Proposal]) -> Snapshot:
         """The statement of a snapshot that would follow, had its signer been appointed."""
@@ -179,7 +179,7 @@ class _Forger:
         if all(policy.participants == "invited" for policy in self._head.standing.policies):
             return []
         serial = self._play.serial()
-        return [self._proposal(Admit(SeededKey(f"stranger {serial}").key, f"stranger {serial}")).raw]
+        return [self._proposal(Admit(SeededKey(f"stranger {serial}").key, f"stranger {serial}", None)).raw]
 
     def _recovery(self) -> Verified[Proposal]:
         head = self._head

@@ -90,7 +90,7 @@ def equivocate(play: Play, names: Sequence[str], options: Mapping[str, str]) -> 
         play.random.shuffle(peers)
         for group in (peers[: len(peers) // 2], peers[len(peers) // 2 :]):
             put = new_proposal(
-                play, node, Put(f"lie/{play.serial()}", bytes(32), 0, "text/plain", False, None)
+                play, node, Put(f"lie/{play.serial()}", bytes(32), 0, "text/plain", False, 0, None)
             )
             snapshot = _snapshot(play, node, [put], play.random.randint(0, back))
             if snapshot is not None:
@@ -179,7 +179,7 @@ def foreign(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> No
     anchor = Named("stranger", signer.key)
     policy = Policy((anchor,), 1, True, 3_600_000, "invited", 1)
     genesis = sign_statement(Genesis("common", policy, (anchor,), None, 0, bytes(32)), signer)
-    action = Put("a", bytes(32), 0, "text/plain", False, None)
+    action = Put("a", bytes(32), 0, "text/plain", False, 0, None)
     proposal = sign_statement(Proposal(genesis.id, 0, bytes(8), action), signer)
     frontier = Frontier().append(proposal.id)
     statement = Snapshot(genesis.id, 1, genesis.id, 0, 0, (proposal.id,), 1, frontier.root(), None, None)

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from aslp2p.core.effects import Close, Publish
+from aslp2p.core.guard import Guard
 from aslp2p.core.inputs import Input
 from aslp2p.core.node import NodeCore
 from simulations.clock import Clock
@@ -40,9 +41,8 @@ class Node:
     closed: deque[Close] = field(default_factory=lambda: deque(maxlen=PUBLISHED_MAX))
     ticked_for: int | None = None
     """The true time for which a tick is planned."""
-    ticked_ms: int = -1
-    ticks_at_once: int = 0
-    """Ticks in a row without time passing."""
+    guard: Guard = field(default_factory=Guard)
+    """What a daemon's driver watches over too (S14); a new one for each life of the core."""
     fuse: int | None = None
     """Points (before a commit, after it, after each effect) until the power fails."""
     stopped: bool = False

@@ -81,7 +81,7 @@ def put_one(play: Play, name: str, path: str, data: bytes, *, expects: bytes | N
         return None
     if command(play, name, AddContent(((id_, data),))) is None and node.core is not core:
         return None
-    proposal = command(play, name, Propose(Put(path, id_, len(data), "text/plain", False, expects)))
+    proposal = command(play, name, Propose(Put(path, id_, len(data), "text/plain", False, 0, expects)))
     if isinstance(proposal, bytes):
         play.acknowledged(name, proposal)
         return proposal
@@ -137,7 +137,7 @@ def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
 def make_invite(play: Play, inviter: str) -> bytes | None:
     """The token of an invite of this machine, or None when it was refused."""
     wall = play.world.nodes[inviter].clock.now(play.world.now_ms).wall
-    token = command(play, inviter, MakeToken(wall + DAY, 0))
+    token = command(play, inviter, MakeToken(wall + DAY, 1_000))
     return token if isinstance(token, bytes) else None
 
 

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aslp2p.artifacts.text import terminal_safe
 from aslp2p.artifacts.types import Named, Policy
 from aslp2p.errors import UsageError
+from aslp2p.ledger.duration import duration_text
 from aslp2p.ledger.policy import policy_problem
-from aslp2p.limits import ANCHORS_MAX, AUTHORITIES_MAX, GRACE_PERIOD_MS_MAX, GRACE_PERIOD_MS_MIN
+from aslp2p.ledger.yaml_nodes import shown
+from aslp2p.limits import (
+    ANCHORS_MAX,
+    AUTHORITIES_MAX,
+    GRACE_PERIOD_MS_MAX,
+    GRACE_PERIOD_MS_MIN,
+    YAML_CHARS_MAX,
+)
 from simulations.faults import FAULTS
 from simulations.fields import Fields, compose
 from simulations.names import name_of
@@ -20,6 +29,7 @@ from simulations.scenario import DAY, HOUR, MINUTE, SELECTORS, Expect, Scenario,
 
 FOLDER = Path(__file__).parent / "scenarios"
 MACHINES_MAX = 2_000
+BYTES_MAX = 4 * YAML_CHARS_MAX
 DEFAULT = Scenario("")
 
 
@@ -34,10 +44,18 @@ def load(name: str) -> Scenario:
     if "/" in name or name.endswith((".yaml", ".yml")) or not path.exists():
         path = Path(name)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(BYTES_MAX + 1)
     except (OSError, ValueError):
         raise UsageError(
-            f"there is no scenario '{name}'", remedy=f"give a file, or one of {', '.join(names())}"
+            f"there is no scenario {shown(name)}", remedy=f"give a file, or one of {', '.join(names())}"
+        ) from None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"{terminal_safe(path.name)}: line {line}: this is not UTF-8", remedy="write it in UTF-8"
         ) from None
     return parse(text, source=path.name)
 
@@ -57,17 +75,18 @@ def parse(text: str, *, source: str = "the scenario") -> Scenario:
     works = root.is_mapping("workload") or root.word("workload", ("none",), "") != "none"
     work = root.fields("workload") if works else None
     expect = root.fields("expect")
+    lasts_ms = root.duration("lasts", DEFAULT.lasts_ms)
     scenario = Scenario(
         name=name,
         about=" ".join(root.text("about").split()),
         machines=machines,
         recovery=root.word("recovery", ("auto", "ask"), DEFAULT.recovery),
         answer_ms=answer_ms,
-        lasts_ms=root.duration("lasts", DEFAULT.lasts_ms),
+        lasts_ms=lasts_ms,
         heals_ms=root.duration("heals", DEFAULT.heals_ms),
         heavy=root.truth("heavy", False),
         workload=_work(work, machines) if works else None,
-        steps=tuple(_step(one, machines) for one in root.each("steps")),
+        steps=tuple(_step(one, machines, lasts_ms) for one in root.each("steps")),
         expect=_expect(expect, machines) if expect is not None else Expect(),
         **connected,  # type: ignore[arg-type]
         **given,  # type: ignore[arg-type]
@@ -139,13 +158,13 @@ def _who(fields: Fields, name: str, default: str, machines: int) -> str:
     if text not in SELECTORS and text not in known:
         fields.wrong(
             fields.node(name),
-            f"{name} is '{text}'",
+            f"{name} is {shown(text)}",
             f"write a machine's name or one of {', '.join(SELECTORS)}",
         )
     return text
 
 
-def _step(fields: Fields, machines: int) -> Step:
+def _step(fields: Fields, machines: int, lasts_ms: int) -> Step:
     do = fields.word("do", sorted(FAULTS), "")
     if not do:
         fields.wrong(None, f"{fields.where} has no do", f"write one of {', '.join(sorted(FAULTS))}")
@@ -170,6 +189,13 @@ def _step(fields: Fields, machines: int) -> Step:
         for_ms=lasts,
         options=options,
     )
+    for name, begins_ms in (("at", step.at_ms or 0), ("from", step.from_ms)):
+        if begins_ms >= lasts_ms:
+            fields.wrong(
+                fields.node(name),
+                f"{name} is {duration_text(begins_ms)}, and the scenario lasts {duration_text(lasts_ms)}",
+                "write an earlier time, or let it last longer",
+            )
     if step.every_ms is not None and step.every_ms[0] == 0:
         fields.wrong(fields.node("every"), "every is 0", "write at least 1ms")
     fields.finish()

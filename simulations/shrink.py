@@ -53,4 +53,6 @@ def _smaller(scenario: Scenario) -> Iterator[tuple[Scenario, str]]:
     if weather != (still := Weather(weather.delay_ms)):
         yield replace(scenario, weather=still), "in good weather"
     if scenario.lasts_ms > 2 * scenario.grace_period_ms:
-        yield replace(scenario, lasts_ms=scenario.lasts_ms // 2), "half as long"
+        half = scenario.lasts_ms // 2
+        steps = tuple(one for one in scenario.steps if max(one.at_ms or 0, one.from_ms) < half)
+        yield replace(scenario, lasts_ms=half, steps=steps), "half as long"

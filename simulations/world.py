@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Genesis, Named, Policy
-from aslp2p.core.effects import Close, Effect, Publish, Send
+from aslp2p.core.effects import Close, Effect, Publish, Send, Step
+from aslp2p.core.guard import Guard
 from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Received, Tick
 from aslp2p.core.node import NodeCore
-from aslp2p.errors import DiskFault, UserError
+from aslp2p.errors import DiskFault, InvariantBroken, UserError
 from aslp2p.ledger.history import found_common
 from simulations.clock import Clock
 from simulations.disk import Disk
@@ -41,14 +42,13 @@ PROBE_MS = 3_000
 """How often a read-only node tries its disk."""
 LAZY_COMMIT_MS = 50
 """How long writes that may be lost wait for others to be committed with."""
-TICKS_AT_ONCE_MAX = 2_000
 HEADS_TAG = 1
 DIGEST_BYTES = 130
 """The open set's digest at the end of a `Heads`: it changes without the head."""
 
 
 class Livelock(RuntimeError):
-    """A node asks for tick after tick without letting time pass: a daemon would burn its processor."""
+    """A node signs or wakes without end, so its driver's guard would stop it (S14)."""
 
 
 class Stopped(Exception):
@@ -139,6 +139,7 @@ class World:
             **node.options,
         )
         node.ticked_for = None
+        node.guard = Guard()
         node.read_only = False
         node.stopped = False
         node.inbox.clear()
@@ -306,6 +307,7 @@ class World:
         written = node.store.written
         try:
             step = core.step(input_, node.clock.now(self.now_ms))
+            self._watch(node, input_, step)
             if node.fuse is not None and self._burns(node):
                 return None
             if step.durable:
@@ -336,6 +338,16 @@ class World:
             self._answerable(node)
         self._plan_tick(node)
         return step.answer
+
+    def _watch(self, node: Node, input_: Input, step: Step) -> None:
+        """What the guard of a daemon's driver does, in true time. Raises `Livelock`."""
+        try:
+            if type(input_) is Tick:
+                node.guard.ticked(step, self.now_ms, self.now_ms)
+            else:
+                node.guard.took(step, self.now_ms)
+        except InvariantBroken as broken:
+            raise Livelock(f"{node.name} at {self.now_ms} ms: {broken}") from broken
 
     def _answerable(self, node: Node) -> None:
         """What a person is told is on disk. Raises `DiskFault`."""
@@ -426,10 +438,6 @@ class World:
             node.ticked_for = None
             if node.stopped:
                 return
-            node.ticks_at_once = node.ticks_at_once + 1 if node.ticked_ms == self.now_ms else 0
-            node.ticked_ms = self.now_ms
-            if node.ticks_at_once > TICKS_AT_ONCE_MAX:
-                raise Livelock(f"{node.name} ticks without end at {self.now_ms} ms")
             self._input(node, Tick())
 
     # --- links ------------------------------------------------------------------------------------

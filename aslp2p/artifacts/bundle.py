@@ -2,14 +2,17 @@
 
 How it works. A bundle is a header, records, and a trailer:
 
-    header   8 bytes MAGIC (its last byte is the version), 32 bytes Common id
+    header   8 bytes MAGIC (its last byte is the version), 32 bytes Common id,
+             8 bytes height (big-endian) and 32 bytes id of the writer's floor
     record   1 byte kind, 4 bytes length (big-endian), as many bytes
     trailer  1 byte END, 8 bytes number of records (big-endian), 32 bytes SHA-256 of all that comes before
 
 Signed artifacts come first, then contents, each group strictly sorted by id: one set has one file, and a
 second copy of anything is refused. An artifact's id is that of its statement (A2), a content's the SHA-256
 of its bytes (A1); neither is written down. A file that was cut off anywhere lacks its trailer and is refused
-as a whole: nothing that reading gives may be used before it has come to the trailer.
+as a whole: nothing that reading gives may be used before it has come to the trailer. The floor is the
+genesis (height 0 and the Common's id) unless the bundle is made for somebody who joins; it is believed by
+nobody who follows the Common already.
 
 Reading and writing hold one record at a time.
 """
@@ -22,6 +25,7 @@ from typing import IO, NamedTuple, NoReturn
 
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import Signed, decode_artifact
+from aslp2p.artifacts.invite import GivenFloor
 from aslp2p.artifacts.types import Genesis, Statement
 from aslp2p.errors import ArtifactError, InvariantBroken
 from aslp2p.limits import (
@@ -31,6 +35,7 @@ from aslp2p.limits import (
     BUNDLE_CONTENTS_MAX,
     CHUNK_BYTES,
     ID_BYTES,
+    UINT_MAX,
 )
 
 MAGIC = b"\x89ASLB\r\n\x01"
@@ -40,6 +45,7 @@ _KIND_NAMES = {ARTIFACT: "artifact", CONTENT: "content"}
 _BYTES_MAX = {ARTIFACT: ARTIFACT_BYTES_MAX, CONTENT: CHUNK_BYTES}
 _LENGTH_BYTES = 4
 _COUNT_BYTES = 8
+_HEIGHT_BYTES = 8
 
 
 class Record(NamedTuple):
@@ -51,9 +57,11 @@ class Record(NamedTuple):
 
 
 class BundleWriter:
-    """Writes a bundle of the Common `common_id` to `file`, which the caller syncs and puts in place."""
+    """Writes a bundle of the Common `common_id` to `file`, which the caller syncs and puts in place.
 
-    def __init__(self, file: IO[bytes], common_id: bytes) -> None:
+    `floor` is given to whoever joins with it; None is the genesis."""
+
+    def __init__(self, file: IO[bytes], common_id: bytes, floor: GivenFloor | None = None) -> None:
         self._file = file
         self._common_id = common_id
         self._digest = sha256()
@@ -61,7 +69,8 @@ class BundleWriter:
         self._records = 0
         self._artifact_bytes = 0
         self._counts = {ARTIFACT: 0, CONTENT: 0}
-        self._write(MAGIC + common_id)
+        height, id_ = (0, common_id) if floor is None else floor
+        self._write(MAGIC + common_id + height.to_bytes(_HEIGHT_BYTES, "big") + id_)
 
     def add_artifact(self, signed: Signed[Statement]) -> None:
         """The next artifact. Raises `InvariantBroken` unless its id is above the last one's and it is of this
@@ -96,7 +105,8 @@ class BundleWriter:
 
 
 class BundleReader:
-    """Reads a bundle from `file`, which stands at its beginning; `common_id` is known at once.
+    """Reads a bundle from `file`, which stands at its beginning; `common_id` and `floor` (None: the genesis)
+    are known at once.
 
     Raises `ArtifactError` citing A3 (not a bundle, not canonical, cut off) or A4 (out of bounds, a later
     version), and nothing else but what `file` raises.
@@ -111,6 +121,7 @@ class BundleReader:
                 raise ArtifactError("A4", f"a bundle of version {magic[-1]}, which is unknown here")
             raise ArtifactError("A3", "not a bundle")
         self.common_id = self._take(ID_BYTES, "its header")
+        self.floor = self._floor()
 
     def records(self) -> Iterator[Record]:
         """Every record, in order. Nothing may be believed of them before the iterator has ended."""
@@ -127,6 +138,15 @@ class BundleReader:
             _require_room(counts, artifact_bytes)
             yield record
         self._require_end(sum(counts.values()))
+
+    def _floor(self) -> GivenFloor | None:
+        height = int.from_bytes(self._take(_HEIGHT_BYTES, "its header"), "big")
+        id_ = self._take(ID_BYTES, "its header")
+        if height > UINT_MAX:
+            raise ArtifactError("A4", f"a floor at height {height}; at most {UINT_MAX} is allowed")
+        if height == 0 and id_ != self.common_id:
+            raise ArtifactError("A3", "a floor at height 0 that is not the genesis")
+        return GivenFloor(height, id_) if height else None
 
     def _record(self, kind: bytes) -> Record:
         bound = _BYTES_MAX.get(kind)

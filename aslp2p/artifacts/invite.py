@@ -1,13 +1,14 @@
 """Invites: what a new machine needs to find and to believe a Common (section 11).
 
 How it works. The packed form is the canonical array [common_id, name, network_secret, token, [[host, port]
-…]]. The text form is `asl1`, then lower-case base32 (RFC 4648, no padding) of the packed bytes and the
+…], floor]. The text form is `asl1`, then lower-case base32 (RFC 4648, no padding) of the packed bytes and the
 first four bytes of SHA-256(`asl1` || packed): a wrong or missing character is found before anything is
 believed (but for one chance in 2**32). In upper case it is in a QR code's alphanumeric set; case, white
 space and hyphens do not matter to `parse`.
 
 An invite holds the network secret: it is shown to whom it is meant for only, and never in a log (`repr`
-leaves it out). The token is opaque here (`token` has its form), and empty where there is none.
+leaves it out). The token is opaque here (`token` has its form), and empty where there is none. The floor is
+the inviter's (F5): the joiner believes no history that leaves that snapshot out.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from aslp2p.limits import (
     INVITE_TEXT_CHARS_MAX,
     INVITE_TOKEN_BYTES_MAX,
     NETWORK_SECRET_BYTES,
+    UINT_MAX,
 )
 
 PREFIX = "asl1"
@@ -45,6 +47,13 @@ class Hint(NamedTuple):
     port: int
 
 
+class GivenFloor(NamedTuple):
+    """The snapshot that a node's history must contain (F5), and its height."""
+
+    height: int
+    id: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Invite:
     """One invite. `encode` gives its text form, `parse` reads it back."""
@@ -54,14 +63,17 @@ class Invite:
     network_secret: bytes = field(repr=False)
     token: bytes = field(repr=False)
     hints: tuple[Hint, ...] = ()
+    floor: GivenFloor | None = None
+    """None: the genesis."""
 
     def encode(self) -> str:
-        """The text form, at most 4,300 or so lower-case characters, 700 as a rule.
+        """The text form, at most 4,500 or so lower-case characters, 700 as a rule.
 
         Raises `InvariantBroken` if a field is out of the bounds that `parse` keeps.
         """
         hints = [list(hint) for hint in self.hints]
-        fields = [self.common_id, self.name, self.network_secret, self.token, hints]
+        floor = None if self.floor is None else list(self.floor)
+        fields = [self.common_id, self.name, self.network_secret, self.token, hints, floor]
         if problem := _problem(fields):
             raise InvariantBroken(f"this makes no invite: {problem}")
         packed = canonical.encode(fields)
@@ -87,8 +99,9 @@ class Invite:
             raise UsageError(f"this invite cannot be read ({error.message})", remedy=_AGAIN) from None
         if problem := _problem(fields):
             raise UsageError(f"this invite cannot be used: {problem}", remedy=_AGAIN)
-        common_id, name, secret, token, hints = fields
-        return cls(common_id, name, secret, token, tuple(Hint(*hint) for hint in hints))
+        common_id, name, secret, token, hints, floor = fields
+        addresses = tuple(Hint(*hint) for hint in hints)
+        return cls(common_id, name, secret, token, addresses, None if floor is None else GivenFloor(*floor))
 
 
 def _checksum(packed: bytes) -> bytes:
@@ -124,9 +137,10 @@ def _unarmour(text: str) -> bytes:
 
 def _problem(fields: Any) -> str | None:
     """What keeps `fields`, decoded or about to be encoded, from being an invite."""
-    if type(fields) is not list or [type(item) for item in fields] != [bytes, str, bytes, bytes, list]:
+    kinds = [bytes, str, bytes, bytes, list]
+    if type(fields) is not list or len(fields) != 6 or [type(item) for item in fields[:5]] != kinds:
         return "it does not hold what an invite holds"
-    common_id, name, secret, token, hints = fields
+    common_id, name, secret, token, hints, floor = fields
     if len(common_id) != ID_BYTES or len(secret) != NETWORK_SECRET_BYTES:
         return "its Common id or its network secret is not 32 bytes"
     if problem := name_problem(name):
@@ -138,6 +152,14 @@ def _problem(fields: Any) -> str | None:
     for hint in hints:
         if type(hint) is not list or [type(item) for item in hint] != [str, int] or not _is_address(*hint):
             return "one of its addresses is not a host and a port"
+    return None if floor is None else _floor_problem(floor)
+
+
+def _floor_problem(floor: Any) -> str | None:
+    if type(floor) is not list or [type(item) for item in floor] != [int, bytes]:
+        return "its floor is not a height and an id"
+    if not 1 <= floor[0] <= UINT_MAX or len(floor[1]) != ID_BYTES:
+        return "its floor is out of bounds"
     return None
 
 

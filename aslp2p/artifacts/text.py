@@ -9,8 +9,11 @@ points. They hold what can make a line on a terminal or a page read differently 
 * U+FEFF: shows as nothing, and a byte order mark to some readers;
 * surrogates: not text at all (a `str` may hold them, UTF-8 may not).
 
-Everything else is allowed, unassigned code points too. Joiners (U+200C, U+200D) stay: scripts and emoji
-need them. Letter case and normalization are the CLI's business: two names that look alike are two.
+Everything else is allowed in paths and texts, unassigned code points too. Joiners (U+200C, U+200D) stay
+there: scripts and emoji need them in the names of files. In the name of a member or a Common nothing may be
+that shows as nothing, or two members could be called the same to every eye: zero-width spaces and joiners,
+the soft hyphen, the fillers of Hangul, variation selectors. Letter case and normalization are the CLI's
+business: two names that look alike are two.
 
 A path is what a POSIX tree can hold. A backslash is an ordinary character in it (systemd writes
 `dev-disk-by\\x2duuid.swap`), as are a colon, trailing dots and spaces: what one platform cannot write is
@@ -36,6 +39,9 @@ _FORBIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )  # U+2028 to U+202E: the line breaks and the direction characters adjoin
 _NOT_IN_NAMES = re.compile("[/:@]")
+_UNSEEN_IN_NAMES = re.compile(
+    "[\u00ad\u115f\u1160\u180b-\u180d\u180f\u200b-\u200d\u2060\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
 _MEDIA_TYPE = re.compile("[\x20-\x7e]*")
 _CODE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
 
@@ -57,6 +63,8 @@ def name_problem(text: str) -> str | None:
         return problem
     if found := _NOT_IN_NAMES.search(text):
         return f"a name with {found[0]!r} in it"
+    if found := _UNSEEN_IN_NAMES.search(text):
+        return f"a name with the character U+{ord(found[0]):04X}, which nobody can see"
     if text[0] == " " or text[-1] == " ":
         return "a name that begins or ends with a space"
     if text in (".", ".."):

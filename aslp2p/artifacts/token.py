@@ -28,7 +28,7 @@ from aslp2p.artifacts.envelope import (
     signature_holds,
     verify_signature,
 )
-from aslp2p.artifacts.types import InviteToken
+from aslp2p.artifacts.types import InviteToken, Shown
 from aslp2p.errors import ArtifactError
 from aslp2p.limits import INVITE_SEED_BYTES, INVITE_TOKEN_BYTES_MAX, SIGNATURE_BYTES
 
@@ -57,14 +57,19 @@ def bear(token: bytes, key: bytes) -> bytes:
     return canonical.encode([signed.raw, signature])
 
 
-def borne(shown: bytes, key: bytes) -> Verified[InviteToken]:
-    """The token that the domain `key` shows, its inviter's signature and its bearer's verified.
-
-    Whether the inviter is a member, and the token live, is the caller's to judge. Raises `ArtifactError`.
-    """
+def read_shown(shown: bytes) -> Shown:
+    """What a link carries, its signatures unchecked: what an `admit` holds. Raises `ArtifactError`."""
     signed, signature = _parts(shown, SIGNATURE_BYTES)
-    verified = verify_signature(signed)
-    if not signature_holds(verified.statement.bearer, _claim(verified, key), signature):
+    return Shown(signed.raw, signature)
+
+
+def borne(shown: Shown, key: bytes) -> Verified[InviteToken]:
+    """The invite that lets the domain `key` in, its inviter's signature and its bearer's verified.
+
+    Whether the inviter is a member, and the invite live, is the caller's to judge. Raises `ArtifactError`.
+    """
+    verified = verify_signature(decode_as(InviteToken, shown.invite))
+    if not signature_holds(verified.statement.bearer, _claim(verified, key), shown.signature):
         raise ArtifactError("A5", "a token that is shown by a key that it was not made out to")
     return verified
 

@@ -22,8 +22,11 @@ from aslp2p.limits import (
     GENESIS_BODY_BYTES_MAX,
     GRACE_PERIOD_MS_MAX,
     GRACE_PERIOD_MS_MIN,
+    INVITE_TOKEN_BYTES_MAX,
+    INVITE_USES_MAX,
     PROPOSAL_BODY_BYTES_MAX,
     PROPOSALS_PER_SNAPSHOT_MAX,
+    SIGNATURE_BYTES,
     SMALL_BODY_BYTES_MAX,
     SNAPSHOT_BODY_BYTES_MAX,
     UINT_MAX,
@@ -84,6 +87,8 @@ class Put(Record, frozen=True, tag="put"):
     size: Annotated[int, Meta(ge=0, le=CONTENT_BYTES_MAX)]
     media_type: str
     executable: bool
+    modified_ms: Uint
+    """When the file was changed, by its author's word; 0: not known."""
     expects: Expects
 
     def __post_init__(self) -> None:
@@ -100,7 +105,38 @@ class Remove(Record, frozen=True, tag="remove"):
         _require_expects(self.expects)
 
 
+class Shown(Record, frozen=True):
+    """An invite's token as a joiner shows it: the invite, and its bearer's signature for one domain key
+    (section 2.6). `token` judges it."""
+
+    invite: Annotated[bytes, Meta(min_length=1, max_length=INVITE_TOKEN_BYTES_MAX)]
+    signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+
+
 class Admit(Record, frozen=True, tag="admit"):
+    """`token` is what lets `key` in, whoever proposes it; without one its author does."""
+
+    key: Key
+    name: str
+    token: Shown | None
+
+    def __post_init__(self) -> None:
+        _require(text.name_problem(self.name))
+
+
+class Expel(Record, frozen=True, tag="expel"):
+    """By an authority, or by the member itself, who leaves."""
+
+    key: Key
+
+
+class Forget(Record, frozen=True, tag="forget"):
+    """An expelled key that said nothing gives its place back."""
+
+    key: Key
+
+
+class Rename(Record, frozen=True, tag="rename"):
     key: Key
     name: str
 
@@ -108,8 +144,20 @@ class Admit(Record, frozen=True, tag="admit"):
         _require(text.name_problem(self.name))
 
 
-class Expel(Record, frozen=True, tag="expel"):
-    key: Key
+class RevokeInvite(Record, frozen=True, tag="revoke-invite"):
+    """`invite` is the id of an `InviteToken`, by its inviter or an authority."""
+
+    invite: Hash
+
+
+class Erase(Record, frozen=True, tag="erase"):
+    """The bytes of `content` are to exist nowhere any more; with a certificate where others put it too."""
+
+    content: Hash
+    reason: str
+
+    def __post_init__(self) -> None:
+        _require(text.text_problem(self.reason))
 
 
 class PolicyChange(Record, frozen=True, tag="policy-change"):
@@ -158,7 +206,20 @@ class Revocation(Record, frozen=True, tag="witness-revocation"):
 
 Takeover: TypeAlias = Recovery | Revocation
 Succession: TypeAlias = Rotation | Takeover
-Action: TypeAlias = Put | Remove | Admit | Expel | PolicyChange | Rotation | Recovery | Revocation
+Action: TypeAlias = (
+    Put
+    | Remove
+    | Admit
+    | Expel
+    | Forget
+    | Rename
+    | RevokeInvite
+    | Erase
+    | PolicyChange
+    | Rotation
+    | Recovery
+    | Revocation
+)
 
 
 # --- statements -----------------------------------------------------------------------------------
@@ -241,7 +302,7 @@ class InviteToken(Record, frozen=True):
 
     common_id: Hash
     expires_ms: Uint
-    uses: Uint
+    uses: Annotated[int, Meta(ge=1, le=INVITE_USES_MAX)]
     bearer: Key
 
 

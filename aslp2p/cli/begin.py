@@ -18,6 +18,7 @@ from aslp2p.cli.source import home_of, open_daemon
 from aslp2p.control.client import Client
 from aslp2p.errors import NoDaemon, UsageError, UserError
 from aslp2p.home import Home
+from aslp2p.limits import INVITE_USES_MAX
 
 if TYPE_CHECKING:
     from aslp2p.artifacts.types import Genesis
@@ -166,7 +167,11 @@ def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
     help="How long it is good, as in 30m, 24h, 7d.",
 )
 @click.option(
-    "--uses", type=click.IntRange(0, 10_000), default=0, help="For how many machines; 0: any number."
+    "--uses",
+    type=click.IntRange(1, INVITE_USES_MAX),
+    default=1,
+    show_default=True,
+    help="For how many machines.",
 )
 @click.option("--qr/--no-qr", default=None, help="A QR code too; by default on a terminal.")
 @pass_settings

@@ -22,7 +22,7 @@ from aslp2p.cli.waiting import Waiter, wait_for_admission
 from aslp2p.cli.walking import STDIN, Item, Walk, unreadable
 from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError
-from aslp2p.limits import CHUNK_BYTES, ID_BYTES
+from aslp2p.limits import CHUNK_BYTES, ID_BYTES, UINT_MAX
 
 NOTHING = "nothing"
 _BATCH_FILES = 64
@@ -113,23 +113,25 @@ class _Putting:
 
     def _item(self, item: Item, progress: Progress) -> None:
         if item.source == STDIN:
-            self._file(sys.stdin.buffer, item.path, False, progress)
+            self._file(sys.stdin.buffer, item.path, progress)
             return
         # Not blocking, in case it has become a pipe since we looked.
         with open(os.open(item.source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
-            mode = status.st_mode
-            if not stat.S_ISREG(mode):
+            if not stat.S_ISREG(status.st_mode):
                 self._walk.skipped.append(f"{item.source}: no file any more")
                 return
             progress.expect(status.st_size)
-            self._file(file, item.path, bool(mode & stat.S_IXUSR), progress)
+            self._file(file, item.path, progress, status)
 
-    def _file(self, file: BinaryIO, path: str, executable: bool, progress: Progress) -> None:
+    def _file(
+        self, file: BinaryIO, path: str, progress: Progress, status: os.stat_result | None = None
+    ) -> None:
         first = _read(file)
         params: dict[str, Any] = {
             "path": path,
-            "executable": executable,
+            "executable": status is not None and bool(status.st_mode & stat.S_IXUSR),
+            "modified_ms": 0 if status is None else min(max(status.st_mtime_ns // 10**6, 0), UINT_MAX),
             "media_type": self._types.guess_type(path)[0] or "",
             "expects": self._expects if self._known is None else self._known.get(path, ""),
             "skip_same": self._expects is None,

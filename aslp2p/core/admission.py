@@ -11,14 +11,14 @@ from collections.abc import Collection
 
 from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.text import name_problem
-from aslp2p.artifacts.token import borne, make_token
+from aslp2p.artifacts.token import borne, make_token, read_shown
 from aslp2p.artifacts.types import Admit, InviteToken
 from aslp2p.core.context import Context
 from aslp2p.core.inputs import LinkUp, MakeToken
 from aslp2p.errors import ArtifactError, UserError
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.ledger.state import ADMITTED, is_admitted
-from aslp2p.limits import INVITE_SEED_BYTES, NAME_BYTES_MAX
+from aslp2p.limits import INVITE_SEED_BYTES, INVITE_USES_MAX, NAME_BYTES_MAX
 
 
 class Refusal(Exception):
@@ -57,12 +57,12 @@ class Admission:
         if token.key != context.key:
             return None
         self._count_use(token, up.key)
-        return Admit(up.key, self._free_name(up.name, up.key))
+        return Admit(up.key, self._free_name(up.name, up.key), None)
 
     def _check(self, shown: bytes, key: bytes) -> Signed[InviteToken]:
         context = self._context
         try:
-            token = borne(shown, key)
+            token = borne(read_shown(shown), key)
         except ArtifactError:
             raise Refusal(
                 "bad-invite", "the invite is damaged, or another key's; ask for a new one"
@@ -84,14 +84,14 @@ class Admission:
         if bearer in bearers:
             return
         uses = token.statement.uses
-        if uses and len(bearers) >= uses:
+        if len(bearers) >= uses:
             raise Refusal("used-invite", "the invite was used already; ask for a new one")
         self._context.must_last()
         self._context.store.apply([PutMeta(_uses_key(token.id), raw + bearer)])
 
     def renamed(self, admit: Admit, pending: Collection[str]) -> Admit:
         """`admit` with a name that no pending admission gives to somebody else either."""
-        return Admit(admit.key, self._free_name(admit.name, admit.key, pending))
+        return Admit(admit.key, self._free_name(admit.name, admit.key, pending), None)
 
     def _free_name(self, wanted: str, key: bytes, pending: Collection[str] = ()) -> str:
         """`wanted`, cleaned and made different from every living member's name."""
@@ -120,9 +120,13 @@ class Admission:
             raise UserError(
                 "only authorities may let others in here", remedy="ask one of them: asl policy show"
             )
-        if command.expires_ms <= context.now.wall or command.uses < 0:
+        if command.expires_ms <= context.now.wall:
             raise UserError(
                 "an invite must expire in the future", remedy="give --expires a time, such as 24h"
+            )
+        if not 1 <= command.uses <= INVITE_USES_MAX:
+            raise UserError(
+                f"an invite lets in 1 to {INVITE_USES_MAX} machines", remedy="give --uses such a number"
             )
         seed = context.entropy(INVITE_SEED_BYTES)
         signed, token = make_token(context.common_id, command.expires_ms, command.uses, seed, context.signer)

@@ -84,6 +84,7 @@ class Audit:
             good = row
         if good is not None:
             context.ledger.mark_audited(good)
+            context.out.busy = True
 
     def _keep(self, proven: Sequence[Signed[Proposal]]) -> None:
         """Closed, since they are listed: in the place of what nobody had audited yet."""

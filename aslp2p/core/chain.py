@@ -311,14 +311,13 @@ class Chain:
         return self._context.store.fact(head.branch, b"p" + proposal, head.height) is not None
 
     def _reopen_aside(self, judged: Sequence[Judged], accepted: Accepted) -> None:
-        """What only a snapshot beside our line lists is pending here, like what was superseded (F4)."""
+        """What only a snapshot beside our line lists is pending here, like what was superseded; so is what
+        stands above a head that evidence holds back: perhaps it is never followed (F3, F4)."""
         ledger = self._context.ledger
         head = ledger.head
         for one in judged:
             if one.tip.height <= head.height and ledger.id_at(head.branch, one.tip.height) == one.tip.id:
                 continue
-            if one.tip.branch == head.branch and one.tip.height > head.height:
-                continue  # ahead of a head that a conflict holds back (F3)
             self._reopen(accepted[one.snapshot.id][1])
 
     def _reopen(self, proposals: Iterable[Signed[Proposal]]) -> int:

@@ -49,8 +49,14 @@ class Step(Struct):
     promise or a new head. Without it the driver may commit a little later, together with more: what is lost
     then (others' proposals, say) comes again by gossip. An answer waits for the disk whatever the step says:
     our own proposal may travel while it is synced, but nobody is told that it is kept before it is.
+
+    `promises`: for each promise and proposal about succession that the step signed, how long a round is, in
+    ms; `busy`: it got on with work that takes many ticks and has an end (an audit). The driver's guard counts
+    both (S14).
     """
 
     effects: list[Effect] = field(default_factory=list)
     answer: Any = None
     durable: bool = True
+    promises: list[int] = field(default_factory=list)
+    busy: bool = False

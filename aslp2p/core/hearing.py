@@ -119,14 +119,12 @@ class Hearing:
         return True
 
     def _older(self, signed: Signed[Cosignature], known: Signed[Cosignature]) -> bool:
-        """Whether `known`, of the same line or a newer epoch, says more.
+        """Whether `known` says more: its snapshot contains the other's.
 
-        Of one epoch it does only if its snapshot contains the other's: a liar cosigns lines that exclude each
-        other, and what is final on one of them must not depend on which was heard first (F1).
+        Nothing else makes one older, no higher epoch either: a liar cosigns lines that exclude each other,
+        and what is final on one of them must not depend on which was heard first (F1).
         """
         one, other = signed.statement, known.statement
-        if one.epoch != other.epoch or one.height > other.height:
-            return one.epoch < other.epoch
         if one.snapshot == other.snapshot:
             return True
         row = self._context.store.snapshot(other.snapshot)

@@ -89,7 +89,7 @@ class AddContent(Struct, frozen=True):
 
 
 class MakeToken(Struct, frozen=True):
-    """A token for an invite (bytes, see `artifacts.token`). `uses` 0 means any number."""
+    """A token for an invite (bytes, see `artifacts.token`) that lets in as many keys as `uses`."""
 
     expires_ms: int
     uses: int

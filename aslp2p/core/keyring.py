@@ -17,6 +17,7 @@ from aslp2p.artifacts.types import (
     Succession,
 )
 from aslp2p.core.context import Context
+from aslp2p.core.pace import Pace
 from aslp2p.errors import Rejected
 from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
@@ -41,6 +42,7 @@ class Keyring:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.pace = Pace(context)
 
     # --- stance -----------------------------------------------------------------------------------
 
@@ -110,13 +112,16 @@ class Keyring:
     ) -> Verified[Endorsement]:
         """Endorse a succession or policy change; the same one again gives the same endorsement.
 
-        Raises `Rejected` (S1, S3, S11, F1).
+        Raises `Rejected` (S1, S3, S11, S14, F1).
         """
         context = self._context
         self.require_endorsable(proposal.id, action)
         kind = ENDORSE_POLICY if isinstance(action, PolicyChange) else ENDORSE
         if context.store.journal_holds(kind, proposal.id):
             return self._promised(kind, proposal.id)
+        if kind == ENDORSE:
+            self.pace.require_room()
+            self.pace.note_endorsed(proposal.key)
         epoch = 0 if isinstance(action, PolicyChange) else action.epoch
         statement = Endorsement(context.common_id, proposal.id, epoch, max(0, context.now.wall))
         endorsement = sign_statement(statement, context.signer)

@@ -510,4 +510,5 @@ class NodeCore:
             "conflict": context.ledger.conflict() if founded else None,
             "final_height": context.ledger.final_height() if founded else 0,
             "endorsed_epoch": self._keyring.endorsed_epoch(),
+            "held_back": self._keyring.pace.held_back(),
         }

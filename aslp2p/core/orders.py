@@ -28,6 +28,7 @@ from aslp2p.ledger.state import is_admitted
 _REMEDY = {
     "S1": "wait until it is proposed again: a takeover that you have said yes to is endorsed then by itself",
     "S3": "to give up for ever what was cosigned, propose it with --abandon; see it: asl show",
+    "S14": "wait for the next round, then say it again: asl status",
     "S11": "bring a new key in: asl policy replace-key",
     "F1": "talk to the other authorities: asl evidence",
 }

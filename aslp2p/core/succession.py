@@ -124,11 +124,13 @@ class Succession:
             marks = [self._seats.now.grace_ms, self._proposes_at() or 0]
             due += [now + mark - silent for mark in marks if mark > silent]
             due += self._round_ends()
-        due += [at for at in (self._renewal_at(),) if at is not None]
+        due += [at for at in (self._renewal_at(), self._keyring.pace.held_until) if at is not None]
         return min(due) if due else None
 
     def tick(self) -> None:
         """Do what is due."""
+        if self._keyring.pace.resumes():
+            self._endorse_wanted()
         if self._vigil.counts:
             self._propose_recovery()
             if self._auto:
@@ -185,6 +187,8 @@ class Succession:
             again = self._try_again_at()
             if again is None or context.now.mono < again:
                 return
+        if context.now.mono < self._keyring.pace.proposes_at():
+            return
         self._draw_jitter()
         head = context.ledger.head
         action = Recovery(
@@ -230,6 +234,7 @@ class Succession:
         context = self._context
         statement = Proposal(context.common_id, max(0, context.now.wall), context.entropy(8), action)
         proposal = sign_statement(statement, context.signer)
+        self._keyring.pace.note_proposed()
         self._pending.add(proposal)
         self._spreader.add(proposal)
         self._notice(proposal)  # and no more: another endorsement now could forbid the one that follows (S1)
@@ -254,9 +259,15 @@ class Succession:
                 self._rounds.note_person(proposal.id)
 
     def _try_endorse(self, proposal: Verified[Proposal], action: Special) -> bool:
-        """Endorse if the table of promises allows it; whether there is an endorsement of ours now."""
-        if self._context.key in self._paper.endorsements(proposal.id):
+        """Endorse if the table of promises and the pace (S14) allow it; whether there is an endorsement of
+        ours now."""
+        key, standing = self._context.key, self._paper.standing_for(action)
+        if key in self._paper.endorsements(proposal.id):
             return True
+        if standing is None or not self._paper.may_endorse(action, key, standing):
+            return False  # it would not count at its base, and whoever spreads it is blamed (V6)
+        if not self._keyring.pace.may_endorse(proposal.key):
+            return False
         try:
             self.add_endorsement(self._keyring.endorse(proposal, action))
         except Rejected:
@@ -305,7 +316,7 @@ class Succession:
         for proposal, action in self._paper.open():
             if isinstance(action, Rotation) and action.epoch > epoch and self._paper.may_ride(proposal):
                 return None  # it is asked for already
-        return max(until, self._renews_again_ms)
+        return max(until, self._renews_again_ms, self._keyring.pace.proposes_at())
 
     def _renew(self) -> None:
         """A witness that is well but sees an attempt of a higher epoch asks for a rotation to itself above
@@ -317,6 +328,7 @@ class Succession:
             self._renews_again_ms = self._context.now.mono + round_ms(self._seats.now.grace_ms) // 4
             return
         context = self._context
+        self._renews_again_ms = context.now.mono + round_ms(self._seats.now.grace_ms)
         head = context.ledger.head
         action = Rotation(self.next_epoch(), head.height, head.id, context.key, "the witness is well")
         proposal = self.propose(action)

@@ -22,6 +22,7 @@ from aslp2p.errors import UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.limits import BUNDLES_UNDER_WAY_MAX, CHUNK_BYTES, UPLOAD_IDLE_S
 from aslp2p.travel.incoming import Question, Steps, taking
+from aslp2p.views.actions import Uint
 
 if TYPE_CHECKING:
     from aslp2p.daemon.methods import Node
@@ -70,7 +71,7 @@ class BundleMethods:
             raise UserError(f"cannot write in {folder} ({error.strerror})", remedy="make room") from None
         return {"bundle": number}
 
-    async def chunk(self, bundle: int, offset: int, data: str) -> dict[str, Any]:
+    async def chunk(self, bundle: int, offset: Uint, data: str) -> dict[str, Any]:
         """Add at most 1 MiB at `offset`, which is how much has come before; the answer: how much has now."""
         one = self._there(bundle)
         try:

@@ -3,7 +3,9 @@
 A method takes the `params` object and gives back a JSON value. `typed` makes one from an ordinary
 annotated function: names, types and defaults come from its signature, so a wrong parameter is a -32602
 that names the field and the function never sees it. Constraints go into annotations (`Annotated[int,
-msgspec.Meta(ge=0)]`).
+msgspec.Meta(ge=0)]`). What no method can mean is refused for all of them: text that is none (half of a
+surrogate pair, which JSON can escape and UTF-8 cannot write) and integers that not every language reads
+exactly.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
 
 import msgspec
+
+from aslp2p.limits import UINT_MAX
 
 Method = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -47,6 +51,7 @@ def typed(function: Callable[..., Awaitable[Any]]) -> Method:
     names = tuple(field[0] for field in fields)
 
     async def method(params: dict[str, Any]) -> Any:
+        _require_plain(params)
         try:
             checked = msgspec.convert(params, struct)
         except msgspec.ValidationError as error:
@@ -56,6 +61,30 @@ def typed(function: Callable[..., Awaitable[Any]]) -> Method:
     return method
 
 
+def _require_plain(params: dict[str, Any]) -> None:
+    """Raises `InvalidParams` for text or a number that no method can mean, however deep it is inside."""
+    left: list[tuple[str, Any]] = [("", params)]
+    while left:
+        path, value = left.pop()
+        if isinstance(value, dict):
+            for name, inside in value.items():
+                _require_text(name, path)
+                left.append((f"{path}.{name}".lstrip("."), inside))
+        elif isinstance(value, list):
+            left += [(f"{path}[{place}]", inside) for place, inside in enumerate(value)]
+        elif isinstance(value, str):
+            _require_text(value, path)
+        elif isinstance(value, int) and abs(value) > UINT_MAX:
+            raise InvalidParams(f"{path}: expected an integer of at most {UINT_MAX}", path)
+
+
+def _require_text(text: str, path: str) -> None:
+    if not text.isascii() and (found := _HALF.search(text)):
+        field = f"{path}: " if path else ""
+        raise InvalidParams(f"{field}U+{ord(found[0]):04X} is half of a character, and no text", path)
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 _WHERE = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)

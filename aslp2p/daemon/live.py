@@ -109,6 +109,8 @@ def _warnings(
         )
     if (reason := core.get("not_emitting_because")) and core.get("stale_reason") is None:
         yield _warning(f"this witness emits nothing: {reason}", "", attention=False)
+    if reason := core.get("held_back"):
+        yield _warning(f"this machine endorses nothing more for now: {reason}", "", attention=False)
     refused: dict[str, list[str]] = {}
     for name, text in core.get("refused_by", {}).items():
         refused.setdefault(text, []).append(name)

@@ -53,8 +53,12 @@ def run(home: Home, config: Config, *, passphrase: Passphrase | None = None) -> 
         home.remember_port(port)
         try:
             trio.run(_run, Daemon(home, config, identity, listeners))
-        except* AslError as group:
-            raise _first(group) from None
+        except BaseExceptionGroup as group:
+            # Not `except*`: until Python 3.11.3 what it raises comes out in a group again.
+            ours, bugs = group.split(AslError)
+            if ours is None or bugs is not None:
+                raise
+            raise _first(ours) from None
 
 
 async def _run(daemon: Daemon) -> None:

@@ -14,10 +14,9 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import trio
-from msgspec import Meta
 
 from aslp2p import __version__
 from aslp2p.artifacts.content import Content, ContentBuilder
@@ -35,8 +34,8 @@ from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.reader import Reader
 from aslp2p.ledger.state import Entry, path_key, unpack
-from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION, UINT_MAX
-from aslp2p.views.actions import action_from_json, parse_id
+from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION
+from aslp2p.views.actions import Uint, action_from_json, parse_id
 from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
 from aslp2p.views.people import member_key
 from aslp2p.views.queries import QUERIES
@@ -45,7 +44,6 @@ from aslp2p.views.view import View
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Uint = Annotated[int, Meta(ge=0, le=UINT_MAX)]
 ExpectsText = str | None
 """null: anything may be there; "": nothing may; else the id that must be there."""
 
@@ -241,10 +239,8 @@ class _Methods:
 
         return {"peers": await node.query(named), "addresses": live.get("addresses", [])}
 
-    async def invite(self, common: str = "", expires_ms: Uint = 86_400_000, uses: Uint = 0) -> dict[str, Any]:
-        """A new invite; `expires_ms` is how long it is good from now on, `uses` 0 means any number of
-        machines.
-        """
+    async def invite(self, common: str = "", expires_ms: Uint = 86_400_000, uses: Uint = 1) -> dict[str, Any]:
+        """A new invite; `expires_ms` is how long it is good from now on, `uses` for how many machines."""
         node = self._node(common)
         until_ms = int(time.time() * 1000) + expires_ms
         token = await node.command(MakeToken(until_ms, uses))
@@ -283,6 +279,7 @@ class _Methods:
         common: str = "",
         executable: bool = False,
         media_type: str = "",
+        modified_ms: Uint = 0,
         expects: ExpectsText = None,
         skip_same: bool = False,
     ) -> dict[str, Any]:
@@ -296,7 +293,9 @@ class _Methods:
         builder = ContentBuilder()
         pieces = builder.feed(raw)
         content = builder.finish()
-        action = _made(Put, path, content.id, content.size, media_type, executable, _expects(expects))
+        action = _made(
+            Put, path, content.id, content.size, media_type, executable, modified_ms, _expects(expects)
+        )
         if skip_same and await node.query(lambda reader: self._is_there(reader, action)):
             return _unchanged(content)
         proposed = await self._propose(node, action, (*pieces, *content.last))
@@ -325,6 +324,7 @@ class _Methods:
         path: str,
         executable: bool = False,
         media_type: str = "",
+        modified_ms: Uint = 0,
         expects: ExpectsText = None,
         skip_same: bool = False,
     ) -> dict[str, Any]:
@@ -333,7 +333,9 @@ class _Methods:
             self._uploads.end(upload)
             node = self._node(taken.common_id.hex())
             content = taken.builder.finish()
-            action = _made(Put, path, content.id, content.size, media_type, executable, _expects(expects))
+            action = _made(
+                Put, path, content.id, content.size, media_type, executable, modified_ms, _expects(expects)
+            )
             if skip_same and await node.query(lambda reader: self._is_there(reader, action)):
                 return _unchanged(content)
             await node.command(AddContent(content.last))

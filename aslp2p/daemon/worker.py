@@ -16,9 +16,10 @@ batches.
    asks peers for it), and the damage is reported. When it happens again soon, the node is read-only until the
    next probe, so that it does not turn in a circle; the same damage again makes each pause twice as long, up
    to `PAUSE_MAX` times, for what comes back so often is not mended by starting again.
-5. Whatever else a step raises is a bug of ours, and `JournalDamaged` is as grave: the batch is rolled back,
-   the node is *stopped*. It answers questions and never signs again in this process; other Commons go on. A
-   question that finds a broken invariant does the same.
+5. Whatever else a step raises is a bug of ours, as is a node that signs or wakes without end (`Guard`, S14),
+   and `JournalDamaged` is as grave: the batch is rolled back, the node is *stopped*. It answers questions and
+   never signs again in this process; other Commons go on. A question that finds a broken invariant does the
+   same.
 
 After 2 to 5 the core is dropped, or made again from what the store holds; it knows of no links then. `era`
 counts its lives: what belongs to a link of an earlier one is not given to the next, and the trio thread
@@ -38,6 +39,7 @@ from collections import deque
 from collections.abc import Callable
 
 from aslp2p.core.effects import Close, Send
+from aslp2p.core.guard import Guard
 from aslp2p.core.inputs import Input, LinkDown, LinkUp, Lost, Now, Received, Tick
 from aslp2p.daemon.jobs import Condition, Core, Inputs, Job, Leave, Mode, Question, Report, read_clocks
 from aslp2p.errors import (
@@ -98,6 +100,7 @@ class Worker:
         self._queue: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._held: deque[Job] = deque()
         self._core: Core | None = None
+        self._guard = Guard()
         self._wake_at_ms: int | None = None
         self._condition = Condition(Mode.RUNNING, "", 0)
         self._fault: AslError = NodeStopped("this Common has not started yet", remedy="try again")
@@ -228,7 +231,9 @@ class Worker:
 
     def _tick(self, report: Report) -> None:
         if self._core is not None and self._tick_is_due():
-            step = self._core.step(Tick(), self._clocks())
+            due, now = self._wake_at_ms or 0, self._clocks()
+            step = self._core.step(Tick(), now)
+            self._guard.ticked(step, due, now.mono)
             self._durable |= step.durable
             report.effects += step.effects
 
@@ -270,12 +275,14 @@ class Worker:
         if of_link and job.era != self._condition.era:
             return 0
         try:
-            step = self._core.step(event, self._clocks())
+            now = self._clocks()
+            step = self._core.step(event, now)
         except UserError as error:
             if job.reply is None:
                 raise InvariantBroken(f"an event is refused like a command: {error}") from error
             report.answers.append((job.reply, None, error))
             return 0
+        self._guard.took(step, now.mono)
         self._durable |= step.durable
         report.effects += step.effects
         if job.reply is not None:
@@ -364,6 +371,7 @@ class Worker:
         except Exception as error:
             return self._failed([], None, error)
         self._core = core
+        self._guard = Guard()
         self._lost = ()
         self._wake_at_ms = core.wake_at_ms
         self._live_due = True

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from aslp2p.artifacts.keys import KEY_PREFIX, parse_key
@@ -19,11 +17,11 @@ from aslp2p.artifacts.types import Named, Policy
 from aslp2p.errors import UsageError
 from aslp2p.ledger.duration import FORM, duration_text, parse_duration
 from aslp2p.ledger.policy_text import ROOT
+from aslp2p.ledger.yaml_nodes import compose, shown
 from aslp2p.limits import (
     AUTHORITIES_MAX,
     GRACE_PERIOD_MS_MAX,
     GRACE_PERIOD_MS_MIN,
-    POLICY_FILE_CHARS_MAX,
     PROTOCOL_VERSION,
 )
 
@@ -174,7 +172,7 @@ class _File:
         text = self._scalar(node, "grace_period", f"write {FORM}")
         milliseconds = parse_duration(text)
         if milliseconds is None:
-            self._wrong(node, "grace_period", f"is {_shown(text)}, which is no duration", f"write {FORM}")
+            self._wrong(node, "grace_period", f"is {shown(text)}, which is no duration", f"write {FORM}")
         if not GRACE_PERIOD_MS_MIN <= milliseconds <= GRACE_PERIOD_MS_MAX:
             low, high = duration_text(GRACE_PERIOD_MS_MIN), duration_text(GRACE_PERIOD_MS_MAX)
             self._wrong(node, "grace_period", f"is {text}", f"write a duration between {low} and {high}")
@@ -183,24 +181,7 @@ class _File:
     # --- nodes ------------------------------------------------------------------------------------
 
     def _composed(self, text: str) -> Node:
-        if len(text) > POLICY_FILE_CHARS_MAX:
-            self._wrong(
-                None, "the file", f"has more than {POLICY_FILE_CHARS_MAX} characters", "write a policy only"
-            )
-        try:
-            node: Node | None = YAML(typ="safe", pure=True).compose(text)
-        except MarkedYAMLError as error:
-            line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-            problem = " ".join((error.problem or "").split())
-            raise UsageError(
-                f"{self._source}: {line}this is no YAML: {terminal_safe(problem)}",
-                remedy="see `asl policy check --help` for an example",
-            ) from None
-        except (YAMLError, RecursionError, ValueError) as error:
-            raise UsageError(
-                f"{self._source}: this is no YAML: {terminal_safe(' '.join(str(error).split())[:200])}",
-                remedy="see `asl policy check --help` for an example",
-            ) from None
+        node = compose(text, self._source, "see `asl policy check --help` for an example")
         if node is None:
             self._wrong(None, ROOT, "is missing: the file is empty", f"begin the file with {ROOT}:")
         return node
@@ -214,7 +195,7 @@ class _File:
         for key, value in node.value:
             name = self._scalar(key, where, "write words before each colon")
             if name not in allowed:
-                self._wrong(key, _shown(name), f"is no field of {where}", f"there is {', '.join(allowed)}")
+                self._wrong(key, shown(name), f"is no field of {where}", f"there is {', '.join(allowed)}")
             if name in fields:
                 self._wrong(key, name, "is given twice", "remove one of them")
             if value.value == "":
@@ -237,21 +218,16 @@ class _File:
     def _integer(self, node: Node, field: str, remedy: str) -> int:
         text = self._scalar(node, field, remedy)
         if str(node.tag) != f"{_TAG}int" or not text.isascii() or not text.isdigit() or len(text) > 9:
-            self._wrong(node, field, f"is {_shown(text)}, which is no whole number", remedy)
+            self._wrong(node, field, f"is {shown(text)}, which is no whole number", remedy)
         return int(text)
 
     def _word(self, node: Node, field: str, allowed: tuple[str, ...]) -> str:
         remedy = f"write {' or '.join(allowed)}"
         text = self._scalar(node, field, remedy)
         if text not in allowed:
-            self._wrong(node, field, f"is {_shown(text)}", remedy)
+            self._wrong(node, field, f"is {shown(text)}", remedy)
         return text
 
     def _wrong(self, node: Node | None, field: str, what: str, remedy: str) -> NoReturn:
         line = f"line {node.start_mark.line + 1}: " if node is not None else ""
-        raise UsageError(f"{self._source}: {line}{field} {what}", remedy=remedy)
-
-
-def _shown(text: str) -> str:
-    safe = terminal_safe(text)
-    return f"'{safe[:60]}…'" if len(safe) > 60 else f"'{safe}'"
+        raise UsageError(f"{terminal_safe(self._source)}: {line}{field} {what}", remedy=remedy)

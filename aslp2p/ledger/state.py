@@ -50,6 +50,8 @@ class Entry(Struct, frozen=True, array_like=True):
     size: int
     media_type: str
     executable: bool
+    modified_ms: int
+    """By its author's word; 0: not known."""
     proposal: bytes
     author: bytes
     created_ms: int
@@ -197,6 +199,7 @@ def _put(draft: Draft, action: Put, proposal: Signed[Proposal]) -> None:
         action.size,
         action.media_type,
         action.executable,
+        action.modified_ms,
         proposal.id,
         proposal.key,
         proposal.statement.created_ms,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from aslp2p.artifacts.envelope import Signer
+from aslp2p.core.guard import Guard
 from aslp2p.core.inputs import Command, MarkStale, Now, Tick
 from aslp2p.core.node import NodeCore
 from aslp2p.errors import UserError
@@ -54,6 +55,7 @@ class Offline:
         self._store = store
         self._clocks = clocks
         self._ahead_ms = 0
+        self._guard = Guard()
         self._core = NodeCore(store, common_id=self.common_id, signer=signer, entropy=entropy, apart=not emit)
         if store.journal_fault is not None:
             # It cannot know what it promised, so it promises nothing (S11); all else goes on.
@@ -94,7 +96,8 @@ class Offline:
             if wake is None or wake > self._clocks().mono + SETTLE_MS:
                 break
             self._ahead_ms = max(self._ahead_ms, wake - self._clocks().mono)
-            self._core.step(Tick(), self._now())
+            now = self._now()
+            self._guard.ticked(self._core.step(Tick(), now), wake, now.mono)
         self._store.commit()
         return self._core.withholds
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -11,27 +11,39 @@ from aslp2p.artifacts.keys import key_text, parse_key
 from aslp2p.artifacts.types import (
     Action,
     Admit,
+    Erase,
     Expel,
+    Forget,
     Policy,
     PolicyChange,
     Put,
     Recovery,
     Remove,
+    Rename,
     Revocation,
+    RevokeInvite,
     Rotation,
+    Shown,
 )
 from aslp2p.errors import UsageError
-from aslp2p.limits import ID_BYTES
+from aslp2p.limits import ID_BYTES, UINT_MAX
 
+Uint = Annotated[int, msgspec.Meta(ge=0, le=UINT_MAX)]
+"""A height, a size or a place in a list, as a parameter."""
 _KINDS: dict[str, type[Action]] = {
     str(kind.__struct_config__.tag): kind
-    for kind in (Put, Remove, Admit, Expel, PolicyChange, Rotation, Recovery, Revocation)
+    for kind in (
+        *(Put, Remove, Admit, Expel, Forget, Rename, RevokeInvite, Erase),
+        *(PolicyChange, Rotation, Recovery, Revocation),
+    )
 }
 _KEYS = frozenset({"key", "new_witness", "revoked"})
-_IDS = frozenset({"content", "expects", "replaces", "base_id", "abandons", "evidence"})
+_IDS = frozenset({"content", "expects", "invite", "replaces", "base_id", "abandons", "evidence"})
 _DEFAULTS: dict[str, Any] = {
     "expects": None,
     "executable": False,
+    "modified_ms": 0,
+    "token": None,
     "media_type": "",
     "reason": "",
     "abandons": [],
@@ -61,6 +73,8 @@ def policy_json(policy: Policy) -> dict[str, Any]:
 def _shown(name: str, value: Any) -> Any:
     if isinstance(value, Policy):
         return policy_json(value)
+    if isinstance(value, Shown):
+        return {"invite": value.invite.hex(), "signature": value.signature.hex()}
     if isinstance(value, tuple):
         return [_shown(name, item) for item in value]
     if isinstance(value, bytes):
@@ -106,6 +120,8 @@ def policy_from_json(value: object) -> list[Any]:
 def _meant(name: str, value: Any) -> Any:
     if name == "policy":
         return policy_from_json(value)
+    if name == "token":
+        return None if value is None else _token(value)
     if name in ("abandons", "evidence"):
         if not isinstance(value, list):
             raise UsageError(f"{name} is a list of ids")
@@ -117,6 +133,16 @@ def _meant(name: str, value: Any) -> Any:
     if name == "expects" and value in (None, ""):
         return None if value is None else b""
     return parse_id(value, name) if name in _IDS else value
+
+
+def _token(value: object) -> list[bytes]:
+    """The positional form of the token of an `admit`. Raises `UsageError`."""
+    if not isinstance(value, Mapping) or set(value) != set(Shown.__struct_fields__):
+        raise UsageError(f"token has exactly the fields {', '.join(Shown.__struct_fields__)}")
+    try:
+        return [bytes.fromhex(value[name]) for name in Shown.__struct_fields__]
+    except (TypeError, ValueError):
+        raise UsageError("the fields of a token are bytes in hexadecimal digits") from None
 
 
 def parse_id(value: object, name: str = "id") -> bytes:

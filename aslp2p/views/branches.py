@@ -38,8 +38,11 @@ def superseded_rows(view: View, limit: int = SUPERSEDED_PAGE) -> Iterator[tuple[
 
 
 def _is_followed(view: View, row: SnapshotRow) -> bool:
+    """Whether it is on the head's line, or stands on the head: on a tip that is cut off for its evidence
+    (F3), or is being adopted."""
     if row.height > view.height:
-        return row.branch == view.branch  # a tip that is cut off for its evidence (F3), or is being adopted
+        there = view.reader.snapshot_at(row.branch, view.height)
+        return there is not None and there.id == view.head.id
     there = view.reader.snapshot_at(view.branch, row.height)
     return there is not None and there.id == row.id
 

@@ -17,7 +17,7 @@ from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.finality import cosignatures_on
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import ARTIFACT_BYTES_MAX, CHUNK_BYTES, CONTROL_LINE_BYTES_MAX, VIEW_PAGE_MAX
-from aslp2p.views.actions import parse_id
+from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.pending import open_artifacts, open_papers
 from aslp2p.views.view import View
 
@@ -43,7 +43,7 @@ def bundle_lines(view: View) -> dict[str, Any]:
 
 
 def bundle_history(
-    view: View, first: int, last: int | None = None, branch: int | None = None
+    view: View, first: Uint, last: Uint | None = None, branch: Uint | None = None
 ) -> dict[str, Any]:
     """The ids of the snapshots from height `first` up (to `last`, or all) on `branch` (null: the head's
     line), of what they list, and of the contents that is about: [id, size] each. `next` is where to go on,

@@ -23,7 +23,7 @@ from aslp2p.ledger.finality import cosigners
 from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.state import path_key
 from aslp2p.limits import VIEW_PAGE_MAX
-from aslp2p.views.actions import action_json, action_kind, policy_json
+from aslp2p.views.actions import Uint, action_json, action_kind, policy_json
 from aslp2p.views.view import View
 from aslp2p.views.words import describe_action, transition_words
 
@@ -58,7 +58,7 @@ def log(view: View, before: int | None = None, path: str = "", limit: int = LOG_
     return {"snapshots": found, "next": None}
 
 
-def show(view: View, at: int | None = None, after: int = 0) -> dict[str, Any]:
+def show(view: View, at: int | None = None, after: Uint = 0) -> dict[str, Any]:
     """The snapshot `@at` in full; of its proposals `VIEW_PAGE_MAX` from number `after`, `next` saying where
     to go on.
     """

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from aslp2p.views.actions import parse_id
+from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.branches import evidence, giving_up, superseded
 from aslp2p.views.bundle import BUNDLE_QUERIES
 from aslp2p.views.content import missing, read_chunk
@@ -40,13 +40,13 @@ def _as_read(question: Question, version: str, *, below: int = 0) -> Question:
     return ask
 
 
-def content_read(view: View, id: str, size: int, index: int = 0) -> dict[str, Any]:
+def content_read(view: View, id: str, size: Uint, index: Uint = 0) -> dict[str, Any]:
     """Chunk `index` of the content `id` of `size` bytes, in base64."""
     data = read_chunk(view.reader, parse_id(id), size, index)
     return {"data": base64.b64encode(data).decode("ascii"), "index": index}
 
 
-def content_missing(view: View, id: str, size: int) -> dict[str, Any]:
+def content_missing(view: View, id: str, size: Uint) -> dict[str, Any]:
     """How many artifacts of the content `id` of `size` bytes are not here."""
     return {"missing": missing(view.reader, parse_id(id), size)}
 

@@ -91,6 +91,7 @@ def entry_json(view: View, path: str, found: Entry, height: int) -> dict[str, An
         "size": found.size,
         "media_type": found.media_type,
         "executable": found.executable,
+        "modified_ms": found.modified_ms,
         "author": view.party(found.author),
         "created_ms": found.created_ms,
         "proposal": found.proposal.hex(),

@@ -14,13 +14,14 @@ from aslp2p.ledger.history import load_tip
 from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.rejudge import Changes, judge_stored
 from aslp2p.ledger.standing import STANDING_KEY, Standing
+from aslp2p.views.actions import Uint
 from aslp2p.views.view import View
 
 SLICE = 200
 """Snapshots judged by one question."""
 
 
-def verify(view: View, first: int = 0, at: int | None = None) -> dict[str, Any]:
+def verify(view: View, first: Uint = 0, at: int | None = None) -> dict[str, Any]:
     """Judge the snapshots from `first` to `@at` again, at most `SLICE` of them.
 
     `next` is where to go on, null at the end. `failure` is null, or names the first rule that fails, the
@@ -28,6 +29,7 @@ def verify(view: View, first: int = 0, at: int | None = None) -> dict[str, Any]:
     came from genesis to the last snapshot judged.
     """
     last = view.at(at)
+    first = min(first, last + 1)
     rows = view.reader.snapshots(view.branch, first, min(SLICE, max(0, last - first + 1)))
     common_id = view.row(0).id
     parent = load_tip(view.reader, view.branch, first - 1) if first else None

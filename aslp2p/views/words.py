@@ -6,18 +6,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import short, short_key
 from aslp2p.artifacts.types import (
     Action,
     Admit,
+    Erase,
     Expel,
+    Forget,
+    InviteToken,
     PolicyChange,
     Put,
     Recovery,
     Remove,
+    Rename,
     Revocation,
+    RevokeInvite,
     Rotation,
+    Shown,
 )
+from aslp2p.errors import ArtifactError
 from aslp2p.ledger.duration import duration_text
 from aslp2p.ledger.policy import Survival
 from aslp2p.ledger.policy_text import policy_words
@@ -62,9 +70,18 @@ def describe_action(action: Action, who: Who, author: bytes = b"") -> str:
         case Remove():
             return f"removes {action.path}{_expecting(action.expects)}"
         case Admit():
-            return f"admits {action.name} (key {short_key(action.key)}…)"
+            return f"admits {action.name} (key {short_key(action.key)}…){_invited(action.token, who)}"
         case Expel():
-            return f"expels {who(action.key)}"
+            return "leaves" if action.key == author else f"expels {who(action.key)}"
+        case Forget():
+            return f"forgets the key of {who(action.key)}"
+        case Rename():
+            whom = "itself" if action.key == author else who(action.key)
+            return f"calls {whom} {action.name} from now on"
+        case RevokeInvite():
+            return f"revokes the invite {short(action.invite)}"
+        case Erase():
+            return f"ERASES the content {short(action.content)} everywhere{_because(action.reason)}"
         case PolicyChange():
             return f"changes the policy to {policy_words(action.policy)}"
         case Rotation():
@@ -84,6 +101,16 @@ def describe_action(action: Action, who: Who, author: bytes = b"") -> str:
                 f"{who(action.new_witness)} as the witness from @{action.base_height} on"
                 f"{_giving_up(action.abandons)}{_because(action.reason)}"
             )
+
+
+def _invited(token: Shown | None, who: Who) -> str:
+    """By whose invite; an admit that nobody has judged may hold anything."""
+    if token is None:
+        return ""
+    try:
+        return f", invited by {who(decode_as(InviteToken, token.invite).key)}"
+    except ArtifactError:
+        return ", with an invite that cannot be read"
 
 
 def _expecting(expects: bytes | None) -> str:

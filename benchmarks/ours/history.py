@@ -72,7 +72,7 @@ def _batch(ledger: Ledger, store: _Mirrored, witness: SecretKey, author: SecretK
     writes: list[Write] = []
     for sequence in sequences:
         value = value_of(sequence).encode()
-        put = Put(key_of(sequence), content_id(value), len(value), "", False, None)
+        put = Put(key_of(sequence), content_id(value), len(value), "", False, 0, None)
         statement = Proposal(ledger.common_id, now_ms, sequence.to_bytes(8, "big"), put)
         proposal = sign_statement(statement, author)
         frontier, _ = frontier.extend((proposal.id,))

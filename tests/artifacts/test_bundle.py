@@ -35,7 +35,7 @@ def test_what_is_written_is_read(name: str) -> None:
     records = list(reader.records())
     artifacts = [one.artifact for one in records if one.artifact is not None]
     contents = [one.data for one in records if one.artifact is None]
-    assert bundles.bundle(reader.common_id, artifacts, contents) == data
+    assert bundles.bundle(reader.common_id, artifacts, contents, reader.floor) == data
     assert [one.id for one in records] == [one.id for one in BundleReader(Trickle(data)).records()]
 
 
@@ -56,7 +56,7 @@ def test_cut_off_anywhere_it_is_refused() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_behind_the_header_are_refused_or_whole(tail: bytes) -> None:
-    data = module.MAGIC + bytes(32) + tail
+    data = bundles.header(bytes(32)) + tail
     try:
         records = read_all(data)
     except ArtifactError:
@@ -72,7 +72,7 @@ def test_a_length_is_checked_before_anything_is_allocated() -> None:
             self.asked = max(self.asked, size or 0)
             return super().read(size)
 
-    file = Greedy(module.MAGIC + bytes(32) + b"C" + b"\xff" * 4)
+    file = Greedy(bundles.header(bytes(32)) + b"C" + b"\xff" * 4)
     with pytest.raises(ArtifactError, match="A4"):
         list(BundleReader(file).records())
     assert file.asked <= CHUNK_BYTES

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aslp2p.artifacts.invite import Hint, Invite
-from aslp2p.artifacts.token import borne, make_token
+from aslp2p.artifacts.invite import GivenFloor, Hint, Invite
+from aslp2p.artifacts.token import borne, make_token, read_shown
 from aslp2p.errors import InvariantBroken, UsageError
+from aslp2p.limits import UINT_MAX
 from tests.ledger.builder import ANN, BEN
 
 ID, SECRET, TOKEN = bytes(range(32)), bytes(range(32, 64)), b"token" * 40
@@ -29,6 +30,7 @@ invites = st.builds(
     st.binary(min_size=32, max_size=32),
     st.binary(max_size=512),
     st.lists(st.builds(Hint, hosts, st.integers(1, 65535)), max_size=8).map(tuple),
+    st.none() | st.builds(GivenFloor, st.integers(1, UINT_MAX), st.binary(min_size=32, max_size=32)),
 )
 
 
@@ -44,7 +46,7 @@ def pack(*fields: Any) -> bytes:
 
 
 def test_the_text_form_is_the_one_of_the_spec() -> None:
-    packed = pack(ID, "home", SECRET, TOKEN, [["192.0.2.7", 4242], ["fe80::1%eth0", 1]])
+    packed = pack(ID, "home", SECRET, TOKEN, [["192.0.2.7", 4242], ["fe80::1%eth0", 1]], None)
     assert armour(packed) == TEXT
     assert TEXT.isalnum()
     assert TEXT.islower()
@@ -60,9 +62,9 @@ def test_an_invite_comes_back(invite: Invite) -> None:
 
 def test_the_largest_invite_comes_back() -> None:
     hints = tuple(Hint("h" * 255, 65535 - number) for number in range(8))
-    invite = Invite(ID, "ü" * 32, SECRET, bytes(512), hints)
+    invite = Invite(ID, "ü" * 32, SECRET, bytes(512), hints, GivenFloor(UINT_MAX, ID))
     assert Invite.parse(invite.encode()) == invite
-    assert len(invite.encode()) < 4400
+    assert len(invite.encode()) < 4500
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_what_is_no_invite(text: str, remedy: str) -> None:
     assert remedy in caught.value.remedy
 
 
-GOOD: tuple[Any, ...] = (ID, "home", SECRET, TOKEN, [["h", 1]])
+GOOD: tuple[Any, ...] = (ID, "home", SECRET, TOKEN, [["h", 1]], [7, ID])
 
 
 def but(position: int, value: Any) -> tuple[Any, ...]:
@@ -179,6 +181,14 @@ WRONG = [
     but(4, [["h\n", 1]]),
     but(4, [["h", 0]]),
     but(4, [["h", 65536]]),
+    but(5, b""),
+    but(5, [7]),
+    but(5, [7, ID, 0]),
+    but(5, [ID, 7]),
+    but(5, [True, ID]),
+    but(5, [0, ID]),
+    but(5, [UINT_MAX + 1, ID]),
+    but(5, [7, ID[:-1]]),
     GOOD[:-1],
     (*GOOD, 0),
 ]
@@ -186,14 +196,15 @@ WRONG = [
 
 @pytest.mark.parametrize("fields", WRONG)
 def test_an_intact_invite_with_impossible_fields_is_refused(fields: tuple[Any, ...]) -> None:
-    assert Invite.parse(armour(pack(*GOOD))).hints == (Hint("h", 1),)
+    good = Invite.parse(armour(pack(*GOOD)))
+    assert (good.hints, good.floor) == ((Hint("h", 1),), GivenFloor(7, ID))
     with pytest.raises(UsageError, match="this invite can") as caught:
         Invite.parse(armour(pack(*fields)))
     assert "asl invite" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
-    "packed", [b"", b"\xc0", b"\x05", pack(*GOOD) + b"\x00", b"\xdc\x00\x05" + pack(*GOOD)[1:], bytes(4000)]
+    "packed", [b"", b"\xc0", b"\x05", pack(*GOOD) + b"\x00", b"\xdc\x00\x06" + pack(*GOOD)[1:], bytes(4000)]
 )
 def test_an_intact_invite_that_is_not_canonical_is_refused(packed: bytes) -> None:
     with pytest.raises(UsageError, match="this invite can") as caught:
@@ -210,6 +221,7 @@ def test_an_intact_invite_that_is_not_canonical_is_refused(packed: bytes) -> Non
         Invite(ID, "home", SECRET, bytes(513)),
         Invite(ID, "home", SECRET, TOKEN, (Hint("h", 0),)),
         Invite(ID, "home", SECRET, TOKEN, (Hint("h", 1),) * 9),
+        Invite(ID, "home", SECRET, TOKEN, (), GivenFloor(0, ID)),
     ],
 )
 def test_no_invite_is_written_that_could_not_be_read(invite: Invite) -> None:
@@ -228,7 +240,7 @@ def test_a_joiner_shows_the_token_made_out_to_its_key() -> None:
     """Section 11: an invite without a token shows nothing; one whose token is none says what to do."""
     artifact, token = make_token(ID, 2**40, 1, bytes(32), ANN)
     shown = Invite(ID, "home", SECRET, token).shown_by(BEN.key)
-    assert borne(shown, BEN.key).id == artifact.id
+    assert borne(read_shown(shown), BEN.key).id == artifact.id
     assert Invite(ID, "home", SECRET, b"").shown_by(BEN.key) == b""
     with pytest.raises(UsageError, match="cannot be used") as caught:
         INVITE.shown_by(BEN.key)

@@ -16,7 +16,9 @@ from aslp2p.artifacts.types import (
     Beacon,
     Cosignature,
     Endorsement,
+    Erase,
     Expel,
+    Forget,
     Genesis,
     InviteToken,
     Named,
@@ -27,8 +29,11 @@ from aslp2p.artifacts.types import (
     Recovery,
     Rejection,
     Remove,
+    Rename,
     Revocation,
+    RevokeInvite,
     Rotation,
+    Shown,
     Snapshot,
     Statement,
 )
@@ -41,6 +46,7 @@ from aslp2p.limits import (
     EVIDENCE_MAX,
     GRACE_PERIOD_MS_MAX,
     GRACE_PERIOD_MS_MIN,
+    INVITE_USES_MAX,
     PROPOSALS_PER_SNAPSHOT_MAX,
     UINT_MAX,
 )
@@ -72,6 +78,7 @@ policies = st.builds(
 )
 succession = (positives, uints, ids, ids, texts)
 abandons = tuples(ids, ABANDONS_MAX)
+tokens = st.builds(Shown, st.binary(min_size=1, max_size=512), st.binary(min_size=64, max_size=64))
 actions = (
     st.builds(
         Put,
@@ -80,11 +87,16 @@ actions = (
         st.integers(0, CONTENT_BYTES_MAX),
         st.sampled_from(["", "text/plain"]),
         st.booleans(),
+        uints,
         expects,
     )
     | st.builds(Remove, paths, expects)
-    | st.builds(Admit, ids, names)
+    | st.builds(Admit, ids, names, st.none() | tokens)
     | st.builds(Expel, ids)
+    | st.builds(Forget, ids)
+    | st.builds(Rename, ids, names)
+    | st.builds(RevokeInvite, ids)
+    | st.builds(Erase, ids, texts)
     | st.builds(PolicyChange, policies, ids)
     | st.builds(Rotation, *succession)
     | st.builds(Recovery, *succession, abandons)
@@ -111,7 +123,7 @@ statements = (
     | st.builds(Cosignature, ids, uints, positives, ids, uints)
     | st.builds(Beacon, ids, uints, uints, ids, uints)
     | st.builds(Rejection, ids, ids, st.sampled_from(["expelled", "x" * 32, "a.b-c"]), texts, uints)
-    | st.builds(InviteToken, ids, uints, uints, ids)
+    | st.builds(InviteToken, ids, uints, st.integers(1, INVITE_USES_MAX), ids)
 )
 
 
@@ -141,7 +153,7 @@ BODIES: dict[str, list[Any]] = {
     "cosignature": [ID, 0, 1, ID, 0],
     "beacon": [ID, 0, 0, ID, 0],
     "rejection": [ID, ID, "code", "text", 0],
-    "invite": [ID, 0, 0, ID],
+    "invite": [ID, 0, 1, ID],
 }
 
 
@@ -207,19 +219,30 @@ BOUNDS: list[tuple[str, Any]] = [
     ("proposal", act("Expel", ID)),
     ("proposal", act("expel", ID[1:])),
     *(
-        ("proposal", act("put", path, ID, 1, "", False, None))
+        ("proposal", act("put", path, ID, 1, "", False, 0, None))
         for path in ("", "/a", "a/", "a//b", "./a", "a/..", "a\x00", "x" * 256, "a/" * 512 + "ab")
     ),
-    ("proposal", act("put", "a", ID[1:], 1, "", False, None)),
-    ("proposal", act("put", "a", ID, CONTENT_BYTES_MAX + 1, "", False, None)),
-    ("proposal", act("put", "a", ID, -1, "", False, None)),
-    ("proposal", act("put", "a", ID, 1, "text/\u00fc", False, None)),
-    ("proposal", act("put", "a", ID, 1, "x" * 129, False, None)),
-    ("proposal", act("put", "a", ID, 1, "", False, bytes(31))),
-    ("proposal", act("put", "a", ID, 1, "", False, bytes(33))),
+    ("proposal", act("put", "a", ID[1:], 1, "", False, 0, None)),
+    ("proposal", act("put", "a", ID, CONTENT_BYTES_MAX + 1, "", False, 0, None)),
+    ("proposal", act("put", "a", ID, -1, "", False, 0, None)),
+    ("proposal", act("put", "a", ID, 1, "text/\u00fc", False, 0, None)),
+    ("proposal", act("put", "a", ID, 1, "x" * 129, False, 0, None)),
+    ("proposal", act("put", "a", ID, 1, "", False, 0, bytes(31))),
+    ("proposal", act("put", "a", ID, 1, "", False, 0, bytes(33))),
     ("proposal", act("remove", "a/", None)),
     ("proposal", act("remove", "a", b"x")),
-    ("proposal", act("admit", ID, "")),
+    ("proposal", act("put", "a", ID, 1, "", False, -1, None)),
+    ("proposal", act("put", "a", ID, 1, "", False, UINT_MAX + 1, None)),
+    ("proposal", act("admit", ID, "", None)),
+    ("proposal", act("admit", ID, "a\u200db", None)),
+    ("proposal", act("admit", ID, "ann", [b"", bytes(64)])),
+    ("proposal", act("admit", ID, "ann", [bytes(513), bytes(64)])),
+    ("proposal", act("admit", ID, "ann", [b"x", bytes(63)])),
+    ("proposal", act("forget", ID[1:])),
+    ("proposal", act("rename", ID, "")),
+    ("proposal", act("revoke-invite", ID[1:])),
+    ("proposal", act("erase", ID[1:], "")),
+    ("proposal", act("erase", ID, "x" * 513)),
     ("proposal", act(*but(ROTATION, 1, 0))),
     ("proposal", act(*but(ROTATION, 5, "x" * 513))),
     ("proposal", act(*but(ROTATION, 5, "two\nlines"))),
@@ -238,6 +261,8 @@ BOUNDS: list[tuple[str, Any]] = [
     ("rejection", but(BODIES["rejection"], 2, "-x")),
     ("rejection", but(BODIES["rejection"], 3, "x" * 513)),
     ("invite", but(BODIES["invite"], 3, bytes(33))),
+    ("invite", but(BODIES["invite"], 2, 0)),
+    ("invite", but(BODIES["invite"], 2, INVITE_USES_MAX + 1)),
 ]
 
 
@@ -252,8 +277,10 @@ def test_what_is_just_in_bounds() -> None:
         ("genesis", but(GENESIS, 1, but(POLICY, 0, [["ann", ID]] * AUTHORITIES_MAX))),
         (
             "proposal",
-            act("put", "x" * 255 + "/y" * 384, ID, CONTENT_BYTES_MAX, "x" * 128, True, b""),
+            act("put", "x" * 255 + "/y" * 384, ID, CONTENT_BYTES_MAX, "x" * 128, True, UINT_MAX, b""),
         ),
+        ("proposal", act("admit", ID, "ann", [bytes(512), bytes(64)])),
+        ("invite", but(BODIES["invite"], 2, INVITE_USES_MAX)),
         ("proposal", act("witness-recovery", 1, 0, ID, ID, "x" * 512, [ID] * ABANDONS_MAX)),
         ("snapshot", but(SNAPSHOT, 5, [ID] * PROPOSALS_PER_SNAPSHOT_MAX)),
         ("snapshot", but(SNAPSHOT, 9, [b"x"] * 2 * AUTHORITIES_MAX)),
@@ -263,10 +290,15 @@ def test_what_is_just_in_bounds() -> None:
 
 def test_actions_have_their_fields_and_no_others() -> None:
     for action in (
-        ["put", "a", ID, 1, "", False, None],
+        ["put", "a", ID, 1, "", False, 0, None],
         ["remove", "a", None],
-        ["admit", ID, "ann"],
+        ["admit", ID, "ann", None],
+        ["admit", ID, "ann", [b"x", bytes(64)]],
         ["expel", ID],
+        ["forget", ID],
+        ["rename", ID, "ann"],
+        ["revoke-invite", ID],
+        ["erase", ID, ""],
         ["policy-change", POLICY, ID],
         ROTATION,
         ["witness-recovery", 1, 0, ID, ID, "", []],

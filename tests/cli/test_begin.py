@@ -20,7 +20,7 @@ KEY = "ed25519:" + "0b" * 32
 
 
 def invite(name: str = "home", number: int = 7) -> str:
-    _, token = make_token(bytes([number] * 32), 2**50, 0, bytes(32), SecretKey(bytes(32)))
+    _, token = make_token(bytes([number] * 32), 2**50, 1, bytes(32), SecretKey(bytes(32)))
     return Invite(bytes([number] * 32), name, bytes(32), token).encode()
 
 
@@ -173,7 +173,8 @@ def test_joining_with_an_invite_of_ones_own(asl: Asl) -> None:
             "--expires soon is no duration; write a whole number and one of ms, s",
         ),
         (["invite", "--expires", "0s"], 2, "--expires 0s is no duration"),
-        (["invite", "--uses", "-1"], 2, "invalid value for '--uses'"),
+        (["invite", "--uses", "0"], 2, "invalid value for '--uses'"),
+        (["invite", "--uses", "1001"], 2, "invalid value for '--uses'"),
     ],
 )
 def test_what_is_typed_wrongly_is_one_line_and_makes_nothing(

@@ -40,6 +40,6 @@ def run_twice(made: World, links: Sequence[tuple[str, str]]) -> None:
     for pair in links:
         made.connect(*pair)
     made.run(5_000)
-    made.command("alice", Propose(Admit(bytes([8] * 32), "left")))
-    made.command("james", Propose(Admit(bytes([9] * 32), "right")))
+    made.command("alice", Propose(Admit(bytes([8] * 32), "left", None)))
+    made.command("james", Propose(Admit(bytes([9] * 32), "right", None)))
     made.run(5_000)

@@ -16,7 +16,7 @@ def test_a_put_without_its_content_keeps_nothing_of_what_came_with_it() -> None:
     made.found("you", ["you"])
     made.start("you")
     missing, other = b"missing", b"something else"
-    put = Put("a", content_id(missing), len(missing), "", False, None)
+    put = Put("a", content_id(missing), len(missing), "", False, 0, None)
     with pytest.raises(UserError, match="the content of that put is not here"):
         made.command("you", Propose(put, ((content_id(other), other),)))
     assert made.nodes["you"].store.content_size(content_id(other)) is None

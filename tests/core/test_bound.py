@@ -90,7 +90,7 @@ def test_what_people_wanted_in_vain_does_not_stop_finality_for_ever() -> None:
     _asked_in_vain(made)
     _mute(made, "zoe", to=("alice", "james"))  # its yes to the renewal is no answer to them
     for number in range(3):
-        made.command("you", Propose(Admit(bytes([number + 1] * 32), f"guest{number}")))
+        made.command("you", Propose(Admit(bytes([number + 1] * 32), f"guest{number}", None)))
         made.run(5_000)
     made.run(GRACE_MS // 2)
     core = made.nodes["alice"].core
@@ -109,5 +109,5 @@ def test_a_witness_that_restarts_renews_itself_all_the_same() -> None:
         made.crash(name)
         made.start(name)
     made.mesh()
-    made.command("you", Propose(Admit(bytes([1] * 32), "guest")))
+    made.command("you", Propose(Admit(bytes([1] * 32), "guest", None)))
     _assert_all_final_after_peace(made, "you")

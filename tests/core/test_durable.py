@@ -62,7 +62,7 @@ def test_promises_and_heads_are_durable_and_gossip_is_not(lazy_writes: list[Writ
         made.start(name)
     made.mesh()
     made.run(2_000)
-    made.command("alice", Propose(Admit(bytes([9] * 32), "zoe")))
+    made.command("alice", Propose(Admit(bytes([9] * 32), "zoe", None)))
     made.run(2_000)
     made.crash("you")
     made.run(15_000)

@@ -54,7 +54,7 @@ class Town(World):
         mallory = self.nodes["mallory"].signer
         raws = []
         for number in range(PENDING_PER_AUTHOR_MAX):
-            action: Action = Put(f"hole/{number}", self.chance.randbytes(32), 10_000, "", False, None)
+            action: Action = Put(f"hole/{number}", self.chance.randbytes(32), 10_000, "", False, 0, None)
             proposal = Proposal(self.common_id, WALL_MS, self.chance.randbytes(8), action)
             raws.append(sign_statement(proposal, mallory).raw)
         for first in range(0, len(raws), 256):
@@ -63,7 +63,7 @@ class Town(World):
     def put(self, name: str, path: str, data: bytes) -> None:
         id_ = content_id(data)
         self.command(name, AddContent(((id_, data),)))
-        self.command(name, Propose(Put(path, id_, len(data), "", False, None)))
+        self.command(name, Propose(Put(path, id_, len(data), "", False, 0, None)))
 
     def height(self, name: str) -> int:
         return self.heads()[name][0]
@@ -151,7 +151,7 @@ def test_no_invite_brings_the_expelled_back(town: Town) -> None:
     town.command("you", Propose(Expel(mallory.key)))
     town.run(5 * SECOND_MS)
     height = town.height("you")
-    mallory.token = bear(town.command("you", MakeToken(WALL_MS + 10**9, 0)), mallory.key)
+    mallory.token = bear(town.command("you", MakeToken(WALL_MS + 10**9, 1)), mallory.key)
     town.connect("mallory", "you")
     town.connect("ben", "mallory")
     town.run(5 * SECOND_MS)

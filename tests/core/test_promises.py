@@ -59,7 +59,7 @@ def test_a_restored_home_that_cosigns_the_same_again_is_found_out() -> None:
     backup = made.nodes["james"].store.copy()
     made.start("james")
     made.mesh()
-    made.command("you", Propose(Admit(bytes([9] * 32), "zoe")))
+    made.command("you", Propose(Admit(bytes([9] * 32), "zoe", None)))
     made.run(5_000)
     made.crash("james")
     made.nodes["james"].store = backup
@@ -91,8 +91,8 @@ def test_two_lines_that_one_liar_cosigned_end_as_one() -> None:
             for other in side[side.index(one) + 1 :]:
                 made.connect(one, other)
     made.run(5_000)
-    made.command("alice", Propose(Admit(bytes([8] * 32), "left")))
-    made.command("james", Propose(Admit(bytes([9] * 32), "right")))
+    made.command("alice", Propose(Admit(bytes([8] * 32), "left", None)))
+    made.command("james", Propose(Admit(bytes([9] * 32), "right", None)))
     made.run(5_000)
     heads = made.heads()
     assert heads["you"] == heads["alice"] != heads["james"] == heads["zoe"] == heads["copy"]
@@ -108,7 +108,7 @@ def test_two_lines_that_one_liar_cosigned_end_as_one() -> None:
 def test_who_has_nothing_yet_does_not_keep_a_witness_from_its_beacons() -> None:
     """A joiner says that it stands at 0, on nothing: no history is asked of it, and nothing waits for it."""
     made = world("you", "alice", "james", threshold=2)
-    made.command("you", Propose(Admit(bytes([9] * 32), "zoe")))
+    made.command("you", Propose(Admit(bytes([9] * 32), "zoe", None)))
     made.run(2_000)
     nothing = Heads(PROTOCOL_VERSION, bytes(32), 0, 0, 0, bytes(OPEN_DIGEST_BYTES))
     made.on_send = lambda _, data: None if isinstance(decode_message(data), Range) else data  # a dead link
@@ -141,7 +141,7 @@ def test_a_vouched_key_emits_what_waited_meanwhile() -> None:
     """S11: the owner's word is a reason to look again at what is pending."""
     made = world("you")
     made.inform("you", MarkStale("restored"))
-    made.command("you", Propose(Admit(bytes([9] * 32), "zoe")))
+    made.command("you", Propose(Admit(bytes([9] * 32), "zoe", None)))
     made.run(5_000)
     assert height(made, "you") == 0
     made.command("you", Vouch())
@@ -160,10 +160,10 @@ def test_a_policy_that_gives_a_new_key_a_name_that_is_taken_is_refused_before_it
 
     policy = Policy((*named, Named("zoe", zoe)), 2, True, 3_600_000, "invited", 1)
     proposal = made.command("you", ChangePolicy(policy))
-    made.command("you", Propose(Admit(bytes([9] * 32), "zoe")))  # the name is taken meanwhile
+    made.command("you", Propose(Admit(bytes([9] * 32), "zoe", None)))  # the name is taken meanwhile
     made.run(5_000)
     with pytest.raises(UserError, match="V7: another member is called 'zoe'"):
         made.command("alice", Endorse(proposal))
-    made.command("you", Propose(Admit(bytes([8] * 32), "ben")))
+    made.command("you", Propose(Admit(bytes([8] * 32), "ben", None)))
     made.run(5_000)
     assert {height(made, name) for name in ("you", "alice", "james")} == {2}, "it goes on"

@@ -19,7 +19,7 @@ def _busy(threshold: int = 3) -> World:
 def _go_on(made: World, first: int) -> None:
     """New work is listed and cosigned by everybody who may."""
     for number in range(first, first + 3):
-        made.command("you", Propose(Admit(bytes([number] * 32), f"guest{number}")))
+        made.command("you", Propose(Admit(bytes([number] * 32), f"guest{number}", None)))
         made.run(10_000)
 
 

@@ -78,6 +78,10 @@ class SmallCore:
         self.links: dict[int, LinkUp] = {}
         self.seen: list[Input] = []
         self.wake_at_ms: int | None = None
+        self.sleepless = False
+        """Whether it wants a tick after every tick."""
+        self.promises = 0
+        """What each of its steps for a command says that it signed, in a round of a minute."""
         self.lives_asked = 0
 
     def step(self, event: Input, now: Now, /) -> Step:
@@ -96,9 +100,10 @@ class SmallCore:
             case Withdraw():
                 durable = not event.proposal.startswith(b"gossip")
                 told: list[Effect] = [] if durable else [Publish("proposal", {})]
-                return Step(told + self._obey(event.proposal, None), event.proposal, durable)
+                effects = told + self._obey(event.proposal, None)
+                return Step(effects, event.proposal, durable, [60_000] * self.promises)
             case Tick():
-                self.wake_at_ms = None
+                self.wake_at_ms = 0 if self.sleepless else None
             case OwnAddresses():
                 pass
         return Step()

@@ -13,6 +13,12 @@ def warnings(**core: Any) -> list[dict[str, Any]]:
     return list(told["warnings"])
 
 
+def test_what_waits_for_the_next_round_is_told() -> None:
+    (told,) = warnings(admitted=True, held_back="it has endorsed enough (S14)")
+    assert told["text"] == "this machine endorses nothing more for now: it has endorsed enough (S14)"
+    assert not told["attention"]
+
+
 def test_who_ended_links_for_one_reason_is_told_in_one_line() -> None:
     told = warnings(admitted=True, refused_by={"zoe": "this key was revoked", "ann": "this key was revoked"})
     assert told == [

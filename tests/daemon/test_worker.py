@@ -23,6 +23,7 @@ from aslp2p.errors import (
     UserError,
 )
 from aslp2p.ledger.reader import Store
+from aslp2p.limits import PROMISES_GUARD_MAX
 from tests.daemon.small import PATIENCE_S, Bench, Slot, SmallCore
 
 FULL = DiskFault("the disk is full", remedy="free some space")
@@ -178,6 +179,33 @@ def test_a_tick_comes_when_the_core_wants_one(bench: Bench) -> None:
     bench.worker.put(job)
     answer_of(bench, slot)
     assert Tick() in bench.cores[0].seen
+
+
+def test_a_core_that_wakes_without_end_is_stopped(bench: Bench) -> None:
+    """S14: nothing more is signed; the reason names the rule."""
+    core = bench.cores[0]
+    core.sleepless = True
+    core.wake_at_ms = 0
+    job, slot = command(b"x")
+    bench.worker.put(job)
+    answer_of(bench, slot)
+    condition = bench.next(lambda report: report.condition).condition
+    assert condition is not None and condition.mode is Mode.STOPPED
+    assert condition.reason.startswith("S14: the node wakes without end")
+    job, slot = command(b"y")
+    bench.worker.put(job)
+    assert isinstance(answer_of(bench, slot)[1], NodeStopped)
+
+
+def test_a_core_that_signs_without_end_is_stopped(bench: Bench) -> None:
+    """S14: and what it signed last is not kept."""
+    bench.cores[0].promises = PROMISES_GUARD_MAX + 1
+    job, slot = command(b"x")
+    bench.worker.put(job)
+    assert isinstance(answer_of(bench, slot)[1], NodeStopped)
+    slot = Slot()
+    bench.worker.put(Question(lambda reader: reader.meta("m0"), slot))
+    assert answer_of(bench, slot) == (None, None)
 
 
 def test_a_question_is_answered_between_batches_and_sees_what_was_committed(bench: Bench) -> None:

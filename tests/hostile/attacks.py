@@ -154,7 +154,7 @@ def refused_proposals(intruder: Intruder, target: Target) -> None:
 @_member
 def puts_without_content(intruder: Intruder, target: Target) -> None:
     """Well signed, and they wait for content that will never come (G6)."""
-    puts = [Put(f"hole/{n}", os.urandom(32), MIB, "", False, None) for n in range(BATCH)]
+    puts = [Put(f"hole/{n}", os.urandom(32), MIB, "", False, 0, None) for n in range(BATCH)]
     intruder.say(intruder.propose(*puts))
 
 

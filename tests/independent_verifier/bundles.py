@@ -24,6 +24,11 @@ class Bundle:
         if magic != MAGIC:
             raise Refused("A4", "another version")
         self.common_id = self.take(32)
+        self.floor = (int.from_bytes(self.take(8), "big"), self.take(32))
+        if self.floor[0] > 2**53 - 1:
+            raise Refused("A4", "a floor out of bounds")
+        if self.floor[0] == 0 and self.floor[1] != self.common_id:
+            raise Refused("A3", "another genesis for a floor")
         self.artifacts: dict[bytes, bytes] = {}
         self.read: dict[bytes, Artifact] = {}
         self.contents: dict[bytes, bytes] = {}

@@ -147,8 +147,18 @@ def is_text(value: str) -> bool:
     return _is_text(value, 0, 512)
 
 
+UNSEEN = {
+    *(0xAD, 0x115F, 0x1160, 0x180B, 0x180C, 0x180D, 0x180F, 0x200B, 0x200C, 0x200D, 0x2060, 0x3164),
+    *range(0xFE00, 0xFE10),
+    *range(0xE0100, 0xE01F0),
+}
+"""What no name holds, for nobody would see it."""
+
+
 def is_name(value: str) -> bool:
     if not _is_text(value, 1, 64) or value in (".", ".."):
+        return False
+    if any(ord(letter) in UNSEEN for letter in value):
         return False
     return not any(letter in "/:@" for letter in value) and value == value.strip(" ")
 
@@ -231,6 +241,13 @@ def invite(text: str) -> list[Any]:
     if hashlib.sha256(b"asl1" + packed).digest()[:4] != check:
         raise ValueError("damaged")
     fields = decode(packed, 3 << 10)
-    if not isinstance(fields, list) or len(fields) != 5:
-        raise ValueError("not five fields")
+    if not isinstance(fields, list) or len(fields) != 6:
+        raise ValueError("not six fields")
+    floor = fields[5]
+    if floor is not None and not (
+        isinstance(floor, list) and len(floor) == 2 and type(floor[0]) is int and type(floor[1]) is bytes
+    ):
+        raise ValueError("no floor")
+    if floor is not None and not (1 <= floor[0] <= UINT_MAX and len(floor[1]) == 32):
+        raise ValueError("a floor out of bounds")
     return fields

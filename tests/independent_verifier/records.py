@@ -121,11 +121,18 @@ ACTIONS = {
         size=number(0, 34_358_689_792),
         media_type=text(is_media_type),
         executable=boolean,
+        modified_ms=UINT,
         expects=expects,
     ),
     "remove": record(path=text(is_path), expects=expects),
-    "admit": record(key=KEY, name=text(is_name)),
+    "admit": record(
+        key=KEY, name=text(is_name), token=maybe(record(invite=blob(1, 512), signature=blob(64, 64)))
+    ),
     "expel": record(key=KEY),
+    "forget": record(key=KEY),
+    "rename": record(key=KEY, name=text(is_name)),
+    "revoke-invite": record(invite=ID),
+    "erase": record(content=ID, reason=text(is_text)),
     "policy-change": record(policy=POLICY, replaces=ID),
     "witness-rotation": record(**SUCCESSION),
     "witness-recovery": record(**SUCCESSION, abandons=ABANDONS),
@@ -179,7 +186,7 @@ TYPES: dict[str, tuple[int, Kind]] = {
         2 << 10,
         record(common_id=ID, proposal=ID, code=text(is_code), text=text(is_text), created_ms=UINT),
     ),
-    "invite": (2 << 10, record(common_id=ID, expires_ms=UINT, uses=UINT, bearer=KEY)),
+    "invite": (2 << 10, record(common_id=ID, expires_ms=UINT, uses=number(1, 1000), bearer=KEY)),
 }
 
 

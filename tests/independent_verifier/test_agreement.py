@@ -87,12 +87,12 @@ class Walk:
         expects = rng.choice([None, None, b"", bytes(32), b"\x01" * 32])
         kind = rng.random()
         if kind < 0.45:
-            return Put(path, rng.choice([bytes(32), b"\x01" * 32]), 1, "", False, expects)
+            return Put(path, rng.choice([bytes(32), b"\x01" * 32]), 1, "", False, 0, expects)
         if kind < 0.6:
             return Remove(path, expects)
         who = self.somebody()
         name = who.name if rng.random() < 0.8 else self.somebody().name
-        return Admit(who.key, name) if kind < 0.8 else Expel(who.key)
+        return Admit(who.key, name, None) if kind < 0.8 else Expel(who.key)
 
     def ordinary(self, node: Node) -> Node:
         listed: list[Signed[Proposal]] = []

@@ -94,7 +94,8 @@ def test_content_and_invites() -> None:
         assert caught.value.rule == vector["rule"]
     vectors = load("invites.json")
     for vector in vectors["valid"]:
-        common_id, name, secret, token, hints = encoding.invite(vector["text"])
+        common_id, name, secret, token, hints, floor = encoding.invite(vector["text"])
+        assert vector["floor"] == (None if floor is None else [floor[0], floor[1].hex()])
         assert (common_id.hex(), name) == (vector["common_id"], vector["name"])
         assert (secret.hex(), token.hex(), hints) == (
             vector["network_secret"],
@@ -107,7 +108,7 @@ def test_content_and_invites() -> None:
         assert not borne(bytes.fromhex(vector["shown"]), bytes.fromhex(vector["key"])), vector["name"]
     for text in vectors["same"]:
         assert encoding.invite(text) == encoding.invite(vectors["valid"][0]["text"])
-    for text in vectors["invalid"]:
+    for text in (*vectors["invalid"], *(one["text"] for one in vectors["no_floor"])):
         with pytest.raises(ValueError):  # noqa: PT011 - which binascii.Error is
             encoding.invite(text)
 

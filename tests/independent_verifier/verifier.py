@@ -34,9 +34,9 @@ class Installed:
         return len(self.keys() & signers) >= int(self.policy["threshold"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class After:
-    """Everything that holds after a snapshot."""
+    """Everything that holds after a snapshot; and what its own certificate abandons."""
 
     id: bytes
     height: int
@@ -49,6 +49,7 @@ class After:
     members: dict[bytes, tuple[str, str]]
     files: dict[str, bytes]
     log: tuple[bytes, ...]
+    abandons: tuple[bytes, ...] = ()
 
     def line(self) -> list[After]:
         """From itself down to genesis."""
@@ -340,6 +341,7 @@ class _Judgement:
             members=self.members,
             files=self.files,
             log=log,
+            abandons=tuple(action.get("abandons", ())),
         )
         if kind == "witness-rotation":
             after = replace(after, appoints=(action["epoch"], action["new_witness"]))

@@ -171,7 +171,7 @@ class Liar:
         """A proposal of its own."""
         data = os.urandom(20)
         self._store.apply([PutContent(content_id(data), data)])
-        return self.propose(Put(path, content_id(data), len(data), "", False, None))
+        return self.propose(Put(path, content_id(data), len(data), "", False, 0, None))
 
     def propose(self, action: Put | Succession) -> Verified[Proposal]:
         now_ms = int(time.time() * 1000)

@@ -157,12 +157,13 @@ class World:
             "size": 1,
             "media_type": "",
             "executable": False,
+            "modified_ms": 0,
             "expects": None,
         }
         return self.propose(Put(**(fields | changes)), author)
 
     def admit(self, who: Key, author: Key = ANN, name: str | None = None) -> Verified[Proposal]:
-        return self.propose(Admit(who.key, who.name if name is None else name), author)
+        return self.propose(Admit(who.key, who.name if name is None else name, None), author)
 
     def rotation(self, base: Node, to: Key, epoch: int = 1, author: Key = ANN) -> Verified[Proposal]:
         return self.propose(Rotation(epoch, base.height, base.id, to.key, "moving out"), author)

@@ -28,7 +28,7 @@ class Key:
         return self._signing.sign(message).signature
 
 
-_, TOKEN = make_token(bytes(32), 2**50, 0, bytes(32), Key())
+_, TOKEN = make_token(bytes(32), 2**50, 1, bytes(32), Key())
 
 
 def genesis(name: str = "home") -> Verified[Genesis]:

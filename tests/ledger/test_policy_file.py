@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -14,7 +15,7 @@ from aslp2p.errors import UsageError
 from aslp2p.ledger.duration import duration_text, parse_duration
 from aslp2p.ledger.policy_file import GRACE_PERIOD_MS_DEFAULT, parse_policy
 from aslp2p.ledger.policy_text import dump_policy, policy_words
-from aslp2p.limits import GRACE_PERIOD_MS_MAX, GRACE_PERIOD_MS_MIN, POLICY_FILE_CHARS_MAX
+from aslp2p.limits import GRACE_PERIOD_MS_MAX, GRACE_PERIOD_MS_MIN, YAML_CHARS_MAX
 
 A, B, C = bytes([1] * 32), bytes([2] * 32), bytes([3] * 32)
 
@@ -71,11 +72,19 @@ MISTAKES = {
         "common_policy:\n",
         "line 1: common_policy is not a mapping; write witnesses:, threshold:",
     ),
-    "not YAML": ("common_policy: [\n", "this is no YAML: expected the node content"),
-    "not text": ("a: \x00\n", "this is no YAML: unacceptable character"),
-    "too deep": ("[" * 5000, "this is no YAML"),
+    "not YAML": ("common_policy: [\n", "expected the node content"),
+    "not text": ("a: \x00\n", "line 1: this is no YAML: it holds the character U+0000; see"),
+    "half a character": ("a: 1\nb: \ud800\n", "line 2: this is no YAML: it holds the character U+D800; see"),
+    "another YAML": ("%YAML 1.3\n---\na: 1\n", "this is no YAML: version minor part can only be 2 or 1"),
+    "no version": (f"%YAML {'1' * 5000}.1\n", "line 1: this is no YAML: an escape or a number beyond all"),
+    "no character": ('a: 1\nb: "\\UFFFFFFFF"\n', "line 2: this is no YAML: an escape or a number beyond all"),
+    "names again": ("a: &x 1\nb: &x 2\n", "line 2: this is no YAML: the name &x is given twice"),
+    "unknown name": ("a: *x\n", "line 1: this is no YAML: found undefined alias 'x'"),
+    "too deep": ("[" * 5000, "line 1: this is no YAML: more than 16 lists and mappings inside each other"),
+    "deep by lines": ("".join(" " * n + "a:\n" for n in range(99)), "line 16: this is no YAML: more than 16"),
+    "too many": ("- a\n" * 9999, "line 2000: this is no YAML: more than 2000 values"),
     "two documents": ("---\na: 1\n---\nb: 1\n", "line 3: this is no YAML"),
-    "too long": ("#" * (POLICY_FILE_CHARS_MAX + 1), "the file has more than 262144 characters"),
+    "too long": ("#" * (YAML_CHARS_MAX + 1), "the file has more than 65536 characters"),
     "unknown field": (
         THREE + "  treshold: 2\n",
         "line 14: 'treshold' is no field of common_policy; there is witnesses,",
@@ -203,6 +212,39 @@ def test_each_mistake_is_one_line_that_names_line_field_and_remedy(name: str) ->
     message = str(caught.value)
     assert expected in message and message.startswith("p.yaml: ")
     assert "\n" not in message and "\x1b" not in message and caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a:\n" + ("  - " + "[" * 300 + "]" * 300 + "\n") * 100,
+        "a:\n" + ("  - " + "[" * 14 + "]" * 14 + "\n") * 1900,
+        "[" * 60_000,
+        "[" + "a," * 32_000,
+        "{a: [[[[[[[[" + "],[],[],[" * 7_000,
+        "- a\n" * 16_000,
+        "? " * 30_000,
+        "- &a x\n" + "- *a\n" * 12_000,
+    ],
+)
+def test_no_text_costs_much_more_than_the_largest_policy(text: str) -> None:
+    """What ruamel does grows with the square of the depth: two minutes for the first of these, unbounded."""
+    many = Policy(tuple(Named(f"a{n:063}", bytes([n]) * 32) for n in range(32)), 17, True, 1000, "invited", 1)
+    largest = dump_policy(many)
+    parse_policy(largest)
+    start = time.process_time()
+    parse_policy(largest)
+    usual = time.process_time() - start
+    with pytest.raises(UsageError):
+        parse_policy(text)
+    assert time.process_time() - start < 40 * usual
+
+
+def test_an_error_shows_no_escape_of_the_file_s_name() -> None:
+    for text in ("", "a: [", "#" * (YAML_CHARS_MAX + 1)):
+        with pytest.raises(UsageError) as caught:
+            parse_policy(text, source="a\x1b[2J")
+        assert str(caught.value).startswith("a\\u{1b}[2J: ")
 
 
 def test_self_needs_a_home() -> None:

@@ -30,7 +30,7 @@ OTHER = b"\x01" * 32
 
 
 def put(path: str, content: bytes = ID, expects: bytes | None = None) -> Put:
-    return Put(path, content, 1, "", False, expects)
+    return Put(path, content, 1, "", False, 0, expects)
 
 
 class Bench:
@@ -77,9 +77,9 @@ REFUSED: list[tuple[str, str, Action, Key]] = [
     ("nothing-there", "V7", Remove("new", b""), ANN),
     ("changed-meanwhile", "V7", Remove("file", OTHER), ANN),
     ("changed-meanwhile", "V7", Remove("file", b""), ANN),
-    ("already-admitted", "V7", Admit(DAN.key, "other"), ANN),
-    ("name-taken", "V7", Admit(EVE.key, "dan"), ANN),
-    ("expelled", "P6", Admit(FAY.key, "fay"), DAN),
+    ("already-admitted", "V7", Admit(DAN.key, "other", None), ANN),
+    ("name-taken", "V7", Admit(EVE.key, "dan", None), ANN),
+    ("expelled", "P6", Admit(FAY.key, "fay", None), DAN),
     ("not-authority", "P6", Expel(DAN.key), DAN),
     ("is-authority", "P6", Expel(CLEO.key), BEN),
     ("not-a-member", "P6", Expel(EVE.key), BEN),
@@ -113,8 +113,8 @@ def test_a_proposal_is_listed_once() -> None:
 
 def test_where_only_authorities_admit() -> None:
     bench = Bench(World(policy((ANN, BEN, CLEO), 2, participants="authorities")))
-    assert bench.refused(Admit(EVE.key, "eve"), DAN).reason_code == "not-authority"
-    bench.apply(Admit(EVE.key, "eve"), CLEO)
+    assert bench.refused(Admit(EVE.key, "eve", None), DAN).reason_code == "not-authority"
+    bench.apply(Admit(EVE.key, "eve", None), CLEO)
     assert is_admitted(bench.members, EVE.key)
 
 
@@ -135,17 +135,17 @@ def test_the_witness_is_replaced_before_it_is_expelled() -> None:
 def test_a_common_has_so_many_members_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
     monkeypatch.setattr(state, "MEMBERS_MAX", len(bench.members))
-    error = bench.refused(Admit(EVE.key, "eve"))
+    error = bench.refused(Admit(EVE.key, "eve", None))
     assert (error.reason_code, error.rule) == ("full", "A4")
-    bench.apply(Admit(FAY.key, "fay"), BEN)  # an expelled key is counted already
+    bench.apply(Admit(FAY.key, "fay", None), BEN)  # an expelled key is counted already
 
 
 def test_an_expelled_key_comes_back_by_an_authority_under_any_free_name() -> None:
     bench = Bench()
     assert bench.members[FAY.key].status == EXPELLED
-    bench.apply(Admit(EVE.key, "fay"))  # its name is free: names are of living members
-    assert bench.refused(Admit(FAY.key, "fay"), BEN).reason_code == "name-taken"
-    bench.apply(Admit(FAY.key, "fay2"), BEN)
+    bench.apply(Admit(EVE.key, "fay", None))  # its name is free: names are of living members
+    assert bench.refused(Admit(FAY.key, "fay", None), BEN).reason_code == "name-taken"
+    bench.apply(Admit(FAY.key, "fay2", None), BEN)
     assert bench.members[FAY.key].name == "fay2"
     bench.apply(Expel(EVE.key), BEN)
     assert bench.draft.get(b"nfay") is None
@@ -163,7 +163,7 @@ def test_a_name_that_passed_on_stays_with_its_new_owner() -> None:
 
 def test_what_an_entry_holds() -> None:
     bench = Bench()
-    proposal = bench.world.propose(Put("new", OTHER, 7, "text/plain", True, b""), DAN)
+    proposal = bench.world.propose(Put("new", OTHER, 7, "text/plain", True, 0, b""), DAN)
     apply_action(bench.draft, bench.members, bench.ledger.head.standing, proposal)
     entry = bench.draft.entry("new")
     assert entry is not None

@@ -21,7 +21,7 @@ from aslp2p.artifacts.envelope import (
 )
 from aslp2p.artifacts.invite import Invite
 from aslp2p.artifacts.merkle import Frontier, verify_inclusion
-from aslp2p.artifacts.token import bear, borne
+from aslp2p.artifacts.token import bear, borne, read_shown
 from aslp2p.artifacts.types import Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, Incomplete, Rejected, UsageError
 from aslp2p.ledger.history import Ledger, found_common
@@ -127,17 +127,19 @@ def test_invites() -> None:
             vector["token"],
         )
         assert [list(hint) for hint in invite.hints] == vector["hints"]
+        floor = None if invite.floor is None else [invite.floor.height, invite.floor.id.hex()]
+        assert floor == vector["floor"]
     for vector in vectors["tokens"]:
         key, shown = bytes.fromhex(vector["key"]), bytes.fromhex(vector["shown"])
         assert bear(bytes.fromhex(vector["token"]), key) == shown
-        assert borne(shown, key).statement.uses == 3
+        assert borne(read_shown(shown), key).statement.uses == 3
     for vector in vectors["not_shown"]:
         with pytest.raises(ArtifactError) as caught:
-            borne(bytes.fromhex(vector["shown"]), bytes.fromhex(vector["key"]))
+            borne(read_shown(bytes.fromhex(vector["shown"])), bytes.fromhex(vector["key"]))
         assert caught.value.rule == vector["rule"], vector["name"]
     for text in vectors["same"]:
         assert Invite.parse(text).encode() == vectors["valid"][0]["text"]
-    for text in vectors["invalid"]:
+    for text in (*vectors["invalid"], *(one["text"] for one in vectors["no_floor"])):
         with pytest.raises(UsageError):
             Invite.parse(text)
 

@@ -18,16 +18,21 @@ from tests.model.leanings import FORKS, LAGGING, LIARS, MIXED, OUTNUMBERED, POLI
 from tests.model.sabotage import RULES, without
 from tests.model.walk import Leaning, Outcome, Walk
 
-CYCLE = (MIXED, POLICIES, FORKS, MIXED, POLICIES, LIARS, MIXED, POLICIES, LAGGING, MIXED)
+OTHERS = (MIXED, FORKS, MIXED, LIARS, LAGGING)
+CYCLE = tuple(leaning for other in OTHERS for leaning in (other, POLICIES))
+"""Policy changes in the same measure as all others: they make the histories in which most rules meet."""
+ONCE_WRONG = ((POLICIES, (2012, 2061, 2186, 2244, 2317)),)
+"""Walks in which the code did not hold to a rule once: a daemon endorsed, as its person had wanted, on a base
+where its key was no authority, and was blamed (V6)."""
 WALKS, WALKS_LONG = 60, 20_000
 OUTNUMBERED_WALKS = 150
 
 
-def survey(seeds: Iterable[int]) -> list[Outcome]:
-    """Walk with each seed; raises `Violation` that says which."""
+def survey(seeds: Iterable[int], leaning: Leaning | None = None) -> list[Outcome]:
+    """Walk with each seed, of `leaning` or of each in turn; raises `Violation` that says which."""
     outcomes = []
     for seed in seeds:
-        walk = Walk(seed, CYCLE[seed % len(CYCLE)])
+        walk = Walk(seed, leaning or CYCLE[seed % len(CYCLE)])
         try:
             outcomes.append(walk.run())
         except Violation as broken:
@@ -55,6 +60,11 @@ def require_wide(outcomes: list[Outcome]) -> None:
 def test_the_rules_hold_whatever_happens() -> None:
     """F1, S1, S13, V3, V6, G5 in every walk; and liveness once it is calm."""
     require_wide(survey(range(WALKS)))
+
+
+def test_what_went_wrong_once_holds() -> None:
+    for leaning, seeds in ONCE_WRONG:
+        survey(seeds, leaning)
 
 
 @pytest.mark.long

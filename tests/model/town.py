@@ -32,7 +32,7 @@ STEP_MS = 1_200_000
 """Between two steps of a party: longer than anything that it waits for."""
 GRACE_MS = 1_000
 CONTENT = b"x"
-PUT = Put("p", content_id(CONTENT), len(CONTENT), "", False, None)
+PUT = Put("p", content_id(CONTENT), len(CONTENT), "", False, 0, None)
 
 VERIFIER = RememberingVerifier()
 KEYS = {name: SeededKey(name) for name in "abcdefgz"}
@@ -268,4 +268,4 @@ class Town:
 
     def next_put(self) -> Put:
         self.puts += 1
-        return Put(f"p{self.puts}", PUT.content, PUT.size, "", False, None)
+        return Put(f"p{self.puts}", PUT.content, PUT.size, "", False, 0, None)

@@ -224,7 +224,7 @@ def two_branches_in_an_epoch(evidence: Evidence) -> Evidence:
 
 
 def foreign(evidence: Evidence) -> Evidence:
-    put = Put("a", content_id(b""), 0, "text/plain", False, None)
+    put = Put("a", content_id(b""), 0, "text/plain", False, 0, None)
     stray = sign_statement(Proposal(bytes(32), 0, bytes(8), put), NOBODY)
     return with_image(evidence, "bob", artifacts={**image(evidence).artifacts, stray.id: stray.raw})
 
@@ -449,7 +449,7 @@ def last_listed(evidence: Evidence) -> frozenset[bytes]:
 
 
 def unanswered(evidence: Evidence) -> Evidence:
-    put = Put("a", content_id(b""), 0, "text/plain", False, None)
+    put = Put("a", content_id(b""), 0, "text/plain", False, 0, None)
     proposal = sign_statement(Proposal(evidence.common_id, 0, bytes(8), put), key_of("bob"))
     held = {**image(evidence).artifacts, proposal.id: proposal.raw}
     return replace(with_image(evidence, "bob", artifacts=held), proposed={proposal.id: ("bob", 5)})

@@ -42,7 +42,7 @@ def put(world: World, name: str, path: str) -> None:
     """`name` puts a small file."""
     data = path.encode()
     world.command(name, AddContent(((content_id(data), data),)))
-    world.command(name, Propose(Put(path, content_id(data), len(data), "text/plain", False, None)))
+    world.command(name, Propose(Put(path, content_id(data), len(data), "text/plain", False, 0, None)))
 
 
 def recoveries(node: Node) -> list[Recovery]:

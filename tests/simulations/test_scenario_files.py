@@ -92,7 +92,7 @@ MISTAKES = [
     ("machinse: 3", 1, "'machinse' is no field of the scenario", "machines"),
     ("machines: 0", 1, "machines is '0'", "a whole number from 1 to 2000"),
     ("machines: three", 1, "machines is 'three'", "a whole number"),
-    ("machines: 3\nmachines: 4", 2, "machines is given twice", "remove one"),
+    ("machines: 3\nmachines: 4", 2, "'machines' is given twice", "remove one"),
     ("lasts: -5m", 1, "lasts is '-5m', which is no duration", "none is negative"),
     ("lasts: 5", 1, "lasts is '5'", "ms, s, m, h, d, w"),
     ("people: 5m..1m", 1, "it ends before it begins", "the shorter one first"),
@@ -118,12 +118,29 @@ MISTAKES = [
     ("steps:\n  - {do: quit, at: 1m, for: 1m}", 2, "'for' is no field", "at"),
     ("steps:\n  - {do: cut, at: 1m, way: up}", 2, "way is 'up'", "both, out, in"),
     ("steps:\n  - {do: jump, at: 1m}", 2, "jump has no by", "by:"),
+    (
+        "lasts: 1h\nsteps:\n  - {do: crash, at: 1h}",
+        3,
+        "at is 1h, and the scenario lasts 1h",
+        "an earlier time",
+    ),
+    (
+        "steps:\n  - {do: crash, every: 5m, from: 3h}",
+        2,
+        "from is 3h, and the scenario lasts 2h",
+        "last longer",
+    ),
     ("steps:\n  - {do: crash, every: 0s}", 2, "every is 0", "at least 1ms"),
     ("expect: {safety: maybe}", 1, "safety is 'maybe'", "held, open"),
     ("expect: {takeovers: many}", 1, "takeovers is 'many'", "1..3"),
     ("expect: {takeovers: 3..1}", 1, "it ends before it begins", "the smaller one first"),
     ("machines: {", 1, "this is no YAML", "docs/simulations.md"),
     ("machines: 3\n\tlasts: 1h", 2, "this is no YAML", "docs/simulations.md"),
+    ('"\\e[2J": 1', 1, "'\\u{1b}[2J' is no field of the scenario", "there is"),
+    (f"people: {'x' * 90}", 1, f"people is '{'x' * 60}…', which is no duration", "write"),
+    ('workload: {by: "\\e[2J"}', 1, "by is '\\u{1b}[2J'", "any-authority"),
+    ("[a]: 1", 1, "the scenario has a name that is not one word", "a word before each colon"),
+    ("machines: 3\n---\nmachines: 4", 2, "expected a single document in the stream", "docs/simulations.md"),
     ("", 0, "the file is empty", "docs/simulations.md"),
     ("- 1", 1, "the scenario is not a mapping", "name: value"),
 ]
@@ -147,8 +164,11 @@ def test_what_is_not_there_is_said_with_what_is(name: str) -> None:
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scenario.yaml"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError):
+    path.write_bytes(b"# mine\n\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"^scenario.yaml: line 2: this is not UTF-8; write it in UTF-8$"):
+        load(str(path))
+    path.write_text("machines: 3\n", encoding="utf-16-le")
+    with pytest.raises(UsageError, match=r"^scenario.yaml: line 1: this is no YAML: it holds the character"):
         load(str(path))
 
 

@@ -88,7 +88,7 @@ def test_a_damaged_manifest_is_wanted_as_a_manifest(store: SqliteStore) -> None:
     """What is put says how large it is, and above one chunk only a manifest can be."""
     manifest = b"a manifest"
     id_ = sha256(manifest).digest()
-    action = Put("film.mp4", id_, CHUNK_BYTES + 1, "video/mp4", False, None)
+    action = Put("film.mp4", id_, CHUNK_BYTES + 1, "video/mp4", False, 0, None)
     put = sign_statement(Proposal(genesis().id, 1, bytes(8), action), YOU)
     write(store, PutArtifacts([(put.id, PROPOSAL, put.raw, False)]), PutContent(id_, manifest))
     execute(store, "UPDATE content SET data = x'00' WHERE id = ?", (id_,))

@@ -77,7 +77,7 @@ def content_of(number: int) -> bytes:
 @cache
 def proposal(number: int) -> Verified[Proposal]:
     data = content_of(number)
-    action = Put(f"photos/{number}.jpg", sha256(data).digest(), len(data), "image/jpeg", False, None)
+    action = Put(f"photos/{number}.jpg", sha256(data).digest(), len(data), "image/jpeg", False, 0, None)
     return sign_statement(Proposal(genesis().id, number, digest(number)[:8], action), YOU)
 
 

@@ -189,7 +189,7 @@ def large_put(world: World, data: bytes, author: Key = ANN) -> tuple[Signed[Stat
     builder = ContentBuilder()
     pieces = [*builder.feed(data)]
     content = builder.finish()
-    put = world.propose(Put("large", content.id, content.size, "", False, None), author)
+    put = world.propose(Put("large", content.id, content.size, "", False, 0, None), author)
     return put, [piece for _, piece in (*pieces, *content.last)]
 
 

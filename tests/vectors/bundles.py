@@ -9,16 +9,22 @@ from hashlib import sha256
 
 from aslp2p.artifacts.bundle import MAGIC, BundleWriter
 from aslp2p.artifacts.envelope import Signed
+from aslp2p.artifacts.invite import GivenFloor
 from aslp2p.artifacts.types import Statement
-from aslp2p.limits import ARTIFACT_BYTES_MAX, CHUNK_BYTES
+from aslp2p.limits import ARTIFACT_BYTES_MAX, CHUNK_BYTES, UINT_MAX
 from tests.ledger.builder import ANN, BEN, World
 from tests.ledger.proofs import years
 
 
-def bundle(common_id: bytes, artifacts: Iterable[Signed[Statement]], contents: Iterable[bytes] = ()) -> bytes:
+def bundle(
+    common_id: bytes,
+    artifacts: Iterable[Signed[Statement]],
+    contents: Iterable[bytes] = (),
+    floor: GivenFloor | None = None,
+) -> bytes:
     """The one file that holds these."""
     file = io.BytesIO()
-    writer = BundleWriter(file, common_id)
+    writer = BundleWriter(file, common_id, floor)
     for one in sorted(artifacts, key=lambda one: one.id):
         writer.add_artifact(one)
     for data in sorted(contents, key=lambda data: sha256(data).digest()):
@@ -27,12 +33,17 @@ def bundle(common_id: bytes, artifacts: Iterable[Signed[Statement]], contents: I
     return file.getvalue()
 
 
+def header(common_id: bytes, height: int = 0, id_: bytes | None = None) -> bytes:
+    """What a bundle begins with: its floor is the genesis unless `height` and `id_` say another."""
+    return MAGIC + common_id + height.to_bytes(8, "big") + (common_id if id_ is None else id_)
+
+
 def raw_bundle(
     common_id: bytes, records: Iterable[tuple[bytes, bytes]], *, count: int | None = None
 ) -> bytes:
     """A file with these records (kind, bytes) as they are, and a trailer that fits, but for the `count`."""
     listed = list(records)
-    data = MAGIC + common_id
+    data = header(common_id)
     for kind, record in listed:
         data += kind + len(record).to_bytes(4, "big") + record
     data += b"E" + (len(listed) if count is None else count).to_bytes(8, "big")
@@ -58,6 +69,7 @@ def good() -> dict[str, bytes]:
         "paper": bundle(world.id, paper),
         "contents": bundle(world.id, (), [b"", b"one", b"two"]),
         "years": bundle(world.id, {one.id: one for one in history}.values(), [b"x"]),
+        "a floor": bundle(world.id, paper, floor=GivenFloor(UINT_MAX, told.tip.id)),
     }
 
 
@@ -74,17 +86,21 @@ def bad() -> list[tuple[str, str, bytes]]:
     flipped = bytearray(whole)
     flipped[-trailer - 1] ^= 1
     elsewhere = World(salt=b"\x01" * 32)
-    long_header = MAGIC + id_ + b"A" + (ARTIFACT_BYTES_MAX + 1).to_bytes(4, "big")
-    long_content = MAGIC + id_ + b"C" + (CHUNK_BYTES + 1).to_bytes(4, "big")
+    long_header = header(id_) + b"A" + (ARTIFACT_BYTES_MAX + 1).to_bytes(4, "big")
+    long_content = header(id_) + b"C" + (CHUNK_BYTES + 1).to_bytes(4, "big")
+    begun = len(header(id_))
     return [
         ("empty file", "A3", b""),
         ("not a bundle", "A3", b"PK\x03\x04" + bytes(100)),
         ("line ends translated", "A3", MAGIC.replace(b"\r\n", b"\n") + whole[len(MAGIC) :]),
         ("a later version", "A4", MAGIC[:-1] + b"\x02" + whole[len(MAGIC) :]),
         ("cut off in the header", "A3", whole[:20]),
-        ("cut off between records", "A3", whole[: 40 + 5 + len(first.raw)]),
-        ("cut off in a record", "A3", whole[: 40 + 5 + len(first.raw) - 1]),
-        ("cut off in a length", "A3", whole[:43]),
+        ("cut off in its floor", "A3", whole[: begun - 1]),
+        ("a floor at height 0 that is not the genesis", "A3", header(id_, 0, first.id) + whole[begun:]),
+        ("a floor above 2^53 - 1", "A4", header(id_, UINT_MAX + 1) + whole[begun:]),
+        ("cut off between records", "A3", whole[: begun + 5 + len(first.raw)]),
+        ("cut off in a record", "A3", whole[: begun + 5 + len(first.raw) - 1]),
+        ("cut off in a length", "A3", whole[: begun + 3]),
         ("cut off before the trailer", "A3", whole[:-trailer]),
         ("cut off in the trailer", "A3", whole[:-1]),
         ("bytes behind the trailer", "A3", whole + b"\x00"),

@@ -8,6 +8,7 @@ only with the protocol.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -21,21 +22,26 @@ from aslp2p.artifacts.bundle import BundleReader
 from aslp2p.artifacts.canonical import decode, encode
 from aslp2p.artifacts.content import encode_manifest
 from aslp2p.artifacts.envelope import Signed, Signer, pae, sign_statement
-from aslp2p.artifacts.invite import Hint, Invite
+from aslp2p.artifacts.invite import GivenFloor, Hint, Invite
 from aslp2p.artifacts.merkle import Frontier, TiledNodes, inclusion_proof
 from aslp2p.artifacts.proof import encode_proof
-from aslp2p.artifacts.token import bear, make_token
+from aslp2p.artifacts.token import bear, make_token, read_shown
 from aslp2p.artifacts.types import (
+    Admit,
     Beacon,
     Cosignature,
     Endorsement,
+    Erase,
     Expel,
+    Forget,
     InviteToken,
     PolicyChange,
     Recovery,
     Rejection,
     Remove,
+    Rename,
     Revocation,
+    RevokeInvite,
     Rotation,
 )
 from aslp2p.ledger.proof import check_proof
@@ -43,11 +49,14 @@ from aslp2p.limits import CHUNK_BYTES, UINT_MAX
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, bad_signature, policy, swap
 from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_reign
 from tests.ledger.proofs import BAD, GOOD, bad, good, years
+from tests.vectors import branches
 from tests.vectors import bundles as published
 
 HERE = Path(__file__).parent
 ORDER = 2**252 + 27742317777372353535851937790883648493
 TORSION = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
+UNSEEN = "\u00ad\u115f\u1160\u180b\u200b\u200c\u200d\u2060\u3164\ufe00\ufe0f\U000e0100\U000e01ef"
+"""What shows as nothing, and stands in no name."""
 P_PLUS_ONE = b"\xee" + b"\xff" * 30 + b"\x7f"
 """The point 1 in bytes that are not canonical."""
 Vectors = dict[str, Any]
@@ -126,13 +135,23 @@ def statements() -> list[tuple[str, Signed[Any]]]:
     world = World(predecessor=b"\x05" * 32)
     tip = world.puts(world.root, "a")
     ids = (b"\x01" * 32, b"\x02" * 32)
+    _, token = make_token(world.id, UINT_MAX, 1000, b"\x03" * 32, ANN)
+    shown = read_shown(bear(token, DAN.key))
     new = policy((ANN, BEN), 2, participants="authorities", rotation_allowed=False, grace_period_ms=200)
     actions = {
-        "put": world.put("photos/1 ü.jpg", media_type="image/jpeg", executable=True, expects=b""),
+        "put": world.put(
+            "photos/1 ü.jpg", media_type="image/jpeg", executable=True, modified_ms=UINT_MAX, expects=b""
+        ),
+        "put whose path has a joiner": world.put("👩\u200d👧"),
         "put that expects": world.put("x" * 255, expects=ids[0], size=34_358_689_792),
         "remove": world.propose(Remove("a", None)),
         "admit": world.admit(DAN),
+        "admit with a token": world.propose(Admit(DAN.key, "dan", shown), CLEO),
         "expel": world.propose(Expel(DAN.key), BEN),
+        "forget": world.propose(Forget(DAN.key), BEN),
+        "rename": world.propose(Rename(DAN.key, "Daniel"), DAN),
+        "revoke-invite": world.propose(RevokeInvite(ids[1])),
+        "erase": world.propose(Erase(ids[0], "it was never meant for here"), DAN),
         "policy-change": world.propose(PolicyChange(new, world.id)),
         "witness-rotation": world.propose(Rotation(1, 0, world.id, BEN.key, "moving out")),
         "witness-recovery": world.propose(Recovery(2**20, 1, tip.id, CLEO.key, "", ids), BEN),
@@ -140,7 +159,7 @@ def statements() -> list[tuple[str, Signed[Any]]]:
             Revocation(2, 1, tip.id, CLEO.key, "stolen", (), ANN.key, ids), CLEO
         ),
     }
-    invite = InviteToken(world.id, UINT_MAX, 0, CLEO.key)
+    invite = InviteToken(world.id, UINT_MAX, 1, CLEO.key)
     return [
         ("genesis", world.genesis),
         *((f"proposal: {name}", proposal) for name, proposal in actions.items()),
@@ -178,7 +197,7 @@ def broken_artifacts() -> list[tuple[str, str, bytes]]:
         good.statement.common_id,
         2001,
         good.statement.salt,
-        ["put", "a", bytes(32), 1, "", False, None],
+        ["put", "a", bytes(32), 1, "", False, 0, None],
     ]
     assert encode(fields) == body
 
@@ -187,6 +206,9 @@ def broken_artifacts() -> list[tuple[str, str, bytes]]:
 
     def with_action(*action: Any) -> bytes:
         return with_fields(3, list(action))
+
+    def with_uses(uses: int) -> bytes:
+        return envelope("asl.common.invite/1", encode([bytes(32), 1, uses, BEN.key]), key, signature)
 
     larger = (int.from_bytes(signature[32:], "little") + ORDER).to_bytes(32, "little")
     small = b"\x01" + bytes(31)
@@ -212,11 +234,30 @@ def broken_artifacts() -> list[tuple[str, str, bytes]]:
         ("a number above 2^53 - 1", "A4", with_fields(1, UINT_MAX + 1)),
         ("an unknown type", "A4", envelope("asl.common.proposal/2", body, key, signature)),
         ("an unknown action", "A4", with_action("vote", bytes(32))),
-        ("a body that is too large", "A4", with_action("put", "a", bytes(32), 1, "x" * 16_400, False, None)),
-        ("a path that leaves the tree", "A4", with_action("put", "../a", bytes(32), 1, "", False, None)),
-        ("a path with an empty part", "A4", with_action("put", "a//b", bytes(32), 1, "", False, None)),
+        (
+            "a body that is too large",
+            "A4",
+            with_action("put", "a", bytes(32), 1, "x" * 16_400, False, 0, None),
+        ),
+        ("a path that leaves the tree", "A4", with_action("put", "../a", bytes(32), 1, "", False, 0, None)),
+        ("a path with an empty part", "A4", with_action("put", "a//b", bytes(32), 1, "", False, 0, None)),
         ("a path that turns its direction", "A4", with_action("remove", "a\u202eb", None)),
-        ("a name with an at sign", "A4", with_action("admit", bytes(32), "a@b")),
+        ("a put without the time", "A3", with_action("put", "a", bytes(32), 1, "", False, None)),
+        ("a time before 1970", "A4", with_action("put", "a", bytes(32), 1, "", False, -1, None)),
+        ("a name with an at sign", "A4", with_action("admit", bytes(32), "a@b", None)),
+        *(
+            (f"a name with U+{ord(unseen):04X}", "A4", with_action("rename", bytes(32), f"a{unseen}b"))
+            for unseen in UNSEEN
+        ),
+        ("an admit without its token", "A3", with_action("admit", bytes(32), "a")),
+        ("a token in one byte string", "A3", with_action("admit", bytes(32), "a", encode([b"x", bytes(64)]))),
+        ("a token with half a signature", "A4", with_action("admit", bytes(32), "a", [b"x", bytes(32)])),
+        ("a token without an invite", "A4", with_action("admit", bytes(32), "a", [b"", bytes(64)])),
+        ("a token of 513 bytes", "A4", with_action("admit", bytes(32), "a", [bytes(513), bytes(64)])),
+        ("an id of an invite as text", "A3", with_action("revoke-invite", "x" * 32)),
+        ("a reason of two lines", "A4", with_action("erase", bytes(32), "a\nb")),
+        ("an invite for nobody", "A4", with_uses(0)),
+        ("an invite for 1,001", "A4", with_uses(1001)),
         ("an expectation of 31 bytes", "A4", with_action("remove", "a", bytes(31))),
         ("another key's signature", "A5", envelope(type_, body, BEN.key, signature)),
         ("a signature over other bytes", "A5", with_fields(1, 2002)),
@@ -321,12 +362,27 @@ def content() -> Vectors:
     }
 
 
+def armoured(fields: list[Any]) -> str:
+    """The text form of a packed invite, whatever is in it."""
+    packed = encode(fields)
+    data = packed + hashlib.sha256(b"asl1" + packed).digest()[:4]
+    return "asl1" + base64.b32encode(data).decode().rstrip("=").lower()
+
+
 def invites() -> Vectors:
     hints = (Hint("192.0.2.7", 4242), Hint("fe80::1%eth0", 1))
     found = [
         Invite(bytes(range(32)), "home", bytes(range(32, 64)), b"", ()),
         Invite(b"\x07" * 32, "Büro", b"\x08" * 32, b"token" * 40, hints),
+        Invite(b"\x07" * 32, "home", b"\x08" * 32, b"", hints, GivenFloor(43, b"\x09" * 32)),
     ]
+    floors: dict[str, Any] = {
+        "at the genesis": [0, bytes(32)],
+        "above 2^53 - 1": [UINT_MAX + 1, bytes(32)],
+        "of 31 bytes": [1, bytes(31)],
+        "without a height": [bytes(32)],
+        "with its height as text": ["1", bytes(32)],
+    }
     text = found[0].encode()
     artifact, token = make_token(bytes(32), UINT_MAX, 3, b"\x03" * 32, ANN)
     other, _ = make_token(bytes(32), UINT_MAX, 3, b"\x04" * 32, ANN)
@@ -354,6 +410,7 @@ def invites() -> Vectors:
                 "network_secret": one.network_secret.hex(),
                 "token": one.token.hex(),
                 "hints": [[hint.host, hint.port] for hint in one.hints],
+                "floor": None if one.floor is None else [one.floor.height, one.floor.id.hex()],
             }
             for one in found
         ],
@@ -364,6 +421,10 @@ def invites() -> Vectors:
             for name, (rule, signer, data) in refused.items()
         ],
         "invalid": [text[:-1], text[:-1] + ("a" if text[-1] != "a" else "b"), "asl2" + text[4:], text[4:]],
+        "no_floor": [
+            {"name": name, "text": armoured([bytes(32), "home", bytes(32), b"", [], floor])}
+            for name, floor in floors.items()
+        ],
     }
 
 
@@ -444,6 +505,10 @@ def histories() -> Vectors:
     }
 
 
+def choices() -> Vectors:
+    return {"vectors": [branches.vector(*scene) for scene in branches.SCENES]}
+
+
 # --- proofs -------------------------------------------------------------------------------------------
 
 
@@ -488,6 +553,7 @@ def bundles() -> Vectors:
             {
                 "name": name,
                 "common_id": reader.common_id.hex(),
+                "floor": None if reader.floor is None else [reader.floor.height, reader.floor.id.hex()],
                 "bundle": data.hex(),
                 "artifacts": [one.id.hex() for one in records if one.artifact is not None],
                 "contents": [one.id.hex() for one in records if one.artifact is None],
@@ -505,6 +571,7 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "content.json": content,
     "invites.json": invites,
     "histories.json": histories,
+    "branches.json": choices,
     "proofs.json": proofs,
     "bundles.json": bundles,
 }

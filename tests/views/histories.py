@@ -82,7 +82,7 @@ class History:
         content = builder.finish()
         if stored:
             self.store.apply([PutContent(*piece) for piece in (*pieces, *content.last)])
-        return self.propose(Put(path, content.id, content.size, "", False, None), author)
+        return self.propose(Put(path, content.id, content.size, "", False, 0, None), author)
 
     def emit(
         self, *proposals: Verified[Proposal], certificate: tuple[bytes, ...] | None = None, epoch: int = 0

@@ -9,41 +9,63 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aslp2p.artifacts.keys import key_text
+from aslp2p.artifacts.token import bear, make_token, read_shown
 from aslp2p.artifacts.types import (
     Action,
     Admit,
+    Erase,
     Expel,
+    Forget,
     Named,
     Policy,
     PolicyChange,
     Put,
     Recovery,
     Remove,
+    Rename,
     Revocation,
+    RevokeInvite,
     Rotation,
+    Shown,
 )
 from aslp2p.errors import UsageError
 from aslp2p.ledger.policy import survival
 from aslp2p.views.actions import action_from_json, action_json
 from aslp2p.views.words import change_note, describe_action, grace_words, size_text, survival_words
+from tests.ledger.builder import ANN
 
 ID, KEY = bytes([7] * 32), bytes([8] * 32)
 POLICY = Policy((Named("ann", KEY), Named("ben", ID)), 2, True, 86_400_000, "invited", 1)
+CHANGE, RECOVERY = PolicyChange(POLICY, ID), Recovery(1, 2, ID, KEY, "", (ID,))
+ADMIT = {"kind": "admit", "key": key_text(KEY), "name": "dan"}
 EVERY_KIND: list[tuple[Action, str]] = [
     (
-        Put("a/b", ID, 5, "text/plain", True, ID),
+        Put("a/b", ID, 5, "text/plain", True, 0, ID),
         "puts a/b (5 bytes, executable), if it is still 070707070707",
     ),
     (Remove("a", None), "removes a"),
-    (Admit(KEY, "dan"), "admits dan (key 08080808…)"),
-    (Expel(KEY), "expels <08>"),
+    (Admit(KEY, "dan", None), "admits dan (key 08080808…)"),
     (
-        PolicyChange(POLICY, ID),
+        Admit(KEY, "dan", read_shown(bear(make_token(ID, 1, 1, bytes(32), ANN)[1], KEY))),
+        f"admits dan (key 08080808…), invited by <{ANN.key.hex()[:2]}>",
+    ),
+    (
+        Admit(KEY, "dan", Shown(b"x", bytes(64))),
+        "admits dan (key 08080808…), with an invite that cannot be read",
+    ),
+    (Expel(KEY), "expels <08>"),
+    (Forget(KEY), "forgets the key of <08>"),
+    (Rename(KEY, "Dan"), "calls <08> Dan from now on"),
+    (RevokeInvite(ID), "revokes the invite 070707070707"),
+    (Erase(ID, "it was a secret"), "ERASES the content 070707070707 everywhere: it was a secret"),
+    (
+        CHANGE,
         "changes the policy to 2 of 2 (ann 08080808, ben 07070707), silence 1d, participants invited",
     ),
     (Rotation(1, 2, ID, KEY, "moving"), "hands the witness's office to <08>: moving"),
     (
-        Recovery(1, 2, ID, KEY, "", (ID,)),
+        RECOVERY,
         "makes <08> the witness from @2 on, as the present one is silent; GIVES UP 070707070707",
     ),
     (
@@ -71,9 +93,14 @@ def test_who_appoints_themselves_is_not_told_of_like_another() -> None:
     assert words(Recovery(1, 2, ID, KEY, "the witness is silent", ())) == recovery, "said once is enough"
 
 
+def test_who_leaves_or_renames_itself_is_said_to() -> None:
+    assert describe_action(Expel(KEY), lambda key: "?", KEY) == "leaves"
+    assert describe_action(Rename(KEY, "Dan"), lambda key: "?", KEY) == "calls itself Dan from now on"
+
+
 def test_what_may_be_left_out() -> None:
     short = {"kind": "put", "path": "a", "content": ID.hex(), "size": 1}
-    assert action_from_json(short) == Put("a", ID, 1, "", False, None)
+    assert action_from_json(short) == Put("a", ID, 1, "", False, 0, None)
     assert action_from_json({"kind": "remove", "path": "a", "expects": ""}) == Remove("a", b"")
 
 
@@ -99,13 +126,17 @@ def test_what_may_be_left_out() -> None:
             "policy has exactly the fields witnesses,",
         ),
         (
-            {"kind": "policy-change", "policy": action_json(EVERY_KIND[4][0])["policy"] | {"witnesses": [1]}}
+            {"kind": "policy-change", "policy": action_json(CHANGE)["policy"] | {"witnesses": [1]}}
             | {"replaces": ID.hex()},
             "witnesses of a policy is a list of objects with name and key",
         ),
-        (action_json(EVERY_KIND[6][0]) | {"abandons": 1}, "abandons is a list of ids"),
+        (ADMIT | {"token": 5}, "token has exactly the fields invite, signature"),
+        (ADMIT | {"token": {"invite": "", "signature": "xy"}}, "bytes in hexadecimal digits"),
+        (ADMIT | {"token": {"invite": "", "signature": 5}}, "bytes in hexadecimal digits"),
+        (ADMIT | {"token": {"invite": "", "signature": ""}}, "this is no admit: token"),
+        (action_json(RECOVERY) | {"abandons": 1}, "abandons is a list of ids"),
         (
-            action_json(EVERY_KIND[6][0]) | {"epoch": "1"},
+            action_json(RECOVERY) | {"epoch": "1"},
             "this is no witness-recovery: epoch: Expected int, got str",
         ),
     ],

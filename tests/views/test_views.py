@@ -221,7 +221,7 @@ def test_find_refuses_an_ambiguous_prefix() -> None:
 
 def test_members_and_roles(history: History) -> None:
     dan = Key(9)
-    history.emit(history.propose(Admit(dan.key, "dan")))
+    history.emit(history.propose(Admit(dan.key, "dan", None)))
     history.emit(history.propose(Expel(dan.key)))
     answer = {one["name"]: (one["status"], one["roles"]) for one in ask(history, "members")["members"]}
     assert answer == {
@@ -397,7 +397,7 @@ def test_verify_finds_a_missing_proposal(history: History) -> None:
 
 
 def test_a_put_with_conditions_in_words(history: History) -> None:
-    history.propose(Put("x", bytes(32), 2048, "", True, b""), history.ben)
+    history.propose(Put("x", bytes(32), 2048, "", True, 0, b""), history.ben)
     history.propose(Remove("photos/cat.jpg", bytes(32)), history.ben)
     words = {one["words"] for one in ask(history, "proposals")["proposals"]}
     assert words == {
