@@ -50,7 +50,7 @@ def _actions(play: Play, node: Node, kind: str, count: int) -> list[Any]:
             return [_admit(play, name_of(place)) for place in range(here, here + NEXT_NAMES)]
         case "junk":
             return [
-                Put(f"{node.name}/junk/{play.serial()}", NOTHING, 0, "text/plain", False, None)
+                Put(f"{node.name}/junk/{play.serial()}", NOTHING, 0, "text/plain", False, 0, None)
                 for _ in range(count)
             ]
         case _:
@@ -59,4 +59,4 @@ def _actions(play: Play, node: Node, kind: str, count: int) -> list[Any]:
 
 
 def _admit(play: Play, name: str) -> Admit:
-    return Admit(SeededKey(f"filler {play.serial()}").key, name)
+    return Admit(SeededKey(f"filler {play.serial()}").key, name, None)

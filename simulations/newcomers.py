@@ -62,7 +62,7 @@ def _den(play: Play, joiner: Node) -> str | None:
     play.switch_on([den])
     rival = Rival(play, past.tip(base), keys)
     rival.take_over(max(rival.epoch, past.standings[-1].next_epoch) + 1)
-    rival.emit(rival.proposal(Admit(joiner.key, joiner.name), rival.witness))
+    rival.emit(rival.proposal(Admit(joiner.key, joiner.name, None), rival.witness))
     rival.cosign()
     for one in play.coalition:
         expose(play, one, rival.raws)

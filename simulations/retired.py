@@ -19,8 +19,8 @@ from aslp2p.artifacts.envelope import decode_as, sign_statement
 from aslp2p.artifacts.types import Named, Policy, Put, Recovery, Snapshot
 from aslp2p.core.inputs import Import
 from aslp2p.gossip.messages import Push, encode_message
-from aslp2p.ledger.finality import known_final, standing_at
-from aslp2p.ledger.history import load_tip, read_abandoned
+from aslp2p.ledger.finality import read_final, standing_at
+from aslp2p.ledger.history import load_tip
 from aslp2p.ledger.policy import satisfies_all
 from simulations import people
 from simulations.keys import SeededKey
@@ -153,7 +153,7 @@ def knows_final(node: Node, change: tuple[int, bytes]) -> bool:
     if head is None or head.height < height:
         return False
     row = node.store.snapshot_at(head.branch, height)
-    final = known_final(node.store, (head.branch, head.height), read_abandoned(node.store))
+    final = read_final(node.store, (head.branch, head.height))
     return row is not None and row.id == id_ and final >= height
 
 
@@ -174,7 +174,7 @@ def _begun(
 def _go_on(play: Play, rival: Rival) -> None:
     for _ in range(play.random.randint(0, 3)):
         path = f"lie/{play.serial()}"
-        rival.emit(rival.proposal(Put(path, NOTHING, 0, "text/plain", False, None), rival.witness))
+        rival.emit(rival.proposal(Put(path, NOTHING, 0, "text/plain", False, 0, None), rival.witness))
 
 
 def _takeover(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
