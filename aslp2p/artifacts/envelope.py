@@ -1,10 +1,15 @@
 """Signed artifacts: `[type, body, key, signature]` (A2), and who may say that one is verified (A5).
 
-    bytes --decode_artifact--> Signed[T] --verify_signature--> Verified[T]
+    bytes --decode_artifact--> Signed[T] ----------.
+                                                   Verifier --> Verified[T]
+    a store's bytes --read_stored--> Stored[T] ----'
 
 The signature covers `PAE(type, body)`; the id is the SHA-256 of that followed by the key. So an id names a
-*statement by a signer*: a second valid signature over it is the same artifact. Only this module makes
-`Verified`; what stands on a signature takes nothing else.
+*statement by a signer*: a second valid signature over it is the same artifact. Three kinds say what is known
+of one, and mypy tells them apart. `Signed` was decoded, and its signature may be anything. `Stored` was read
+back, and says whether its signature was verified before. `Verified` was checked in this process, or before it
+was stored, or made here. Only a `Verifier` and `sign_statement` make `Verified`; what stands on a signature
+takes nothing else.
 """
 
 from __future__ import annotations
@@ -51,8 +56,15 @@ class Signed(Struct, Generic[S_co], frozen=True, eq=False):
         return hash(self.id)
 
 
+class Stored(Signed[S_co], frozen=True, eq=False):
+    """An artifact that was read back from a store, its checksum intact."""
+
+    audited: bool
+    """Whether its signature was verified before it was stored, or since."""
+
+
 class Verified(Signed[S_co], frozen=True, eq=False):
-    """An artifact whose signature this process has verified (or made)."""
+    """An artifact whose signature was verified, here or before it was stored, or made here."""
 
 
 class Signer(Protocol):
@@ -110,6 +122,18 @@ def decode_as(record: type[S], raw: bytes) -> Signed[S]:
     return of_type(record, decode_artifact(raw))
 
 
+def read_stored(raw: bytes, *, audited: bool) -> Stored[Statement]:
+    """What a store holds as `raw`; `audited` is what the store says of it, or what follows from the place
+    where it keeps it. Raises `ArtifactError` (A3, A4) for what is none."""
+    one = decode_artifact(raw)
+    return Stored(one.raw, one.id, one.type, one.key, one.body, one.signature, one.statement, audited)
+
+
+def read_stored_as(record: type[S], raw: bytes, *, audited: bool) -> Stored[S]:
+    """`read_stored` for bytes that must hold a `record`; raises `ArtifactError` (A3) for another type."""
+    return cast("Stored[S]", of_type(record, read_stored(raw, audited=audited)))
+
+
 def of_type(record: type[S], signed: Signed[Any]) -> Signed[S]:
     """`signed`, which must hold a `record`; raises `ArtifactError` (A3) for another type."""
     if type(signed.statement) is not record:
@@ -128,8 +152,10 @@ def signature_holds(key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 class Verifier:
-    """Checks signatures. A pure function of the bytes: subclasses may remember results or use more
-    threads."""
+    """Checks signatures, and nobody else makes `Verified` of what came from elsewhere.
+
+    A pure function of the bytes: subclasses may remember results or use more threads. What is verified
+    already, or was audited before it was stored, costs nothing."""
 
     def holds(self, items: Sequence[tuple[bytes, bytes, bytes]]) -> list[bool]:
         """For each (key, message, signature), whether it verifies."""
@@ -145,12 +171,17 @@ class Verifier:
         if bad := self.failing(signed):
             one = next(one for one in signed if one.id == bad[0])
             raise ArtifactError("A5", f"the signature of {one.type} {one.id.hex()[:12]} does not verify")
-        return [one if type(one) is Verified else _vouch(one) for one in signed]
+        return [_vouch(one) for one in signed]
+
+    def sift(self, many: Iterable[Signed[S]]) -> tuple[list[Verified[S]], set[bytes]]:
+        """Those of `many` that verify, in their order, and the ids of those that do not."""
+        signed = list(many)
+        bad = set(self.failing(signed))
+        return [_vouch(one) for one in signed if one.id not in bad], bad
 
     def failing(self, many: Iterable[Signed[Any]]) -> list[bytes]:
-        """The ids of those of `many` whose signature does not verify; what is verified already costs
-        nothing."""
-        unproven = [one for one in many if type(one) is not Verified]
+        """The ids of those of `many` whose signature does not verify."""
+        unproven = [one for one in many if not _is_proven(one)]
         answers = self.holds([(one.key, pae(one.type, one.body), one.signature) for one in unproven])
         return [one.id for one, holds in zip(unproven, answers, strict=True) if not holds]
 
@@ -158,7 +189,13 @@ class Verifier:
 VERIFIER = Verifier()
 
 
+def _is_proven(signed: Signed[Any]) -> bool:
+    return type(signed) is Verified or (isinstance(signed, Stored) and signed.audited)
+
+
 def _vouch(signed: Signed[S]) -> Verified[S]:
+    if type(signed) is Verified:
+        return signed
     return Verified(
         signed.raw, signed.id, signed.type, signed.key, signed.body, signed.signature, signed.statement
     )
@@ -167,11 +204,6 @@ def _vouch(signed: Signed[S]) -> Verified[S]:
 def verify_signature(signed: Signed[S]) -> Verified[S]:
     """`signed`, once its signature has verified; raises `ArtifactError` citing A5."""
     return VERIFIER.verify(signed)
-
-
-def trust_stored(signed: Signed[S]) -> Verified[S]:
-    """An artifact that this node verified before it stored it, read back with its checksum intact."""
-    return _vouch(signed)
 
 
 def sign_statement(statement: S, signer: Signer) -> Verified[S]:

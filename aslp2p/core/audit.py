@@ -8,15 +8,14 @@ asked of others; what nobody can prove in time is rolled back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
-from aslp2p.artifacts.envelope import Signed, decode_as
+from aslp2p.artifacts.envelope import Signed, Verified, decode_as, of_type
 from aslp2p.artifacts.types import Proposal, Snapshot
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
 from aslp2p.core.context import Context
 from aslp2p.gossip.messages import Want
-from aslp2p.ledger.reader import PutArtifacts, PutSnapshot, SnapshotRow
+from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.limits import AUDIT_BATCH, IDS_PER_MESSAGE_MAX, PENDING_MAX, REPAIR_MS
 
 REPAIR_STEP_MS = REPAIR_MS // 30
@@ -72,25 +71,21 @@ class Audit:
         ids = [id_ for snapshot in snapshots for id_ in snapshot.statement.proposals]
         stored = context.store.artifact_rows(ids)
         proposals = [decode_as(Proposal, one.raw) for one in stored.values() if not one.audited]
-        bad = set(context.verifier.failing([*snapshots, *proposals]))
-        self._keep([one for one in proposals if one.id not in bad])
-        bad.update(id_ for id_ in ids if id_ not in stored)
-        good: SnapshotRow | None = None
+        proven, bad = context.verifier.sift(proposals)
+        self._chain.keep(proven)
+        sound, bad_snapshots = context.verifier.sift(snapshots)
+        bad |= bad_snapshots | {id_ for id_ in ids if id_ not in stored}
+        proofs = {one.id: one for one in sound}
+        good: Verified[Snapshot] | None = None
         for row, snapshot in zip(rows, snapshots, strict=True):
             wrong = [id_ for id_ in (row.id, *snapshot.statement.proposals) if id_ in bad]
             if wrong:
                 self._start_repair(row, wrong, lies=any(id_ == row.id or id_ in stored for id_ in wrong))
                 break
-            good = row
+            good = proofs[row.id]
         if good is not None:
             context.ledger.mark_audited(good)
             context.out.busy = True
-
-    def _keep(self, proven: Sequence[Signed[Proposal]]) -> None:
-        """Closed, since they are listed: in the place of what nobody had audited yet."""
-        if proven:
-            rows = [(one.id, one.type, one.raw, False) for one in proven]
-            self._context.store.apply([PutArtifacts(rows)])
 
     def _start_repair(self, row: SnapshotRow, wrong: Sequence[bytes], *, lies: bool) -> None:
         """Ask for `wrong` again. Who brought them is to blame if they are `lies`; what is only not here
@@ -115,17 +110,13 @@ class Audit:
     def repair(self, signed: Signed[Snapshot] | Signed[Proposal]) -> bool:
         """Take an artifact that was asked for again; whether it was. Raises `ArtifactError` (A5): nobody who
         is honest gives what it has not checked."""
-        row = self._repair.get(signed.id)
-        if row is None and signed.id not in self._missing:
+        if signed.id not in self._repair and signed.id not in self._missing:
             return False
-        self._context.verifier.verify_all([signed])
-        if signed.id in self._missing:
-            self._restore(signed)
-        elif row is not None and signed.id == row.id:
-            fields = {name: getattr(row, name) for name in row.__struct_fields__}
-            self._context.store.apply([PutSnapshot(SnapshotRow(**{**fields, "raw": signed.raw}))])
+        if isinstance(signed.statement, Snapshot):
+            snapshot = self._context.verifier.verify(of_type(Snapshot, signed))
+            self._context.ledger.put_back(snapshot)
         else:
-            self._keep([cast("Signed[Proposal]", signed)])
+            self._chain.keep([self._context.verifier.verify(of_type(Proposal, signed))])
         self._missing.pop(signed.id, None)
         self._repair.pop(signed.id, None)
         return True
@@ -144,31 +135,6 @@ class Audit:
             for peer in list(peers.values()):
                 peer.expect(len(ids))
                 self._context.send(peer.link, Want(ids))
-
-    def _restore(self, signed: Signed[Snapshot] | Signed[Proposal]) -> None:
-        """Put an undamaged copy where the damaged one was."""
-        context = self._context
-        statement = signed.statement
-        if isinstance(statement, Snapshot):
-            for branch in context.ledger.branches():
-                if not branch.fork_height < statement.height <= branch.tip_height:
-                    continue
-                if context.ledger.id_at(branch.branch, statement.height - 1) != statement.previous:
-                    continue
-                row = SnapshotRow(
-                    signed.id,
-                    branch.branch,
-                    statement.height,
-                    statement.previous,
-                    statement.epoch,
-                    signed.key,
-                    statement.log_size,
-                    signed.raw,
-                )
-                context.store.apply([PutSnapshot(row)])
-                break
-        else:
-            self._keep([cast("Signed[Proposal]", signed)])
 
     def _give_up_repair(self) -> None:
         """What none of those can prove who could be asked is rolled back."""

@@ -300,7 +300,6 @@ class Catchup:
         except ArtifactError as error:
             return error
         self._keep_contents(answer.contents, [one for _, proposals in run for one in proposals])
-        accepted = {snapshot.id: (snapshot, proposals) for snapshot, proposals in run}
         ledger = self._context.ledger
         if spans.received >= DEFER_RUN_MIN:
             result = ledger.accept_run(run)
@@ -313,13 +312,13 @@ class Catchup:
                         link,
                     )
                 )
-                self._chain.settle(result.accepted, result.change, accepted, audited=False)
+                self._chain.settle(result.accepted, result.change)
                 self._came_true(link)
             return result.error
         for snapshot, proposals in run:
             # What waits for its proposals is not here yet, and the range brings them.
             new = self._context.store.snapshot(snapshot.id) is None
-            if (problem := self._chain.take_in(snapshot, proposals, accepted)) is not None:
+            if (problem := self._chain.take_in(snapshot, proposals)) is not None:
                 return problem
             if new:
                 self._came_true(link)

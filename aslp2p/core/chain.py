@@ -9,13 +9,13 @@ are the same."""
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from aslp2p.artifacts.content import has_manifest
-from aslp2p.artifacts.envelope import Signed, Verified, decode_as, trust_stored
+from aslp2p.artifacts.envelope import Signed, Verified, decode_as, read_stored_as
 from aslp2p.artifacts.types import Proposal, Put, Snapshot
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
@@ -24,13 +24,11 @@ from aslp2p.core.spread import Spreader
 from aslp2p.errors import ArtifactError, AslError, Incomplete, PeerFault, Rejected
 from aslp2p.gossip.messages import Want as WantMessage
 from aslp2p.gossip.peer import Peer
-from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Judged
-from aslp2p.ledger.history import HeadChange, read_snapshot
+from aslp2p.ledger.gate import AUTHORITY_ACTIONS
+from aslp2p.ledger.history import HeadChange, Placed, read_snapshot
 from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, PutUnaudited, SnapshotRow
 from aslp2p.ledger.state import is_admitted, revoked_keys
 from aslp2p.limits import IDS_PER_MESSAGE_MAX, REQUEST_TIMEOUT_MS, WAITING_SNAPSHOTS_MAX
-
-Accepted = Mapping[bytes, tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]]
 
 
 def _contents_of(proposals: Iterable[Signed[Proposal]]) -> list[tuple[bytes, bool]]:
@@ -103,27 +101,25 @@ class Chain:
         if result is None:
             return False
         judged, change = result
-        self._spreader.add(trust_stored(snapshot), source=source)
-        self.settle([judged], change, {snapshot.id: (snapshot, proposals)}, audited=True)
+        self._spreader.add(judged.snapshot, source=source)
+        self.settle([judged], change)
         self._retry(snapshot.id)
         return True
 
-    def take_in(
-        self, snapshot: Signed[Snapshot], proposals: Sequence[Signed[Proposal]], accepted: Accepted
-    ) -> AslError | None:
+    def take_in(self, snapshot: Signed[Snapshot], proposals: Sequence[Signed[Proposal]]) -> AslError | None:
         """Accept a snapshot of a range with every signature verified; what was wrong with it."""
         try:
             result = self._context.ledger.accept(snapshot, proposals)
         except (Incomplete, Rejected, ArtifactError) as error:
             return error
         if result is not None:
-            self.settle([result[0]], result[1], accepted, audited=True)
+            self.settle([result[0]], result[1])
         return None
 
     def rolled_back(self, change: HeadChange, proven: Sequence[Signed[Proposal]]) -> None:
         """The head went back because nobody could prove what stood above; `proven` are proposals that were
         listed there, pending again (F4)."""
-        self._moved(change, {})
+        self._moved(change, ())
         self._reopen(proven)
 
     def _refuse(self, snapshot: Signed[Snapshot], source: int, error: AslError) -> None:
@@ -144,16 +140,15 @@ class Chain:
     def stored(self, ids: Sequence[bytes]) -> list[Verified[Proposal]]:
         """Those of `ids` that are in the store and proven. What was not audited yet (G4) is verified now;
         what fails is forgotten, and asked for again by whoever needs it."""
-        store = self._context.store
-        rows = store.artifact_rows(ids)
-        stored = {id_: decode_as(Proposal, row.raw) for id_, row in rows.items()}
-        unaudited = [stored[id_] for id_, row in rows.items() if not row.audited]
-        if unaudited:
-            bad = set(self._context.verifier.failing(unaudited))
-            good = [(one.id, one.type, one.raw, False) for one in unaudited if one.id not in bad]
-            store.apply([DropArtifacts(sorted(bad)), PutArtifacts(good)])
-            stored = {id_: one for id_, one in stored.items() if id_ not in bad}
-        return [trust_stored(one) for one in stored.values()]
+        context = self._context
+        rows = context.store.artifact_rows(ids)
+        stored = [read_stored_as(Proposal, row.raw, audited=row.audited) for row in rows.values()]
+        proven, bad = context.verifier.sift(stored)
+        if fresh := [one for one in proven if not rows[one.id].audited]:
+            context.store.apply([PutArtifacts(fresh)])
+        if bad:
+            context.store.apply([DropArtifacts(sorted(bad))])
+        return proven
 
     # --- waiting ----------------------------------------------------------------------------------
 
@@ -247,47 +242,34 @@ class Chain:
         for id_ in sorted(self._shared - ids):
             self._pending.open.discard(id_)
         rows = [self._context.store.snapshot(id_) for id_ in sorted(ids - self._shared)]
-        snapshots = [decode_as(Snapshot, row.raw) for row in rows if row is not None]
-        bad = set(self._context.verifier.failing(snapshots))
-        for snapshot in snapshots:
-            if snapshot.id not in bad:
-                self._pending.open.add(trust_stored(snapshot))
+        snapshots = [read_snapshot(row) for row in rows if row is not None]
+        for snapshot in self._context.verifier.sift(snapshots)[0]:
+            self._pending.open.add(snapshot)
         self._shared = ids
 
     # --- what follows -----------------------------------------------------------------------------
 
-    def settle(
-        self, judged: Sequence[Judged], change: HeadChange | None, accepted: Accepted, *, audited: bool
-    ) -> None:
-        """Store the proposals of what was accepted, `audited` if their signatures were verified, and tell
-        everybody that the head moved."""
-        self.accepted += len(judged)
-        listed: list[Signed[Proposal]] = []
-        for one in judged:
+    def settle(self, placed: Sequence[Placed], change: HeadChange | None) -> None:
+        """Store the proposals of what was accepted, and tell everybody that the head moved."""
+        self.accepted += len(placed)
+        for one in placed:
             self._waiting.pop(one.snapshot.id, None)
             if one.snapshot.key == self._context.key and self.heard_own is not None:
                 self.heard_own(one.snapshot)
             self._context.learned += 1 + len(one.snapshot.statement.proposals)
-            snapshot, proposals = accepted[one.snapshot.id]
-            here = {proposal.id: proposal for proposal in proposals}
-            listed += [here[id_] for id_ in snapshot.statement.proposals if id_ not in self._pending.open]
-        if audited:
-            self._keep(listed)
-        else:
-            self._keep_unaudited(listed)
+        # What is open is stored already.
+        listed = [proposal for one in placed for proposal in one.proposals]
+        new = [proposal for proposal in listed if proposal.id not in self._pending.open]
+        self.keep([proposal for proposal in new if isinstance(proposal, Verified)])
+        self._keep_unaudited([proposal for proposal in new if not isinstance(proposal, Verified)])
         if change is not None:
-            self._moved(change, accepted)
-        self._reopen_aside(judged, accepted)
+            self._moved(change, placed)
+        self._reopen_aside(placed)
 
-    def take_copies(self, proven: Sequence[Verified[Proposal]]) -> int:
-        """Keep verified copies of listed proposals that nobody has audited yet; returns how many."""
-        self._keep(proven)
-        return len(proven)
-
-    def _keep(self, proven: Sequence[Signed[Proposal]]) -> None:
+    def keep(self, proven: Sequence[Verified[Proposal]]) -> None:
+        """Store listed proposals, also in the place of bytes that nobody has verified."""
         if proven:
-            rows = [(one.id, one.type, one.raw, False) for one in proven]
-            self._context.store.apply([PutArtifacts(rows)])
+            self._context.store.apply([PutArtifacts(proven)])
 
     def _keep_unaudited(self, listed: Sequence[Signed[Proposal]]) -> None:
         """Keep what the audit will verify. Of two copies that differ and that nobody has verified the good
@@ -301,24 +283,23 @@ class Chain:
             for one in listed
             if (row := stored.get(one.id)) is not None and not row.audited and row.raw != one.raw
         ]
-        bad = set(context.verifier.failing(rivals))
-        self._keep([one for one in rivals if one.id not in bad])
-        context.store.apply([PutUnaudited([(one.id, one.type, one.raw) for one in listed])])
+        self.keep(context.verifier.sift(rivals)[0])
+        context.store.apply([PutUnaudited(listed)])
 
     def lists(self, proposal: bytes) -> bool:
         """Whether the followed line lists `proposal`."""
         head = self._context.ledger.head
         return self._context.store.fact(head.branch, b"p" + proposal, head.height) is not None
 
-    def _reopen_aside(self, judged: Sequence[Judged], accepted: Accepted) -> None:
+    def _reopen_aside(self, placed: Sequence[Placed]) -> None:
         """What only a snapshot beside our line lists is pending here, like what was superseded; so is what
         stands above a head that evidence holds back: perhaps it is never followed (F3, F4)."""
         ledger = self._context.ledger
         head = ledger.head
-        for one in judged:
+        for one in placed:
             if one.tip.height <= head.height and ledger.id_at(head.branch, one.tip.height) == one.tip.id:
                 continue
-            self._reopen(accepted[one.snapshot.id][1])
+            self._reopen(one.proposals)
 
     def _reopen(self, proposals: Iterable[Signed[Proposal]]) -> int:
         """Make those pending again that our line does not list and whose authors are members; returns how
@@ -336,16 +317,15 @@ class Chain:
             if proposal.id in self._pending.rejections or not room:
                 continue
             again.append(proposal)
-        bad = set(context.verifier.failing(again))
-        good = [trust_stored(proposal) for proposal in again if proposal.id not in bad]
+        good, _ = context.verifier.sift(again)
         self._pending.add(*good)
         self._contents.want(_contents_of(good))
         return len(good)
 
-    def _moved(self, change: HeadChange, accepted: Accepted) -> None:
+    def _moved(self, change: HeadChange, placed: Sequence[Placed]) -> None:
         context = self._context
         context.must_last()
-        listed = list(self._listed(change.new.branch, change.fork_height, change.new.height, accepted))
+        listed = list(self._listed(change.new.branch, change.fork_height, change.new.height, placed))
         ids = [proposal.id for proposal in listed]
         closed = self._pending.close(ids)
         self._pending.forget_rejections(ids)
@@ -367,16 +347,17 @@ class Chain:
         for listener in self.listeners:
             listener.head_moved(change, listed)
 
-    def _listed(self, branch: int, above: int, height: int, accepted: Accepted) -> Iterable[Signed[Proposal]]:
-        """The proposals that the line of `branch` lists at heights above `above`, in order."""
+    def _listed(
+        self, branch: int, above: int, height: int, placed: Sequence[Placed]
+    ) -> Iterable[Signed[Proposal]]:
+        """The proposals that the line of `branch` lists at heights above `above`, in order; `placed` need not
+        be read again."""
         rows: list[SnapshotRow] = []
         at = above + 1
-        known = {snapshot.statement.height: (snapshot, listed) for snapshot, listed in accepted.values()}
+        known = {one.tip.height: one.proposals for one in placed if one.tip.branch == branch}
         while at <= height:
             if at in known:
-                snapshot, proposals = known[at]
-                here = {proposal.id: proposal for proposal in proposals}
-                yield from (here[id_] for id_ in snapshot.statement.proposals)
+                yield from known[at]
                 at += 1
                 continue
             rows = self._context.store.snapshots(branch, at, 64)
@@ -393,7 +374,7 @@ class Chain:
     def _supersede(self, change: HeadChange) -> None:
         """What only the superseded snapshots listed is pending again (F4)."""
         old = change.old
-        count = self._reopen(self._listed(old.branch, change.fork_height, old.height, {}))
+        count = self._reopen(self._listed(old.branch, change.fork_height, old.height, ()))
         self._context.publish(
             "notice",
             code="superseded",

@@ -112,7 +112,7 @@ class Hearing:
         self._pending.add_cosignature(verified, [one for one in known if self._older(one, verified)])
         self._spreader.add(verified, source=source)
         if change is not None:
-            self._chain.settle((), change, {}, audited=True)
+            self._chain.settle((), change)
         final = context.ledger.final_height()
         if final > before:
             context.publish("final", height=final)

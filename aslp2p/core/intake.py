@@ -201,7 +201,8 @@ class Intake:
             counts[one.key] = counts.get(one.key, 0) + 1
             if self._pending.room_for(one.key, counts[one.key]) and self._is_welcome(one):
                 taken.append(one)
-        repaired += self._chain.take_copies(context.verifier.verify_all(copies))
+        self._chain.keep(context.verifier.verify_all(copies))
+        repaired += len(copies)
         verified = context.verifier.verify_all(taken)
         self._pending.add(*verified)
         wants: list[tuple[bytes, bool]] = []
@@ -429,9 +430,8 @@ class Intake:
                 continue
             if result is not None:
                 report.new += 1
-                self._spreader.add(context.verifier.verify(snapshot))
-                accepted = {snapshot.id: (snapshot, listed)}
-                self._chain.settle([result[0]], result[1], accepted, audited=True)
+                self._spreader.add(result[0].snapshot)
+                self._chain.settle([result[0]], result[1])
 
 
 def _refuse(report: Imported, one: Signed[Statement], fault: PeerFault | Incomplete) -> None:

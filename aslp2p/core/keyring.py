@@ -7,7 +7,7 @@ is in doubt (S11) it is not read any more either: it may be what is damaged.
 
 from __future__ import annotations
 
-from aslp2p.artifacts.envelope import Verified, decode_artifact, decode_as, sign_statement, trust_stored
+from aslp2p.artifacts.envelope import Verified, decode_artifact, read_stored_as, sign_statement
 from aslp2p.artifacts.types import (
     Cosignature,
     Endorsement,
@@ -136,9 +136,10 @@ class Keyring:
         return not held or any(decode_artifact(raw).id == id_ for raw in held)
 
     def _promised(self, kind: str, subject: bytes) -> Verified[Endorsement]:
-        for row in self._context.store.journal(kind, last=JOURNAL_LOOKED_THROUGH):
+        context = self._context
+        for row in context.store.journal(kind, last=JOURNAL_LOOKED_THROUGH):
             if row.subject == subject:
-                return trust_stored(decode_as(Endorsement, row.raw))
+                return context.verifier.verify(read_stored_as(Endorsement, row.raw, audited=True))
         raise LookupError("a promise of the journal")
 
     def cosign(self, row: SnapshotRow) -> Verified[Cosignature]:

@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
 
-from aslp2p.artifacts.envelope import Verified, decode_artifact, trust_stored
+from aslp2p.artifacts.envelope import Verified, read_stored
 from aslp2p.artifacts.types import Beacon, Cosignature, Endorsement, Proposal, Rejection, Statement
 from aslp2p.core.context import Context
 from aslp2p.gossip.openset import OpenSet
@@ -39,8 +39,11 @@ class Pending:
         self.beacon: Verified[Beacon] | None = None
         """The newest, for peers that learn only its id; not history, so not stored."""
         self._by_author: Counter[bytes] = Counter()
-        for _, raw in context.store.open_artifacts():
-            self._keep(trust_stored(decode_artifact(raw)))
+        ids = [id_ for id_, _ in context.store.open_artifacts()]
+        rows = context.store.artifact_rows(ids)
+        stored = (read_stored(rows[id_].raw, audited=rows[id_].audited) for id_ in ids)
+        for artifact in context.verifier.verify_all(stored):
+            self._keep(artifact)
 
     def _keep(self, artifact: Verified[Statement]) -> None:
         if not self.open.add(artifact):
@@ -73,7 +76,7 @@ class Pending:
         """Keep and persist open artifacts that are new."""
         new = [one for one in artifacts if one.id not in self.open]
         if new:
-            self._context.store.apply([PutArtifacts([(one.id, one.type, one.raw, True) for one in new])])
+            self._context.store.apply([PutArtifacts(new, open=True)])
             for one in new:
                 self._keep(one)
 

@@ -1,8 +1,8 @@
 """Answering what peers ask for: artifacts by id, and ranges of history.
 
 An honest node gives nothing that it has not checked, so that nobody is ever blamed for a signature that
-somebody else made up: ranges end where the audit stands, and while it is under way (G4) single artifacts are
-verified before they are given."""
+somebody else made up: ranges end where the audit stands (G4), and a single artifact that is not marked as
+audited is verified before it is given."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from aslp2p.artifacts.envelope import Verified, decode_as, trust_stored
+from aslp2p.artifacts.envelope import VERIFIER, Verified, read_stored_as
 from aslp2p.artifacts.types import Cosignature, Policy
 from aslp2p.ledger.abandonment import Abandonment, effective, given_up_on, read_abandonments, takes_finality
 from aslp2p.ledger.choice import IdAt, Place, common_height
@@ -164,7 +164,7 @@ def cosigners(
     found = {}
     for key, (at, raw) in cosignatures_on(reader, branch, tip_height).items():
         if at >= height:
-            found[key] = trust_stored(decode_as(Cosignature, raw))
+            found[key] = VERIFIER.verify(read_stored_as(Cosignature, raw, audited=True))
     return found
 
 

@@ -4,6 +4,9 @@
 reads no clock and asks nobody. It either gives the next `Tip` and the facts that the snapshot changes, or
 raises citing the first rule that fails, and then nothing has changed.
 
+What passes comes back as `Judged`, with the snapshot and its proposals as `Verified`: whoever stores what
+counts, or passes it on, takes them from there.
+
 *Deferred* judging (G4) leaves out the signatures of ordinary snapshots and of their ordinary proposals: the
 caller vouches for them with a later signature of the same witness in the same epoch, which the hash chain
 binds to all before it. Everything else, and every signature in a certificate or settlement, is judged at
@@ -16,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from aslp2p.artifacts.envelope import Signed, Verified, Verifier
 from aslp2p.artifacts.merkle import Frontier
@@ -66,16 +70,29 @@ class Tip(Struct, frozen=True):
     frontier: Frontier
 
 
-class Judged(Struct, frozen=True):
-    """What passed: the snapshot's place (on its parent's branch; the caller may move it) and what it
+class Outcome(Struct, frozen=True):
+    """The place of a snapshot that passed (on its parent's branch; the caller may move it) and what it
     changes."""
 
-    snapshot: Signed[Snapshot]
     tip: Tip
     changes: Mapping[bytes, bytes | None]
     settled_by: tuple[Verified[Cosignature], ...]
     endorsers: frozenset[bytes]
     """Whose endorsements count for its certificate (V6, V8)."""
+
+
+class Judged(Outcome, frozen=True, kw_only=True):
+    """What passed with every signature verified; `proposals` are the listed ones in order."""
+
+    snapshot: Verified[Snapshot]
+    proposals: tuple[Verified[Proposal], ...]
+
+
+class Deferred(Outcome, frozen=True, kw_only=True):
+    """What passed but for its signatures: the caller vouches for them with a later one (G4)."""
+
+    snapshot: Signed[Snapshot]
+    proposals: tuple[Signed[Proposal], ...]
 
 
 class Ancestry(Struct, frozen=True):
@@ -124,8 +141,6 @@ def judge(
     draft: Draft,
     ancestry: Ancestry,
     verifier: Verifier,
-    *,
-    deferred: bool = False,
 ) -> Judged:
     """Accept `snapshot` on `parent` or say why not.
 
@@ -133,19 +148,60 @@ def judge(
     changes only if this returns (a draft that saw a failure is to be thrown away). Raises `Rejected` (V1 to
     V8, P1 to P6, A4), `ArtifactError`, or `Incomplete` naming the proposals that are missing.
     """
+    listed = _require_place(snapshot, proposals, parent, common_id)
+    proven = verifier.verify(snapshot)
+    proven_listed = tuple(verifier.verify_all(listed))
+    outcome = _outcome(proven, proven_listed, parent, draft, ancestry, verifier)
+    return Judged(*astuple(outcome), snapshot=proven, proposals=proven_listed)
+
+
+def judge_deferred(
+    snapshot: Signed[Snapshot],
+    proposals: Sequence[Signed[Proposal]],
+    parent: Tip,
+    common_id: bytes,
+    draft: Draft,
+    ancestry: Ancestry,
+    verifier: Verifier,
+) -> Judged | Deferred:
+    """As `judge`, but the signatures of an ordinary snapshot and its proposals are verified later (G4)."""
     statement = snapshot.statement
-    standing = parent.standing
+    if statement.certificate is not None or statement.settlement is not None:
+        return judge(snapshot, proposals, parent, common_id, draft, ancestry, verifier)
+    listed = tuple(_require_place(snapshot, proposals, parent, common_id))
+    outcome = _outcome(snapshot, listed, parent, draft, ancestry, verifier)
+    return Deferred(*astuple(outcome), snapshot=snapshot, proposals=listed)
+
+
+def _require_place(
+    snapshot: Signed[Snapshot], proposals: Sequence[Signed[Proposal]], parent: Tip, common_id: bytes
+) -> list[Signed[Proposal]]:
+    """What is judged before any signature (V1, V2, V9, V3); the listed proposals in order."""
+    statement = snapshot.statement
     if statement.common_id != common_id:
         raise Rejected("V1", "it belongs to another Common", subject=snapshot.id, against=common_id)
     if statement.previous != parent.id or statement.height != parent.height + 1:
         raise Rejected("V2", "it does not follow its parent", subject=snapshot.id, against=parent.id)
     listed = _listed(snapshot, proposals)
+    action = listed[0].statement.action if statement.certificate is not None else None
+    require_appointed(snapshot, action, parent.standing, parent.id)
+    return listed
+
+
+def _outcome(
+    snapshot: Signed[Snapshot],
+    listed: Sequence[Signed[Proposal]],
+    parent: Tip,
+    draft: Draft,
+    ancestry: Ancestry,
+    verifier: Verifier,
+) -> Outcome:
+    """What is judged after the signatures (V4 to V8, P1 to P6, A4), and what the snapshot changes."""
+    statement = snapshot.statement
+    standing = parent.standing
+    common_id = statement.common_id
     special = listed[0] if statement.certificate is not None else None
     action = special.statement.action if special is not None else None
-    require_appointed(snapshot, action, standing, parent.id)
-    if not deferred or special is not None or statement.settlement is not None:
-        verifier.verify_all([snapshot])
-        verifier.verify_all(listed)
     view = Parent(parent.id, parent.height, standing, parent.members, ancestry.id_at, ancestry.holds)
     # Puts and removes never write to `members`, so only a snapshot that does more pays for a copy.
     members = (
@@ -180,7 +236,7 @@ def judge(
     for node in completed:
         draft.set(tile_key(node.level, node.number), node.hash)
     tip = Tip(snapshot.id, parent.branch, statement.height, after, members, frontier)
-    return Judged(snapshot, tip, draft.seal(), tuple(settled_by), endorsers)
+    return Outcome(tip, draft.seal(), tuple(settled_by), endorsers)
 
 
 def require_appointed(

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby, pairwise
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from aslp2p.artifacts import canonical
-from aslp2p.artifacts.envelope import VERIFIER, Signed, Verified, Verifier, decode_as, of_type, trust_stored
+from aslp2p.artifacts.envelope import (
+    VERIFIER,
+    Signed,
+    Verified,
+    Verifier,
+    decode_as,
+    of_type,
+    read_stored_as,
+)
 from aslp2p.artifacts.types import Cosignature, Genesis, Policy, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
 from aslp2p.ledger.abandonment import ABANDONED_KEY, Abandonment, effective, read_abandonments
@@ -31,7 +40,7 @@ from aslp2p.ledger.floor import (
     read_given_floor,
     stands_on,
 )
-from aslp2p.ledger.gate import Ancestry, Judged, Tip, judge, judge_genesis
+from aslp2p.ledger.gate import Ancestry, Deferred, Judged, Tip, judge, judge_deferred, judge_genesis
 from aslp2p.ledger.outlook import Outlook, look
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.promises import Promises
@@ -77,6 +86,11 @@ class Evidence(Struct, frozen=True, array_like=True):
     other: bytes
 
 
+Placed: TypeAlias = Judged | Deferred
+"""What passed the gate, on its branch."""
+P = TypeVar("P", bound=Judged | Deferred)
+
+
 class HeadChange(Struct, frozen=True):
     """The head moved. `fork_height` is the last height that both lines share: old.height when it only
     grew."""
@@ -89,7 +103,7 @@ class HeadChange(Struct, frozen=True):
 class Run(Struct, frozen=True):
     """What `accept_run` took, how the head moved, and what stopped it."""
 
-    accepted: tuple[Judged, ...]
+    accepted: tuple[Placed, ...]
     change: HeadChange | None
     error: AslError | None
 
@@ -117,12 +131,12 @@ def found_common(store: Store, genesis: Verified[Genesis]) -> None:
 def read_genesis(reader: Reader) -> Verified[Genesis] | None:
     """The genesis of the store's Common, or None before a joiner has received it."""
     raw = reader.meta(META_GENESIS)
-    return None if raw is None else trust_stored(decode_as(Genesis, raw))
+    return None if raw is None else VERIFIER.verify(read_stored_as(Genesis, raw, audited=True))
 
 
-def read_snapshot(row: SnapshotRow) -> Verified[Snapshot]:
-    """A stored snapshot above genesis as the artifact that it is."""
-    return trust_stored(decode_as(Snapshot, row.raw))
+def read_snapshot(row: SnapshotRow) -> Signed[Snapshot]:
+    """A stored snapshot above genesis as the artifact that it is; it may not be audited yet (G4)."""
+    return decode_as(Snapshot, row.raw)
 
 
 def load_tip(reader: Reader, branch: int, height: int) -> Tip:
@@ -298,7 +312,8 @@ class Ledger:
             self._ancestry(parent),
             self._verifier,
         )
-        placed = self._place(judged, parent, audited=True)
+        placed, writes = self._placement(judged, parent, audited=True)
+        self._store.apply(writes)
         return placed, self._follow([placed])
 
     def accept_run(self, run: Sequence[tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]]) -> Run:
@@ -307,7 +322,7 @@ class Ledger:
         What comes out is unaudited until `mark_audited` has passed it. Raises nothing for bad input:
         `Run.error` says what stopped the run, and what was judged before it stays accepted.
         """
-        accepted: list[Judged] = []
+        accepted: list[Placed] = []
         error: Rejected | ArtifactError | Incomplete | None = None
         try:
             self._accept_segments(run, accepted)
@@ -317,7 +332,7 @@ class Ledger:
         return Run(tuple(accepted), change, error)
 
     def _accept_segments(
-        self, run: Sequence[tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]], accepted: list[Judged]
+        self, run: Sequence[tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]], accepted: list[Placed]
     ) -> None:
         for _, group in groupby(run, key=lambda one: (one[0].key, one[0].statement.epoch)):
             segment = [one for one in group if self._store.snapshot(one[0].id) is None]
@@ -332,7 +347,7 @@ class Ledger:
     def _accept_segment(
         self,
         segment: Sequence[tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]],
-        accepted: list[Judged],
+        accepted: list[Placed],
     ) -> None:
         parent = self._parent_of(segment[0][0])
         draft = Draft(self._store, parent.branch, parent.height)
@@ -343,7 +358,7 @@ class Ledger:
                 pending = []
             ancestry = self._ancestry(parent)
             try:
-                judged = judge(
+                passed = judge_deferred(
                     snapshot,
                     proposals,
                     parent,
@@ -351,12 +366,11 @@ class Ledger:
                     draft,
                     ancestry,
                     self._verifier,
-                    deferred=True,
                 )
             except BaseException:
                 self._store.apply(pending)
                 raise
-            placed, writes = self._placement(judged, parent, audited=False)
+            placed, writes = self._placement(passed, parent, audited=False)
             pending += writes
             accepted.append(placed)
             if placed.tip.branch != parent.branch:
@@ -389,12 +403,7 @@ class Ledger:
             lambda id_: self.contains(branch, top, id_),
         )
 
-    def _place(self, judged: Judged, parent: Tip, *, audited: bool) -> Judged:
-        placed, writes = self._placement(judged, parent, audited=audited)
-        self._store.apply(writes)
-        return placed
-
-    def _placement(self, judged: Judged, parent: Tip, *, audited: bool) -> tuple[Judged, list[Write]]:
+    def _placement(self, judged: P, parent: Tip, *, audited: bool) -> tuple[P, list[Write]]:
         """Give what passed its place: at the tip of its parent's branch, or as the start of a new branch."""
         tip, snapshot = judged.tip, judged.snapshot
         row = self._branches[parent.branch]
@@ -426,21 +435,9 @@ class Ledger:
             self._final = self._outlook = self._abandonments = None
         if judged.settled_by:
             self._final = self._outlook = None
-        statement = snapshot.statement
         writes: list[Write] = [
             PutBranch(row),
-            PutSnapshot(
-                SnapshotRow(
-                    snapshot.id,
-                    row.branch,
-                    tip.height,
-                    statement.previous,
-                    statement.epoch,
-                    snapshot.key,
-                    statement.log_size,
-                    snapshot.raw,
-                )
-            ),
+            PutSnapshot(_row_of(snapshot, row.branch)),
             PutFacts(row.branch, tip.height, judged.changes),
         ]
         for cosignature in judged.settled_by:
@@ -450,7 +447,7 @@ class Ledger:
                 writes.append(keep_cosignature(branch, cosignature))
         return msgspec.structs.replace(judged, tip=tip), writes
 
-    def _require_place(self, judged: Judged, parent: Tip) -> None:
+    def _require_place(self, judged: Placed, parent: Tip) -> None:
         """Raises `Rejected` (A4) if there is no place for another branch. Lines that come to nothing, below
         the floor or beside what is final, have few places of their own, and where there are more of them,
         from before that was final, they make room."""
@@ -471,7 +468,7 @@ class Ledger:
         final = self.final_height()
         return final > 0 and self.id_at(branch, min(height, final)) != self.id_at(self.head.branch, final)
 
-    def _gives_up_final(self, judged: Judged) -> bool:
+    def _gives_up_final(self, judged: Placed) -> bool:
         """Whether the certificate of `judged` gives up something, by keys that satisfy the policies of what
         is final here (S9)."""
         if not any(key.startswith(ABANDONED_KEY) for key in judged.changes):
@@ -608,7 +605,7 @@ class Ledger:
         tips = self._reckon().tips
         return (tips[0].id, tips[1].id) if len(tips) > 1 else None
 
-    def _follow(self, placed: Sequence[Judged]) -> HeadChange | None:
+    def _follow(self, placed: Sequence[Placed]) -> HeadChange | None:
         """The head after snapshots were placed. Growing the followed branch is the everyday case and needs no
         choice."""
         tip = placed[-1].tip
@@ -747,12 +744,27 @@ class Ledger:
         branch = rows[0].branch if rows else 0
         return [row for row in rows if row.branch == branch]
 
-    def mark_audited(self, row: SnapshotRow) -> None:
-        """Everything up to `row` on its branch was audited."""
+    def mark_audited(self, snapshot: Verified[Snapshot]) -> None:
+        """Everything up to `snapshot` on its branch was audited. Raises `InvariantBroken` if that is not
+        stored."""
+        row = self._store.snapshot(snapshot.id)
+        if row is None:
+            raise InvariantBroken("what was audited is not stored")
         old = self._branches[row.branch]
         if row.height > old.audited_height:
             self._branches[row.branch] = new = msgspec.structs.replace(old, audited_height=row.height)
             self._store.apply([PutBranch(new)])
+
+    def put_back(self, snapshot: Verified[Snapshot]) -> None:
+        """Store a sound copy of an accepted snapshot whose bytes are bad or damaged, or were lost. What no
+        branch has a place for is left out."""
+        statement = snapshot.statement
+        for branch in self.branches():
+            if not branch.fork_height < statement.height <= branch.tip_height:
+                continue
+            if self.id_at(branch.branch, statement.height - 1) == statement.previous:
+                self._store.apply([PutSnapshot(_row_of(snapshot, branch.branch))])
+                return
 
     def doomed(self, branch: int, height: int) -> dict[int, int]:
         """What goes if `branch` is rolled back to `height`: each branch, and above which height."""
@@ -803,6 +815,21 @@ class Ledger:
     def draft(self) -> Draft:
         """A draft on the head, for a witness that tries what applies."""
         return Draft(self._store, self.head.branch, self.head.height)
+
+
+def _row_of(snapshot: Signed[Snapshot], branch: int) -> SnapshotRow:
+    """How an accepted snapshot is stored on its branch."""
+    statement = snapshot.statement
+    return SnapshotRow(
+        snapshot.id,
+        branch,
+        statement.height,
+        statement.previous,
+        statement.epoch,
+        snapshot.key,
+        statement.log_size,
+        snapshot.raw,
+    )
 
 
 def _packed(evidence: Sequence[Evidence]) -> bytes:

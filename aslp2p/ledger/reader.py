@@ -15,9 +15,11 @@ branch moves no rows, and nothing of the history has to be in memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
+
+from aslp2p.artifacts.envelope import Signed, Verified
 
 
 class BranchRow(Struct, frozen=True):
@@ -176,17 +178,18 @@ class PutFacts(Struct, frozen=True):
 
 
 class PutArtifacts(Struct, frozen=True):
-    """(id, type, raw, open) of signed artifacts that were verified; they take the place of unaudited bytes.
-    Storing one again changes only whether it is open."""
+    """Keep these, all open or all closed; they take the place of unaudited bytes. Storing one again changes
+    only whether it is open."""
 
-    rows: Sequence[tuple[bytes, str, bytes, bool]]
+    artifacts: Sequence[Verified[Any]]
+    open: bool = False
 
 
 class PutUnaudited(Struct, frozen=True):
-    """(id, type, raw) of artifacts whose signatures are to be verified later (G4); none is open, and what is
-    stored already stays as it is."""
+    """Keep these, whose signatures are to be verified later (G4); none is open, and what is stored already
+    stays as it is."""
 
-    rows: Sequence[tuple[bytes, str, bytes]]
+    artifacts: Sequence[Signed[Any]]
 
 
 class CloseArtifacts(Struct, frozen=True):

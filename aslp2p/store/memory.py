@@ -365,20 +365,20 @@ class MemoryStore:
             self._undo.append((facts.restore, (key, write.height, before)))
 
     def _put_artifacts(self, write: PutArtifacts) -> None:
-        for id_, _, raw, open_ in write.rows:
-            stored = self._artifacts.get(id_)
+        for one in write.artifacts:
+            stored = self._artifacts.get(one.id)
             if stored is None or not stored[1].audited:
                 number = self._number() if stored is None else stored[0]
-                self._set(self._artifacts, id_, (number, ArtifactRow(raw, True)))
-            if open_:
-                self._set(self._open, id_, None)
+                self._set(self._artifacts, one.id, (number, ArtifactRow(one.raw, True)))
+            if write.open:
+                self._set(self._open, one.id, None)
             else:
-                self._pop(self._open, id_)
+                self._pop(self._open, one.id)
 
     def _put_unaudited(self, write: PutUnaudited) -> None:
-        for id_, _, raw in write.rows:
-            if id_ not in self._artifacts:
-                self._set(self._artifacts, id_, (self._number(), ArtifactRow(raw, False)))
+        for one in write.artifacts:
+            if one.id not in self._artifacts:
+                self._set(self._artifacts, one.id, (self._number(), ArtifactRow(one.raw, False)))
 
     def _close_artifacts(self, write: CloseArtifacts) -> None:
         for id_ in write.ids:

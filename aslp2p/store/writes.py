@@ -112,17 +112,18 @@ def _put_facts(write: PutFacts) -> tuple[Statement, ...]:
 
 
 def _put_artifacts(write: PutArtifacts) -> tuple[Statement, ...]:
+    open_ = int(write.open)
     rows = (
-        (id_, type_, raw, int(open_), artifact_sum(id_, type_.encode(), raw, open_, True))
-        for id_, type_, raw, open_ in write.rows
+        (one.id, one.type, one.raw, open_, artifact_sum(one.id, one.type.encode(), one.raw, open_, True))
+        for one in write.artifacts
     )
     return (("artifact", ARTIFACT_PUT, rows),)
 
 
 def _put_unaudited(write: PutUnaudited) -> tuple[Statement, ...]:
     rows = (
-        (id_, type_, raw, artifact_sum(id_, type_.encode(), raw, False, False))
-        for id_, type_, raw in write.rows
+        (one.id, one.type, one.raw, artifact_sum(one.id, one.type.encode(), one.raw, False, False))
+        for one in write.artifacts
     )
     return (("artifact", ARTIFACT_DEFER, rows),)
 

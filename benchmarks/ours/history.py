@@ -98,11 +98,9 @@ def _batch(ledger: Ledger, store: _Mirrored, witness: SecretKey, author: SecretK
     taken = ledger.accept_run(run)
     if taken.error is not None:
         raise BenchmarkError(f"a history that the ledger refuses: {taken.error}")
-    writes.append(PutArtifacts([(one.id, one.type, one.raw, False) for _, (one,) in run]))
+    writes.append(PutArtifacts([one for _, (one,) in run]))
     store.apply(writes)
-    row = store.snapshot(previous)
-    assert row is not None
-    ledger.mark_audited(row)
+    ledger.mark_audited(run[-1][0])
     SqliteStore.apply(
         store,
         [

@@ -19,12 +19,13 @@ from aslp2p.artifacts.envelope import (
     decode_artifact,
     decode_as,
     pae,
+    read_stored,
+    read_stored_as,
     sign_statement,
     signature_holds,
-    trust_stored,
     verify_signature,
 )
-from aslp2p.artifacts.types import TYPE_OF, TYPES, Beacon, Cosignature, InviteToken
+from aslp2p.artifacts.types import TYPE_OF, TYPES, Beacon, Cosignature, InviteToken, Proposal
 from aslp2p.errors import ArtifactError
 from aslp2p.limits import ARTIFACT_BYTES_MAX
 from tests.ledger.builder import ANN, BEN, World
@@ -125,7 +126,7 @@ def test_verifying_gives_the_proof_in_the_type() -> None:
     proven = verify_signature(found)
     assert type(proven) is Verified
     assert verify_signature(proven) is proven
-    assert trust_stored(found) == proven
+    assert type(VERIFIER.verify(read_stored(SIGNED.raw, audited=False))) is Verified
     bad = decode_artifact(pack(SIGNED.type, SIGNED.body, BEN.key, SIGNED.signature))
     with pytest.raises(ArtifactError) as caught:
         VERIFIER.verify_all([found, bad])
@@ -142,8 +143,31 @@ def test_what_is_verified_is_not_verified_again() -> None:
             return super().holds(items)
 
     unproven = decode_artifact(SIGNED.raw)
-    Counting().verify_all([SIGNED, unproven, SIGNED])
+    bad_raw = pack(SIGNED.type, SIGNED.body, BEN.key, SIGNED.signature)
+    audited = read_stored(bad_raw, audited=True)
+    unaudited = read_stored(SIGNED.raw, audited=False)
+    assert all(type(one) is Verified for one in Counting().verify_all([SIGNED, unproven, SIGNED, audited]))
     assert seen == [1]
+    Counting().verify_all([unaudited])
+    assert seen == [1, 1], "what was stored in haste is"
+
+
+def test_sifting_gives_what_verifies_in_its_order_and_names_the_rest() -> None:
+    good = decode_artifact(SIGNED.raw)
+    bad = decode_artifact(pack(SIGNED.type, SIGNED.body, BEN.key, SIGNED.signature))
+    other = sign_statement(SIGNED.statement, BEN)
+    proven, rest = VERIFIER.sift([other, good])
+    assert [one.id for one in proven] == [other.id, good.id] and rest == set()
+    proven, rest = VERIFIER.sift([good, bad, read_stored(bad.raw, audited=False)])
+    assert [one.id for one in proven] == [good.id] and rest == {bad.id}
+    assert all(type(one) is Verified for one in proven)
+
+
+def test_what_was_stored_as_another_type() -> None:
+    assert read_stored_as(Beacon, SIGNED.raw, audited=True).audited
+    with pytest.raises(ArtifactError) as caught:
+        read_stored_as(Proposal, SIGNED.raw, audited=True)
+    assert caught.value.rule == "A3"
 
 
 def test_an_artifact_of_another_type() -> None:

@@ -6,6 +6,7 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+from aslp2p.artifacts.envelope import VERIFIER
 from aslp2p.cli.stopped import STORE_NAME
 from aslp2p.ledger.history import load_tip
 from aslp2p.ledger.joining import META_PIN
@@ -81,7 +82,7 @@ def test_a_pinned_snapshot_that_the_history_left_behind_is_read_as_it_was() -> N
     new = world.puts(world.recover(base, CLEO, epoch=1), "new")
     store = ledger._store
     for node in (*old.line(), *new.line()):
-        store.apply([PutArtifacts([(one.id, one.type, one.raw, False) for one in node.proposals])])
+        store.apply([PutArtifacts(VERIFIER.verify_all(node.proposals))])
     feed(ledger, old)
     store.apply([PutMeta(META_PIN, old.id)])
     feed(ledger, new)

@@ -29,8 +29,8 @@ class Kept(Walk):
     """A walk whose store keeps every good proposal that was handed over."""
 
     def judge(self, snapshot: bytes, proposals: list[bytes], node: Node | None) -> None:
-        good = [one for one in map(decode_artifact, proposals) if not VERIFIER.failing([one])]
-        self.ledger._store.apply([PutArtifacts([(one.id, one.type, one.raw, False) for one in good])])
+        good, _ = VERIFIER.sift(map(decode_artifact, proposals))
+        self.ledger._store.apply([PutArtifacts(good)])
         super().judge(snapshot, proposals, node)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from aslp2p.artifacts.canonical import decode, encode
-from aslp2p.artifacts.envelope import Signed, sign_statement
+from aslp2p.artifacts.envelope import VERIFIER, Signed, sign_statement
 from aslp2p.artifacts.merkle import TiledNodes, inclusion_proof
 from aslp2p.artifacts.proof import BRIEF, Listed, Proof, decode_proof, encode_proof
 from aslp2p.artifacts.types import Rotation
@@ -75,7 +75,7 @@ class Years:
         found_common(store, self.world.genesis)
         ledger = Ledger(store)
         for node in tip.line():
-            store.apply([PutArtifacts([(one.id, one.type, one.raw, False) for one in node.proposals])])
+            store.apply([PutArtifacts(VERIFIER.verify_all(node.proposals))])
         feed(ledger, tip)
         for height, by in cosigned:
             ledger.add_cosignature(self.world.cosignature(self.nodes[height], by))

@@ -474,13 +474,14 @@ def test_a_run_is_taken_unaudited() -> None:
     assert ledger.audited_height() == 2
     rows = ledger.unaudited(3)
     assert [row.height for row in rows] == [3, 4, 5]
-    ledger.mark_audited(rows[1])
-    ledger.mark_audited(rows[0])  # what was audited stays so
+    line = tip.line()
+    ledger.mark_audited(line[3].snapshot)
+    ledger.mark_audited(line[2].snapshot)  # what was audited stays so
     assert ledger.audited_height() == 4
     feed(ledger, more := world.puts(tip, "z"))
     assert ledger.audited_height() == 4  # verified itself, but not what it stands on
     assert [row.height for row in ledger.unaudited(9)] == [5, 6, 7, 8]
-    ledger.mark_audited(ledger.unaudited(9)[-1])
+    ledger.mark_audited(more.snapshot)
     assert ledger.audited_height() == more.height
     assert ledger.accept_run(run_of(tip)) == history.Run((), None, None)
     reopened(ledger)
@@ -583,11 +584,11 @@ def test_audits_on_branches() -> None:
     assert ledger.audited_height() == 0
     rows = ledger.unaudited(10)
     assert [(row.branch, row.height) for row in rows] == [(0, 1), (0, 2), (0, 3)]
-    ledger.mark_audited(rows[-1])
+    ledger.mark_audited(base.line()[2].snapshot)
     assert ledger.audited_height() == 3
     rows = ledger.unaudited(10)
     assert [(row.branch, row.height) for row in rows] == [(1, 4), (1, 5), (1, 6)]
-    ledger.mark_audited(rows[-1])
+    ledger.mark_audited(taken.snapshot)
     assert ledger.audited_height() == 6
     assert ledger.audited_on(0) == 3
     feed(ledger, world.recover(base, CLEO, epoch=7))  # a new branch upon what is not audited

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from aslp2p.artifacts.envelope import VERIFIER
 from aslp2p.errors import Rejected
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.reader import PutArtifacts, SnapshotRow
@@ -23,7 +24,7 @@ def hold(ledger: Ledger, *tips: Node) -> None:
     """Accept these lines, and keep what they list as a node does."""
     feed(ledger, *tips)
     listed = {one.id: one for tip in tips for node in tip.line() for one in node.proposals}
-    ledger._store.apply([PutArtifacts([(one.id, one.type, one.raw, False) for one in listed.values()])])
+    ledger._store.apply([PutArtifacts(VERIFIER.verify_all(listed.values()))])
 
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.name)

@@ -390,7 +390,7 @@ def test_only_promises_on_the_floor_bind() -> None:
     store = ledger._store
     store.apply(
         [
-            PutArtifacts([(proposal.id, proposal.type, proposal.raw, False)]),
+            PutArtifacts([proposal]),
             PutJournal(JournalRow(ENDORSE, 900, 0, proposal.id, b"")),
             PutJournal(JournalRow(COSIGN, 7, beside.height, beside.id, b"")),
         ]
@@ -401,7 +401,7 @@ def test_only_promises_on_the_floor_bind() -> None:
     good = world.recovery(grown.tip, CLEO, epoch=2, author=CLEO)
     store.apply(
         [
-            PutArtifacts([(good.id, good.type, good.raw, False)]),
+            PutArtifacts([good]),
             PutJournal(JournalRow(ENDORSE, 2, 0, good.id, b"")),
             PutJournal(JournalRow(COSIGN, 1, grown.tip.height, grown.tip.id, b"")),
         ]

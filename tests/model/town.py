@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from aslp2p.artifacts import canonical
 from aslp2p.artifacts.content import content_id
-from aslp2p.artifacts.envelope import Signed, Verified, decode_artifact, sign_statement, trust_stored
+from aslp2p.artifacts.envelope import Signed, Verified, read_stored, sign_statement
 from aslp2p.artifacts.types import Endorsement, Genesis, Named, Policy, Proposal, Put, Snapshot, Statement
 from aslp2p.core.inputs import Import, Input, Now, Tick
 from aslp2p.core.node import NodeCore
@@ -172,7 +172,8 @@ def artifact_of(message: bytes, by: bytes, signature: bytes) -> Verified[Stateme
     _, length, rest = message.split(b" ", 2)
     type_, rest = rest[: int(length)], rest[int(length) + 1 :]
     _, body = rest.split(b" ", 1)
-    return trust_stored(decode_artifact(canonical.encode([type_.decode(), body, by, signature])))
+    raw = canonical.encode([type_.decode(), body, by, signature])
+    return VERIFIER.verify(read_stored(raw, audited=True))
 
 
 class Town:

@@ -15,7 +15,7 @@ from aslp2p.ledger.reader import DropArtifacts, JournalRow, PutArtifacts, PutJou
 from aslp2p.store.fsck import fsck
 from aslp2p.store.memory import MemoryStore
 from aslp2p.store.sqlite import SqliteStore
-from tests.store.workload import PROPOSAL, commits, content_of, digest, everything, fill, proposal, snapshot
+from tests.store.workload import commits, content_of, digest, everything, fill, proposal, snapshot
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_a_damaged_artifact_is_dropped_and_put_again(path: Path) -> None:
         store.artifact(proposal(3).id)
     store.apply([DropArtifacts(caught.value.ids)])
     assert store.artifact(proposal(3).id) is None
-    store.apply([PutArtifacts([(proposal(3).id, PROPOSAL, proposal(3).raw, False)])])
+    store.apply([PutArtifacts([proposal(3)])])
     assert everything(store) == everything(memory)
 
 

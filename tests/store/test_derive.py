@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aslp2p.artifacts.envelope import VERIFIER, decode_artifact, verify_signature
 from aslp2p.ledger.history import Ledger, found_common
 from aslp2p.ledger.joining import founding
 from aslp2p.ledger.reader import BranchRow, PutArtifacts, PutFacts, PutSnapshot
@@ -45,8 +46,7 @@ class History:
         self.proposal = common.proposals[0].id
 
     def keep_proposals(self, node: Node) -> None:
-        rows = [(one.id, one.type, one.raw, False) for one in node.proposals]
-        self.store.apply([PutArtifacts(rows)])
+        self.store.apply([PutArtifacts(VERIFIER.verify_all(node.proposals))])
 
     def everything(self) -> list[Any]:
         read = "SELECT * FROM {} ORDER BY 1, 2, 3"
@@ -150,7 +150,7 @@ def test_what_the_history_lacks_is_left_for_the_daemon_to_fetch(history: History
     assert read_lost(history.store) == [snapshot.id, history.proposal]
     history.store.apply([PutSnapshot(snapshot)])
     assert read_lost(history.store) == [history.proposal]
-    history.store.apply([PutArtifacts([(history.proposal, "asl.common.proposal/1", proposal, False)])])
+    history.store.apply([PutArtifacts([verify_signature(decode_artifact(proposal))])])
     history.store.commit()
     assert read_lost(history.store) == [] and history.look(repair=True) == []
     assert history.everything() == history.sound

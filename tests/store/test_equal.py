@@ -33,7 +33,7 @@ from aslp2p.ledger.reader import (
 )
 from aslp2p.store.memory import MemoryStore
 from aslp2p.store.sqlite import SqliteStore
-from tests.store.workload import commits, digest, everything, fill
+from tests.store.workload import commits, digest, everything, fill, kept
 
 KEYS = [b"\x00", b"a", b"a\x00", b"a/b", b"a/\xff", b"a/\xff\xff", b"a/\xff\xffx", b"b", b"\xff", b"\xff\xff"]
 IDS = [digest(number) for number in range(6)]
@@ -90,6 +90,7 @@ def branch_row(branch: int) -> st.SearchStrategy[PutBranch]:
 
 
 wanted = st.lists(st.tuples(st.sampled_from([*IDS, *CONTENTS]), st.booleans()), max_size=3)
+artifacts = st.lists(st.builds(kept, ids, small), max_size=3)
 writes = st.one_of(
     st.builds(PutMeta, st.sampled_from("xyz"), st.none() | small),
     branches.flatmap(branch_row),
@@ -97,8 +98,8 @@ writes = st.one_of(
     facts(),
     facts(),
     st.builds(DropBranchAbove, branches, heights),
-    st.builds(PutArtifacts, st.lists(st.tuples(ids, st.just("t"), small, st.booleans()), max_size=3)),
-    st.builds(PutUnaudited, st.lists(st.tuples(ids, st.just("t"), small), max_size=3)),
+    st.builds(PutArtifacts, artifacts, st.booleans()),
+    st.builds(PutUnaudited, artifacts),
     st.builds(CloseArtifacts, st.lists(ids, max_size=3)),
     st.builds(DropArtifacts, st.lists(ids, max_size=2)),
     contents.map(lambda id_: PutContent(id_, CONTENTS[id_])),

@@ -27,13 +27,13 @@ from aslp2p.store.fsck import fsck
 from aslp2p.store.memory import MemoryStore
 from aslp2p.store.sqlite import SqliteStore
 from tests.store.workload import (
-    PROPOSAL,
     YOU,
     content_of,
     digest,
     everything,
     fill,
     genesis,
+    kept,
     line,
     proposal,
     snapshot,
@@ -90,7 +90,7 @@ def test_a_damaged_manifest_is_wanted_as_a_manifest(store: SqliteStore) -> None:
     id_ = sha256(manifest).digest()
     action = Put("film.mp4", id_, CHUNK_BYTES + 1, "video/mp4", False, 0, None)
     put = sign_statement(Proposal(genesis().id, 1, bytes(8), action), YOU)
-    write(store, PutArtifacts([(put.id, PROPOSAL, put.raw, False)]), PutContent(id_, manifest))
+    write(store, PutArtifacts([put]), PutContent(id_, manifest))
     execute(store, "UPDATE content SET data = x'00' WHERE id = ?", (id_,))
     assert [finding.ids for finding in fsck(store, repair=True)] == [(id_,)]
     assert (id_, True) in store.wanted(10)
@@ -130,8 +130,8 @@ def test_an_artifact_that_should_never_have_been_stored_is_found(store: SqliteSt
     forged = good.raw[:-1] + bytes([good.raw[-1] ^ 1])
     write(
         store,
-        PutArtifacts([(good.id, PROPOSAL, forged, False), (digest("x"), PROPOSAL, proposal(51).raw, False)]),
-        PutArtifacts([(digest("y"), PROPOSAL, b"\xc0", False)]),
+        PutArtifacts([kept(good.id, forged), kept(digest("x"), proposal(51).raw)]),
+        PutArtifacts([kept(digest("y"), b"\xc0")]),
     )
     found = {finding.ids[0]: finding.what for finding in fsck(store, repair=True)}
     assert "A5: the signature" in found[good.id]

@@ -31,7 +31,7 @@ from aslp2p.store.memory import MemoryStore
 from aslp2p.store.opening import migrations
 from aslp2p.store.reading import IDS_PER_QUERY
 from aslp2p.store.sqlite import SqliteStore
-from tests.store.workload import commits, digest, everything, fill, line, snapshot
+from tests.store.workload import commits, digest, everything, fill, kept, line, snapshot
 
 
 @pytest.fixture
@@ -174,8 +174,8 @@ def test_a_failed_write_of_the_caller_forgets_what_came_before_it(store: Store) 
 def test_the_journal_goes_on_after_a_rollback(path: Path) -> None:
     store = SqliteStore(path)
     promises = [JournalRow("emit", 0, height, digest(height), b"") for height in range(4)]
-    for kept, lost in zip(promises[:2], promises[2:], strict=True):
-        store.apply([PutJournal(kept)])
+    for saved, lost in zip(promises[:2], promises[2:], strict=True):
+        store.apply([PutJournal(saved)])
         store.commit()
         store.apply([PutJournal(lost)])
         store.rollback()
@@ -188,8 +188,8 @@ def test_the_journal_goes_on_after_a_rollback(path: Path) -> None:
 def test_a_verified_copy_takes_the_place_of_unaudited_bytes_and_nothing_else_does(store: Store) -> None:
     """G4: whether an artifact was audited stands beside its bytes, and its checksum covers both."""
     one, other = digest(1), digest(2)
-    store.apply([PutUnaudited([(one, "t", b"first")]), PutArtifacts([(other, "t", b"sound", True)])])
-    store.apply([PutUnaudited([(one, "t", b"second"), (other, "t", b"unsound")])])
+    store.apply([PutUnaudited([kept(one, b"first")]), PutArtifacts([kept(other, b"sound")], open=True)])
+    store.apply([PutUnaudited([kept(one, b"second"), kept(other, b"unsound")])])
     assert store.artifact_rows([one, other]) == {
         one: ArtifactRow(b"first", False),
         other: ArtifactRow(b"sound", True),
@@ -197,7 +197,7 @@ def test_a_verified_copy_takes_the_place_of_unaudited_bytes_and_nothing_else_doe
     assert store.open_artifacts() == [(other, b"sound")]
     store.apply([CloseArtifacts([one, other])])
     assert store.artifact_rows([one])[one].audited is False
-    store.apply([PutArtifacts([(one, "t", b"sound too", True), (other, "t", b"again", True)])])
+    store.apply([PutArtifacts([kept(one, b"sound too"), kept(other, b"again")], open=True)])
     assert store.artifact_rows([one, other]) == {
         one: ArtifactRow(b"sound too", True),
         other: ArtifactRow(b"sound", True),
@@ -209,7 +209,7 @@ def test_a_verified_copy_takes_the_place_of_unaudited_bytes_and_nothing_else_doe
 
 def test_more_ids_than_one_query_takes(store: Store) -> None:
     many = [digest(number) for number in range(2 * IDS_PER_QUERY + 3)]
-    store.apply([PutArtifacts([(id_, "t", id_, False) for id_ in many[::2]])])
+    store.apply([PutArtifacts([kept(id_, id_) for id_ in many[::2]])])
     assert store.artifacts(many) == {id_: id_ for id_ in many[::2]}
     assert store.lacking_content(many) == many
     assert store.artifacts([]) == {}

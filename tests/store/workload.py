@@ -109,12 +109,17 @@ def line(branch: int, tip: int) -> BranchRow:
     return BranchRow(branch, branch - 1, 5 if branch else -1, tip, snapshot(branch, tip).id, max(0, tip - 2))
 
 
+def kept(id_: bytes, raw: bytes) -> Verified[Any]:
+    """Any bytes as the artifact `id_`, as no verifier would give it: a store looks at neither."""
+    return Verified(raw, id_, PROPOSAL, bytes(32), b"", bytes(64), proposal(0).statement)
+
+
 def grow(branch: int, height: int) -> list[Write]:
     """What accepting one snapshot writes, and putting its content."""
     row, signed, data = snapshot(branch, height), proposal(height), content_of(height)
     path = b"path/%d" % (height % 4)
     return [
-        PutArtifacts([(signed.id, PROPOSAL, signed.raw, False)]),
+        PutArtifacts([signed]),
         PutSnapshot(row),
         PutFacts(
             branch, height, {b"tip": row.id, path: None if height % 3 == 0 else signed.id + bytes([branch])}
@@ -132,12 +137,7 @@ def commits() -> tuple[tuple[Write, ...], ...]:
         (PutMeta("common", genesis().id), PutSnapshot(snapshot(0, 0)), PutBranch(line(0, 0))),
         *(tuple(grow(0, height)) for height in range(1, 6)),
         (
-            PutArtifacts(
-                [
-                    (pending.id, PROPOSAL, pending.raw, True),
-                    (proposal(101).id, PROPOSAL, proposal(101).raw, True),
-                ]
-            ),
+            PutArtifacts([pending, proposal(101)], open=True),
             Want(
                 [
                     (digest("wanted", 1), True),
@@ -147,8 +147,7 @@ def commits() -> tuple[tuple[Write, ...], ...]:
             ),
         ),
         (
-            PutUnaudited([(proposal(7).id, PROPOSAL, b"unaudited")]),
-            PutUnaudited([(proposal(102).id, PROPOSAL, proposal(102).raw)]),
+            PutUnaudited([kept(proposal(7).id, b"unaudited"), proposal(102)]),
             *grow(0, 6),
             *grow(0, 7),
             PutMeta("counter", b"1"),

@@ -70,7 +70,7 @@ class History:
         self._salt += 1
         statement = Proposal(self.id, 2000 + self._salt, self._salt.to_bytes(8, "big"), action)
         proposal = sign_statement(statement, author or self.ann)
-        self.store.apply([PutArtifacts([(proposal.id, proposal.type, proposal.raw, open_)])])
+        self.store.apply([PutArtifacts([proposal], open=open_)])
         return proposal
 
     def put(
@@ -117,8 +117,7 @@ class History:
         row = SnapshotRow(
             snapshot.id, 0, height, statement.previous, epoch, snapshot.key, frontier.size, snapshot.raw
         )
-        closed = [(one.id, one.type, one.raw, False) for one in proposals]
-        self.store.apply([PutSnapshot(row), PutFacts(0, height, judged.changes), PutArtifacts(closed)])
+        self.store.apply([PutSnapshot(row), PutFacts(0, height, judged.changes), PutArtifacts(proposals)])
         self._move(row)
         return height
 
@@ -137,7 +136,7 @@ class History:
 
     def reject(self, proposal: Verified[Proposal], code: str, text: str) -> None:
         rejection = sign_statement(Rejection(self.id, proposal.id, code, text, 9000), self.witness)
-        self.store.apply([PutArtifacts([(rejection.id, rejection.type, rejection.raw, True)])])
+        self.store.apply([PutArtifacts([rejection], open=True)])
 
     def view(self, asker: Key | None = None) -> View:
         return View(self.store, own_key=None if asker is None else asker.key)

@@ -21,7 +21,7 @@ from tests.views.histories import DAY_MS, History, Key
 def endorse(history: History, proposal: Verified[Proposal], *signers: Key, epoch: int) -> None:
     for signer in signers:
         one = sign_statement(Endorsement(history.id, proposal.id, epoch, 1), signer)
-        history.store.apply([PutArtifacts([(one.id, one.type, one.raw, True)])])
+        history.store.apply([PutArtifacts([one], open=True)])
 
 
 def papers(history: History, asker: Key) -> list[dict[str, Any]]:

@@ -443,8 +443,7 @@ def test_what_authorities_have_endorsed_is_shown_while_it_is_pending(history: Hi
     action = Rotation(1, history.tip.height, history.tip.id, history.cleo.key, "tired")
     proposal = history.propose(action)
     endorsement = sign_statement(Endorsement(history.id, proposal.id, 1, 5), history.ben)
-    rows = [(endorsement.id, endorsement.type, endorsement.raw, True)]
-    history.store.apply([PutArtifacts(rows)])
+    history.store.apply([PutArtifacts([endorsement], open=True)])
     (one,) = ask(history, "proposals")["proposals"]
     assert one["words"] == "hands the witness's office to cleo: tired"
     assert [party["name"] for party in one["endorsed_by"]] == ["ben"]

@@ -341,9 +341,9 @@ MUTANTS = (
         "what came in a range is never audited",
         (
             Edit(
-                "aslp2p.core.audit:Audit.step",
-                "bad = set(context.verifier.failing([*snapshots, *proposals]))",
-                "bad = set()",
+                "aslp2p.artifacts.envelope:Verifier.sift",
+                "bad = set(self.failing(signed))",
+                "bad: set[bytes] = set()",
             ),
         ),
     ),

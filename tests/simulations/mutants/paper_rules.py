@@ -12,7 +12,7 @@ INTAKE = "aslp2p.core.intake"
 SUCCESSION = "aslp2p.core.succession"
 HEARING = "aslp2p.core.hearing"
 VERIFY = "context.verifier.verify(signed)"
-TRUST = "__import__('aslp2p.artifacts.envelope').artifacts.envelope.trust_stored(signed)"
+TRUST = "__import__('aslp2p.artifacts.envelope').artifacts.envelope._vouch(signed)"
 
 MUTANTS = (
     # --- A ----------------------------------------
@@ -21,7 +21,7 @@ MUTANTS = (
         "A5",
         "a snapshot is taken without looking at its signature",
         (
-            Edit(f"{GATE}:judge", "verifier.verify_all([snapshot])", "pass"),
+            Edit(f"{GATE}:judge", "proven = verifier.verify(snapshot)", "proven = snapshot"),
             Edit("aslp2p.core.chain:Chain._problem", "self._context.verifier.verify_all([snapshot])", "pass"),
         ),
     ),
@@ -33,7 +33,7 @@ MUTANTS = (
             Edit(
                 f"{INTAKE}:Intake._take_proposals",
                 "context.verifier.verify_all(taken)",
-                "list(map(__import__('aslp2p.artifacts.envelope').artifacts.envelope.trust_stored, taken))",
+                "list(map(__import__('aslp2p.artifacts.envelope').artifacts.envelope._vouch, taken))",
             ),
         ),
     ),
@@ -215,7 +215,7 @@ MUTANTS = (
         "skips-heights",
         "V2",
         "a snapshot may skip heights",
-        (Edit(f"{GATE}:judge", " or statement.height != parent.height + 1", ""),),
+        (Edit(f"{GATE}:_require_place", " or statement.height != parent.height + 1", ""),),
     ),
     Mutant(
         "any-signer",
@@ -303,13 +303,13 @@ MUTANTS = (
         "any-root",
         "V7",
         "the log's root is not compared",
-        (Edit(f"{GATE}:judge", " or statement.log_root != frontier.root()", ""),),
+        (Edit(f"{GATE}:_outcome", " or statement.log_root != frontier.root()", ""),),
     ),
     Mutant(
         "any-size",
         "V7",
         "the log's size is not compared",
-        (Edit(f"{GATE}:judge", "statement.log_size != frontier.size or ", ""),),
+        (Edit(f"{GATE}:_outcome", "statement.log_size != frontier.size or ", ""),),
     ),
     Mutant(
         "inside-a-file",
