@@ -98,7 +98,7 @@ class Links:
         up = LinkUp(link.number, link.key, link.token, link.name, link.address, link.initiator)
         self._put(Inputs((up,), 0, era))
         level = logging.DEBUG if leaving else logging.INFO
-        logger.log(level, "linked with %s at %s", short_key(link.key), link.address)
+        self._log.log(level, "linked with %s at %s", short_key(link.key), link.address, about=_host(link))
         try:
             async with trio.open_nursery() as nursery:
                 for old, loser in leaving.items():
@@ -148,12 +148,16 @@ class Links:
         self._put(Inputs((LinkDown(link.number),), 0, era))
         if link.blame:
             self.blame.put(link.key, trio.current_time())
-            self._log.warning("blamed %s at %s: %s", short_key(link.key), link.address, link.reason)
+            what = "blamed %s at %s: %s"
+            self._log.warning(what, short_key(link.key), link.address, link.reason, about=_host(link))
             return
         level = logging.DEBUG if any(other.key == link.key for other in self.open) else logging.INFO
-        logger.log(
-            level, "no longer linked with %s at %s: %s", short_key(link.key), link.address, link.reason
-        )
+        what = "no longer linked with %s at %s: %s"
+        self._log.log(level, what, short_key(link.key), link.address, link.reason, about=_host(link))
+
+
+def _host(link: Link) -> str:
+    return link.address.rpartition(":")[0]
 
 
 async def _expect_close(loser: Link, old: Link) -> None:

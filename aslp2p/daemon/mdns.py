@@ -3,7 +3,8 @@
 zeroconf runs an asyncio loop in a thread of its own. Methods of `Mdns` block, for up to a second, and are
 called from worker threads, one at a time; they hand coroutines to that loop. What the loop hears is parsed
 and bounded there and left in an `Inbox`, which wakes its owner by a callback and holds at most one entry an
-instance, so a flood on the wire costs neither memory nor time elsewhere.
+instance, so a flood on the wire costs neither memory nor time elsewhere. Before zeroconf reads a datagram it
+has passed the `Gate`; what zeroconf has cached and scheduled is cut back to what is ours as often as it says.
 
 **No probing.** A responder that starts asks first, for up to a second, whether another has the records that
 it wants to be unique. But RFC 6762 section 8.1 goes on: "If a responder knows by other means that its
@@ -24,8 +25,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import re
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -37,6 +40,7 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
 
 from aslp2p.daemon.adapters import Adapter, announced
 from aslp2p.daemon.announcement import ADDRESSES_MAX, SERVICE_TYPE, decode_txt, encode_txt, instance_of
+from aslp2p.daemon.mdns_gate import RECORDS_MAX, Gate, GatedProtocol
 from aslp2p.errors import InvariantBroken, PeerFault
 
 INBOX_MAX = 512
@@ -47,6 +51,7 @@ ASK_TIMEOUT_MS = 3000
 CALL_TIMEOUT_S = 10.0
 NONCES_MAX = 16
 """Of our own, the latest: what shows one of them was announced by us."""
+_HOST = re.compile(r"[0-9a-f]{16}\.local\.")
 POINTER_TTL_S = 1200
 """How long others keep a machine that went without a goodbye. zeroconf takes less than 1125 s for 1125 s."""
 
@@ -59,6 +64,8 @@ class Counters:
     foreign: int = 0
     excess: int = 0
     conflicts: int = 0
+    refused: int = 0
+    """Datagrams that were too long or too many (`mdns_gate`)."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,11 @@ def parse(text: bytes, port: int | None, addresses: Sequence[str], loopback: boo
     if not hosts:
         raise PeerFault("announcement without an address that can be dialled")
     return Found(hosts, port, nonce, tags)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a record of this name (in lower case) can be of an announcement of our kind."""
+    return name.endswith(SERVICE_TYPE) or _HOST.fullmatch(name) is not None
 
 
 def _dialable(address: str, loopback: bool) -> bool:
@@ -150,6 +162,8 @@ class Mdns:
         self._counters = counters
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._browser: AsyncServiceBrowser | None = None
+        self._gate = Gate(time.monotonic())
+        self._trimming: asyncio.Task[None] | None = None
         self._info = self._service_info()
         self._zeroconf = Zeroconf(interfaces=self._wanted(), use_asyncio=False)
         try:
@@ -198,6 +212,7 @@ class Mdns:
     # --- in zeroconf's loop ---------------------------------------------------------------------------
 
     async def _start(self) -> None:
+        self._guard()
         # Announced before we browse: the first query is delayed anyway, the first announcement is not.
         await self._zeroconf.async_register_service(self._info, cooperating_responders=True)
         await self._browse()
@@ -206,6 +221,31 @@ class Mdns:
         await self._stop()
         # A new browser hears every cached service again, and asks, four times, at growing intervals.
         self._browser = AsyncServiceBrowser(self._zeroconf, SERVICE_TYPE, handlers=[self._changed])
+
+    def _guard(self) -> None:
+        """Put the gate before every socket that has none yet."""
+        for reader in self._zeroconf.engine.readers:
+            inner = reader.transport.get_protocol()
+            if not isinstance(inner, GatedProtocol):
+                gated = GatedProtocol(inner, self._gate, time.monotonic, self._trim)
+                reader.transport.set_protocol(gated)
+
+    def _trim(self) -> None:
+        """Forget the oldest of too many records, others' first, and all that is scheduled for them."""
+        self._counters.refused = self._gate.refused
+        cache = self._zeroconf.cache
+        records = [record for name in cache.names() for record in cache.entries_with_name(name)]
+        if len(records) <= RECORDS_MAX or self._trimming is not None:
+            return
+        records.sort(key=lambda record: (_is_ours(record.key), record.created))
+        cache.async_remove_records(records[: len(records) - RECORDS_MAX // 2])
+        self._trimming = asyncio.get_running_loop().create_task(self._forget_schedule())
+
+    async def _forget_schedule(self) -> None:
+        try:
+            await self._browse()  # a new browser knows what the cache holds, and nothing else
+        finally:
+            self._trimming = None
 
     async def _stop(self) -> None:
         if self._browser is not None:
@@ -229,6 +269,7 @@ class Mdns:
             kept = [address for a in self._adapters if a not in moved for address in a.senders()]
             await self._zeroconf.async_update_interfaces(kept)
         await self._zeroconf.async_update_interfaces(self._wanted())
+        self._guard()
         await self._zeroconf.async_update_service(self._info)
         await self._browse()
 

@@ -104,7 +104,7 @@ class Transport:
             except SelfLink as error:
                 self._heard_ourselves(error, address)
             except (LinkError, OSError, trio.TooSlowError) as error:
-                self._quiet.info("no link from %s: %s", address_text(*address[:2]), _why(error))
+                self._quiet.info("no link from %s: %s", address[0], _why(error), about=address[0])
             finally:
                 self.half_open.remove(half)
             if made is not None:

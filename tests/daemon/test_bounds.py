@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aslp2p.daemon.blame import FORGIVEN_AFTER, KEPT_MAX, PAUSE_S, PAUSE_S_MAX, Blame
 from aslp2p.daemon.halfopen import HALF_OPEN_MAX, PER_ADDRESS_MAX, HalfOpen, HalfOpens, source_of
-from aslp2p.daemon.quiet import LINES_PER_WINDOW, WINDOW_S, Quiet
+from aslp2p.daemon.quiet import ABOUT_MAX, LINES_PER_ONE, LINES_PER_WINDOW, WINDOW_S, Quiet
 from aslp2p.daemon.room import Room
 
 
@@ -185,3 +185,27 @@ def test_strangers_cause_so_many_lines_a_minute_and_then_a_count(caplog: pytest.
         f"{5000 - LINES_PER_WINDOW} more lines like these were left out",
         "no link from 5000",
     ]
+
+
+def test_whoever_causes_most_lines_leaves_room_for_the_others_and_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 0.0
+    quiet = Quiet(logging.getLogger("test.quiet"), lambda: now)
+    with caplog.at_level(logging.INFO):
+        for number in range(7000):
+            quiet.info("linked with %d", number, about="10.0.0.4")
+            quiet.info("no longer linked with %d", number, about="10.0.0.4")
+        quiet.info("linked with anna", about="10.0.0.5")
+        assert len(caplog.messages) == LINES_PER_ONE + 1
+        assert caplog.messages[-1] == "linked with anna"
+        for number in range(ABOUT_MAX * 3):
+            quiet.info("linked with %d", number, about=f"10.1.{number}")
+        assert len(caplog.messages) == LINES_PER_WINDOW
+        now = WINDOW_S
+        quiet.info("linked with ben", about="10.0.0.6")
+    left_out = 14_000 - LINES_PER_ONE + ABOUT_MAX * 3 - (LINES_PER_WINDOW - LINES_PER_ONE - 1)
+    assert caplog.messages[LINES_PER_WINDOW].startswith(
+        f"{left_out} more lines like these were left out (13996 about 10.0.0.4, "
+    )
+    assert caplog.messages[LINES_PER_WINDOW + 1 :] == ["linked with ben"]
