@@ -45,6 +45,7 @@ SECTIONS = {
         "rotate": ("succession", "Hand the witness's office to another machine."),
         "recover": ("succession", "Ask for a new witness when the old one is gone."),
         "revoke": ("succession", "End a key that was stolen, or signed two histories."),
+        "floor": ("floor", "The policy change below which this machine goes back for nobody."),
         "evidence": ("evidence", "What shows that a witness signed two histories."),
         "vouch": ("succession", "Alone in a Common: say that this key's journal is whole."),
     },

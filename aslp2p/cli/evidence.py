@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from aslp2p.cli.floor import retired_lines
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json
 from aslp2p.cli.settings import Settings, pass_settings
@@ -19,6 +20,8 @@ def evidence_command(settings: Settings) -> None:
     if settings.json:
         say_json(answer)
         return
+    for line in retired_lines(answer["name"], answer["retired"]):
+        say(line)
     if not answer["evidence"]:
         say("There is none: no witness is known to have signed two histories.")
     for one in answer["evidence"]:

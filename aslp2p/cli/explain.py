@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from aslp2p.cli.floor import retired_lines
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, say, say_json, sentence, when
 from aslp2p.cli.settings import Settings, pass_settings
@@ -110,6 +111,8 @@ def _say(answer: dict[str, Any]) -> None:
         if answer["final"]:
             who = ", ".join(one["shown"] for one in answer["cosigned_by"])
             say(f"Final up to {name}@{answer['final']}, cosigned by {who}.")
+        for line in retired_lines(name, answer["retired"]):
+            say(line)
         say(f"Snapshot {answer['id']}")
         say(f"Common   {answer['common']}")
     if waiting := answer.get("waiting"):
@@ -151,6 +154,9 @@ def _say_certificate(at: str, step: dict[str, Any]) -> None:
         say(f"      {does} by {one['by']['shown']}, {when(one['created_ms'])}: {one['id']}")
     for id_ in paper["abandons"]:
         say(f"      GIVES UP {id_}")
+    if step["settlement"]:
+        who = ", ".join(one["by"]["shown"] for one in step["settlement"])
+        say(f"      the new policy alone decided: its change is final under both, cosigned by {who} (P4)")
     if paper["does"] != "policy-change":
         emitter, after = step["signer"]["shown"], step["witness"]["shown"]
         say(f"      signed by {emitter}; the witness from here on is {after}")

@@ -64,6 +64,7 @@ def _say_all_superseded(settings: Settings, answer: dict[str, Any]) -> None:
         say("Nothing was left behind.")
     for one in answer["superseded"]:
         given_up = "  GIVEN UP" if one["given_up"] else ""
+        given_up += "  by RETIRED KEYS" if one["retired"] else ""
         cosigned = f", cosigned by {_names(one['cosigned_by'])}" if one["cosigned_by"] else ""
         say(
             f"@{one['height']}  {when(one['created_ms'])}  witness {one['witness']['shown']}, "

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from aslp2p.cli.attention import attention
+from aslp2p.cli.floor import waiting_line
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, say, say_json, sentence, table
+from aslp2p.cli.output import count_text, say, say_json, sentence, table, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.silence import silence_words, span
 from aslp2p.cli.source import existing_home, open_daemon, open_source
@@ -89,6 +90,7 @@ def _history_lines(common: dict[str, Any], live: dict[str, Any]) -> list[str]:
     if common["note"]:
         lines.append(f"Note: {common['note']}")
     lines += pinned_lines(common)
+    lines += floor_lines(common)
     if common.get("predecessor"):
         lines.append(f"Note: this Common succeeds {common['predecessor'][:12]}, its predecessor")
     if common["final"]:
@@ -114,6 +116,23 @@ def _history_lines(common: dict[str, Any], live: dict[str, Any]) -> list[str]:
         )
     if common["rejected"]:
         lines.append(f"Refused: {common['rejected']} of yours; see why with: asl proposals")
+    return lines
+
+
+def floor_lines(common: dict[str, Any]) -> list[str]:
+    """What it waits for, that a person moved it, and what retired keys signed (F5)."""
+    floor: dict[str, Any] = common.get("floor") or {}
+    lines = []
+    if waiting := floor.get("waits_for"):
+        lines.append(waiting_line(common["name"], waiting))
+    if moves := floor.get("moves"):
+        to, at = moves[-1]["to"]["height"], when(moves[-1]["at_ms"])
+        lines.append(f"Note: the floor was moved by hand to @{to} on {at}: asl floor")
+    if retired := floor.get("retired"):
+        names = ", ".join(sorted({key["shown"] for one in retired for key in one["signed_by"]}))
+        lines.append(
+            f"Note: retired keys signed another history ({names}), which counts for nothing: asl floor"
+        )
     return lines
 
 

@@ -21,7 +21,7 @@ from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
-from aslp2p.errors import ArtifactError, AslError, Incomplete, PeerFault, Rejected
+from aslp2p.errors import ArtifactError, AslError, Incomplete, PeerFault, Rejected, UserError
 from aslp2p.gossip.messages import Want as WantMessage
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
@@ -121,6 +121,27 @@ class Chain:
         listed there, pending again (F4)."""
         self._moved(change, ())
         self._reopen(proven)
+
+    def move_floor(self, snapshot: bytes) -> None:
+        """A person here moves the floor to the policy change of `snapshot`, and the head with it (F5).
+
+        Raises `UserError` where it is not here, or carries none; nothing has changed then.
+        """
+        context = self._context
+        if not context.founded:
+            raise UserError("nothing of this Common has arrived yet", remedy="wait until it has")
+        try:
+            change = context.ledger.move_floor(snapshot, max(0, context.now.wall))
+        except (Incomplete, Rejected) as error:
+            raise UserError(error.message, remedy="see which there are: asl floor") from None
+        context.must_last()
+        context.publish(
+            "notice",
+            code="floor-moved",
+            text=f"the floor was moved by hand to @{context.ledger.floor.height}",
+        )
+        if change is not None:
+            self.settle((), change, {}, audited=True)
 
     def _refuse(self, snapshot: Signed[Snapshot], source: int, error: AslError) -> None:
         text = f"snapshot {snapshot.id.hex()[:12]} refused: {error.message}"

@@ -144,6 +144,13 @@ class Vouch(Struct, frozen=True):
     """The owner of a 1-of-1 Common, alone in it, says that the journal is whole (S11)."""
 
 
+class MoveFloor(Struct, frozen=True):
+    """A person decides which policy change every line has to contain here (F5), by the id of the snapshot
+    that carries it; it is logged for ever."""
+
+    snapshot: bytes
+
+
 class Pin(Struct, frozen=True):
     """Show this machine's people that snapshot until they say otherwise (None); nothing else changes (section
     11)."""
@@ -172,6 +179,7 @@ Command: TypeAlias = (
     | Revoke
     | ChangePolicy
     | Vouch
+    | MoveFloor
     | Pin
     | Import
 )

@@ -40,6 +40,7 @@ from aslp2p.core.inputs import (
     Lost,
     MakeToken,
     MarkStale,
+    MoveFloor,
     Now,
     OwnAddresses,
     Pin,
@@ -258,6 +259,8 @@ class NodeCore:
                 self._keyring.mark_stale(input_.reason)
             case Vouch():
                 self._orders.vouch()
+            case MoveFloor():
+                self._chain.move_floor(input_.snapshot)
             case Pin():
                 self._pin(input_.snapshot)
             case Import():

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from aslp2p.artifacts.keys import parse_id_prefix, parse_key
 from aslp2p.artifacts.text import text_problem
 from aslp2p.artifacts.types import PolicyChange
-from aslp2p.core.inputs import ChangePolicy, Endorse, Recover, Revoke, Rotate, Vouch
+from aslp2p.core.inputs import ChangePolicy, Endorse, MoveFloor, Recover, Revoke, Rotate, Vouch
 from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import EVIDENCE_MAX
 from aslp2p.views.actions import action_from_json
 from aslp2p.views.branches import abandoned_ids, evidence_ids
+from aslp2p.views.floor import change_named, floor
 from aslp2p.views.log import find
 from aslp2p.views.pending import open_artifacts, open_papers
 from aslp2p.views.people import member_key
@@ -45,6 +46,7 @@ class SuccessionMethods:
             "policy.compare": self.policy_compare,
             "policy.propose": self.policy_propose,
             "vouch": self.vouch,
+            "floor.move": self.floor_move,
         }
 
     async def rotate(self, member: str, reason: str = "", common: str = "") -> dict[str, Any]:
@@ -127,6 +129,13 @@ class SuccessionMethods:
         """The owner of a Common with one authority says that the signing journal is whole (S11)."""
         await self._node_of(common).command(Vouch())
         return {}
+
+    async def floor_move(self, id: str, common: str = "") -> dict[str, Any]:
+        """A person moves the floor to the policy change, or genesis, whose id begins with the digits `id`."""
+        node = self._node_of(common)
+        to = await node.query(lambda reader: change_named(self._view_of(reader), id))
+        await node.command(MoveFloor(to.id))
+        return await node.query(lambda reader: floor(self._view_of(reader)))
 
     # --- shared -----------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from aslp2p.ledger.standing import STANDING_KEY, Standing
 from aslp2p.ledger.state import REVOKED
 from aslp2p.ledger.succession import passes
 from aslp2p.limits import ABANDONS_MAX, VIEW_PAGE_MAX
+from aslp2p.views.floor import retired, retired_lines
 from aslp2p.views.log import listed, row_json
 from aslp2p.views.view import View
 from aslp2p.views.words import describe_action
@@ -49,9 +50,11 @@ def _is_followed(view: View, row: SnapshotRow) -> bool:
 
 def superseded(view: View) -> dict[str, Any]:
     """Snapshots that the history left behind (F4), the highest first, at most `SUPERSEDED_PAGE` of a branch
-    and `VIEW_PAGE_MAX`; of each what it listed, and whether that is in the history after all.
+    and `VIEW_PAGE_MAX`; of each what it listed, and whether that is in the history after all, and whether
+    keys signed it that have `retired` (F5).
     """
     given_up = frozenset(read_abandoned(view.reader))
+    beside = {branch.branch for branch, _ in retired_lines(view.reader, view.head)}
     found = [(branch, row) for branch, row in superseded_rows(view) if row.height]
     found.sort(key=lambda one: (-one[1].height, one[1].id))
     return {
@@ -59,6 +62,7 @@ def superseded(view: View) -> dict[str, Any]:
             {
                 **snapshot_json(view, branch, row),
                 "given_up": row.id in given_up,
+                "retired": branch.branch in beside,
                 "proposals": [_fate(view, id_) for id_ in _proposals(row)[:PROPOSALS_SHOWN]],
                 "count": len(_proposals(row)),
             }
@@ -94,8 +98,13 @@ def _fate(view: View, id_: bytes) -> dict[str, Any]:
 
 
 def evidence(view: View) -> dict[str, Any]:
-    """Every pair of snapshots that one witness signed for one epoch and height (F3), and what came of it."""
-    return {"evidence": [_evidence_json(view, one) for one in read_evidence(view.reader)]}
+    """Every pair of snapshots that one witness signed for one epoch and height (F3), and what came of it;
+    and the histories that retired keys signed (F5)."""
+    return {
+        "evidence": [_evidence_json(view, one) for one in read_evidence(view.reader)],
+        "retired": retired(view),
+        "name": view.genesis().name,
+    }
 
 
 def _evidence_json(view: View, one: Evidence) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from aslp2p.ledger.finality import cosigners, final_height
 from aslp2p.ledger.policy_text import policy_words
 from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.standing import STANDING_KEY
+from aslp2p.views.floor import retired
 from aslp2p.views.view import View
 from aslp2p.views.words import describe_action
 
@@ -36,7 +37,7 @@ _CHANGES_PAGE = 1000
 def explain(view: View, at: int | None = None, after: int = -1) -> dict[str, Any]:
     """The steps above height `after` up to `@at`, oldest first, at most `STEPS_PAGE`; `next` is the `after`
     of the next page, or null. The last page says who signed `@at` (`signer`, `epoch`), the highest `final`
-    height and who cosigned it (`cosigned_by`).
+    height and who cosigned it (`cosigned_by`), and what keys signed beside it that have `retired` (F5).
     """
     top = view.at(at)
     steps: list[dict[str, Any]] = []
@@ -68,6 +69,7 @@ def _end(view: View, top: int) -> dict[str, Any]:
         "signer": view.party(row.signer),
         "epoch": row.epoch,
         "final": final,
+        "retired": retired(view),
         "cosigned_by": [view.party(key) for key in sorted(counted)],
     }
 
@@ -103,16 +105,15 @@ def _step(view: View, row: SnapshotRow) -> dict[str, Any] | None:
         return {**common, **nothing, **founded}
     statement = decode_as(Snapshot, row.raw).statement
     common["created_ms"] = statement.created_ms
+    settlement = [
+        {"by": view.party(one.key), "id": one.id.hex(), "height": one.statement.height}
+        for one in (decode_as(Cosignature, raw) for raw in statement.settlement or ())
+    ]
     if statement.certificate is not None:
         certificate = _certificate(view, statement)
-        return {**common, **nothing, "kind": certificate["does"], "certificate": certificate}
-    if statement.settlement is not None:
-        cosigned = [decode_as(Cosignature, raw) for raw in statement.settlement]
-        signed = [
-            {"by": view.party(one.key), "id": one.id.hex(), "height": one.statement.height}
-            for one in cosigned
-        ]
-        return {**common, **nothing, "kind": "policy-settled", "settlement": signed}
+        return {**common, "kind": certificate["does"], "certificate": certificate, "settlement": settlement}
+    if settlement:
+        return {**common, **nothing, "kind": "policy-settled", "settlement": settlement}
     return None
 
 

@@ -16,6 +16,7 @@ from aslp2p.views.branches import evidence, giving_up, superseded
 from aslp2p.views.bundle import BUNDLE_QUERIES
 from aslp2p.views.content import missing, read_chunk
 from aslp2p.views.explain import explain
+from aslp2p.views.floor import floor, moving
 from aslp2p.views.log import log, show
 from aslp2p.views.pending import find, proposals, settled
 from aslp2p.views.people import members, policy
@@ -62,6 +63,8 @@ QUERIES: dict[str, Question] = {
     "superseded": superseded,
     "evidence": evidence,
     "giving-up": giving_up,
+    "floor": floor,
+    "floor.moving": moving,
     "members": members,
     "policy": policy,
     "proposals": proposals,

@@ -13,6 +13,7 @@ from aslp2p.ledger.promises import META_STALE
 from aslp2p.ledger.state import ADMITTED, REVOKED, load_members
 from aslp2p.recovery import beacon_interval_ms, grace_ms
 from aslp2p.views.branches import stepped_down, superseded_rows
+from aslp2p.views.floor import floor_summary
 from aslp2p.views.log import created_ms
 from aslp2p.views.paper import dead_authorities, is_only_authority, offers, settlement
 from aslp2p.views.pending import Open, open_artifacts, open_papers
@@ -68,6 +69,7 @@ def summary(view: View) -> dict[str, Any]:
         "pending": pending,
         "rejected": rejected,
         "pinned": pinned(view),
+        "floor": floor_summary(view),
         "predecessor": genesis.predecessor and genesis.predecessor.hex(),
     }
 
