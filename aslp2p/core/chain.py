@@ -141,7 +141,7 @@ class Chain:
             text=f"the floor was moved by hand to @{context.ledger.floor.height}",
         )
         if change is not None:
-            self.settle((), change, {}, audited=True)
+            self.settle((), change)
 
     def _refuse(self, snapshot: Signed[Snapshot], source: int, error: AslError) -> None:
         text = f"snapshot {snapshot.id.hex()[:12]} refused: {error.message}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aslp2p.artifacts.envelope import VERIFIER
 from aslp2p.cli.floor import floor_lines, moving_lines
 from aslp2p.cli.status import floor_lines as status_floor_lines
 from aslp2p.errors import UserError
@@ -20,7 +21,7 @@ from tests.ledger.grown import Grown
 def keep(ledger: Ledger, *tips: Node) -> None:
     """Store what the lines to `tips` list, as a node does that accepts them."""
     listed = [one for tip in tips for node in tip.line() for one in node.proposals]
-    ledger._store.apply([PutArtifacts([(one.id, one.type, one.raw, False) for one in listed])])
+    ledger._store.apply([PutArtifacts(VERIFIER.verify_all(listed))])
 
 
 def view_of(ledger: Ledger) -> View:
