@@ -24,6 +24,12 @@ UINT_MAX = 2**53 - 1
 AUTHORITIES_MAX = 32
 ANCHORS_MAX = 64
 MEMBERS_MAX = 2048
+"""Keys that are or were members, but for those that were forgotten."""
+PLACES_OF_AUTHORITIES = 1920
+PLACES_OF_MEMBERS = 1024
+"""Where admits that rest on an authority, and on any other member, stop: the rest is for policy changes."""
+ADMITS_PER_MEMBER_MAX = 64
+"""Admits that rest on one member who is no authority."""
 ABANDONS_MAX = 64
 EVIDENCE_MAX = 8
 PROPOSALS_PER_SNAPSHOT_MAX = 1024
@@ -57,6 +63,8 @@ MANIFEST_BYTES_MAX = MIB
 MANIFEST_HEADER_BYTES_MAX = 30
 """Array of three (1), tag (15), size (9), header of the ids (5)."""
 CONTENT_CHUNKS_MAX = (MANIFEST_BYTES_MAX - MANIFEST_HEADER_BYTES_MAX) // ID_BYTES
+ERASABLE_BYTES_MIN = 64
+"""Of a content: what is smaller anybody has, or can guess."""
 CONTENT_BYTES_MAX = CONTENT_CHUNKS_MAX * CHUNK_BYTES
 """What one manifest can list: one chunk short of 32 GiB."""
 

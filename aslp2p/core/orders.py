@@ -21,6 +21,7 @@ from aslp2p.core.seat import Seats
 from aslp2p.core.succession import Succession
 from aslp2p.errors import Rejected, UserError
 from aslp2p.ledger.certificate import Parent, require_applicable
+from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.promises import ENDORSE
 from aslp2p.ledger.state import is_admitted
@@ -134,7 +135,8 @@ class Orders:
             _refuse(refused)
 
     def _view(self, at: Tip) -> Parent:
-        ledger = self._context.ledger
+        context = self._context
+        ledger = context.ledger
         return Parent(
             at.id,
             at.height,
@@ -142,6 +144,7 @@ class Orders:
             at.members,
             lambda height: ledger.id_at(at.branch, height),
             lambda id_: ledger.contains(at.branch, at.height, id_),
+            lambda content: held_at(context.store, at.branch, at.height, content),
         )
 
     def rotate(self, command: Rotate) -> bytes:

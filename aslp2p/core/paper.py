@@ -26,6 +26,7 @@ from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
 from aslp2p.errors import Rejected
 from aslp2p.ledger.certificate import Parent, require_fitting
+from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.finality import cosignatures_on, standing_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import authority_keys, satisfies_all
@@ -257,7 +258,8 @@ class Paper:
     def fits(self, proposal: Verified[Proposal], parent: Tip, signer: bytes, epoch: int) -> bool:
         """Whether the gate would take it on `parent`, by `signer` in `epoch`, once it is endorsed (V4 to V8,
         P3)."""
-        ledger = self._context.ledger
+        context = self._context
+        ledger = context.ledger
         view = Parent(
             parent.id,
             parent.height,
@@ -265,6 +267,7 @@ class Paper:
             parent.members,
             lambda height: ledger.id_at(parent.branch, height),
             lambda id_: ledger.contains(parent.branch, parent.height, id_),
+            lambda content: held_at(context.store, parent.branch, parent.height, content),
         )
         try:
             require_fitting(proposal, view, signer=signer, epoch=epoch, subject=proposal.id)

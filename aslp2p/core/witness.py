@@ -21,11 +21,12 @@ from aslp2p.core.paper import Paper, Ready
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import Rejected
+from aslp2p.ledger.actions import apply_action
 from aslp2p.ledger.finality import settling
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
 from aslp2p.ledger.joining import META_LINKED
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import NotApplicable, apply_action, is_admitted
+from aslp2p.ledger.state import NotApplicable, is_admitted
 from aslp2p.limits import BATCH_SPACING_MS, RETURN_WAIT_MS, SNAPSHOT_PROPOSALS_MAX, TEXT_BYTES_MAX
 from aslp2p.recovery import grace_ms
 

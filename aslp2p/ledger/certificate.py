@@ -16,6 +16,7 @@ from aslp2p.artifacts.envelope import Signed, Verified, Verifier, decode_as
 from aslp2p.artifacts.types import (
     Cosignature,
     Endorsement,
+    Erase,
     Policy,
     PolicyChange,
     Proposal,
@@ -27,11 +28,15 @@ from aslp2p.artifacts.types import (
     Takeover,
 )
 from aslp2p.errors import Rejected
+from aslp2p.ledger.erasure import HeldAt, require_erasable
+from aslp2p.ledger.members import require_room
 from aslp2p.ledger.policy import authority_keys, require_policy, satisfies_all
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import ADMITTED, EXPELLED, REVOKED, Members, is_admitted, revoked_keys
-from aslp2p.limits import EPOCH_STEP_MAX, MEMBERS_MAX
+from aslp2p.ledger.state import REVOKED, Members, is_admitted, revoked_keys
+from aslp2p.limits import EPOCH_STEP_MAX
 
+Certified = Succession | PolicyChange | Erase
+"""What a certificate can be for."""
 S = TypeVar("S", bound=Statement)
 
 
@@ -46,6 +51,8 @@ class Parent(Struct, frozen=True):
     """The id of the ancestor (or H itself) at a height; None outside 0..H."""
     holds: Callable[[bytes], bool]
     """Whether a snapshot is H or one of its ancestors."""
+    held: HeldAt
+    """What H says of a content."""
 
 
 def _embedded(
@@ -61,29 +68,28 @@ def _embedded(
     return verifier.verify_all(signed)
 
 
-def require_applicable(action: Succession | PolicyChange, parent: Parent, *, subject: bytes) -> None:
-    """Whether a succession or policy change fits what is in force at `parent`, signatures apart.
+def require_applicable(action: Certified, parent: Parent, *, subject: bytes) -> None:
+    """Whether what a certificate is for fits what is in force at `parent`, signatures apart.
 
     Raises `Rejected` (P1, P3, V6, V7, V8, A4) citing the first rule that fails.
     """
     standing, members = parent.standing, parent.members
+    if isinstance(action, Erase):
+        require_erasable(parent.held(action.content), action.content)
+        return
     if isinstance(action, PolicyChange):
         if standing.joint:
             raise Rejected("P3", "another policy change is not settled yet", subject=subject)
         if action.replaces != standing.installed[-1].id:
             raise Rejected("P3", "it replaces a policy that is not the one in force", subject=subject)
         require_policy(action.policy)
-        taken = {member.name for member in members.values() if member.status == ADMITTED}
         for witness in action.policy.witnesses:
-            member = members.get(witness.key)
-            if member is not None and member.status in (EXPELLED, REVOKED):
+            if witness.key in members and members[witness.key].status == REVOKED:
                 raise Rejected(
-                    "P3", f"{witness.name} is {member.status} and cannot be an authority", subject=subject
+                    "P3", f"{witness.name} was revoked and cannot be an authority", subject=subject
                 )
-            if member is None and witness.name in taken:
-                raise Rejected("V7", f"another member is called {witness.name!r}", subject=subject)
-        if len(members.keys() | authority_keys(action.policy)) > MEMBERS_MAX:
-            raise Rejected("A4", f"a Common has at most {MEMBERS_MAX} members", subject=subject)
+        if problem := require_room(members, len(authority_keys(action.policy) - members.keys())):
+            raise Rejected("A4", problem, subject=subject)
         return
     if not standing.next_epoch < action.epoch <= standing.next_epoch + EPOCH_STEP_MAX:
         raise Rejected(
@@ -92,8 +98,9 @@ def require_applicable(action: Succession | PolicyChange, parent: Parent, *, sub
             subject=subject,
             against=parent.id,
         )
-    if not is_admitted(members, action.new_witness):
-        raise Rejected("V7", "the new witness is not an admitted member", subject=subject)
+    appointed = members.get(action.new_witness)
+    if appointed is None or appointed.status == REVOKED:
+        raise Rejected("V7", "the new witness is no member", subject=subject)
     if isinstance(action, Rotation):
         kept = action.new_witness == standing.next_witness
         if not kept and not all(policy.rotation_allowed for policy in standing.policies):
@@ -148,15 +155,15 @@ def _counting(
 
 def require_fitting(
     proposal: Signed[Proposal], parent: Parent, *, signer: bytes, epoch: int, subject: bytes
-) -> Succession | PolicyChange:
+) -> Certified:
     """Whether a snapshot on `parent` by `signer` in `epoch` may carry `proposal`, endorsements apart; the
     action that it proposes.
 
     `subject` is what an error names: the snapshot. Raises `Rejected` (V4 to V8, P1, P3, S9, A4).
     """
     action = proposal.statement.action
-    if not isinstance(action, Succession | PolicyChange):
-        raise Rejected("V6", "its first proposal is no succession or policy change", subject=subject)
+    if not isinstance(action, Certified):
+        raise Rejected("V6", "its first proposal needs no certificate", subject=subject)
     if not is_admitted(parent.members, proposal.key):
         raise Rejected("V7", "the author of its proposal is not an admitted member", subject=proposal.id)
     require_applicable(action, parent, subject=proposal.id)
@@ -187,13 +194,17 @@ def require_certificate(
             (*standing.policies, action.policy), keys - revoked_keys(parent.members), snapshot.id, "P3"
         )
         return keys
+    gone = revoked_keys(parent.members)
+    if isinstance(action, Erase):
+        keys = _counting(endorsements, proposal, 0, standing.authorities(), snapshot.id, "V6")
+        _require_quorum(standing.policies, keys - gone, snapshot.id, "V6")
+        return keys
     incoming = frozenset({action.new_witness}) if isinstance(action, Rotation) else frozenset[bytes]()
     keys = _counting(
         endorsements, proposal, action.epoch, standing.authorities() | incoming, snapshot.id, "V6"
     )
     if not incoming <= keys:
         raise Rejected("V4", "the incoming witness has not endorsed it", subject=snapshot.id)
-    gone = revoked_keys(parent.members)
     if isinstance(action, Revocation):
         gone |= {action.revoked}
     _require_quorum(standing.policies, keys - gone, snapshot.id, "V6")

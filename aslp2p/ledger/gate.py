@@ -25,6 +25,7 @@ from aslp2p.artifacts.envelope import Signed, Verified, Verifier
 from aslp2p.artifacts.merkle import Frontier
 from aslp2p.artifacts.types import (
     Cosignature,
+    Erase,
     Genesis,
     PolicyChange,
     Proposal,
@@ -32,14 +33,18 @@ from aslp2p.artifacts.types import (
     Recovery,
     Remove,
     Revocation,
+    RevokeInvite,
     Rotation,
     Snapshot,
     Succession,
     Takeover,
 )
 from aslp2p.errors import Incomplete, Rejected
+from aslp2p.ledger import erasure
 from aslp2p.ledger.abandonment import ABANDONED_KEY
+from aslp2p.ledger.actions import apply_action
 from aslp2p.ledger.certificate import Parent, require_certificate, require_settlement
+from aslp2p.ledger.members import admit, keep, name_fits, set_member
 from aslp2p.ledger.policy import authority_keys, require_policy
 from aslp2p.ledger.standing import STANDING_KEY, Installed, Standing
 from aslp2p.ledger.state import (
@@ -48,10 +53,8 @@ from aslp2p.ledger.state import (
     Draft,
     Member,
     Members,
-    apply_action,
     is_admitted,
     revoked_keys,
-    set_member,
     tile_key,
 )
 
@@ -115,9 +118,13 @@ def judge_genesis(genesis: Verified[Genesis], draft: Draft) -> Tip:
         raise Rejected("P6", "its first witness is not among the trust anchors", subject=genesis.id)
     if any(witness.key not in anchors for witness in statement.policy.witnesses):
         raise Rejected("P6", "an authority is not among the trust anchors", subject=genesis.id)
+    if not all(name_fits(anchor.name, anchor.key) for anchor in statement.anchors):
+        raise Rejected("P6", "a trust anchor has a name that is made for another key", subject=genesis.id)
     members: dict[bytes, Member] = {}
+    kept = authority_keys(statement.policy) | {genesis.key}
     for anchor in statement.anchors:
-        set_member(draft, members, anchor.key, anchor.name, ADMITTED, genesis.id)
+        member = Member(anchor.name, ADMITTED, genesis.id, anchor.key in kept)
+        set_member(draft, members, anchor.key, member)
     standing = Standing(
         epoch=0,
         witness=genesis.key,
@@ -202,11 +209,18 @@ def _outcome(
     common_id = statement.common_id
     special = listed[0] if statement.certificate is not None else None
     action = special.statement.action if special is not None else None
-    view = Parent(parent.id, parent.height, standing, parent.members, ancestry.id_at, ancestry.holds)
-    # Puts and removes never write to `members`, so only a snapshot that does more pays for a copy.
-    members = (
-        dict(parent.members) if _touches_members(listed) else cast("dict[bytes, Member]", parent.members)
+    view = Parent(
+        parent.id,
+        parent.height,
+        standing,
+        parent.members,
+        ancestry.id_at,
+        ancestry.holds,
+        lambda content: erasure.read_held(draft.get(erasure.held_key(content))),
     )
+    # Puts of who has put before never write to `members`, so only a snapshot that does more pays for a copy.
+    touches = _touches_members(listed, parent.members)
+    members = dict(parent.members) if touches else cast("dict[bytes, Member]", parent.members)
     endorsers = frozenset[bytes]()
     if special is not None:
         endorsers = require_certificate(snapshot, special, view, verifier)
@@ -220,6 +234,7 @@ def _outcome(
             )
         if proposal is not special:
             apply_action(draft, members, standing, proposal, _appointed(action))
+        keep(draft, members, proposal.key)
         draft.set(b"p" + proposal.id, position.to_bytes(8, "big"))
     if statement.log_size != frontier.size or statement.log_root != frontier.root():
         raise Rejected(
@@ -278,21 +293,31 @@ def _listed(snapshot: Signed[Snapshot], proposals: Sequence[Signed[Proposal]]) -
     return listed
 
 
-def _touches_members(listed: Sequence[Signed[Proposal]]) -> bool:
-    return any(not isinstance(proposal.statement.action, Put | Remove) for proposal in listed)
+def _touches_members(listed: Sequence[Signed[Proposal]], members: Members) -> bool:
+    return any(
+        not isinstance(proposal.statement.action, Put | Remove | Erase | RevokeInvite)
+        or proposal.key not in members
+        or not members[proposal.key].kept
+        for proposal in listed
+    )
 
 
 def apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Member]) -> None:
-    """What a certified action does to members: a new authority is admitted under its label, a revoked key
-    ends."""
-    # Paper cannot be listed already: its epoch would not be above (V6), or it would replace itself (P3).
+    """What a certified action does: a new authority is admitted under its label, who was expelled is a member
+    again where it is appointed, a revoked key ends, a content is erased."""
+    # Paper cannot be listed already: its epoch would not be above (V6), it would replace itself (P3), or
+    # erase what is erased (V7).
     action = special.statement.action
     if isinstance(action, PolicyChange):
         for witness in action.policy.witnesses:
-            if witness.key not in members:
-                set_member(draft, members, witness.key, witness.name, ADMITTED, special.id)
-    elif isinstance(action, Revocation):
-        set_member(draft, members, action.revoked, members[action.revoked].name, REVOKED, special.id)
+            admit(draft, members, witness.key, witness.name, special.id)
+    elif isinstance(action, Succession):
+        admit(draft, members, action.new_witness, "", special.id)
+    elif isinstance(action, Erase):
+        erasure.apply_certified(draft, action, special.id)
+    if isinstance(action, Revocation):
+        gone = members[action.revoked]
+        set_member(draft, members, action.revoked, Member(gone.name, REVOKED, special.id, gone.kept))
     for given_up in abandoned_by(action):
         draft.set(ABANDONED_KEY + given_up, special.id)
 

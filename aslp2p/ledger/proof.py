@@ -26,9 +26,10 @@ from msgspec import Struct
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Verifier, decode_artifact
 from aslp2p.artifacts.merkle import verify_inclusion
 from aslp2p.artifacts.proof import WHOLE, Listed, Proof
-from aslp2p.artifacts.types import Admit, Proposal, Put, Rotation, Snapshot
+from aslp2p.artifacts.types import Admit, Erase, Proposal, Put, Rotation, Snapshot
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.ledger.certificate import Parent, require_certificate, require_settlement
+from aslp2p.ledger.erasure import SEVERAL, Held
 from aslp2p.ledger.gate import (
     AUTHORITY_ACTIONS,
     Ancestry,
@@ -39,9 +40,14 @@ from aslp2p.ledger.gate import (
     next_standing,
     require_appointed,
 )
+from aslp2p.ledger.members import set_member
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import ADMITTED, Draft, Member, Members, is_admitted, revoked_keys, set_member
+from aslp2p.ledger.state import ADMITTED, Draft, Member, Members, is_admitted, revoked_keys
+from aslp2p.limits import ERASABLE_BYTES_MIN
+
+_AT_ITS_WORD = Held(ERASABLE_BYTES_MIN, SEVERAL, 0, b"")
+"""What a brief proof knows of a content that is erased: what the quorum says that erased it."""
 
 
 class Step(Struct, frozen=True):
@@ -132,7 +138,7 @@ class _Walk(ABC):
     def note(self, snapshot: Signed[Snapshot], action: object, endorsers: frozenset[bytes]) -> None:
         statement = snapshot.statement
         witness = self.name(self.standings[statement.height].next_witness)
-        if statement.certificate is not None:
+        if statement.certificate is not None and not isinstance(action, Erase):
             config = action.__struct_config__  # type: ignore[attr-defined]
             names = tuple(sorted(map(self.name, endorsers)))
             self.trace.append(Step(statement.height, str(config.tag), witness, names))
@@ -307,7 +313,8 @@ class _Brief(_Walk):
         endorsers: frozenset[bytes] = frozenset()
         if special is not None:
             endorsers = require_certificate(snapshot, special, parent, self.verifier)
-            apply_paper(special, self.draft, self.members)
+            if not isinstance(action, Erase):
+                apply_paper(special, self.draft, self.members)
         if statement.settlement is not None:
             require_settlement(
                 snapshot,
@@ -347,7 +354,8 @@ class _Brief(_Walk):
         if not is_admitted(self.members, proposal.key):
             raise Rejected("V7", "an author is no admitted member", subject=proposal.id)
         if isinstance(action, Admit) and action.key not in self.members:
-            set_member(self.draft, self.members, action.key, action.name, ADMITTED, proposal.id)
+            member = Member(action.name, ADMITTED, proposal.id, False)
+            set_member(self.draft, self.members, action.key, member)
 
     def _parent(self, snapshot: Signed[Snapshot], standing: Standing, action: object) -> Parent:
         """What is known of the snapshot below. A rotation's base in a gap is taken at its quorum's word."""
@@ -362,6 +370,7 @@ class _Brief(_Walk):
             self.members,
             lambda at: self.ids.get(at, here.get(at)),
             lambda id_: id_ in self.held or id_ == statement.previous,
+            lambda content: _AT_ITS_WORD,
         )
 
 

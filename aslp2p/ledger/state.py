@@ -1,16 +1,14 @@
-"""The state of a Common: which paths hold what, who is a member, what is listed; and how an action changes
-it.
+"""The state of a Common: which paths hold what, who is a member, what is listed.
 
 State is facts (`reader.py`): versioned by height, shared between branches. Keys are one byte of kind and the
 rest:
 
-    t PATH -> Entry          d FOLDER -> number of live children     m KEY -> Member     n NAME -> key of the
-    living member
-    p PROPOSAL -> log index  h LEVEL NUMBER -> Merkle tile root      s -> Standing       c KEY -> that
-    authority's cosignature  a SNAPSHOT -> the takeover's proposal that abandons it (S9)
+    t PATH -> Entry          d FOLDER -> number of live children     u CONTENT -> Held (`erasure.py`)
+    p PROPOSAL -> log index  h LEVEL NUMBER -> Merkle tile root      s -> Standing
+    c KEY -> that authority's cosignature     a SNAPSHOT -> the takeover's proposal that abandons it (S9)
+    m n f g i v: members, names, invites (`members.py`)
 
-A `Draft` collects what a snapshot changes over the state at its parent. An action first checks everything and
-then changes the draft, so an action that does not apply has changed nothing (V7).
+A `Draft` collects what a snapshot changes over the state at its parent; `actions.py` changes it.
 """
 
 from __future__ import annotations
@@ -22,12 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from aslp2p.artifacts import canonical
-from aslp2p.artifacts.envelope import Signed
-from aslp2p.artifacts.types import Admit, Expel, Proposal, Put, Remove
 from aslp2p.errors import InvariantBroken, Rejected
 from aslp2p.ledger.reader import Reader
-from aslp2p.ledger.standing import Standing
-from aslp2p.limits import MEMBERS_MAX
 
 ADMITTED, EXPELLED, REVOKED = "admitted", "expelled", "revoked"
 
@@ -62,6 +56,8 @@ class Member(Struct, frozen=True, array_like=True):
     status: str
     by: bytes
     """The proposal (or genesis) that made it so."""
+    kept: bool
+    """The history names this key: it proposed, invited, or was an authority or a witness."""
 
 
 Members = Mapping[bytes, Member]
@@ -166,149 +162,3 @@ def is_admitted(members: Members, key: bytes) -> bool:
 
 def revoked_keys(members: Members) -> frozenset[bytes]:
     return frozenset(key for key, member in members.items() if member.status == REVOKED)
-
-
-def _require_expected(expects: bytes | None, entry: Entry | None, path: str) -> None:
-    if expects is None:
-        return
-    there = b"" if entry is None else entry.content
-    if there != expects:
-        now = "nothing is there" if entry is None else f"it is {there.hex()[:12]}"
-        raise NotApplicable("changed-meanwhile", f"{path} is not what its author expected: {now} now")
-
-
-def _require_room(draft: Draft, path: str) -> None:
-    """A path is a file or a folder, never both."""
-    if draft.children(path):
-        raise NotApplicable("path-conflict", f"{path} is a folder")
-    folder = path.rpartition("/")[0]
-    while folder and not draft.children(folder):
-        if draft.get(path_key(folder)) is not None:
-            raise NotApplicable("path-conflict", f"{folder} is a file, so nothing can be inside it")
-        folder = folder.rpartition("/")[0]
-
-
-def _put(draft: Draft, action: Put, proposal: Signed[Proposal]) -> None:
-    entry = draft.entry(action.path)
-    _require_expected(action.expects, entry, action.path)
-    if entry is None:
-        _require_room(draft, action.path)
-        draft.count(action.path.rpartition("/")[0], 1)
-    new = Entry(
-        action.content,
-        action.size,
-        action.media_type,
-        action.executable,
-        action.modified_ms,
-        proposal.id,
-        proposal.key,
-        proposal.statement.created_ms,
-    )
-    draft.set(path_key(action.path), pack(new))
-
-
-def _remove(draft: Draft, action: Remove) -> None:
-    entry = draft.entry(action.path)
-    if entry is None:
-        raise NotApplicable("nothing-there", f"{action.path} is not there")
-    _require_expected(action.expects, entry, action.path)
-    draft.set(path_key(action.path), None)
-    draft.count(action.path.rpartition("/")[0], -1)
-
-
-def set_member(
-    draft: Draft, members: dict[bytes, Member], key: bytes, name: str, status: str, by: bytes
-) -> None:
-    """Record `key` as a member; a name belongs to the living member that has it."""
-    member = Member(name, status, by)
-    members[key] = member
-    draft.set(b"m" + key, pack(member))
-    name_key = b"n" + name.encode()
-    if status == ADMITTED:
-        draft.set(name_key, key)
-    elif draft.get(name_key) == key:
-        draft.set(name_key, None)
-
-
-def require_admissible(draft: Draft, members: Members, key: bytes, name: str) -> None:
-    """Raises `NotApplicable` unless `key` may become a member called `name`."""
-    if key in members and members[key].status == REVOKED:
-        raise NotApplicable(
-            "revoked", "that key was revoked; a revoked key is never admitted again", rule="V8"
-        )
-    if len(members) >= MEMBERS_MAX and key not in members:
-        raise NotApplicable("full", f"a Common has at most {MEMBERS_MAX} members", rule="A4")
-    if draft.get(b"n" + name.encode()) not in (None, key):
-        raise NotApplicable("name-taken", f"another member is called {name!r}")
-
-
-def _admit(
-    draft: Draft, members: dict[bytes, Member], standing: Standing, action: Admit, author: bytes, id_: bytes
-) -> None:
-    known = members.get(action.key)
-    if known is not None and known.status == ADMITTED:
-        raise NotApplicable("already-admitted", f"that key is a member already, called {known.name!r}")
-    by_authority = author in standing.authorities()
-    if any(policy.participants == "authorities" for policy in standing.policies) and not by_authority:
-        raise NotApplicable("not-authority", "only authorities may admit members here", rule="P6")
-    if known is not None and known.status == EXPELLED and not by_authority:
-        raise NotApplicable("expelled", "only an authority may admit an expelled key again", rule="P6")
-    require_admissible(draft, members, action.key, action.name)
-    set_member(draft, members, action.key, action.name, ADMITTED, id_)
-
-
-def _expel(
-    draft: Draft,
-    members: dict[bytes, Member],
-    standing: Standing,
-    action: Expel,
-    author: bytes,
-    id_: bytes,
-    appointed: frozenset[bytes],
-) -> None:
-    if author not in standing.authorities():
-        raise NotApplicable("not-authority", "only an authority may expel", rule="P6")
-    if action.key in standing.authorities() | appointed:
-        raise NotApplicable(
-            "is-authority", "an authority leaves by policy change or revocation, not by expulsion", rule="P6"
-        )
-    if action.key in (standing.witness, standing.next_witness):
-        raise NotApplicable("is-witness", "the witness is replaced before it is expelled", rule="P6")
-    member = members.get(action.key)
-    if member is None or member.status != ADMITTED:
-        raise NotApplicable("not-a-member", "that key is no member", rule="P6")
-    set_member(draft, members, action.key, member.name, EXPELLED, id_)
-
-
-def apply_action(
-    draft: Draft,
-    members: dict[bytes, Member],
-    standing: Standing,
-    proposal: Signed[Proposal],
-    appointed: frozenset[bytes] = frozenset(),
-) -> None:
-    """Apply a proposal's ordinary action to `draft` and `members` (V7).
-
-    `appointed` are the keys that a certificate of the same snapshot makes witness or authority: they cannot
-    be expelled beside it (P6). Raises `NotApplicable`, with nothing changed, if its author may not or the
-    state does not fit. Successions and policy changes are not applied here: they ride on a certificate
-    (`gate.py`).
-    """
-    if not is_admitted(members, proposal.key):
-        raise NotApplicable("not-admitted", "its author is not an admitted member", subject=proposal.id)
-    if draft.get(b"p" + proposal.id) is not None:
-        raise NotApplicable("listed-already", "it is listed already on this branch", subject=proposal.id)
-    action = proposal.statement.action
-    match action:
-        case Put():
-            _put(draft, action, proposal)
-        case Remove():
-            _remove(draft, action)
-        case Admit():
-            _admit(draft, members, standing, action, proposal.key, proposal.id)
-        case Expel():
-            _expel(draft, members, standing, action, proposal.key, proposal.id, appointed)
-        case _:
-            raise NotApplicable(
-                "no-certificate", "a succession or policy change is listed with its certificate only"
-            )

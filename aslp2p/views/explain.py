@@ -13,6 +13,7 @@ from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.types import (
     Cosignature,
     Endorsement,
+    Erase,
     PolicyChange,
     Proposal,
     Recovery,
@@ -109,20 +110,23 @@ def _step(view: View, row: SnapshotRow) -> dict[str, Any] | None:
         {"by": view.party(one.key), "id": one.id.hex(), "height": one.statement.height}
         for one in (decode_as(Cosignature, raw) for raw in statement.settlement or ())
     ]
-    if statement.certificate is not None:
-        certificate = _certificate(view, statement)
+    certificate = _certificate(view, statement) if statement.certificate is not None else None
+    if certificate is not None:
         return {**common, "kind": certificate["does"], "certificate": certificate, "settlement": settlement}
     if settlement:
         return {**common, **nothing, "kind": "policy-settled", "settlement": settlement}
     return None
 
 
-def _certificate(view: View, statement: Snapshot) -> dict[str, Any]:
+def _certificate(view: View, statement: Snapshot) -> dict[str, Any] | None:
+    """What moved authority; None for a content that was erased."""
     raw = view.reader.artifact(statement.proposals[0])
     if raw is None:
         raise InvariantBroken("an accepted certificate whose proposal is not here")
     proposal = decode_as(Proposal, raw)
     action = proposal.statement.action
+    if isinstance(action, Erase):
+        return None
     if not isinstance(action, Succession | PolicyChange):
         raise InvariantBroken("an accepted certificate for what needs none")
     endorsements = [decode_as(Endorsement, raw) for raw in statement.certificate or ()]

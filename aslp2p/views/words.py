@@ -47,6 +47,7 @@ _DOES = {
     "witness-recovery": "a new witness after silence",
     "witness-revocation": "a key is revoked",
     "policy-change": "the policy changes",
+    "erase": "a content is erased",
 }
 
 

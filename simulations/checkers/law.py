@@ -10,6 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from simulations.checkers.membership import (
+    ADMITTED,
+    PLACES,
+    REVOKED,
+    Broken,
+    Contents,
+    Members,
+    may_be_called,
+    require,
+)
 from simulations.checkers.papers import (
     COSIGNATURE,
     ENDORSEMENT,
@@ -28,17 +38,9 @@ from simulations.checkers.papers import (
 EPOCH_STEP_MAX = 2**20
 
 
-class Broken(Exception):
-    """A rule that does not hold."""
-
-    def __init__(self, rule: str, text: str) -> None:
-        super().__init__(f"{rule}: {text}")
-        self.rule = rule
-
-
 @dataclass
 class State:
-    """What is known after a snapshot. A line is walked once, so `files` and `listed` are changed in place."""
+    """What is known after a snapshot. A line is walked once, so what grows with it is changed in place."""
 
     id: bytes
     height: int
@@ -50,7 +52,8 @@ class State:
     change_height: int
     reign: tuple[int, bytes, tuple[bytes, ...]]
     reign_height: int
-    members: dict[bytes, tuple[str, str]]
+    members: Members
+    contents: Contents = field(default_factory=Contents)
     files: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     """Path to (content, who signed the snapshot that lists it)."""
     listed: dict[bytes, int] = field(default_factory=dict)
@@ -91,21 +94,12 @@ def _keys(policy: list[Any]) -> frozenset[bytes]:
     return frozenset(key for _, key in policy[0])
 
 
-def _usable(state: State, key: bytes) -> bool:
-    return state.members.get(key, ("", ""))[1] == "admitted"
-
-
-def _require(held: bool, rule: str, text: str) -> None:
-    if not held:
-        raise Broken(rule, text)
-
-
 def require_policy(policy: list[Any]) -> None:
     """P1."""
     keys, threshold = _keys(policy), policy[1]
-    _require(len(keys) == len(policy[0]) >= 1, "P1", "an authority is listed twice, or there is none")
-    _require(len({name for name, _ in policy[0]}) == len(keys), "P1", "two authorities have one name")
-    _require(1 <= threshold <= len(keys) < 2 * threshold, "P1", f"{threshold} of {len(keys)}")
+    require(len(keys) == len(policy[0]) >= 1, "P1", "an authority is listed twice, or there is none")
+    require(len({name for name, _ in policy[0]}) == len(keys), "P1", "two authorities have one name")
+    require(1 <= threshold <= len(keys) < 2 * threshold, "P1", f"{threshold} of {len(keys)}")
 
 
 def judge_line(genesis: bytes, snapshots: Sequence[Paper], proposal: Callable[[bytes], bytes | None]) -> Line:
@@ -128,19 +122,21 @@ def judge_line(genesis: bytes, snapshots: Sequence[Paper], proposal: Callable[[b
 
 def _step(state: State, signer: bytes) -> Step:
     policies = tuple((policy[1], _keys(policy)) for _, policy in state.policies)
-    revoked = frozenset(key for key, (_, status) in state.members.items() if status == "revoked")
+    revoked = state.members.revoked()
     return Step(state.id, state.height, state.epoch, signer, state.kind, state.certified, policies, revoked)
 
 
 def found(genesis: Paper) -> State:
     """The state at `common@0`."""
-    _require(verifies(genesis), "V1", "the genesis is not signed")
+    require(verifies(genesis), "V1", "the genesis is not signed")
     _, policy, anchors, *_ = genesis.body
     require_policy(policy)
-    members = {key: (name, "admitted") for name, key in anchors}
+    of = {key: (name, ADMITTED) for name, key in anchors}
     names = {name for name, _ in anchors}
-    _require(len(members) == len(anchors) == len(names), "P6", "an anchor or a name is there twice")
-    _require(genesis.key in members and _keys(policy) <= members.keys(), "P6", "an authority is no anchor")
+    require(len(of) == len(anchors) == len(names), "P6", "an anchor or a name is there twice")
+    require(genesis.key in of and _keys(policy) <= of.keys(), "P6", "an authority is no anchor")
+    require(all(may_be_called(name, key) for name, key in anchors), "P6", "an anchor has another key's name")
+    members = Members(of, {genesis.key, *_keys(policy)})
     reign = (0, genesis.key, (genesis.id,))
     return State(genesis.id, 0, 0, 0, genesis.key, [(genesis.id, policy)], 0, reign, 0, members)
 
@@ -153,20 +149,19 @@ def _follow(
     epochs: dict[int, int],
 ) -> State:
     common, height, previous, epoch, _, listed, size, root, certificate, settlement = snapshot.body
-    _require(verifies(snapshot), "V1", "its signature does not verify")
-    _require(common == ids[0], "V1", "it is of another Common")
-    _require((previous, height) == (state.id, state.height + 1), "V2", "it does not follow its parent")
+    require(verifies(snapshot), "V1", "its signature does not verify")
+    require(common == ids[0], "V1", "it is of another Common")
+    require((previous, height) == (state.id, state.height + 1), "V2", "it does not follow its parent")
     papers = []
     for id_ in listed:
         raw = proposal(id_)
-        _require(raw is not None, "durability", f"its proposal {id_.hex()[:8]} is nowhere")
+        require(raw is not None, "durability", f"its proposal {id_.hex()[:8]} is nowhere")
         papers.append(read(raw or b""))
     new = replace(
         state,
         id=snapshot.id,
         height=height,
         epoch=epoch,
-        members=dict(state.members),
         kind="ordinary",
         certified=None,
         next_epoch=epoch,
@@ -175,23 +170,23 @@ def _follow(
     )
     special = None
     if certificate is not None:
-        _require(bool(papers), "V6", "a certificate for nothing")
+        require(bool(papers), "V6", "a certificate for nothing")
         special = papers[0]
     kind = action_of(special)[0] if special is not None else "ordinary"
     if kind not in TAKEOVERS:
         appointed = (state.next_epoch, state.next_witness)
-        _require((epoch, snapshot.key) == appointed, "V3", "its signer is not who its parent appoints")
+        require((epoch, snapshot.key) == appointed, "V3", "its signer is not who its parent appoints")
     if special is not None:
         _certified(state, new, snapshot, special, certificate, ids)
     for paper in papers:
         _listed(state, new, paper, special, (ids[0], snapshot.key))
     new.size = state.size + len(papers)
-    _require(
+    require(
         (size, root) == (new.size, log_root(new.peaks)), "V7", "its log root is not that of its proposals"
     )
     if settlement is not None:
         _settled(state, new, settlement, ids, epochs)
-    _require(_usable(new, snapshot.key), "V8", "its signer is no admitted member")
+    require(new.members.usable(snapshot.key), "V8", "its signer is no admitted member")
     reign = (epoch, snapshot.key, tuple(installed for installed, _ in new.policies))
     new.reign_height = state.reign_height if reign == state.reign else height
     new.reign = reign
@@ -201,8 +196,8 @@ def _follow(
 def _signed(raws: Sequence[bytes], type_: str, rule: str) -> list[Paper]:
     papers = [read(raw) for raw in raws]
     keys = [paper.key for paper in papers]
-    _require(keys == sorted(set(keys)), "P5", "a key signs twice, or out of order")
-    _require(
+    require(keys == sorted(set(keys)), "P5", "a key signs twice, or out of order")
+    require(
         all(paper.type == type_ and verifies(paper) for paper in papers), rule, "a signature does not hold"
     )
     return papers
@@ -211,7 +206,7 @@ def _signed(raws: Sequence[bytes], type_: str, rule: str) -> list[Paper]:
 def _quorum(policies: Sequence[list[Any]], keys: frozenset[bytes], rule: str) -> None:
     for policy in policies:
         have = len(_keys(policy) & keys)
-        _require(have >= policy[1], rule, f"{have} of the {policy[1]} signatures that are needed")
+        require(have >= policy[1], rule, f"{have} of the {policy[1]} signatures that are needed")
 
 
 def _certified(
@@ -224,70 +219,75 @@ def _certified(
 ) -> None:
     action = action_of(special)
     kind = action[0]
-    _require(kind in PAPER_ACTIONS, "V6", "a certificate for an ordinary action")
-    _require(_usable(state, special.key), "V7", "its proposer is no member")
+    require(kind in (*PAPER_ACTIONS, "erase"), "V6", "a certificate for an ordinary action")
+    require(state.members.usable(special.key), "V7", "its proposer is no member")
     papers = _signed(certificate, ENDORSEMENT, "V6")
-    epoch = 0 if kind == "policy-change" else action[1]
+    epoch = 0 if kind in ("policy-change", "erase") else action[1]
     for paper in papers:
-        _require(paper.body[:3] == [ids[0], special.id, epoch], "V6", "an endorsement of something else")
+        require(paper.body[:3] == [ids[0], special.id, epoch], "V6", "an endorsement of something else")
     keys = frozenset(paper.key for paper in papers)
-    revoked = frozenset(key for key, (_, status) in state.members.items() if status == "revoked")
+    revoked = state.members.revoked()
     policies = [policy for _, policy in state.policies]
-    new.kind, new.certified = kind, special
     authorities = frozenset[bytes]().union(*map(_keys, policies))
+    if kind == "erase":
+        require(keys <= authorities, "V6", "endorsed by somebody who is no authority")
+        _quorum(policies, keys - revoked, "V6")
+        new.contents.erase(action[1], None, {content for content, _ in new.files.values()})
+        return
+    new.kind, new.certified = kind, special
     if kind == "policy-change":
         _, policy, replaces = action
-        _require(len(policies) == 1, "P3", "a policy change while another is unsettled")
-        _require(replaces == state.policies[-1][0], "P3", "it replaces a policy that is not in force")
+        require(len(policies) == 1, "P3", "a policy change while another is unsettled")
+        require(replaces == state.policies[-1][0], "P3", "it replaces a policy that is not in force")
         require_policy(policy)
-        _require(keys <= authorities | _keys(policy), "P3", "endorsed by somebody of neither policy")
+        require(keys <= authorities | _keys(policy), "P3", "endorsed by somebody of neither policy")
         _quorum([*policies, policy], keys - revoked, "P3")
-        taken = {name for name, status in new.members.values() if status == "admitted"}
         new.policies.append((special.id, policy))
         new.change_height = new.height
+        require(not _keys(policy) & revoked, "P3", "a revoked authority")
+        require(len(new.members.of.keys() | _keys(policy)) <= PLACES, "A4", "no place for a new authority")
         for name, key in policy[0]:
-            _require(key in new.members or name not in taken, "V7", "a name that is taken")
-            new.members.setdefault(key, (name, "admitted"))
-            _require(new.members[key][1] == "admitted", "P3", "an expelled or revoked authority")
+            new.members.appoint(key, name)
         return
     _, epoch, base_height, base_id, witness, *_ = action
-    _require(0 < epoch - state.next_epoch <= EPOCH_STEP_MAX, "V6", f"epoch {epoch} after {state.next_epoch}")
-    _require(_usable(state, witness), "V7", "the new witness is no member")
+    require(0 < epoch - state.next_epoch <= EPOCH_STEP_MAX, "V6", f"epoch {epoch} after {state.next_epoch}")
+    require(state.members.status(witness) not in ("", REVOKED), "V7", "the new witness is no member")
     allowed = authorities | {witness} if kind == "witness-rotation" else authorities
-    _require(keys <= allowed, "V6", "endorsed by somebody who is no authority")
+    require(keys <= allowed, "V6", "endorsed by somebody who is no authority")
     if kind == "witness-rotation":
         same = witness == state.next_witness
-        _require(same or all(policy[2] for policy in policies), "V4", "rotation is not allowed")
-        _require(special.key == snapshot.key, "V4", "a rotation that the witness did not propose")
-        _require(witness in keys, "V4", "the incoming witness has not endorsed")
+        require(same or all(policy[2] for policy in policies), "V4", "rotation is not allowed")
+        require(special.key == snapshot.key, "V4", "a rotation that the witness did not propose")
+        require(witness in keys, "V4", "the incoming witness has not endorsed")
         first = (
             state.reign_height
             if (state.epoch, _signer(state)) == (state.next_epoch, state.next_witness)
             else state.height
         )
-        _require(
+        require(
             first <= base_height <= state.height and ids[base_height] == base_id,
             "V4",
             "its base is elsewhere",
         )
         new.next_epoch, new.next_witness = epoch, witness
     else:
-        _require(not set(action[6]) & set(ids.values()), "S9", "it abandons what it stands on")
-        _require(special.key in authorities, "V5", "a takeover that no authority proposed")
-        _require((base_height, base_id) == (state.height, state.id), "V5", "its base is not its parent")
-        _require(
+        require(not set(action[6]) & set(ids.values()), "S9", "it abandons what it stands on")
+        require(special.key in authorities, "V5", "a takeover that no authority proposed")
+        require((base_height, base_id) == (state.height, state.id), "V5", "its base is not its parent")
+        require(
             (snapshot.key, snapshot.body[3]) == (witness, epoch), "V5", "not the new witness, not its epoch"
         )
         if kind == "witness-revocation":
             gone = action[7]
-            _require(gone in state.members and gone not in revoked, "V8", "nobody to revoke")
-            _require(special.key != gone, "V8", "the revoked key proposes")
+            require(state.members.status(gone) not in ("", REVOKED), "V8", "nobody to revoke")
+            require(gone not in (special.key, witness), "V8", "the revoked key proposes, or is appointed")
             keys -= {gone}
             for policy in policies:
                 left = len(_keys(policy) - revoked - {gone})
-                _require(left >= policy[1], "V8", "too few authorities would be left")
-            new.members[gone] = (new.members[gone][0], "revoked")
+                require(left >= policy[1], "V8", "too few authorities would be left")
+            new.members.of[gone] = (new.members.of[gone][0], REVOKED)
     _quorum(policies, keys - revoked, "V6")
+    new.members.appoint(witness, "")
 
 
 def _signer(state: State) -> bytes:
@@ -297,56 +297,56 @@ def _signer(state: State) -> bytes:
 def _settled(
     state: State, new: State, settlement: Sequence[bytes], ids: dict[int, bytes], epochs: dict[int, int]
 ) -> None:
-    _require(len(state.policies) == 2, "P4", "a settlement of nothing")
+    require(len(state.policies) == 2, "P4", "a settlement of nothing")
     papers = _signed(settlement, COSIGNATURE, "P4")
     for paper in papers:
         _, epoch, height, snapshot, _ = paper.body
-        _require(paper.body[0] == ids[0], "P4", "a cosignature of another Common")
-        _require(state.change_height <= height <= state.height, "P4", "a cosignature from below the change")
-        _require((ids[height], epochs[height]) == (snapshot, epoch), "P4", "a cosignature of something else")
-    revoked = frozenset(key for key, (_, status) in new.members.items() if status == "revoked")
+        require(paper.body[0] == ids[0], "P4", "a cosignature of another Common")
+        require(state.change_height <= height <= state.height, "P4", "a cosignature from below the change")
+        require((ids[height], epochs[height]) == (snapshot, epoch), "P4", "a cosignature of something else")
+    revoked = new.members.revoked()
     policies = [policy for _, policy in state.policies]
     keys = frozenset(paper.key for paper in papers)
-    _require(keys <= frozenset[bytes]().union(*map(_keys, policies)), "P4", "a stranger's cosignature")
+    require(keys <= frozenset[bytes]().union(*map(_keys, policies)), "P4", "a stranger's cosignature")
     _quorum(policies, keys - revoked, "P4")
     new.policies, new.change_height = state.policies[1:], 0
 
 
 def _listed(state: State, new: State, paper: Paper, special: Paper | None, by: tuple[bytes, bytes]) -> None:
-    _require(paper.type == PROPOSAL and verifies(paper), "V7", "a listed proposal does not verify")
+    require(paper.type == PROPOSAL and verifies(paper), "V7", "a listed proposal does not verify")
     common_id, witness = by
-    _require(paper.body[0] == common_id, "V7", "a proposal of another Common")
-    _require(paper.id not in new.listed, "V7", "a proposal is listed twice")
+    require(paper.body[0] == common_id, "V7", "a proposal of another Common")
+    require(paper.id not in new.listed, "V7", "a proposal is listed twice")
     new.listed[paper.id] = new.height
     new.peaks = log_append(new.peaks, paper.id)
+    members = new.members
     if paper is special:
+        members.named.add(paper.key)
         return
-    _require(_usable(new, paper.key), "V7", "its author is no member")
+    require(members.usable(paper.key), "V7", "its author is no member")
     kind, *fields = action_of(paper)
     authorities = frozenset[bytes]().union(*(_keys(policy) for _, policy in state.policies))
     match kind:
         case "put" | "remove":
             _change(new, kind, fields, witness)
+            if kind == "put":
+                new.contents.put(fields[1], fields[2], paper.key)
         case "admit":
-            key, name = fields
-            free = all(other != name for other, status in new.members.values() if status == "admitted")
-            _require(
-                free and new.members.get(key, ("", ""))[1] in ("", "expelled"), "V7", "cannot be admitted"
-            )
-            closed = any(policy[4] == "authorities" for _, policy in state.policies) or key in new.members
-            _require(not closed or paper.key in authorities, "P6", "admitted by who may not")
-            new.members[key] = (name, "admitted")
+            closed = any(policy[4] == "authorities" for _, policy in state.policies)
+            members.admit(paper, authorities, closed=closed)
         case "expel":
-            _require(
-                paper.key in authorities and fields[0] not in authorities, "P6", "expelled by who may not"
-            )
-            _require(_usable(new, fields[0]), "P6", "expelled twice")
-            _require(
-                fields[0] not in _appointed(state, special), "P6", "the witness or an authority expelled"
-            )
-            new.members[fields[0]] = (new.members[fields[0]][0], "expelled")
+            members.expel(fields[0], paper.key, authorities, _appointed(state, special))
+        case "forget":
+            members.forget(fields[0], paper.key, authorities)
+        case "rename":
+            members.rename(fields[0], fields[1], paper.key, authorities)
+        case "revoke-invite":
+            members.end_invite(fields[0], paper.key, authorities)
+        case "erase":
+            new.contents.erase(fields[0], paper.key, {content for content, _ in new.files.values()})
         case _:
             raise Broken("V7", f"{kind} without a certificate")
+    members.named.add(paper.key)
 
 
 def _appointed(state: State, special: Paper | None) -> set[bytes]:
@@ -363,14 +363,14 @@ def _appointed(state: State, special: Paper | None) -> set[bytes]:
 def _change(new: State, kind: str, fields: list[Any], witness: bytes) -> None:
     path, expects = fields[0], fields[-1]
     there, _ = new.files.get(path, (b"", b""))
-    _require(expects is None or expects == there, "V7", f"{path} is not what its author expected")
+    require(expects is None or expects == there, "V7", f"{path} is not what its author expected")
     if kind == "remove":
-        _require(path in new.files, "V7", f"{path} is not there")
+        require(path in new.files, "V7", f"{path} is not there")
         del new.files[path]
         return
     if path not in new.files:
         parts = path.split("/")
         above = ("/".join(parts[:count]) for count in range(1, len(parts)))
-        _require(not any(folder in new.files for folder in above), "V7", f"{path} is inside a file")
-        _require(not any(other.startswith(f"{path}/") for other in new.files), "V7", f"{path} is a folder")
+        require(not any(folder in new.files for folder in above), "V7", f"{path} is inside a file")
+        require(not any(other.startswith(f"{path}/") for other in new.files), "V7", f"{path} is a folder")
     new.files[path] = fields[1], witness

@@ -49,7 +49,7 @@ def running(judge: Judge) -> list[Image]:
 
 def _belongs(image: Image, line: Line) -> bool:
     """Whether it is a member, or may be one yet: an invite is worth nothing once its author is shut out."""
-    members = line.state.members
+    members = line.state.members.of
     by = image.key if image.key in members else image.invited_by
     return members.get(by, ("", "admitted"))[1] == "admitted"
 

@@ -29,7 +29,7 @@ def room(judge: Judge, tip: bytes | None, wanted: Wanted | None) -> Iterator[str
     state = judge.line(tip).state
     if wanted.member is None:
         yield "nobody could be invited in the calm"
-    elif state.members.get(wanted.member, ("", ""))[1] != "admitted":
+    elif not state.members.usable(wanted.member):
         yield "whoever was invited in the calm is no member"
     elif wanted.not_witness is None or state.next_witness == wanted.not_witness:
         yield "the witness could not be replaced in the calm"

@@ -24,8 +24,23 @@ from aslp2p.artifacts.envelope import (
     sign_statement,
     verify_signature,
 )
-from aslp2p.artifacts.types import Action, Admit, Expel, Policy, Proposal, Put, Remove, Snapshot
+from aslp2p.artifacts.types import (
+    Action,
+    Admit,
+    Erase,
+    Expel,
+    Forget,
+    Policy,
+    Proposal,
+    Put,
+    Remove,
+    Rename,
+    RevokeInvite,
+    Shown,
+    Snapshot,
+)
 from aslp2p.errors import ArtifactError, Incomplete, Rejected
+from aslp2p.ledger.erasure import read_held
 from aslp2p.ledger.history import Ledger, load_tip
 from aslp2p.ledger.state import Entry, path_key, unpack
 from tests.independent_verifier import records
@@ -87,12 +102,27 @@ class Walk:
         expects = rng.choice([None, None, b"", bytes(32), b"\x01" * 32])
         kind = rng.random()
         if kind < 0.45:
-            return Put(path, rng.choice([bytes(32), b"\x01" * 32]), 1, "", False, 0, expects)
+            size = rng.choice([1, 64])
+            return Put(path, rng.choice([bytes(32), b"\x01" * 32]), size, "", False, 0, expects)
         if kind < 0.6:
             return Remove(path, expects)
         who = self.somebody()
         name = who.name if rng.random() < 0.8 else self.somebody().name
-        return Admit(who.key, name, None) if kind < 0.8 else Expel(who.key)
+        if kind < 0.72:
+            return Admit(who.key, name, self.token(who) if rng.random() < 0.6 else None)
+        if kind < 0.76:
+            return Rename(who.key, name)
+        if kind < 0.8:
+            return RevokeInvite(self.world.invite(self.somebody(), rng.choice([1, 2]))[0].id)
+        if kind < 0.85:
+            return Erase(rng.choice([bytes(32), b"\x01" * 32]), "")
+        return Forget(who.key) if kind < 0.9 else Expel(who.key)
+
+    def token(self, who: Key) -> Shown:
+        """What `who`, or sometimes somebody else, shows of one of everybody's two invites."""
+        rng = self.rng
+        bearer = who if rng.random() < 0.9 else self.somebody()
+        return self.world.shown(bearer, self.somebody(), uses=rng.choice([1, 2]))
 
     def ordinary(self, node: Node) -> Node:
         listed: list[Signed[Proposal]] = []
@@ -153,6 +183,20 @@ class Walk:
         by = self.endorsers(node, *people)
         beside = [world.propose(self.action(), self.somebody())] if rng.random() < 0.2 else []
         return world.after(node, proposal, *beside, certificate=world.certificate(proposal, *by))
+
+    def erasure(self, node: Node) -> Node:
+        """Of a content by a certificate, after whoever holds it has removed it, as often as not."""
+        world, known = self.world, self.known(node)
+        content = self.rng.choice([bytes(32), b"\x01" * 32])
+        if self.rng.random() < 0.5:
+            holding = [path for path, held in known.files.items() if held == content]
+            if holding:
+                return world.after(
+                    node, *(world.propose(Remove(one, None), node.next_signer) for one in holding)
+                )
+        proposal = world.propose(Erase(content, ""), self.somebody())
+        by = self.endorsers(node)
+        return world.after(node, proposal, certificate=world.certificate(proposal, *by))
 
     def settlement(self, node: Node) -> Node:
         known = self.known(node)
@@ -220,8 +264,11 @@ class Walk:
         node = rng.choice(self.nodes[-3:] if rng.random() < 0.8 else self.nodes)
         joint = len(self.known(node).installed) == 2
         make = rng.choices(
-            [self.ordinary, self.good, self.rotation, self.takeover, self.change, self.settlement],
-            [4, 3, 3, 3, 2, 4 if joint else 0.3],
+            [
+                *(self.ordinary, self.good, self.rotation, self.takeover),
+                *(self.change, self.settlement, self.erasure),
+            ],
+            [4, 3, 3, 3, 2, 4 if joint else 0.3, 1],
         )[0]
         child = make(node)
         if rng.random() < 0.4:
@@ -252,6 +299,13 @@ class Walk:
         assert standing.change_height == known.change_height
         assert standing.reign_height == known.reign()[-1].height
         assert {key: (one.name, one.status) for key, one in tip.members.items()} == known.members
+        named = {key for key, one in tip.members.items() if one.kept}
+        assert named == known.said.named & known.members.keys()
+        held = {
+            key[1:]: read_held(value)
+            for key, value, _ in self.ledger._store.facts(row.branch, b"u", row.height)
+        }
+        assert {content for content, one in held.items() if one and one.erased} == known.said.erased
         assert (tip.frontier.size, row.log_size) == (len(known.log), len(known.log))
         facts = self.ledger._store.facts(row.branch, b"t", row.height)
         assert {key: unpack(Entry, value).content for key, value, _ in facts} == {
@@ -321,6 +375,8 @@ SAMPLES = [
     world.put("a/b").raw,
     world.revocation(world.root, ANN, ANN, abandons=(bytes(32),)).raw,
     world.rotate(world.root, PEOPLE[1]).signed.raw,
+    world.admit(PEOPLE[4], token=world.shown(PEOPLE[4])).raw,
+    world.invite()[0].raw,
     world.cosignature(world.puts(world.root, "x"), ANN).raw,
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.independent_verifier.encoding import Refused, root
+from tests.independent_verifier.encoding import Refused, holds, pae, root
 from tests.independent_verifier.records import Artifact, read
 
 TAKEOVERS = ("witness-recovery", "witness-revocation")
@@ -34,6 +34,25 @@ class Installed:
         return len(self.keys() & signers) >= int(self.policy["threshold"])
 
 
+@dataclass(frozen=True)
+class Said:
+    """What the history says besides who is a member and where what is. Every change makes a new one."""
+
+    named: frozenset[bytes] = frozenset()
+    """Keys that the history names: never forgotten."""
+    forgotten: frozenset[bytes] = frozenset()
+    reserved: frozenset[str] = frozenset()
+    uses: tuple[bytes, ...] = ()
+    """The id of an invite, once for every use."""
+    let_in: tuple[bytes, ...] = ()
+    """Who it was that an admit rested on and was no authority, once for each."""
+    revoked_invites: frozenset[tuple[bytes, bytes | None]] = frozenset()
+    """(invite, by whom; None: an authority)."""
+    puts: tuple[tuple[bytes, int, bytes], ...] = ()
+    """(content, size, author) of every put."""
+    erased: frozenset[bytes] = frozenset()
+
+
 @dataclass(frozen=True, eq=False)
 class After:
     """Everything that holds after a snapshot; and what its own certificate abandons."""
@@ -49,6 +68,7 @@ class After:
     members: dict[bytes, tuple[str, str]]
     files: dict[str, bytes]
     log: tuple[bytes, ...]
+    said: Said
     abandons: tuple[bytes, ...] = ()
 
     def line(self) -> list[After]:
@@ -78,9 +98,6 @@ class After:
     def revoked(self) -> set[bytes]:
         return {key for key in self.members if self.status(key) == "revoked"}
 
-    def names(self) -> set[str]:
-        return {name for name, status in self.members.values() if status == "admitted"}
-
 
 def _demand(condition: bool, rule: str, why: str = "") -> None:
     if not condition:
@@ -94,6 +111,13 @@ def _require_policy(policy: dict[str, Any]) -> None:
     _demand(n >= 1 and len(set(keys)) == n and len(set(labels)) == n, "P1")
     _demand(1 <= t <= n < 2 * t, "P1")
     _demand(policy["protocol"] == 1, "A4")
+
+
+def _may_be_called(name: str, key: bytes) -> bool:
+    """What ends in a hyphen and 16 digits of a key is a name of that key alone."""
+    end = name[-17:]
+    made = len(end) == 17 and end[0] == "-" and all(digit in "0123456789abcdef" for digit in end[1:])
+    return not made or key.hex()[:16] == end[1:]
 
 
 class Common:
@@ -110,9 +134,15 @@ class Common:
         _demand(len(set(keys)) == len(keys) and len(set(names)) == len(names), "P6")
         installed = Installed(found.id, policy)
         _demand(found.key in keys and installed.keys() <= set(keys), "P6")
+        _demand(
+            all(_may_be_called(anchor["name"], anchor["key"]) for anchor in anchors), "P6", "another's name"
+        )
         members = {anchor["key"]: (anchor["name"], "admitted") for anchor in anchors}
+        said = Said(named=frozenset(installed.keys() | {found.key}))
         self.accepted = {
-            found.id: After(found.id, 0, None, 0, found.key, (0, found.key), (installed,), 0, members, {}, ())
+            found.id: After(
+                found.id, 0, None, 0, found.key, (0, found.key), (installed,), 0, members, {}, (), said
+            )
         }
 
     def accept(self, snapshot: bytes, proposals: list[bytes]) -> After:
@@ -135,6 +165,7 @@ class _Judgement:
         self.here = here
         self.members = dict(self.parent.members)
         self.files = dict(self.parent.files)
+        self.said = self.parent.said
 
     def judge(self) -> After:
         fields, parent = self.fields, self.parent
@@ -155,6 +186,7 @@ class _Judgement:
                 _demand(self.status(one.key) == "admitted", "V7", "its author is no member")
                 _demand(one.id not in parent.log + tuple(fields["proposals"][:position]), "V7", "listed")
                 self.apply(one, one.fields["action"], action)
+            self.name(one.key)
         log = parent.log + tuple(fields["proposals"])
         _demand(fields["log_size"] == len(log) and fields["log_root"] == root(list(log)), "V7", "the log")
         if fields["settlement"] is not None:
@@ -164,6 +196,9 @@ class _Judgement:
 
     def status(self, key: bytes) -> str | None:
         return self.members[key][1] if key in self.members else None
+
+    def name(self, key: bytes) -> None:
+        self.said = replace(self.said, named=self.said.named | {key})
 
     def listed(self) -> list[Artifact]:
         ids = self.fields["proposals"]
@@ -182,10 +217,12 @@ class _Judgement:
     def certificate(self, proposal: Artifact, action: dict[str, Any]) -> None:
         parent = self.parent
         kind = action["name_of_action"]
-        _demand(kind in PAPER, "V6")
+        _demand(kind in (*PAPER, "erase"), "V6")
         _demand(parent.status(proposal.key) == "admitted", "V7")
         if kind == "policy-change":
             self.change(action)
+        elif kind == "erase":
+            self.erasable(action["content"])
         else:
             self.succession(action, kind)
         if kind == "witness-rotation":
@@ -193,7 +230,7 @@ class _Judgement:
         elif kind in TAKEOVERS:
             self.takeover(proposal, action)
         change = kind == "policy-change"
-        rule, epoch = ("P3", 0) if change else ("V6", action["epoch"])
+        rule, epoch = ("P3", 0) if change else ("V6", action.get("epoch", 0))
         allowed, policies = parent.authorities(), parent.installed
         if change:
             new = Installed(proposal.id, action["policy"])
@@ -212,7 +249,11 @@ class _Judgement:
         _demand(all(policy.satisfied(signers - gone) for policy in policies), rule, "no quorum")
         if change:
             for witness in action["policy"]["witnesses"]:
-                self.members.setdefault(witness["key"], (witness["name"], "admitted"))
+                self.let_in(witness["key"], witness["name"])
+        elif kind == "erase":
+            self.said = replace(self.said, erased=self.said.erased | {action["content"]})
+        else:
+            self.let_in(action["new_witness"], "")
         if kind == "witness-revocation":
             self.members[action["revoked"]] = (self.members[action["revoked"]][0], "revoked")
 
@@ -223,17 +264,43 @@ class _Judgement:
         _require_policy(action["policy"])
         count = len(self.members)
         for witness in action["policy"]["witnesses"]:
-            _demand(parent.status(witness["key"]) in (None, "admitted"), "P3")
-            if witness["key"] not in parent.members:
-                _demand(witness["name"] not in parent.names(), "V7", "a taken name")
-                count += 1
+            _demand(parent.status(witness["key"]) != "revoked", "P3")
+            count += witness["key"] not in parent.members
         _demand(count <= 2048, "A4")
+
+    def let_in(self, key: bytes, label: str) -> None:
+        """Whom a quorum makes an authority or the witness is a member, under a name that nobody else has."""
+        if self.status(key) in (None, "expelled"):
+            name = self.members[key][0] if key in self.members else label
+            if name in self.names() or not _may_be_called(name, key):
+                start = name.encode()[:47]
+                while True:
+                    try:
+                        name = start.decode() + "-" + key.hex()[:16]
+                        break
+                    except UnicodeDecodeError:
+                        start = start[:-1]
+            self.members[key] = (name, "admitted")
+            self.said = replace(
+                self.said, forgotten=self.said.forgotten - {key}, reserved=self.said.reserved - {name}
+            )
+        self.name(key)
+
+    def names(self) -> set[str]:
+        return {name for name, status in self.members.values() if status == "admitted"}
+
+    def erasable(self, content: bytes) -> None:
+        sizes = [size for id_, size, _ in self.said.puts if id_ == content]
+        _demand(bool(sizes), "V7", "nobody put it")
+        _demand(max(sizes) >= 64, "V7", "too small")
+        _demand(content not in self.files.values(), "V7", "a path holds it")
+        _demand(content not in self.said.erased, "V7", "erased already")
 
     def succession(self, action: dict[str, Any], kind: str) -> None:
         parent = self.parent
         epoch, witness = parent.appoints
         _demand(epoch < action["epoch"] <= epoch + 2**20, "V6")
-        _demand(parent.status(action["new_witness"]) == "admitted", "V7")
+        _demand(parent.status(action["new_witness"]) in ("admitted", "expelled"), "V7")
         if kind == "witness-rotation":
             allowed = all(one.policy["rotation_allowed"] for one in parent.installed)
             _demand(allowed or action["new_witness"] == witness, "V4")
@@ -300,29 +367,102 @@ class _Judgement:
             _demand(not inside & set(self.files), "V7", "a part of it is a file")
             _demand(not any(other.startswith(path + "/") for other in self.files), "V7", "a folder")
             self.files[path] = action["content"]
+            put = (action["content"], action["size"], proposal.key)
+            self.said = replace(
+                self.said, puts=(*self.said.puts, put), erased=self.said.erased - {action["content"]}
+            )
         elif kind == "admit":
-            self.admit(action, proposal.key in self.parent.authorities())
-        else:
+            self.admit(action, proposal.key, proposal.key in self.parent.authorities())
+        elif kind == "expel":
             self.expel(action, proposal.key, special)
+        elif kind == "forget":
+            self.forget(action["key"], proposal.key)
+        elif kind == "rename":
+            self.rename(action, proposal.key)
+        elif kind == "revoke-invite":
+            self.revoke_invite(action["invite"], proposal.key)
+        else:
+            self.erasable(action["content"])
+            authors = {author for id_, _, author in self.said.puts if id_ == action["content"]}
+            _demand(authors == {proposal.key}, "V7", "others put it too")
+            self.said = replace(self.said, erased=self.said.erased | {action["content"]})
 
-    def admit(self, action: dict[str, Any], by_authority: bool) -> None:
-        status = self.status(action["key"])
+    def admit(self, action: dict[str, Any], author: bytes, by_authority: bool) -> None:
+        key, said = action["key"], self.said
+        invite = None if action["token"] is None else self.token(action["token"], key)
+        status = self.status(key)
         closed = any(one.policy["participants"] == "authorities" for one in self.parent.installed)
         _demand(status != "admitted", "V7")
-        _demand(by_authority or not closed, "P6")
-        _demand(by_authority or status != "expelled", "P6")
+        rests_on = author if invite is None else invite.key
+        on_authority = rests_on in self.parent.authorities()
+        _demand(self.status(rests_on) == "admitted", "V7", "the inviter is gone")
+        _demand(on_authority or not closed, "P6")
+        _demand(by_authority or (status != "expelled" and key not in said.forgotten), "P6")
         _demand(status != "revoked", "V8")
-        _demand(status is not None or len(self.members) < 2048, "A4")
-        names = {name for name, one in self.members.values() if one == "admitted"}
-        _demand(action["name"] not in names, "V7", "a taken name")
-        self.members[action["key"]] = (action["name"], "admitted")
+        if invite is not None:
+            ended = {(invite.id, None), (invite.id, invite.key)} & said.revoked_invites
+            _demand(not ended, "V7", "a revoked invite")
+            _demand(said.uses.count(invite.id) < invite.fields["uses"], "V7", "a spent invite")
+        _demand(status is not None or len(self.members) < (1920 if on_authority else 1024), "A4")
+        _demand(on_authority or said.let_in.count(rests_on) < 64, "A4")
+        self.require_name(action["name"], key, by_authority)
+        self.members[key] = (action["name"], "admitted")
+        self.said = replace(
+            said,
+            forgotten=said.forgotten - {key},
+            reserved=said.reserved - {action["name"]},
+            uses=said.uses if invite is None else (*said.uses, invite.id),
+            let_in=said.let_in if on_authority else (*said.let_in, rests_on),
+        )
+        if invite is not None:
+            self.name(invite.key)
+
+    def token(self, token: dict[str, Any], key: bytes) -> Artifact:
+        invite = read(token["invite"], "invite")
+        invite.verify()
+        message = pae("asl.bearer/1", invite.id + key)
+        _demand(holds(invite.fields["bearer"], message, token["signature"]), "A5", "another bearer")
+        _demand(invite.fields["common_id"] == self.common.id, "V7", "another Common's invite")
+        return invite
+
+    def require_name(self, name: str, key: bytes, by_authority: bool) -> None:
+        _demand(_may_be_called(name, key), "V7", "another key's name")
+        _demand(by_authority or name not in self.said.reserved, "V7", "a reserved name")
+        others = {
+            one for other, (one, status) in self.members.items() if status == "admitted" and other != key
+        }
+        _demand(name not in others, "V7", "a taken name")
+
+    def forget(self, key: bytes, author: bytes) -> None:
+        _demand(author in self.parent.authorities(), "P6")
+        _demand(self.status(key) == "expelled", "P6")
+        _demand(key not in self.said.named, "V7", "the history names it")
+        name, _ = self.members.pop(key)
+        reserved = {name} - self.names()
+        self.said = replace(
+            self.said, forgotten=self.said.forgotten | {key}, reserved=self.said.reserved | reserved
+        )
+
+    def rename(self, action: dict[str, Any], author: bytes) -> None:
+        key, by_authority = action["key"], author in self.parent.authorities()
+        _demand(author == key or by_authority, "P6")
+        _demand(self.status(key) == "admitted", "P6")
+        self.require_name(action["name"], key, by_authority)
+        self.members[key] = (action["name"], "admitted")
+        self.said = replace(self.said, reserved=self.said.reserved - {action["name"]})
+
+    def revoke_invite(self, invite: bytes, author: bytes) -> None:
+        ended = self.said.revoked_invites
+        _demand(not {(invite, None), (invite, author)} & ended, "V7", "revoked already")
+        by = None if author in self.parent.authorities() else author
+        self.said = replace(self.said, revoked_invites=ended | {(invite, by)})
 
     def expel(self, action: dict[str, Any], author: bytes, special: dict[str, Any]) -> None:
         parent, key = self.parent, action["key"]
         appointed = {parent.signer, parent.appoints[1], special.get("new_witness")}
         if special["name_of_action"] == "policy-change":
             appointed |= {witness["key"] for witness in special["policy"]["witnesses"]}
-        _demand(author in parent.authorities() and key not in parent.authorities() | appointed, "P6")
+        _demand(author in parent.authorities() | {key} and key not in parent.authorities() | appointed, "P6")
         _demand(self.status(key) == "admitted", "P6")
         self.members[key] = (self.members[key][0], "expelled")
 
@@ -341,6 +481,7 @@ class _Judgement:
             members=self.members,
             files=self.files,
             log=log,
+            said=self.said,
             abandons=tuple(action.get("abandons", ())),
         )
         if kind == "witness-rotation":

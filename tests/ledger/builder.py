@@ -15,12 +15,14 @@ from nacl.signing import SigningKey
 
 from aslp2p.artifacts.envelope import Signed, Verified, sign_statement
 from aslp2p.artifacts.merkle import Frontier
+from aslp2p.artifacts.token import bear, make_token, read_shown
 from aslp2p.artifacts.types import (
     Action,
     Admit,
     Cosignature,
     Endorsement,
     Genesis,
+    InviteToken,
     Named,
     Policy,
     PolicyChange,
@@ -29,12 +31,16 @@ from aslp2p.artifacts.types import (
     Recovery,
     Revocation,
     Rotation,
+    Shown,
     Snapshot,
 )
 from aslp2p.ledger.history import Ledger, found_common
+from aslp2p.limits import UINT_MAX
 from aslp2p.store.memory import MemoryStore
 
 DAY_MS = 86_400_000
+LARGE = b"\x07" * 32
+"""A content of 64 bytes: nobody has it by chance."""
 
 
 class Key:
@@ -162,8 +168,25 @@ class World:
         }
         return self.propose(Put(**(fields | changes)), author)
 
-    def admit(self, who: Key, author: Key = ANN, name: str | None = None) -> Verified[Proposal]:
-        return self.propose(Admit(who.key, who.name if name is None else name, None), author)
+    def admit(
+        self, who: Key, author: Key = ANN, name: str | None = None, token: Shown | None = None
+    ) -> Verified[Proposal]:
+        return self.propose(Admit(who.key, who.name if name is None else name, token), author)
+
+    def invite(
+        self, by: Key = ANN, uses: int = 1, number: int = 1, common_id: bytes = b""
+    ) -> tuple[Verified[InviteToken], bytes]:
+        """An invite and its token; another `number` makes another one."""
+        seed = bytes([number]) * 32
+        return make_token(common_id or self.id, UINT_MAX, uses, seed, by)
+
+    def shown(self, who: Key, by: Key = ANN, **invite: Any) -> Shown:
+        """What `who` shows of an invite by `by`."""
+        return read_shown(bear(self.invite(by, **invite)[1], who.key))
+
+    def large(self, path: str, author: Key = ANN, **changes: Any) -> Verified[Proposal]:
+        """A put of a content that can be erased: `LARGE`."""
+        return self.put(path, author, **({"content": LARGE, "size": 64} | changes))
 
     def rotation(self, base: Node, to: Key, epoch: int = 1, author: Key = ANN) -> Verified[Proposal]:
         return self.propose(Rotation(epoch, base.height, base.id, to.key, "moving out"), author)
@@ -190,7 +213,7 @@ class World:
 
     # --- paper ----------------------------------------------------------------------------------------
 
-    def endorsement(self, proposal: Signed[Proposal], by: Key, **changes: Any) -> Verified[Endorsement]:
+    def endorsement(self, proposal: Signed[Proposal], by: Key, /, **changes: Any) -> Verified[Endorsement]:
         action = proposal.statement.action
         fields: dict[str, Any] = {
             "common_id": self.id,
@@ -200,7 +223,7 @@ class World:
         }
         return sign_statement(Endorsement(**(fields | changes)), by)
 
-    def certificate(self, proposal: Signed[Proposal], *by: Key, **changes: Any) -> tuple[bytes, ...]:
+    def certificate(self, proposal: Signed[Proposal], /, *by: Key, **changes: Any) -> tuple[bytes, ...]:
         """The endorsements of `by`, as a snapshot embeds them."""
         return embed(self.endorsement(proposal, one, **changes) for one in by)
 

@@ -10,8 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aslp2p.artifacts.types import Expel, Named, Remove, Rotation
-from aslp2p.limits import EPOCH_STEP_MAX
+from msgspec import structs
+
+from aslp2p.artifacts.types import (
+    Erase,
+    Expel,
+    Forget,
+    Named,
+    Remove,
+    Rename,
+    RevokeInvite,
+    Rotation,
+    Shown,
+)
+from aslp2p.limits import ADMITS_PER_MEMBER_MAX, EPOCH_STEP_MAX
 from tests.ledger.builder import (
     ANN,
     BEN,
@@ -19,10 +31,14 @@ from tests.ledger.builder import (
     DAN,
     EVE,
     FAY,
+    GUS,
+    LARGE,
+    Key,
     Node,
     World,
     bad_signature,
     named,
+    person,
     policy,
     swap,
 )
@@ -51,6 +67,21 @@ class Case:
 def plain() -> tuple[World, Node]:
     world = World()
     return world, world.chain(world.root, 2)
+
+
+def root() -> tuple[World, Node]:
+    world = World()
+    return world, world.root
+
+
+def then(scene: Scene, make: Build) -> Scene:
+    """`scene` and one snapshot more."""
+
+    def build() -> tuple[World, Node]:
+        world, base = scene()
+        return world, make(world, base)
+
+    return build
 
 
 def renewed() -> tuple[World, Node]:
@@ -119,6 +150,12 @@ def alone() -> tuple[World, Node]:
 
 # --- what is refused ----------------------------------------------------------------------------------
 
+
+def made_of(key: Key, label: str = "x") -> str:
+    """The name that `label` becomes where it is taken."""
+    return f"{label}-{key.key.hex()[:16]}"
+
+
 GENESES: dict[str, tuple[str, Callable[[], World]]] = {
     "no authority": ("P1", lambda: World(policy((), 1))),
     "1 of 2": ("P1", lambda: World(policy((ANN, BEN), 1))),
@@ -134,6 +171,10 @@ GENESES: dict[str, tuple[str, Callable[[], World]]] = {
     "one name twice": ("P6", lambda: World(anchors=(*named((ANN, BEN, CLEO)), Named("ann", DAN.key)))),
     "a witness that is no anchor": ("P6", lambda: World(witness=EVE)),
     "an authority that is no anchor": ("P6", lambda: World(members=(ANN, BEN))),
+    "an anchor with a name made of another's key": (
+        "P6",
+        lambda: World(anchors=(*named((ANN, BEN, CLEO)), Named(made_of(EVE), DAN.key))),
+    ),
 }
 
 
@@ -322,12 +363,6 @@ CHANGES: dict[str, tuple[str, Build]] = {
     ),
     "to one that P1 refuses": ("P1", lambda w, n: w.install(n, policy((ANN, BEN), 1))),
     "to a later protocol": ("A4", lambda w, n: w.install(n, policy((ANN, BEN), 2, protocol=2))),
-    "a new authority with a name that is taken": (
-        "V7",
-        lambda w, n: w.install(
-            n, policy((), 2, witnesses=(*named((ANN, BEN)), Named("dan", EVE.key))), ANN, BEN
-        ),
-    ),
     "a new authority expelled beside it": (
         "P6",
         lambda w, n: w.after(
@@ -361,6 +396,229 @@ SETTLEMENTS: dict[str, tuple[str, Build]] = {
     ),
     "out of order": ("P4", lambda w, n: w.after(n, settlement=w.settlement(n, CLEO, DAN, ANN)[::-1])),
 }
+
+
+def invited() -> tuple[World, Node]:
+    """dan has let eve in with an invite of two uses, and revoked another one of his; fay is expelled."""
+    world = World(members=(ANN, BEN, CLEO, DAN, FAY))
+    spare = world.invite(DAN, number=2)[0]
+    first = world.after(
+        world.root,
+        world.admit(EVE, CLEO, token=world.shown(EVE, DAN, uses=2)),
+        world.propose(RevokeInvite(spare.id), DAN),
+        world.propose(Expel(FAY.key), FAY),
+    )
+    return world, first
+
+
+def spent() -> tuple[World, Node]:
+    world, base = invited()
+    return world, world.after(base, world.admit(GUS, DAN, token=world.shown(GUS, DAN, uses=2)))
+
+
+def forgotten() -> tuple[World, Node]:
+    """eve was admitted, expelled, and is forgotten; gus was expelled after he had put something."""
+    world = World()
+    return world, world.after(
+        world.root,
+        world.admit(EVE),
+        world.admit(GUS),
+        world.put("a", GUS),
+        world.propose(Expel(EVE.key), BEN),
+        world.propose(Expel(GUS.key), BEN),
+        world.propose(Forget(EVE.key), CLEO),
+    )
+
+
+def crowded() -> tuple[World, Node]:
+    """dan has let in as many as one member may."""
+    world = World()
+    guests = [Key(number, f"guest {number}") for number in range(100, 100 + ADMITS_PER_MEMBER_MAX)]
+    return world, world.after(world.root, *(world.admit(guest, DAN) for guest in guests))
+
+
+def by_token(who: Key, author: Key, by: Key, **invite: Any) -> Build:
+    return lambda w, n: w.after(n, w.admit(who, author, token=w.shown(who, by, **invite)))
+
+
+def with_token(change: Callable[[World, Shown], Shown]) -> Build:
+    """gus is admitted by ann with a changed token of dan's."""
+    return lambda w, n: w.after(n, w.admit(GUS, ANN, token=change(w, w.shown(GUS, DAN, number=3))))
+
+
+def revokes_invite(author: Key, by: Key, number: int) -> Build:
+    return lambda w, n: w.after(n, w.propose(RevokeInvite(w.invite(by, number=number)[0].id), author))
+
+
+MEMBERS_REFUSED: list[tuple[str, str, Scene, Build]] = [
+    (
+        "a token whose invite is none",
+        "A3",
+        invited,
+        with_token(lambda w, one: structs.replace(one, invite=b"\xc0")),
+    ),
+    (
+        "a token whose invite is a beacon",
+        "A3",
+        invited,
+        with_token(lambda w, one: structs.replace(one, invite=w.endorsement(w.put(), ANN).raw)),
+    ),
+    (
+        "a token whose inviter did not sign",
+        "A5",
+        invited,
+        with_token(lambda w, one: structs.replace(one, invite=bad_signature(w.invite(DAN, number=3)[0]).raw)),
+    ),
+    (
+        "a token that was made out to another key",
+        "A5",
+        invited,
+        with_token(lambda w, one: w.shown(EVE, DAN, number=3)),
+    ),
+    (
+        "a token of another Common",
+        "V7",
+        invited,
+        with_token(lambda w, one: w.shown(GUS, DAN, number=3, common_id=bytes(32))),
+    ),
+    ("a token of a stranger", "V7", invited, by_token(GUS, ANN, person("hal"))),
+    ("a token of an expelled key", "V7", invited, by_token(GUS, ANN, FAY)),
+    ("a token used once too often", "V7", spent, by_token(person("hal"), BEN, DAN, uses=2)),
+    ("a token of a revoked invite", "V7", invited, by_token(GUS, DAN, DAN, number=2)),
+    (
+        "a token of an invite that an authority revoked",
+        "V7",
+        then(invited, lambda w, n: revokes_invite(BEN, DAN, 5)(w, n)),
+        by_token(GUS, DAN, DAN, number=5),
+    ),
+    ("a member's token where only authorities admit", "P6", closed, by_token(EVE, CLEO, DAN)),
+    ("an expelled key with an authority's token, by a member", "P6", invited, by_token(FAY, DAN, ANN)),
+    ("a forgotten key by a member", "P6", forgotten, by_token(EVE, DAN, ANN)),
+    ("a forgotten name by a member", "V7", forgotten, lambda w, n: w.after(n, w.admit(FAY, DAN, "eve"))),
+    ("a name made of another key", "V7", plain, lambda w, n: w.after(n, w.admit(EVE, ANN, made_of(FAY)))),
+    ("the 65th guest of one member", "A4", crowded, lambda w, n: w.after(n, w.admit(EVE, DAN))),
+    ("the 65th guest of one member, by a token", "A4", crowded, by_token(EVE, ANN, DAN)),
+    ("a member renames another", "P6", plain, lambda w, n: w.after(n, w.propose(Rename(ANN.key, "A"), DAN))),
+    (
+        "a rename to a taken name",
+        "V7",
+        plain,
+        lambda w, n: w.after(n, w.propose(Rename(DAN.key, "ann"), DAN)),
+    ),
+    ("a rename of a stranger", "P6", plain, lambda w, n: w.after(n, w.propose(Rename(EVE.key, "e")))),
+    (
+        "a rename to a forgotten name",
+        "V7",
+        forgotten,
+        lambda w, n: w.after(n, w.propose(Rename(DAN.key, "eve"), DAN)),
+    ),
+    ("a member forgets", "P6", expelled, lambda w, n: w.after(n, w.propose(Forget(DAN.key), FAY))),
+    ("a member is forgotten", "P6", plain, lambda w, n: w.after(n, w.propose(Forget(DAN.key)))),
+    ("a key is forgotten twice", "P6", forgotten, lambda w, n: w.after(n, w.propose(Forget(EVE.key)))),
+    (
+        "a key that put something is forgotten",
+        "V7",
+        forgotten,
+        lambda w, n: w.after(n, w.propose(Forget(GUS.key))),
+    ),
+    (
+        "a key that left is forgotten",
+        "V7",
+        invited,
+        lambda w, n: w.after(n, w.propose(Forget(FAY.key))),
+    ),
+    (
+        "an inviter is forgotten",
+        "V7",
+        then(invited, lambda w, n: w.after(n, w.propose(Expel(DAN.key)))),
+        lambda w, n: w.after(n, w.propose(Forget(DAN.key))),
+    ),
+    ("an invite revoked twice", "V7", invited, revokes_invite(DAN, DAN, 2)),
+    ("an authority leaves", "P6", plain, lambda w, n: w.after(n, w.propose(Expel(BEN.key), BEN))),
+    (
+        "the witness leaves",
+        "P6",
+        then(plain, lambda w, n: w.puts(w.rotate(n, DAN), "x")),
+        lambda w, n: w.after(n, w.propose(Expel(DAN.key), DAN)),
+    ),
+]
+
+
+def put_by_dan() -> tuple[World, Node]:
+    """dan put a large content and removed it."""
+    world = World()
+    return world, world.after(
+        world.root, world.large("a", DAN), world.propose(Remove("a", None), DAN), world.put("small", DAN)
+    )
+
+
+def put_by_two() -> tuple[World, Node]:
+    world, base = put_by_dan()
+    return world, world.after(base, world.large("b", CLEO), world.propose(Remove("b", None), CLEO))
+
+
+def erased() -> tuple[World, Node]:
+    world, base = put_by_dan()
+    return world, world.after(base, world.propose(Erase(LARGE, "private"), DAN))
+
+
+def still_there() -> tuple[World, Node]:
+    world, base = put_by_two()
+    return world, world.after(base, world.large("again", CLEO))
+
+
+def two_policies() -> tuple[World, Node]:
+    """2 of ann, ben, cleo, and 2 of cleo, dan, eve: not settled."""
+    world, base = put_by_two()
+    return world, world.install(base, policy((CLEO, DAN, EVE), 2), ANN, CLEO, DAN)
+
+
+def erases(author: Key, content: bytes = LARGE) -> Build:
+    return lambda w, n: w.after(n, w.propose(Erase(content, ""), author))
+
+
+def erases_with(*by: Key, author: Key = DAN, content: bytes = LARGE, **endorsement: Any) -> Build:
+    def make(world: World, node: Node) -> Node:
+        one = world.propose(Erase(content, ""), author)
+        return world.after(node, one, certificate=world.certificate(one, *by, **endorsement))
+
+    return make
+
+
+ERASURES_REFUSED: list[tuple[str, str, Scene, Build]] = [
+    ("erasing what others put too", "V7", put_by_two, erases(DAN)),
+    ("erasing what another put", "V7", put_by_dan, erases(ANN)),
+    ("erasing what nobody put", "V7", put_by_dan, erases(DAN, b"\x08" * 32)),
+    ("erasing what anybody has", "V7", put_by_dan, erases(DAN, bytes(32))),
+    (
+        "erasing what a path holds",
+        "V7",
+        put_by_dan,
+        lambda w, n: w.after(n, w.large("again", DAN), w.propose(Erase(LARGE, ""), DAN)),
+    ),
+    ("erasing twice", "V7", erased, erases(DAN)),
+    ("erasing by a quorum what a path holds", "V7", still_there, erases_with(ANN, BEN)),
+    ("erasing by a quorum what nobody put", "V7", put_by_two, erases_with(ANN, BEN, content=b"\x08" * 32)),
+    ("erasing by a quorum what anybody has", "V7", put_by_two, erases_with(ANN, BEN, content=bytes(32))),
+    ("erasing twice by a quorum", "V7", erased, erases_with(ANN, BEN)),
+    ("erasing by too few", "V6", put_by_two, erases_with(BEN)),
+    ("erasing by one policy of two", "V6", two_policies, erases_with(CLEO, DAN)),
+    ("erasing endorsed by no authority", "V6", put_by_two, erases_with(ANN, BEN, DAN)),
+    ("erasing endorsed for an epoch", "V6", put_by_two, erases_with(ANN, BEN, epoch=1)),
+    ("erasing endorsed for something else", "V6", put_by_two, erases_with(ANN, BEN, proposal=bytes(32))),
+    ("erasing proposed by a stranger", "V7", put_by_two, erases_with(ANN, BEN, author=EVE)),
+    (
+        "erasing by a quorum that is not first",
+        "V7",
+        put_by_two,
+        lambda w, n: w.after(
+            n,
+            p := w.rotation(n, BEN),
+            w.propose(Erase(LARGE, ""), DAN),
+            certificate=w.certificate(p, ANN, BEN),
+        ),
+    ),
+]
 
 
 ELSEWHERE: list[tuple[str, str, Scene, Build]] = [
@@ -436,17 +694,13 @@ ELSEWHERE: list[tuple[str, str, Scene, Build]] = [
     ),
     ("an expelled key's put", "V7", expelled, lambda w, n: w.after(n, w.put("x", DAN))),
     ("an expelled key admitted by itself", "V7", expelled, lambda w, n: w.after(n, w.admit(DAN, DAN))),
-    (
-        "an expelled key as a new authority",
-        "P3",
-        expelled,
-        lambda w, n: w.install(n, policy((ANN, BEN, DAN), 2)),
-    ),
     ("an expelled key expelled", "P6", expelled, lambda w, n: w.after(n, w.propose(Expel(DAN.key), BEN))),
     ("a member admits where only authorities may", "P6", closed, lambda w, n: w.after(n, w.admit(EVE, DAN))),
     ("a name that is taken", "V7", plain, lambda w, n: w.after(n, w.admit(EVE, ANN, "dan"))),
     ("a key admitted twice", "V7", plain, lambda w, n: w.after(n, w.admit(DAN, ANN, "other"))),
-    ("a member expels", "P6", plain, lambda w, n: w.after(n, w.propose(Expel(DAN.key), DAN))),
+    ("a member expels another", "P6", expelled, lambda w, n: w.after(n, w.propose(Expel(ANN.key), FAY))),
+    *MEMBERS_REFUSED,
+    *ERASURES_REFUSED,
     ("a file put where a folder is", "V7", plain, lambda w, n: w.puts(n, "c")),
     ("a file put inside a file", "V7", plain, lambda w, n: w.puts(n, "c/0/x")),
     ("a removal of nothing", "V7", plain, lambda w, n: w.after(n, w.propose(Remove("x", None)))),
@@ -546,6 +800,63 @@ ACCEPTABLE: list[tuple[str, Scene, Build]] = [
     ("a recovery without the revoked key", revoked, lambda w, n: w.recover(n, FAY, BEN, CLEO, FAY)),
     ("a policy change", plain, lambda w, n: w.install(n, policy((ANN, BEN, EVE), 2))),
     ("a policy change by a member", plain, lambda w, n: w.install(n, policy((ANN, BEN), 2), author=DAN)),
+    (
+        "a new authority with a name that is taken",
+        plain,
+        lambda w, n: w.install(
+            n, policy((), 2, witnesses=(*named((ANN, BEN)), Named("dan", EVE.key))), ANN, BEN
+        ),
+    ),
+    (
+        "a new authority with a name that is taken and too long for a suffix",
+        then(root, lambda w, n: w.after(w.root, w.admit(FAY, name="ü" * 32))),
+        lambda w, n: w.install(
+            n, policy((), 2, witnesses=(*named((ANN, BEN)), Named("ü" * 32, EVE.key))), ANN, BEN
+        ),
+    ),
+    (
+        "a new authority with a forgotten name",
+        forgotten,
+        lambda w, n: w.install(n, policy((), 2, witnesses=(*named((ANN, BEN)), Named("eve", FAY.key)))),
+    ),
+    ("a forgotten key as a new authority", forgotten, lambda w, n: w.install(n, policy((ANN, BEN, EVE), 2))),
+    ("an expelled key as a new authority", expelled, lambda w, n: w.install(n, policy((ANN, BEN, DAN), 2))),
+    ("an expelled key as the new witness", expelled, lambda w, n: w.rotate(n, DAN)),
+    ("an expelled key as the witness of a recovery", expelled, lambda w, n: w.recover(n, DAN)),
+    ("an admit by a token", plain, by_token(EVE, DAN, DAN)),
+    ("an admit by a token that another passes on", invited, by_token(GUS, CLEO, DAN, uses=2)),
+    ("an admit by an authority's token where only they may", closed, by_token(EVE, DAN, CLEO)),
+    ("the 65th guest, by an authority's token", crowded, by_token(EVE, DAN, ANN)),
+    ("an expelled key with a token, by an authority", invited, by_token(FAY, BEN, DAN, number=4)),
+    (
+        "an invite that somebody else tried to revoke",
+        then(invited, lambda w, n: revokes_invite(EVE, DAN, 5)(w, n)),
+        by_token(GUS, DAN, DAN, number=5),
+    ),
+    ("a forgotten key by an authority", forgotten, lambda w, n: w.after(n, w.admit(EVE, BEN))),
+    ("a forgotten name by an authority", forgotten, lambda w, n: w.after(n, w.admit(FAY, BEN, "eve"))),
+    ("a name made of its own key", plain, lambda w, n: w.after(n, w.admit(EVE, ANN, made_of(EVE)))),
+    ("a member leaves", plain, lambda w, n: w.after(n, w.propose(Expel(DAN.key), DAN), w.admit(EVE))),
+    (
+        "a member renames itself, and its old name is free",
+        plain,
+        lambda w, n: w.after(n, w.propose(Rename(DAN.key, "d"), DAN), w.admit(EVE, DAN, "dan")),
+    ),
+    ("an authority renames another", plain, lambda w, n: w.after(n, w.propose(Rename(BEN.key, "B"), CLEO))),
+    ("an author erases alone", put_by_dan, erases(DAN)),
+    ("a quorum erases", put_by_two, erases_with(ANN, BEN)),
+    ("a quorum erases what one author put", put_by_dan, erases_with(ANN, BEN, author=ANN)),
+    ("a quorum of both policies erases", two_policies, erases_with(ANN, CLEO, DAN)),
+    (
+        "a put of what was erased, and a quorum erases it again",
+        then(erased, lambda w, n: w.after(n, w.large("b", CLEO), w.propose(Remove("b", None), CLEO))),
+        erases_with(ANN, BEN),
+    ),
+    (
+        "a put over the last one, which is erased beside it",
+        then(root, lambda w, n: w.after(w.root, w.large("a", DAN))),
+        lambda w, n: w.after(n, w.put("a", DAN, content=b"\x09" * 32), w.propose(Erase(LARGE, ""), DAN)),
+    ),
     ("a settlement", joint, lambda w, n: w.after(n, settlement=w.settlement(n, ANN, CLEO, DAN))),
     (
         "a settlement beside a rotation",

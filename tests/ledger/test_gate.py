@@ -248,7 +248,7 @@ def test_a_signer_that_is_no_member_is_refused_whatever_appointed_it() -> None:
     """V8, on a parent that no history leads to: the gate does not rest on how its parent came to be."""
     world, ledger, tip = world_at(1)
     head, empty = ledger.head, world.after(tip)
-    members = {**head.members, ANN.key: Member("ann", "revoked", bytes(32))}
+    members = {**head.members, ANN.key: Member("ann", "revoked", bytes(32), True)}
     with pytest.raises(Rejected) as caught:
         judge(
             empty.snapshot,
@@ -265,11 +265,21 @@ def test_a_signer_that_is_no_member_is_refused_whatever_appointed_it() -> None:
 # --- policy changes -----------------------------------------------------------------------------------
 
 
-def test_an_expelled_key_becomes_no_authority() -> None:
+def test_a_certificate_lets_an_expelled_key_in_again_that_it_makes_an_authority() -> None:
+    """A quorum outranks the one authority that expelled it; its old name is its own while it is free."""
     world, ledger, tip = world_at(1)
     out = world.after(tip, world.propose(Expel(DAN.key), BEN))
-    feed(ledger, out)
-    assert refused(ledger, world.install(out, policy((ANN, BEN, DAN), 2))).rule == "P3"
+    feed(ledger, out, world.install(out, policy((ANN, BEN, DAN), 2)))
+    member = ledger.head.members[DAN.key]
+    assert (member.name, member.status, member.kept) == ("dan", "admitted", True)
+
+
+def test_a_certificate_lets_an_expelled_key_in_again_that_it_appoints() -> None:
+    world, ledger, tip = world_at(1)
+    taken = world.after(tip, world.propose(Expel(DAN.key), BEN), world.admit(EVE, CLEO, "dan"))
+    feed(ledger, taken, handed := world.rotate(taken, DAN), world.puts(handed, "x"))
+    assert ledger.head.members[DAN.key].name == f"dan-{DAN.key.hex()[:16]}"
+    assert ledger.head.members[EVE.key].name == "dan"
 
 
 def test_a_policy_change_admits_its_new_authorities_under_their_labels() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from simulations.checkers.law import Broken, judge_line
+from simulations.checkers.law import judge_line
+from simulations.checkers.membership import Broken
 from simulations.checkers.papers import Unreadable, read
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "histories.json"

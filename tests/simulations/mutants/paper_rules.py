@@ -7,7 +7,8 @@ from tests.simulations.mutants.plant import Edit, Mutant
 POLICY = "aslp2p.ledger.policy"
 GATE = "aslp2p.ledger.gate"
 CERTIFICATE = "aslp2p.ledger.certificate"
-STATE = "aslp2p.ledger.state"
+ACTIONS = "aslp2p.ledger.actions"
+MEMBERS = "aslp2p.ledger.members"
 INTAKE = "aslp2p.core.intake"
 SUCCESSION = "aslp2p.core.succession"
 HEARING = "aslp2p.core.hearing"
@@ -189,7 +190,13 @@ MUTANTS = (
         "anybody-expels",
         "P6",
         "any member may expel another",
-        (Edit(f"{STATE}:_expel", "if author not in standing.authorities():", "if False:"),),
+        (
+            Edit(
+                f"{MEMBERS}:apply_expel",
+                "if proposal.key != action.key and proposal.key not in authorities:",
+                "if False:",
+            ),
+        ),
     ),
     Mutant(
         "anybody-admits",
@@ -197,9 +204,8 @@ MUTANTS = (
         "any member may admit where only authorities may",
         (
             Edit(
-                f"{STATE}:_admit",
-                'if any(policy.participants == "authorities" for policy in standing.policies)'
-                " and not by_authority:",
+                f"{MEMBERS}:_require_allowed",
+                "if only_authorities and rests_on not in standing.authorities():",
                 "if False:",
             ),
         ),
@@ -208,7 +214,13 @@ MUTANTS = (
         "expelled-stays",
         "P6",
         "whoever was expelled goes on proposing",
-        (Edit(f"{STATE}:_expel", "member.name, EXPELLED, id_", "member.name, ADMITTED, id_"),),
+        (
+            Edit(
+                f"{MEMBERS}:apply_expel",
+                "member.name, EXPELLED, proposal.id",
+                "member.name, ADMITTED, proposal.id",
+            ),
+        ),
     ),
     # --- V ----------------------------------------
     Mutant(
@@ -297,7 +309,7 @@ MUTANTS = (
         "listed-again",
         "V7",
         "what is listed may be listed again",
-        (Edit(f"{STATE}:apply_action", 'if draft.get(b"p" + proposal.id) is not None:', "if False:"),),
+        (Edit(f"{ACTIONS}:apply_action", 'if draft.get(b"p" + proposal.id) is not None:', "if False:"),),
     ),
     Mutant(
         "any-root",
@@ -315,19 +327,19 @@ MUTANTS = (
         "inside-a-file",
         "V7",
         "a file may be inside a file",
-        (Edit(f"{STATE}:_require_room", "while folder and not draft.children(folder):", "while False:"),),
+        (Edit(f"{ACTIONS}:_require_room", "while folder and not draft.children(folder):", "while False:"),),
     ),
     Mutant(
         "over-a-folder",
         "V7",
         "a file may take a folder's place",
-        (Edit(f"{STATE}:_require_room", "if draft.children(path):", "if False:"),),
+        (Edit(f"{ACTIONS}:_require_room", "if draft.children(path):", "if False:"),),
     ),
     Mutant(
         "expects-nothing",
         "V7",
         "what its author expected is not compared",
-        (Edit(f"{STATE}:_require_expected", "if there != expects:", "if False:"),),
+        (Edit(f"{ACTIONS}:_require_expected", "if there != expects:", "if False:"),),
     ),
     Mutant(
         "paper-without",
@@ -337,7 +349,7 @@ MUTANTS = (
             Edit(
                 f"{GATE}:_listed", "if isinstance(proposal.statement.action, AUTHORITY_ACTIONS):", "if False:"
             ),
-            Edit(f"{STATE}:apply_action", "        case _:", "        case _ if False:"),
+            Edit(f"{ACTIONS}:apply_action", "        case _:", "        case _ if False:"),
         ),
     ),
     Mutant(
@@ -364,8 +376,8 @@ MUTANTS = (
         (
             Edit(
                 f"{GATE}:apply_paper",
-                "members[action.revoked].name, REVOKED",
-                "members[action.revoked].name, ADMITTED",
+                "Member(gone.name, REVOKED,",
+                "Member(gone.name, ADMITTED,",
             ),
         ),
     ),
