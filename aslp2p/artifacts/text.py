@@ -38,6 +38,11 @@ from aslp2p.limits import (
 _FORBIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )  # U+2028 to U+202E: the line breaks and the direction characters adjoin
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)  # the forbidden ones; Unicode's default ignorable code points; the blank letter of Braille
 _NOT_IN_NAMES = re.compile("[/:@]")
 _UNSEEN_IN_NAMES = re.compile(
     "[\u00ad\u115f\u1160\u180b-\u180d\u180f\u200b-\u200d\u2060\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
@@ -106,8 +111,9 @@ def code_problem(text: str) -> str | None:
 
 
 def terminal_safe(text: str) -> str:
-    """`text` for a line on a terminal: what names may not hold becomes `\\u{1b}` and the like.
+    """`text` for a line on a terminal: what controls it or shows as nothing becomes `\\u{200b}` and the like.
 
-    For reading only: accepted names and paths come back as they are; other text cannot be told from escapes.
+    So two names that differ look different, as far as fixed lists of code points can see to it: joiners and
+    variation selectors in emoji are shown too. For reading only: other text cannot be told from escapes.
     """
-    return _FORBIDDEN.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)
+    return _INVISIBLE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)

@@ -5,7 +5,8 @@ outside DIR, whatever links somebody put there. * A file is written aside and pu
 or not at all. * `.asl-checkout` in DIR lists what was written and what it was like. What is still like that
 may be replaced or removed by the next checkout; anything else (a file of yours, one you have edited) is a
 conflict: said, left alone, and the exit code is 1, unless --force says otherwise. * Nothing is written into
-the home, whatever is forced: the paths are others' choice, and the secret is there.
+the home, whatever is forced: the paths are others' choice, and the secret is there. * What `worktree.names`
+keeps out (git's own folders, hidden folders at the top unless --hidden) is said, neither written nor removed.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, home_of, open_source
 from aslp2p.cli.versions import at_option, require_version
-from aslp2p.cli.walking import RECORD
 from aslp2p.errors import UsageError, UserError
+from aslp2p.worktree.names import HIDDEN, RECORD, kept_out
 
 _SHOWN = 20
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -46,9 +47,12 @@ class Conflict(Exception):
 @click.argument("folder", metavar="DIR")
 @click.argument("version", default="", metavar="[@N]")
 @click.option("--force", is_flag=True, help="Replace and remove what checkout did not write, too.")
+@click.option("--hidden", is_flag=True, help="Top-level folders whose names begin with a dot, too.")
 @at_option
 @pass_settings
-def checkout_command(settings: Settings, folder: str, version: str, force: bool, at: int | None) -> None:
+def checkout_command(
+    settings: Settings, folder: str, version: str, force: bool, hidden: bool, at: int | None
+) -> None:
     """Write the whole tree of @N (or the newest) into DIR."""
     if version and at is not None:
         raise UsageError(f"{version} and --at {at} are two versions", remedy="name one of them")
@@ -56,29 +60,42 @@ def checkout_command(settings: Settings, folder: str, version: str, force: bool,
         height = int(source.ask("show", at=require_version(version) if version else at)["height"])
         entries = list(listing(source, "", height))
         common = source.ask("summary")["name"]
-        with _Tree(folder, force, str(home_of(settings))) as tree:
+        with _Tree(folder, force, str(home_of(settings)), hidden=hidden) as tree:
             tree.bring_to(source, entries)
             tree.keep_record(common, height)
     if settings.json:
-        say_json({"height": height, "folder": folder, **tree.counts(), "conflicts": tree.conflicts})
+        say_json(
+            {
+                "height": height,
+                "folder": folder,
+                **tree.counts(),
+                "conflicts": tree.conflicts,
+                "kept_out": tree.kept_out,
+            }
+        )
     else:
-        for conflict in tree.conflicts[:_SHOWN]:
-            note(f"conflict: {conflict}")
-        if len(tree.conflicts) > _SHOWN:
-            note(f"conflict: {len(tree.conflicts) - _SHOWN} more")
+        _note_some("conflict", tree.conflicts)
+        _note_some("kept out", tree.kept_out)
         counts = tree.counts()
         say(
             f"{common}@{height} in {folder}: {count_text(counts['written'], 'file')} written, "
             f"{counts['unchanged']} unchanged, {counts['removed']} removed"
         )
-    if tree.conflicts:
+    if tree.conflicts or tree.kept_out:
         raise click.exceptions.Exit(1)
+
+
+def _note_some(what: str, lines: list[str]) -> None:
+    for line in lines[:_SHOWN]:
+        note(f"{what}: {line}")
+    if len(lines) > _SHOWN:
+        note(f"{what}: {len(lines) - _SHOWN} more")
 
 
 class _Tree:
     """DIR while it is written. Use as a context manager."""
 
-    def __init__(self, folder: str, force: bool, home: str) -> None:
+    def __init__(self, folder: str, force: bool, home: str, *, hidden: bool = False) -> None:
         real = os.path.realpath(home)
         if os.path.commonpath((os.path.realpath(folder), real)) == real:
             raise UsageError(f"{folder} is in the home of aslp2p, {home}", remedy="name another folder")
@@ -90,6 +107,7 @@ class _Tree:
             raise _cannot_write(folder, error) from None
         self._folder = folder
         self._force = force
+        self._hidden = hidden
         umask = os.umask(0)
         os.umask(umask)
         self._modes = (0o666 & ~umask, 0o777 & ~umask)
@@ -97,9 +115,14 @@ class _Tree:
         self._now: dict[str, list[Any]] = {}
         self._written = self._unchanged = self._removed = 0
         self.conflicts: list[str] = []
+        self.kept_out: list[str] = []
 
     def __enter__(self) -> _Tree:
-        self._before = self._read_record()
+        try:
+            self._before = self._read_record()
+        except BaseException:
+            os.close(self._root)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -111,9 +134,12 @@ class _Tree:
 
     def bring_to(self, source: Source, entries: list[dict[str, Any]]) -> None:
         """Make the tree hold `entries`, and nothing else that checkout wrote before."""
-        wanted = self._without_collisions(entries)
+        wanted = self._without_collisions(self._allowed(entries))
         paths = {entry["path"] for entry in wanted}
         for path in sorted(self._before.keys() - paths, reverse=True):
+            if kept_out(path, hidden=self._hidden):
+                self._now[path] = self._before[path]  # not wanted here is not gone
+                continue
             self._attempt(path, lambda path=path: self._remove(path))
         with Progress("writing", len(wanted)) as progress:
             for entry in wanted:
@@ -243,6 +269,23 @@ class _Tree:
 
     # --- the whole --------------------------------------------------------------------------------
 
+    def _allowed(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What a folder may hold; of the rest one line for each path, or for a whole hidden folder."""
+        allowed, hidden = [], dict[str, int]()
+        for entry in entries:
+            path = entry["path"]
+            why = kept_out(path, hidden=self._hidden)
+            if why is None:
+                allowed.append(entry)
+            elif why == HIDDEN:
+                top = path.partition("/")[0]
+                hidden[top] = hidden.get(top, 0) + 1
+            else:
+                self.kept_out.append(f"{path}: {why}")
+        for top, count in hidden.items():
+            self.kept_out.append(f"{top}/: {HIDDEN} with {count_text(count, 'file')}; --hidden writes it")
+        return allowed
+
     def _without_collisions(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What this file system can hold side by side; the rest become conflicts."""
         folds = self._folds_names()
@@ -270,10 +313,11 @@ class _Tree:
             os.unlink(probe, dir_fd=self._root)
 
     def _read_record(self) -> dict[str, list[Any]]:
+        # Not blocking: somebody may have put a pipe there.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            with open(
-                os.open(RECORD, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root), "rb"
-            ) as file:
+            with open(os.open(RECORD, flags, dir_fd=self._root), "rb") as file:
+                self._require_own_record(os.fstat(file.fileno()))
                 files = json.loads(file.read())["files"]
         except FileNotFoundError:
             return {}
@@ -282,6 +326,20 @@ class _Tree:
         if not isinstance(files, dict) or any(not _is_record(*item) for item in files.items()):
             return self._no_record()
         return files
+
+    def _require_own_record(self, status: os.stat_result) -> None:
+        """Raises `UserError` unless this is a file, and of this user: it says what may be removed here."""
+        record = os.path.join(self._folder, RECORD)
+        if not stat.S_ISREG(status.st_mode):
+            raise UserError(
+                f"{record} is no file; checkout keeps its record there",
+                remedy="see who put it there, and remove it",
+            )
+        if status.st_uid != os.geteuid():
+            raise UserError(
+                f"{record} belongs to another user (uid {status.st_uid})",
+                remedy="check out as them, or into another folder",
+            )
 
     def _no_record(self) -> dict[str, list[Any]]:
         note(f"asl: {self._folder}/{RECORD} cannot be read; everything there is taken for yours")

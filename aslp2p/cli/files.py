@@ -124,6 +124,9 @@ def _target(output: str, path: str) -> str:
 
 def _write_file(source: Source, entry: dict[str, Any], target: str) -> None:
     """There whole or not at all."""
+    from aslp2p.home.files import require_replaceable
+
+    require_replaceable(target)
     folder = os.path.dirname(target) or "."
     umask = os.umask(0)
     os.umask(umask)

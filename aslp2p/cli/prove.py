@@ -38,11 +38,12 @@ _STEPS = {
 @pass_settings
 def prove_command(settings: Settings, path: str, output: str, brief: bool, at: int | None) -> None:
     """Make a small file that proves that PATH was put into this Common."""
-    from aslp2p.home.files import atomic_write
+    from aslp2p.home.files import atomic_write, require_replaceable
 
     wanted, version = split_version(path, at)
     if not wanted:
         raise UsageError("a proof is about one file", remedy="name its path")
+    require_replaceable(output)
     with open_source(settings) as source:
         answer = source.ask("prove", path=wanted, at=version, brief=brief)
         common_id = source.ask("show", at=0)["id"]

@@ -6,7 +6,8 @@ slash at its end means what is in it asl put -r photos archive/       archive/ph
 archive        archive/…              a DEST without one is what the folder is called there
 
 Symbolic links inside a folder are skipped (one given by name is followed), as are sockets, pipes and devices,
-and what a checkout keeps there for itself. What cannot be taken is a problem of its own and the rest goes on.
+git's own folders, and what a checkout keeps there for itself. What cannot be taken is a problem of its own
+and the rest goes on.
 """
 
 from __future__ import annotations
@@ -20,10 +21,9 @@ from typing import NamedTuple
 from aslp2p.artifacts.text import path_problem
 from aslp2p.cli.versions import clean_path
 from aslp2p.errors import UsageError
+from aslp2p.worktree.names import GIT, is_git_folder, is_ours
 
 STDIN = "-"
-RECORD = ".asl-checkout"
-"""What `asl checkout` keeps in its folder; it is no file of the Common."""
 
 
 class Item(NamedTuple):
@@ -99,7 +99,10 @@ class Walk:
             self.problems.append(unreadable(folder, error))
             return
         for entry in entries:
-            if entry.name == RECORD:
+            if is_ours(entry.name):
+                continue
+            if is_git_folder(entry.name):
+                self.skipped.append(f"{_shown(entry.path)}: {GIT}; no checkout would write it")
                 continue
             path = _joined(target, entry.name)
             try:

@@ -7,6 +7,7 @@ file called `.tmp-…` beside it.
 from __future__ import annotations
 
 import os
+import stat
 from itertools import count
 from pathlib import Path
 
@@ -43,6 +44,27 @@ def atomic_create(path: Path, data: bytes, mode: int = 0o600) -> None:
         raise _fault(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_replaceable(path: str | os.PathLike[str]) -> None:
+    """Raises `UserError` if what stands at `path` is anything but a file, which a new one may replace.
+
+    Renaming a file onto a device, a pipe or a link takes that away from everybody who uses it.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return  # nothing there, or nothing that can be seen: writing says why
+    if stat.S_ISREG(mode):
+        return
+    shown = os.fspath(path)
+    if stat.S_ISLNK(mode):
+        raise UserError(
+            f"{shown} is a symbolic link", remedy=f"name what it points to: {os.path.realpath(path)}"
+        )
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{shown} is a folder", remedy="name a file in it")
+    raise UserError(f"{shown} is a device, pipe or socket", remedy="name a file")
 
 
 def sync_folder(path: Path) -> None:

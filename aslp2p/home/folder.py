@@ -54,12 +54,15 @@ class Home:
     def create(self) -> None:
         """Makes the folder, private, with its version; a home that is already there is checked and kept.
 
-        Raises `UsageError` for a folder that holds anything else, and as `check` and `atomic_write` do.
+        Raises `UsageError` for a folder that holds anything else or that another user could exchange, and as
+        `check` and `atomic_write` do.
         """
         if self.exists():
             return self.check()
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._require_safe_place()
+            for folder in (*reversed(self.path.parents), self.path):
+                folder.mkdir(mode=0o700 if folder == self.path else 0o755, exist_ok=True)
             foreign = [name for name in os.listdir(self.path) if not name.startswith(TEMPORARY_PREFIX)]
             if foreign:
                 raise UsageError(
@@ -74,6 +77,27 @@ class Home:
             ) from None
         atomic_write(self.version, b"%d\n" % HOME_VERSION)
         return None
+
+    def _require_safe_place(self) -> None:
+        """Raises `UsageError` where another user could put a home of theirs in the place of this one: whoever
+        owns a folder, or may write to it without its sticky bit, renames what is in it.
+        """
+        places = (self.path, self.path.resolve())  # a link is exchanged where it stands
+        for folder in (*places, *places[0].parents, *places[1].parents):
+            try:
+                status = folder.stat()
+            except FileNotFoundError:
+                continue  # we make it
+            others_write = status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX
+            if status.st_uid not in (os.geteuid(), 0):
+                problem = f"{folder} belongs to another user (uid {status.st_uid})"
+            elif others_write and folder not in places:  # the home itself is closed in a moment
+                problem = f"everybody may write to {folder}"
+            else:
+                continue
+            raise UsageError(
+                f"{problem}, who could exchange this machine's key", remedy="name another folder with --home"
+            )
 
     def check(self) -> None:
         """Raises `UserError` unless this is a home, ours, private, and of a version that we know."""

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import IO
 
 from aslp2p.errors import UserError
-from aslp2p.home.files import TEMPORARY_PREFIX, sync_folder
+from aslp2p.home.files import TEMPORARY_PREFIX, require_replaceable, sync_folder
 
 
 @contextmanager
 def written_whole(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """A file to write; once the block ends well it is synced and put at `path`, in place of what was there.
 
-    When the block fails, `path` is as it was. Raises `UserError` when the file cannot be written.
+    When the block fails, `path` is as it was. Raises `UserError` when the file cannot be written, or what is
+    there is no file.
     """
+    require_replaceable(path)
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{os.getpid()}")
     umask = os.umask(0)
     os.umask(umask)

@@ -34,6 +34,19 @@ UNSEEN = {
     *range(0xE0100, 0xE01F0),
 }
 """In paths and texts only: in a name nobody would see them."""
+# Unicode's Default_Ignorable_Code_Point of version 16, U+2800 and U+FFF9 to U+FFFB, as a list.
+INVISIBLE = {
+    *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFEFF, 0xFFA0),
+    *range(0x180B, 0x1810),
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10),
+    *range(0xFFF0, 0xFFFC),
+    *range(0x1BCA0, 0x1BCA4),
+    *range(0x1D173, 0x1D17B),
+    *range(0xE0000, 0xE1000),
+}
 # Every code point of the blocks that hold a forbidden one, and some of all others.
 POINTS = {*range(0x2200), *range(0xD700, 0xE100), *range(0xFE00, 0x10100), *range(0x2200, 0x110000, 251)}
 POINTS |= {*range(0x3100, 0x3200), *range(0xE0000, 0xE0200)}
@@ -188,9 +201,15 @@ def test_any_string_can_be_asked_about(text: str) -> None:
         assert problem is None or terminal_safe(problem) == problem  # it quotes nothing dangerous
         if problem is None:
             assert text.encode().decode() == text
-            assert terminal_safe(text) == text
-    assert not FORBIDDEN & set(map(ord, terminal_safe(text)))
+            assert terminal_safe(text) == text or not INVISIBLE.isdisjoint(map(ord, text))
+    assert not (FORBIDDEN | INVISIBLE) & set(map(ord, terminal_safe(text)))
 
 
 def test_escapes_are_visible() -> None:
     assert terminal_safe("a\x1b[2Jb\u202e\n") == "a\\u{1b}[2Jb\\u{202e}\\u{a}"
+
+
+def test_exactly_what_is_not_seen_is_escaped() -> None:
+    points = POINTS | INVISIBLE | set(range(0x2800, 0x3200)) | set(range(0xFE00, 0x10000))
+    assert {point for point in points if terminal_safe(chr(point)) != chr(point)} == FORBIDDEN | INVISIBLE
+    assert terminal_safe("plan\u200b.txt") == "plan\\u{200b}.txt"

@@ -177,3 +177,47 @@ def test_nothing_is_written_into_the_home(filled: Path, tmp_path: Path) -> None:
     )
     assert not (home / "cat.jpg").exists() and not list(home.rglob("run.sh"))
     assert (tmp_path / "run.sh").exists()
+
+
+HOSTILE = (".git/hooks/pre-commit", "src/.GIT::$INDEX_ALLOCATION/config", "git~1/config", ".asl-checkout")
+
+
+def test_what_other_programs_would_run_is_never_written(asl: Asl, tmp_path: Path) -> None:
+    """A member puts a hook and a key; whoever checks out gets neither, and is told of each."""
+    from tests.cli.running import running
+
+    asl("init", "home")
+    hook = tmp_path / "hook"
+    hook.write_text("#!/bin/sh\ntouch hacked\n")
+    hook.chmod(0o755)
+    with running(tmp_path / "home"):
+        for path in (*HOSTILE, ".ssh/authorized_keys", "src/code\u200b.py"):
+            assert asl("put", str(hook), path).exit_code == 0
+    out = tmp_path / "out"
+    result = asl("checkout", str(out), "--force")
+    assert result.exit_code == 1 and files(out) == {".asl-checkout", "src/code\u200b.py"}
+    for path in HOSTILE:
+        assert f"kept out: {path}: " in result.stderr
+    assert "kept out: .ssh/: a hidden folder with 1 file; --hidden writes it\n" in result.stderr
+    asked = asl("checkout", str(out), "--hidden", "--json")
+    assert len(json.loads(asked.stdout)["kept_out"]) == len(HOSTILE)
+    assert files(out) == {".asl-checkout", "src/code\u200b.py", ".ssh/authorized_keys"}
+    again = asl("checkout", str(out))
+    assert ".ssh/authorized_keys" in files(out), "what is kept out is no removal"
+    assert "0 removed" in again.stdout
+    assert "src/code\\u{200b}.py\n" in asl("ls").stdout
+
+
+def test_a_record_that_is_no_file_or_somebody_elses_is_refused_by_name(kept: Asl, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    os.mkfifo(out / ".asl-checkout")
+    result = kept("checkout", str(out), "--force")
+    assert result.exit_code == 1 and list(out.iterdir()) == [out / ".asl-checkout"]
+    assert result.stderr.startswith(f"asl: {out}/.asl-checkout is no file; ")
+    (out / ".asl-checkout").unlink()
+    if os.geteuid() == 0:
+        (out / ".asl-checkout").write_text('{"files": {}}')
+        os.chown(out / ".asl-checkout", 65534, 65534)
+        result = kept("checkout", str(out))
+        assert result.exit_code == 1 and "belongs to another user (uid 65534)" in result.stderr

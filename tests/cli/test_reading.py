@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -325,3 +326,22 @@ def test_a_daemon_waits_for_a_reader_and_a_reader_for_a_daemon_that_starts(kept:
         starting = ThreadPoolExecutor().submit(kept, "ls")
     with running(tmp_path / "kept"):
         assert starting.result(20).exit_code == 0
+
+
+def test_get_replaces_files_only(kept: Asl, tmp_path: Path) -> None:
+    """`-o /dev/null` as root would take the device away from everybody."""
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_text("mine")
+    link.symlink_to(file)
+    for target, why in (
+        ("/dev/null", "is a device"),
+        (str(pipe), "is a device"),
+        (str(link), "is a symbolic link"),
+    ):
+        result = kept("get", "run.sh", "-o", target)
+        assert result.exit_code == 1 and result.stderr.startswith(f"asl: {target} {why}")
+        assert kept("prove", "run.sh", "-o", target).exit_code == 1
+        assert kept("bundle", "create", "-o", target).exit_code == 1
+    assert Path("/dev/null").is_char_device() and pipe.is_fifo() and link.is_symlink()
+    assert file.read_text() == "mine"

@@ -107,3 +107,12 @@ def test_versions_that_are_none_or_two() -> None:
         split_version("a@42", 7)
     with pytest.raises(UsageError, match="is not UTF-8"):
         clean_path("\udcff")
+
+
+def test_a_folder_of_git_is_skipped(source: Path) -> None:
+    (source / "photos" / ".git").mkdir()
+    (source / "photos" / ".git" / "config").write_text("x")
+    (source / "photos" / ".asl-7.tmp").write_text("x")
+    walk = Walk(["photos"], "x", recursive=True)
+    assert [item.path for item in walk] == ["x/cat", "x/sub/dog"]
+    assert [line.partition(":")[0] for line in walk.skipped] == ["photos/.git"]

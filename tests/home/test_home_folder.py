@@ -145,3 +145,28 @@ def test_commons_that_cannot_be_read_are_not_none(tmp_path: Path) -> None:
     (home.path / "commons").write_text("a file")
     with pytest.raises(UserError, match=r"cannot read .*commons"):
         home.commons()
+
+
+def test_a_folder_that_others_can_exchange_is_refused(tmp_path: Path) -> None:
+    """Whoever may rename a home puts one of theirs in its place, with a key that they know."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(UsageError, match=r"everybody may write to .*/open"):
+        Home(tmp_path / "open" / "a" / "home").create()
+    assert list((tmp_path / "open").iterdir()) == []
+    (tmp_path / "link").symlink_to(tmp_path / "open")
+    with pytest.raises(UsageError, match=r"everybody may write to .*/"):
+        Home(tmp_path / "link" / "home").create()
+    (tmp_path / "open").chmod(0o1777)
+    Home(tmp_path / "open" / "home").create()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes folders of others")
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 65534, 65534)
+    for place in (theirs, theirs / "home"):
+        with pytest.raises(UsageError, match=r"belongs to another user \(uid 65534\)"):
+            Home(place).create()
+    assert list(theirs.iterdir()) == []
