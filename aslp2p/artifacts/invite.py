@@ -114,7 +114,9 @@ def _unarmour(text: str) -> bytes:
         raise UsageError(
             "this is too long for an invite", remedy="paste the invite alone, from asl1 to its end"
         )
-    compact = "".join(text.split()).replace("-", "").lower()
+    compact = "".join(text.split()).replace("-", "")
+    if compact.isascii():  # only ASCII's letters have their case ignored
+        compact = compact.lower()
     if not compact.startswith(PREFIX):
         if compact.startswith(_LATER):
             raise UsageError(

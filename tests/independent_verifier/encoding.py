@@ -1,4 +1,4 @@
-"""A stranger's reading of docs/spec.md, sections 2.1 to 2.6: bytes. Imports nothing of aslp2p.
+"""A stranger's reading of docs/spec.md, sections 2.1 to 2.5: bytes. Imports nothing of aslp2p.
 
 Written from the specification alone, one byte after the other and without care for speed: what it refuses, it
 refuses where it stands.
@@ -6,7 +6,6 @@ refuses where it stands.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from typing import Any
 
@@ -180,18 +179,23 @@ def is_code(value: str) -> bool:
     return all(letter in ALPHANUMERIC + "-." for letter in value)
 
 
-# --- 2.4 to 2.6 ---------------------------------------------------------------------------------------
+# --- 2.4, 2.5 -----------------------------------------------------------------------------------------
+
+
+CONTENT_MOST = 34_358_689_792
 
 
 def manifest(data: bytes, size: int) -> list[bytes]:
     """The chunk ids of content of `size` bytes."""
+    if not 1 << 20 < size <= CONTENT_MOST:
+        raise Refused("A4", "content of that size has no manifest")
     value = decode(data, 1 << 20)
     if not isinstance(value, list) or len(value) != 3 or value[0] != "asl.manifest/1":
         raise Refused("A3", "no manifest")
     if type(value[1]) is not int or value[1] != size or type(value[2]) is not bytes:
         raise Refused("A3", "no manifest of that size")
     chunks = -(-size // (1 << 20))
-    if size <= 1 << 20 or len(value[2]) != 32 * chunks:
+    if len(value[2]) != 32 * chunks:
         raise Refused("A3", "other chunks")
     return [value[2][32 * number : 32 * number + 32] for number in range(chunks)]
 
@@ -226,28 +230,3 @@ def included(leaf: bytes, index: int, size: int, path: list[bytes], expected: by
         return None if below is None else hashlib.sha256(b"\x01" + rest[-1] + below).digest()
 
     return 0 <= index < size and climb(index, size, path) == expected
-
-
-def invite(text: str) -> list[Any]:
-    """The fields of an invite's text; ValueError if it is none."""
-    compact = "".join(letter for letter in text if not letter.isspace() and letter != "-").lower()
-    if not compact.startswith("asl1"):
-        raise ValueError("an invite begins with asl1")
-    digits = compact[4:].upper()
-    data = base64.b32decode(digits + "=" * (-len(digits) % 8))
-    if base64.b32encode(data).decode().rstrip("=") != digits:
-        raise ValueError("spare bits")
-    packed, check = data[:-4], data[-4:]
-    if hashlib.sha256(b"asl1" + packed).digest()[:4] != check:
-        raise ValueError("damaged")
-    fields = decode(packed, 3 << 10)
-    if not isinstance(fields, list) or len(fields) != 6:
-        raise ValueError("not six fields")
-    floor = fields[5]
-    if floor is not None and not (
-        isinstance(floor, list) and len(floor) == 2 and type(floor[0]) is int and type(floor[1]) is bytes
-    ):
-        raise ValueError("no floor")
-    if floor is not None and not (1 <= floor[0] <= UINT_MAX and len(floor[1]) == 32):
-        raise ValueError("a floor out of bounds")
-    return fields

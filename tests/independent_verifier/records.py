@@ -1,12 +1,15 @@
-"""A stranger's reading of docs/spec.md, section 2.3: what each artifact holds. Imports nothing of aslp2p."""
+"""A second reading of docs/spec.md, 2.3 and 2.6: what each artifact holds. Imports nothing of aslp2p."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.independent_verifier.encoding import (
+    CONTENT_MOST,
     UINT_MAX,
     Refused,
     decode,
@@ -118,7 +121,7 @@ ACTIONS = {
     "put": record(
         path=text(is_path),
         content=ID,
-        size=number(0, 34_358_689_792),
+        size=number(0, CONTENT_MOST),
         media_type=text(is_media_type),
         executable=boolean,
         modified_ms=UINT,
@@ -222,3 +225,53 @@ def read(raw: bytes, kind: str | None = None) -> Artifact:
         raise Refused("A3", f"a {found} where a {kind} belongs")
     message = pae(name, body)
     return Artifact(found, hashlib.sha256(message + key).digest(), key, fields, message, signature)
+
+
+# --- 2.6 ----------------------------------------------------------------------------------------------
+
+HINT = record(
+    host=text(lambda host: 1 <= len(host) <= 255 and all("!" <= letter <= "~" for letter in host)),
+    port=number(1, 65_535),
+)
+INVITE = record(
+    common_id=ID,
+    name=text(is_name),
+    network_secret=blob(32, 32),
+    token=blob(0, 512),
+    hints=many(HINT, 8),
+    floor=maybe(record(height=POS, id=ID)),
+)
+
+
+def invite(text: str) -> dict[str, Any]:
+    """The fields of an invite's text; `ValueError` if it is none, whatever is wrong with it."""
+    compact = "".join(letter for letter in text if not letter.isspace() and letter != "-")
+    if not compact.isascii() or compact[:4].lower() != "asl1":
+        raise ValueError("an invite begins with asl1")
+    digits = compact[4:].upper()
+    try:
+        data = base64.b32decode(digits + "=" * (-len(digits) % 8))
+    except binascii.Error:
+        raise ValueError("not base32") from None
+    if base64.b32encode(data).decode().rstrip("=") != digits:
+        raise ValueError("spare bits")
+    packed, check = data[:-4], data[-4:]
+    if hashlib.sha256(b"asl1" + packed).digest()[:4] != check:
+        raise ValueError("damaged")
+    try:
+        fields: dict[str, Any] = INVITE(decode(packed, 3 << 10))
+    except Refused as refused:
+        raise ValueError(str(refused)) from None
+    return fields
+
+
+def borne(shown: bytes, key: bytes) -> Artifact:
+    """The invite that the domain `key` may show so."""
+    parts = decode(shown, 512)
+    if type(parts) is not list or [type(part) for part in parts] != [bytes, bytes] or len(parts[1]) != 64:
+        raise Refused("A3", "not an artifact and a signature")
+    found = read(parts[0], "invite")
+    found.verify()
+    if not holds(found.fields["bearer"], pae("asl.bearer/1", found.id + key), parts[1]):
+        raise Refused("A5", "another key's")
+    return found

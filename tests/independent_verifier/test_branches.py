@@ -1,4 +1,4 @@
-"""The published choices of branch, by the second reading and by the ledger and its node (F1 to F4)."""
+"""The published choices of branch, by the ledger and by a node (F1 to F4)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,9 @@ from aslp2p.store.memory import MemoryStore
 from aslp2p.views.branches import superseded_rows
 from aslp2p.views.pending import open_artifacts
 from aslp2p.views.view import View
-from tests.independent_verifier.choice import Follower
-from tests.independent_verifier.encoding import Refused
 
 HERE = Path(__file__).parents[1] / "vectors"
 VECTORS = json.loads((HERE / "branches.json").read_text(encoding="utf-8"))["vectors"]
-
-
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
-def test_the_second_reading(vector: Any) -> None:
-    for order in vector["orders"]:
-        assert followed(vector, order) == vector["expect"], order
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
@@ -68,31 +60,6 @@ def test_there_are_some_for_every_rule() -> None:
 
 def genesis(vector: Any) -> Signed[Genesis]:
     return decode_as(Genesis, bytes.fromhex(vector["genesis"]))
-
-
-def followed(vector: Any, order: list[int]) -> dict[str, Any]:
-    """What the second reading answers."""
-    own = None if vector["own"] is None else bytes.fromhex(vector["own"])
-    follower = Follower(bytes.fromhex(vector["genesis"]), own)
-    for told in (vector["artifacts"][place] for place in order):
-        if "snapshot" in told:
-            proposals = [bytes.fromhex(raw) for raw in told["proposals"]]
-            follower.hear_snapshot(bytes.fromhex(told["snapshot"]), proposals)
-            continue
-        try:
-            follower.hear_cosignature(bytes.fromhex(told["cosignature"]))
-            rule = None
-        except Refused as refused:
-            rule = refused.rule
-        assert rule == told.get("rule")
-    return {
-        "head": follower.head.id.hex(),
-        "final": follower.final().id.hex(),
-        "conflict": [id_.hex() for id_ in follower.conflict()],
-        "evidence": sorted([id_.hex() for id_ in ids] for _, ids in follower.evidence().values()),
-        "superseded": [id_.hex() for id_ in follower.superseded()],
-        "pending": None if own else [id_.hex() for id_ in follower.pending()],
-    }
 
 
 def ledgers_answer(vector: Any, order: list[int]) -> dict[str, Any]:

@@ -26,12 +26,7 @@ VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "bundles.json").re
 @pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: vector["name"])
 def test_good_bundles(vector: Any) -> None:
     data = bytes.fromhex(vector["bundle"])
-    found = Bundle(data)
-    assert found.common_id.hex() == vector["common_id"]
-    assert [id_.hex() for id_ in found.artifacts] == vector["artifacts"]
-    assert [id_.hex() for id_ in found.contents] == vector["contents"]
-    tip = found.tip()
-    assert (None if tip is None else tip.id.hex()) == vector["head"]
+    tip = Bundle(data).tip()
     if tip is not None:
         judged = judge_bundle(io.BytesIO(data), SecretKey.generate(), os.urandom)
         assert View(judged.reader).head.id == tip.id and judged.failure is None

@@ -139,7 +139,7 @@ def test_invites() -> None:
         assert caught.value.rule == vector["rule"], vector["name"]
     for text in vectors["same"]:
         assert Invite.parse(text).encode() == vectors["valid"][0]["text"]
-    for text in (*vectors["invalid"], *(one["text"] for one in vectors["no_floor"])):
+    for text in (*vectors["invalid"], *(one["text"] for one in vectors["not_invites"])):
         with pytest.raises(UsageError):
             Invite.parse(text)
 

@@ -8,7 +8,6 @@ only with the protocol.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import json
@@ -19,10 +18,9 @@ from typing import Any
 import nacl.bindings
 
 from aslp2p.artifacts.bundle import BundleReader
-from aslp2p.artifacts.canonical import decode, encode
+from aslp2p.artifacts.canonical import encode
 from aslp2p.artifacts.content import encode_manifest
-from aslp2p.artifacts.envelope import Signed, Signer, pae, sign_statement
-from aslp2p.artifacts.invite import GivenFloor, Hint, Invite
+from aslp2p.artifacts.envelope import Signed, pae, sign_statement
 from aslp2p.artifacts.merkle import Frontier, TiledNodes, inclusion_proof
 from aslp2p.artifacts.proof import encode_proof
 from aslp2p.artifacts.token import bear, make_token, read_shown
@@ -51,6 +49,7 @@ from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_
 from tests.ledger.proofs import BAD, GOOD, bad, good, years
 from tests.vectors import branches
 from tests.vectors import bundles as published
+from tests.vectors.invites import invites
 
 HERE = Path(__file__).parent
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -358,72 +357,6 @@ def content() -> Vectors:
         "invalid": [
             {"name": name, "rule": "A3", "size": size, "hex": encode(fields).hex()}
             for name, fields in manifests.items()
-        ],
-    }
-
-
-def armoured(fields: list[Any]) -> str:
-    """The text form of a packed invite, whatever is in it."""
-    packed = encode(fields)
-    data = packed + hashlib.sha256(b"asl1" + packed).digest()[:4]
-    return "asl1" + base64.b32encode(data).decode().rstrip("=").lower()
-
-
-def invites() -> Vectors:
-    hints = (Hint("192.0.2.7", 4242), Hint("fe80::1%eth0", 1))
-    found = [
-        Invite(bytes(range(32)), "home", bytes(range(32, 64)), b"", ()),
-        Invite(b"\x07" * 32, "Büro", b"\x08" * 32, b"token" * 40, hints),
-        Invite(b"\x07" * 32, "home", b"\x08" * 32, b"", hints, GivenFloor(43, b"\x09" * 32)),
-    ]
-    floors: dict[str, Any] = {
-        "at the genesis": [0, bytes(32)],
-        "above 2^53 - 1": [UINT_MAX + 1, bytes(32)],
-        "of 31 bytes": [1, bytes(31)],
-        "without a height": [bytes(32)],
-        "with its height as text": ["1", bytes(32)],
-    }
-    text = found[0].encode()
-    artifact, token = make_token(bytes(32), UINT_MAX, 3, b"\x03" * 32, ANN)
-    other, _ = make_token(bytes(32), UINT_MAX, 3, b"\x04" * 32, ANN)
-    shown = bear(token, BEN.key)
-    signature = decode(shown, bytes_max=len(shown))[1]
-    beacon = sign_statement(Beacon(bytes(32), 0, 0, bytes(32), 0), ANN).raw
-    refused: dict[str, tuple[str, Signer, bytes]] = {
-        "by another key": ("A5", CLEO, shown),
-        "with another token's signature": ("A5", BEN, encode([other.raw, signature])),
-        "as it stands in the invite": ("A3", BEN, token),
-        "the artifact alone": ("A3", BEN, artifact.raw),
-        "with an inviter's signature that does not verify": (
-            "A5",
-            BEN,
-            encode([bad_signature(artifact).raw, signature]),
-        ),
-        "a beacon": ("A3", BEN, encode([beacon, signature])),
-    }
-    return {
-        "valid": [
-            {
-                "text": one.encode(),
-                "common_id": one.common_id.hex(),
-                "name": one.name,
-                "network_secret": one.network_secret.hex(),
-                "token": one.token.hex(),
-                "hints": [[hint.host, hint.port] for hint in one.hints],
-                "floor": None if one.floor is None else [one.floor.height, one.floor.id.hex()],
-            }
-            for one in found
-        ],
-        "same": [text.upper(), f" {text[:9]}-{text[9:]}\n"],
-        "tokens": [{"token": token.hex(), "key": BEN.key.hex(), "shown": shown.hex()}],
-        "not_shown": [
-            {"name": name, "rule": rule, "key": signer.key.hex(), "shown": data.hex()}
-            for name, (rule, signer, data) in refused.items()
-        ],
-        "invalid": [text[:-1], text[:-1] + ("a" if text[-1] != "a" else "b"), "asl2" + text[4:], text[4:]],
-        "no_floor": [
-            {"name": name, "text": armoured([bytes(32), "home", bytes(32), b"", [], floor])}
-            for name, floor in floors.items()
         ],
     }
 
