@@ -217,6 +217,10 @@ class _Step(_Judgement):
         self.parent = parent
         self.members = dict(parent.members)
         self.files = {}
+        self.said = parent.said
+
+    def erasable(self, content: bytes) -> None:
+        """Which contents there are is not known here: that is taken at its word."""
 
     def transition(self, proposal: Artifact, action: dict[str, Any]) -> None:
         """As the whole history has it, but a base that is in a gap is not known by its id."""
