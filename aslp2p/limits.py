@@ -41,8 +41,10 @@ SMALL_BODY_BYTES_MAX = 2 * KIB
 ARTIFACT_BYTES_MAX = 128 * KIB
 """Any signed artifact, envelope included."""
 
-EPOCH_STEP_MAX = 2**20
-"""How far a succession may raise the epoch (V6)."""
+EPOCH_MAX = 2**52
+"""The highest epoch of a certificate (V6)."""
+EPOCH_STRIDE = 2**19
+"""How far above what is reached an authority endorses (S1)."""
 BRANCHES_MAX = 256
 """Branches of one history that are kept: each needs a takeover, or a witness that lies."""
 BRANCHES_BELOW_MAX = 16

@@ -18,9 +18,12 @@ from aslp2p.artifacts.types import (
 )
 from aslp2p.core.context import Context
 from aslp2p.core.pace import Pace
+from aslp2p.core.paper import Paper
 from aslp2p.errors import Rejected
+from aslp2p.ledger.epochs import ceiling
 from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
+from aslp2p.ledger.state import revoked_keys
 from aslp2p.ledger.succession import (
     WHY,
     Stance,
@@ -40,8 +43,9 @@ JOURNAL_LOOKED_THROUGH = 1000
 class Keyring:
     """Signs for this node, by the rules of `ledger/succession.py`."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, paper: Paper) -> None:
         self._context = context
+        self._paper = paper
         self.pace = Pace(context)
 
     # --- stance -----------------------------------------------------------------------------------
@@ -69,6 +73,18 @@ class Keyring:
     def endorsed_epoch(self) -> int:
         """The highest epoch for which this key has endorsed a succession; -1 if none that counts."""
         return -1 if self.stale_reason() is not None else endorsed_epoch(self._context.ledger)
+
+    def ceiling(self) -> int:
+        """The highest epoch that this key may endorse (S1)."""
+        head = self._context.ledger.head
+        standing = head.standing
+        return ceiling(
+            standing.next_epoch,
+            self.endorsed_epoch(),
+            standing.policies,
+            self._paper.reached_epochs(),
+            revoked_keys(head.members),
+        )
 
     def last_cosigned(self) -> JournalRow | None:
         """The last snapshot that this key cosigned."""
@@ -103,7 +119,8 @@ class Keyring:
         """Raises `Rejected` (S1, S3, S11, F1) where `endorse` would; nothing is signed."""
         context = self._context
         self._require_journal()
-        decide(self.stance, classify_endorsement(context.ledger, context.store, proposal, action))
+        ask = classify_endorsement(context.ledger, context.store, proposal, action, self.ceiling())
+        decide(self.stance, ask)
 
     # --- promises ---------------------------------------------------------------------------------
 

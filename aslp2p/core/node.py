@@ -136,7 +136,7 @@ class NodeCore:
         self._catchup = Catchup(context, self._chain, self._contents)
         self._audit = Audit(context, self._chain, self._catchup)
         self._paper = Paper(context, self._pending)
-        self._keyring = Keyring(context)
+        self._keyring = Keyring(context, self._paper)
         self._witness = Witness(
             context,
             self._pending,

@@ -92,12 +92,28 @@ class Orders:
             if refused.rule == "S1" and isinstance(action, Takeover):
                 # Overtaken while the person was thinking: what they want holds for the next one like it.
                 self._rounds.want(action)
+            self._refuse_if_far(action, refused)
             _refuse(refused)
         if isinstance(action, Takeover):
             self._rounds.want(action)
         self._rounds.note_person(proposal.id)
         self._succession.add_endorsement(endorsement)
         return endorsement.raw
+
+    def _refuse_if_far(self, action: Special, refused: Rejected) -> None:
+        """Raises `UserError` for an epoch out of reach (S1): somebody has to choose a nearer one."""
+        if (
+            refused.rule != "S1"
+            or isinstance(action, PolicyChange)
+            or action.epoch <= self._keyring.ceiling()
+        ):
+            return
+        if isinstance(action, Rotation):
+            raise UserError(refused.message, remedy="the witness has to ask again: asl rotate")
+        command = "asl revoke" if isinstance(action, Revocation) else "asl recover"
+        raise UserError(
+            refused.message, remedy=f"propose it yourself, in an epoch that is within reach: {command}"
+        )
 
     def _is_behind(self, action: Takeover) -> bool:
         """Whether our head only goes on from its base, and this key may endorse it there. Where lines part,

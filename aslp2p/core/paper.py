@@ -34,7 +34,7 @@ from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import Members, is_admitted, revoked_keys
 from aslp2p.ledger.succession import passes
-from aslp2p.limits import EPOCH_STEP_MAX, SPECIAL_PER_AUTHOR_MAX, UINT_MAX
+from aslp2p.limits import EPOCH_MAX, SPECIAL_PER_AUTHOR_MAX, UINT_MAX
 
 Special = Succession | PolicyChange
 
@@ -84,7 +84,7 @@ class Paper:
             return not standing.joint and action.replaces == standing.installed[-1].id
         if not isinstance(action, Succession):
             return False
-        if not standing.next_epoch < action.epoch <= standing.next_epoch + EPOCH_STEP_MAX:
+        if not standing.next_epoch < action.epoch <= EPOCH_MAX:
             return False
         if _may_ask(action, author, standing):
             return isinstance(action, Rotation) or self._is_member(author)
@@ -140,15 +140,24 @@ class Paper:
             return key in authority_keys(action.policy)
         return isinstance(action, Rotation) and key == action.new_witness
 
-    def highest_epoch(self) -> int:
-        """The highest epoch that anybody is known to have endorsed, within the bound of V6; 0 if none."""
-        bound = self._context.ledger.head.standing.next_epoch + EPOCH_STEP_MAX - 1
-        epochs = [
-            endorsement.statement.epoch
-            for endorsements in self._pending.endorsements.values()
-            for endorsement in endorsements.values()
-        ]
-        return max((epoch for epoch in epochs if epoch <= bound), default=0)
+    def endorsed_epochs(self) -> dict[bytes, int]:
+        """The highest epoch that each key is known to have endorsed, on bases that contain the floor
+        (F5b)."""
+        found: dict[bytes, int] = {}
+        for proposal, action in self.open():
+            if isinstance(action, PolicyChange) or not self._context.ledger.on_floor(action.base_id):
+                continue
+            for key in self.endorsements(proposal.id):
+                found[key] = max(action.epoch, found.get(key, 0))
+        return found
+
+    def reached_epochs(self) -> dict[bytes, int]:
+        """The same of what each key has endorsed or proposed (S1)."""
+        found = self.endorsed_epochs()
+        for proposal, action in self.open():
+            if not isinstance(action, PolicyChange) and self._context.ledger.on_floor(action.base_id):
+                found[proposal.key] = max(action.epoch, found.get(proposal.key, 0))
+        return found
 
     def signers(self, proposal: Verified[Proposal], action: Special, members: Members) -> frozenset[bytes]:
         """The keys whose endorsements count."""

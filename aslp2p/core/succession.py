@@ -224,10 +224,13 @@ class Succession:
         return not satisfies_all(standing.policies, free)
 
     def next_epoch(self) -> int:
-        """The epoch for a new succession: above the head's, our own promises, and what others have
-        endorsed."""
+        """The epoch for a new succession: one above the head's, our own promises, and what authorities in
+        force have endorsed; what lies above our ceiling is reached in steps (S1)."""
         head = self._context.ledger.head
-        return max(head.standing.next_epoch, self._keyring.endorsed_epoch(), self._paper.highest_epoch()) + 1
+        counted = head.standing.authorities() - self._seats.now.gone
+        endorsed = [epoch for key, epoch in self._paper.endorsed_epochs().items() if key in counted]
+        highest = max(head.standing.next_epoch, self._keyring.endorsed_epoch(), *endorsed)
+        return min(highest + 1, self._keyring.ceiling())
 
     def propose(self, action: Special) -> Verified[Proposal]:
         """Sign, keep and spread a succession or policy change."""

@@ -33,7 +33,7 @@ from aslp2p.ledger.members import require_room
 from aslp2p.ledger.policy import authority_keys, require_policy, satisfies_all
 from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import REVOKED, Members, is_admitted, revoked_keys
-from aslp2p.limits import EPOCH_STEP_MAX
+from aslp2p.limits import EPOCH_MAX
 
 Certified = Succession | PolicyChange | Erase
 """What a certificate can be for."""
@@ -91,10 +91,10 @@ def require_applicable(action: Certified, parent: Parent, *, subject: bytes) -> 
         if problem := require_room(members, len(authority_keys(action.policy) - members.keys())):
             raise Rejected("A4", problem, subject=subject)
         return
-    if not standing.next_epoch < action.epoch <= standing.next_epoch + EPOCH_STEP_MAX:
+    if not standing.next_epoch < action.epoch <= EPOCH_MAX:
         raise Rejected(
             "V6",
-            f"epoch {action.epoch} is not above {standing.next_epoch} by at most {EPOCH_STEP_MAX}",
+            f"epoch {action.epoch} is not above {standing.next_epoch}, or above {EPOCH_MAX}",
             subject=subject,
             against=parent.id,
         )

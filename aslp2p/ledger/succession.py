@@ -42,6 +42,7 @@ class Ask(Enum):
     ENDORSE_HIGHER = "endorse a succession of an epoch above every endorsed one, on a base that may be"
     ENDORSE_SAME = "endorse the same proposal again"
     ENDORSE_OTHER = "endorse another succession in an epoch that is endorsed, or a lower one"
+    ENDORSE_FAR = "endorse a succession further above all that is reached than one may go"
     ENDORSE_BEHIND = "endorse a base that leaves out the last cosigned snapshot"
     ENDORSE_OFF = "endorse a base that leaves out the floor"
     ENDORSE_POLICY = "endorse a policy change"
@@ -64,6 +65,7 @@ _GOOD = {
 }
 _BAD = {
     Ask.ENDORSE_OTHER: "S1",
+    Ask.ENDORSE_FAR: "S1",
     Ask.ENDORSE_BEHIND: "S3",
     Ask.ENDORSE_OFF: "F5",
     Ask.COSIGN_BELOW: "S4",
@@ -100,12 +102,15 @@ WHY = {
     "F1": "two final histories exclude each other, so nothing is signed any more",
 }
 
+WHY_FAR = "its epoch is too far above what this machine knows of: whoever chose it may mean to use epochs up"
+"""Why S1 refuses `ENDORSE_FAR`."""
+
 
 def decide(stance: Stance, ask: Ask) -> Stance:
     """The stance after `ask`; raises `Rejected` citing the rule that refuses it."""
     answer = TABLE[stance, ask]
     if isinstance(answer, str):
-        raise Rejected(answer, WHY[answer])
+        raise Rejected(answer, WHY_FAR if (ask, answer) == (Ask.ENDORSE_FAR, "S1") else WHY[answer])
     return answer
 
 
@@ -135,15 +140,18 @@ def last_cosigned(ledger: Ledger) -> JournalRow | None:
 
 
 def classify_endorsement(
-    ledger: Ledger, reader: Reader, proposal: bytes, action: Succession | PolicyChange
+    ledger: Ledger, reader: Reader, proposal: bytes, action: Succession | PolicyChange, ceiling: int
 ) -> Ask:
-    """Which ask endorsing `action` is. For a succession its base must be stored."""
+    """Which ask endorsing `action` is, where no epoch above `ceiling` may be endorsed. For a succession its
+    base must be stored."""
     if isinstance(action, PolicyChange):
         return Ask.ENDORSE_POLICY
     if reader.journal_holds(ENDORSE, proposal):
         return Ask.ENDORSE_SAME
     if action.epoch <= endorsed_epoch(ledger):
         return Ask.ENDORSE_OTHER
+    if action.epoch > ceiling:
+        return Ask.ENDORSE_FAR
     base = reader.snapshot(action.base_id)
     if base is not None and not ledger.on_floor(base.id):
         return Ask.ENDORSE_OFF

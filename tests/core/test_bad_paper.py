@@ -17,7 +17,7 @@ from aslp2p.core.inputs import Import, Now
 from aslp2p.core.intake import Imported
 from aslp2p.core.node import NodeCore
 from aslp2p.ledger.history import found_common
-from aslp2p.limits import EPOCH_STEP_MAX
+from aslp2p.limits import EPOCH_MAX
 from tests.ledger.builder import (
     ANN,
     BEN,
@@ -128,7 +128,7 @@ REFUSED: dict[str, tuple[str, Bad]] = {
     "a certificate with one bad signature among good ones": ("A5", _one_bad_among_good),
     "an epoch beyond the bound": (
         "V6",
-        lambda desk: desk.world.recover(desk.tip, CLEO, ANN, BEN, CLEO, FAY, epoch=EPOCH_STEP_MAX + 1),
+        lambda desk: desk.world.recover(desk.tip, CLEO, ANN, BEN, CLEO, FAY, epoch=EPOCH_MAX + 1),
     ),
     "an epoch that has passed": ("V6", _of_an_epoch_that_has_passed),
     "another Common's proposal": ("V7", lambda desk: World(name="else").put("b")),

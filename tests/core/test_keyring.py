@@ -17,6 +17,8 @@ from aslp2p.core.context import Context
 from aslp2p.core.effects import Publish, Step
 from aslp2p.core.inputs import Now
 from aslp2p.core.keyring import Keyring
+from aslp2p.core.paper import Paper
+from aslp2p.core.pending import Pending
 from aslp2p.errors import Rejected
 from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta
@@ -37,7 +39,7 @@ class Ben:
         self.context.open_ledger()
         self.context.now = Now(1, 7_000)
         self.context.out = Step(durable=False)
-        self.keyring = Keyring(self.context)
+        self.keyring = Keyring(self.context, Paper(self.context, Pending(self.context)))
 
     def journal(self) -> list[JournalRow]:
         return [row for kind in KINDS for row in self.scene.store.journal(kind, last=1000)]

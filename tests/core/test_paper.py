@@ -9,7 +9,7 @@ import pytest
 from aslp2p.artifacts.types import Recovery, Rotation, Takeover
 from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Revoke, Rotate
 from aslp2p.core.paper import Paper, Special
-from aslp2p.limits import EPOCH_STEP_MAX
+from aslp2p.limits import EPOCH_MAX
 from tests.model.liar import Liar
 from tests.model.town import Party, Town, key, policy_of
 
@@ -73,16 +73,21 @@ def test_what_is_overtaken_is_closed_with_its_endorsements() -> None:
     assert not paper_of(c).endorsements(rotation)
 
 
-def test_the_highest_epoch_is_what_was_endorsed_within_reach() -> None:
-    """V6: what nobody can follow any more does not drive the epochs up."""
+def test_what_each_key_has_endorsed_and_proposed_is_known() -> None:
+    """S1: a proposal says how far its author has come, also where its endorsement is withheld."""
     home = town(liars="a")
     liar, b = Liar(home, "a"), home.parties["b"]
-    assert paper_of(b).highest_epoch() == 0
+    assert paper_of(b).endorsed_epochs() == paper_of(b).reached_epochs() == {}
     root = home.tip(home.genesis.id)
-    for epoch in (7, EPOCH_STEP_MAX):
-        rotation = liar.rotate(root, epoch, key("d"))
-        b.see(home.about(rotation.id))
-        assert paper_of(b).highest_epoch() == 7, "above the bound there is no room for the next one"
+    rotation = liar.rotate(root, 7, key("b"))
+    b.see(home.about(rotation.id))
+    assert paper_of(b).endorsed_epochs() == {key("a"): 7}
+    b.step(Endorse(rotation.id))
+    assert paper_of(b).endorsed_epochs() == {key("a"): 7, key("b"): 7}
+    higher = liar.rotate(root, EPOCH_MAX, key("d"))
+    b.see(home.about(higher.id)[:1])
+    assert paper_of(b).endorsed_epochs() == {key("a"): 7, key("b"): 7}
+    assert paper_of(b).reached_epochs() == {key("a"): EPOCH_MAX, key("b"): 7}
 
 
 @pytest.mark.parametrize("revoked", ["a", "c"])

@@ -139,9 +139,13 @@ class Walk:
         put = self.world.put(f"w{self.world._salt}", node.next_signer)
         return self.world.after(node, put)
 
+    def epoch(self, node: Node, *above: int) -> int:
+        """One near the node's own, or at the end of all epochs (V6)."""
+        return self.rng.choice([*[node.next_epoch + more for more in above], 2**52, 2**52 + 1])
+
     def rotation(self, node: Node) -> Node:
         rng, world = self.rng, self.world
-        to, epoch = self.somebody(), node.next_epoch + rng.choice([1, 1, 1, 2, 2**20, 2**20 + 1, 0])
+        to, epoch = self.somebody(), self.epoch(node, 1, 1, 1, 2, 0)
         base = rng.choice([node, node, *node.line(), self.world.root])
         author = node.next_signer if rng.random() < 0.9 else self.somebody()
         proposal = world.rotation(base, to, max(1, epoch), author)
@@ -152,7 +156,7 @@ class Walk:
 
     def takeover(self, node: Node) -> Node:
         rng, world = self.rng, self.world
-        to, epoch = self.somebody(), node.next_epoch + rng.choice([1, 1, 1, 2, 2**20, 2**20 + 1])
+        to, epoch = self.somebody(), self.epoch(node, 1, 1, 1, 2)
         author = self.authority(node) if rng.random() < 0.9 else self.somebody()
         base = node if rng.random() < 0.9 else rng.choice(self.nodes)
         abandons = (rng.choice(self.nodes).id,) if rng.random() < 0.3 else ()

@@ -23,7 +23,7 @@ from aslp2p.artifacts.types import (
     Rotation,
     Shown,
 )
-from aslp2p.limits import ADMITS_PER_MEMBER_MAX, EPOCH_STEP_MAX
+from aslp2p.limits import ADMITS_PER_MEMBER_MAX, EPOCH_MAX
 from tests.ledger.builder import (
     ANN,
     BEN,
@@ -234,7 +234,7 @@ ROTATIONS: dict[str, tuple[str, Build]] = {
     "without a quorum": ("V6", lambda w, n: rotated(w, n, BEN)),
     "by somebody who is no authority": ("V6", lambda w, n: rotated(w, n, ANN, BEN, DAN)),
     "to a stranger": ("V7", lambda w, n: rotated(w, n, ANN, BEN, EVE, new_witness=EVE.key)),
-    "too far": ("V6", lambda w, n: rotated(w, n, epoch=n.next_epoch + EPOCH_STEP_MAX + 1)),
+    "too far": ("V6", lambda w, n: rotated(w, n, epoch=EPOCH_MAX + 1)),
     "endorsed for another epoch": (
         "V6",
         lambda w, n: w.after(n, p := w.rotation(n, BEN), certificate=w.certificate(p, ANN, BEN, epoch=2)),
@@ -329,7 +329,7 @@ TAKEOVERS: dict[str, tuple[str, Build]] = {
     "without a quorum": ("V6", lambda w, n: w.recover(n, CLEO, BEN)),
     "with a quorum of non-authorities": ("V6", lambda w, n: w.recover(n, CLEO, BEN, DAN)),
     "by a stranger": ("V7", lambda w, n: w.recover(n, EVE)),
-    "too far": ("V6", lambda w, n: w.recover(n, CLEO, epoch=EPOCH_STEP_MAX + 1)),
+    "too far": ("V6", lambda w, n: w.recover(n, CLEO, epoch=EPOCH_MAX + 1)),
     "abandoning its parent": ("S9", lambda w, n: w.recover(n, CLEO, abandons=(n.id,))),
     "abandoning an ancestor": ("S9", lambda w, n: w.recover(n, CLEO, abandons=(bytes(32), n.line()[0].id))),
     "abandoning genesis": ("S9", lambda w, n: w.recover(n, CLEO, abandons=(w.id,))),
@@ -780,8 +780,10 @@ ACCEPTABLE: list[tuple[str, Scene, Build]] = [
     ("the new witness after a rotation", handed_over, lambda w, n: w.puts(n, "x")),
     ("a renewal where rotation is not allowed", fixed, lambda w, n: w.rotate(n, ANN)),
     ("a rotation in a 1-of-1", alone, lambda w, n: w.rotate(n, DAN, ANN)),
-    ("a rotation as far as epochs go", plain, lambda w, n: w.rotate(n, BEN, epoch=EPOCH_STEP_MAX)),
+    ("a rotation as far as epochs go", plain, lambda w, n: w.rotate(n, BEN, epoch=EPOCH_MAX)),
     ("a recovery", plain, lambda w, n: w.recover(n, CLEO)),
+    ("a recovery in the last epoch", plain, lambda w, n: w.recover(n, CLEO, epoch=EPOCH_MAX)),
+    ("a recovery far above a step", plain, lambda w, n: w.recover(n, CLEO, epoch=2**20 + 1)),
     ("a recovery after a rotation that nobody took up", handed_over, lambda w, n: w.recover(n, CLEO)),
     (
         "a recovery that abandons what is elsewhere",

@@ -20,10 +20,13 @@ from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
 from aslp2p.ledger.succession import Ask, Stance
+from aslp2p.limits import EPOCH_STRIDE
 from aslp2p.store.memory import MemoryStore
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, feed, policy
 
 ENDORSED_EPOCH = 5
+CEILING = ENDORSED_EPOCH + 1 + EPOCH_STRIDE
+"""Above what c4 appoints. Where ben follows another line, his own promise makes it one less."""
 
 
 class Endorsing(Struct, frozen=True):
@@ -107,11 +110,13 @@ class Scene:
         world = self.world
         match ask:
             case Ask.ENDORSE_HIGHER:
-                return Endorsing(world.recovery(self.c4, BEN, epoch=9))
+                return Endorsing(world.recovery(self.c4, BEN, epoch=CEILING - 1))
             case Ask.ENDORSE_SAME:
                 return Endorsing(self.endorsed)
             case Ask.ENDORSE_OTHER:
                 return Endorsing(world.recovery(self.c4, BEN, epoch=ENDORSED_EPOCH))
+            case Ask.ENDORSE_FAR:
+                return Endorsing(world.recovery(self.c4, BEN, epoch=CEILING + 1))
             case Ask.ENDORSE_BEHIND:
                 return Endorsing(world.recovery(self.a1, BEN, epoch=9))
             case Ask.ENDORSE_POLICY:
@@ -138,6 +143,7 @@ class Scene:
 
 _REFUSED_AS = {
     Ask.ENDORSE_OTHER: "S1",
+    Ask.ENDORSE_FAR: "S1",
     Ask.ENDORSE_BEHIND: "S3",
     Ask.COSIGN_BELOW: "S4",
     Ask.COSIGN_ASIDE: "S5",

@@ -10,7 +10,7 @@ from aslp2p.ledger import members
 from aslp2p.ledger.certificate import Parent, require_applicable
 from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.history import Ledger
-from aslp2p.limits import EPOCH_STEP_MAX
+from aslp2p.limits import EPOCH_MAX
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, Node, World, feed, named, policy
 
 
@@ -48,14 +48,14 @@ def at() -> tuple[World, Ledger, Node]:
     return world, ledger, tip
 
 
-def test_epochs_grow_by_at_most_a_step(at: tuple[World, Ledger, Node]) -> None:
+def test_epochs_grow_up_to_the_last_one(at: tuple[World, Ledger, Node]) -> None:
     world, ledger, tip = at
     tip = world.rotate(tip, BEN, epoch=10)
     feed(ledger, tip)
-    for epoch, rule in [(1, "V6"), (10, "V6"), (11, None), (10 + EPOCH_STEP_MAX, None)]:
+    for epoch, rule in [(1, "V6"), (10, "V6"), (11, None), (2**20 + 11, None), (EPOCH_MAX, None)]:
         assert answer(ledger, world.recovery(tip, CLEO, epoch).statement) == rule
         assert answer(ledger, world.rotation(tip, CLEO, epoch).statement) == rule
-    assert answer(ledger, world.recovery(tip, CLEO, 11 + EPOCH_STEP_MAX).statement) == "V6"
+    assert answer(ledger, world.recovery(tip, CLEO, EPOCH_MAX + 1).statement) == "V6"
 
 
 def test_who_may_be_appointed(at: tuple[World, Ledger, Node]) -> None:

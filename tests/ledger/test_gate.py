@@ -14,7 +14,7 @@ from aslp2p.ledger.finality import cosigners
 from aslp2p.ledger.gate import Ancestry, judge
 from aslp2p.ledger.history import Ledger, found_common
 from aslp2p.ledger.state import Member
-from aslp2p.limits import EPOCH_STEP_MAX
+from aslp2p.limits import EPOCH_MAX
 from aslp2p.store.memory import MemoryStore
 from tests.ledger.builder import (
     ANN,
@@ -207,9 +207,9 @@ def test_nothing_below_its_own_reign_can_be_abandoned_either() -> None:
 
 def test_a_takeover() -> None:
     world, ledger, tip = world_at(2)
-    taken = world.recover(tip, CLEO, epoch=EPOCH_STEP_MAX)
+    taken = world.recover(tip, CLEO, epoch=EPOCH_MAX)
     feed(ledger, taken)
-    assert (ledger.head.standing.epoch, ledger.head.standing.witness) == (EPOCH_STEP_MAX, CLEO.key)
+    assert (ledger.head.standing.epoch, ledger.head.standing.witness) == (EPOCH_MAX, CLEO.key)
     assert (ledger.head.standing.changed_height, ledger.head.standing.changed_by) == (3, "witness-recovery")
     assert ledger.head.standing.reign_height == 3
     feed(ledger, world.puts(taken, "x"))

@@ -20,6 +20,7 @@ from aslp2p.ledger.standing import STANDING_KEY
 from aslp2p.ledger.succession import (
     TABLE,
     WHY,
+    WHY_FAR,
     Ask,
     Stance,
     classify_cosignature,
@@ -33,7 +34,7 @@ from aslp2p.ledger.succession import (
     stance_of,
 )
 from tests.ledger.builder import ANN, BEN, CLEO, Node, World, feed
-from tests.ledger.stances import Cosigning, Emitting, Endorsing, Scene, expected
+from tests.ledger.stances import CEILING, Cosigning, Emitting, Endorsing, Scene, expected
 
 PAIRS = list(itertools.product(Stance, Ask))
 
@@ -41,7 +42,7 @@ PAIRS = list(itertools.product(Stance, Ask))
 def classified(scene: Scene, ask: Ask) -> Ask:
     match scene.asked(ask):
         case Endorsing(proposal=proposal) as asked:
-            return classify_endorsement(scene.ledger, scene.store, proposal.id, asked.action)
+            return classify_endorsement(scene.ledger, scene.store, proposal.id, asked.action, CEILING)
         case Cosigning(row=row):
             return classify_cosignature(scene.ledger, scene.store, row)
         case Emitting(epoch=epoch, parent=parent):
@@ -59,7 +60,10 @@ def test_every_stance_times_every_ask(stance: Stance, ask: Ask) -> None:
         return
     with pytest.raises(Rejected) as caught:
         decide(stance, ask)
-    assert (caught.value.rule, caught.value.reason) == (answer, WHY[answer])
+    assert (caught.value.rule, caught.value.reason) == (
+        answer,
+        WHY_FAR if ask is Ask.ENDORSE_FAR and answer == "S1" else WHY[answer],
+    )
 
 
 def test_the_table_has_an_answer_for_everything_and_words_for_every_refusal() -> None:
@@ -80,7 +84,7 @@ def test_a_key_that_has_promised_nothing() -> None:
     assert last_cosigned(ledger) is None
     action = world.recovery(world.root, BEN).statement.action
     assert isinstance(action, Recovery)
-    assert classify_endorsement(ledger, store, b"", action) is Ask.ENDORSE_HIGHER
+    assert classify_endorsement(ledger, store, b"", action, CEILING) is Ask.ENDORSE_HIGHER
     assert classify_cosignature(ledger, store, row) is Ask.COSIGN
     assert classify_emission(ledger, store, 0, row) is Ask.EMIT
 
@@ -88,7 +92,7 @@ def test_a_key_that_has_promised_nothing() -> None:
 def test_a_base_that_is_not_here_may_leave_out_anything() -> None:
     scene = Scene(Stance.FREE)
     action = Recovery(9, 3, bytes(32), BEN.key, "", ())
-    assert classify_endorsement(scene.ledger, scene.store, b"", action) is Ask.ENDORSE_BEHIND
+    assert classify_endorsement(scene.ledger, scene.store, b"", action, CEILING) is Ask.ENDORSE_BEHIND
 
 
 def test_what_was_cosigned_and_rolled_back_holds_all_the_same() -> None:

@@ -153,7 +153,7 @@ def statements() -> list[tuple[str, Signed[Any]]]:
         "erase": world.propose(Erase(ids[0], "it was never meant for here"), DAN),
         "policy-change": world.propose(PolicyChange(new, world.id)),
         "witness-rotation": world.propose(Rotation(1, 0, world.id, BEN.key, "moving out")),
-        "witness-recovery": world.propose(Recovery(2**20, 1, tip.id, CLEO.key, "", ids), BEN),
+        "witness-recovery": world.propose(Recovery(2**52, 1, tip.id, CLEO.key, "", ids), BEN),
         "witness-revocation": world.propose(
             Revocation(2, 1, tip.id, CLEO.key, "stolen", (), ANN.key, ids), CLEO
         ),
