@@ -1,4 +1,5 @@
-"""When open paper was first seen here, and what people here want: rounds and renewals go by it (S7, S12).
+"""When open paper was first seen here, since when nothing becomes final, and what people here want: rounds
+and renewals go by it (S7, S12).
 
 In memory only: after a restart rounds begin anew, and people are asked again.
 """
@@ -25,6 +26,10 @@ class Rounds:
 
     def __init__(self) -> None:
         self._first_seen: dict[bytes, int] = {}
+        self._standstill: tuple[int, int, int] | None = None
+        """(epoch, final height, since when) while a snapshot of the epoch in force waits to become final."""
+        self._heard_in_it: dict[bytes, int] = {}
+        """Since when authors have had something open, or since the standstill began, if that is later."""
         self._by_person: set[bytes] = set()
         self._wills: dict[_Will, Takeover] = {}
 
@@ -47,6 +52,28 @@ class Rounds:
         """It is open no more."""
         self._first_seen.pop(proposal, None)
         self._by_person.discard(proposal)
+
+    # --- a standstill of finality ------------------------------------------------------------------
+
+    def standstill_since(self, head: Tip, final_height: int, now_ms: int) -> int | None:
+        """Since when nothing has become final although a snapshot waits that the witness has signed in its
+        present epoch; None if none waits. What is below, of an epoch before, cannot be helped by another
+        renewal: only by a snapshot of this one."""
+        standing = head.standing
+        begun = (standing.epoch, standing.witness) == (standing.next_epoch, standing.next_witness)
+        if not begun or head.height <= final_height:
+            self._standstill = None
+            self._heard_in_it.clear()
+            return None
+        if self._standstill is None or self._standstill[:2] != (standing.epoch, final_height):
+            self._standstill = (standing.epoch, final_height, now_ms)
+            self._heard_in_it.clear()
+        return self._standstill[2]
+
+    def heard_in_standstill(self, author: bytes, now_ms: int) -> int:
+        """Since when `author` has held this standstill up: however often it asks for something new, it is
+        waited for once."""
+        return self._heard_in_it.setdefault(author, now_ms)
 
     # --- what a person wants, whatever becomes of one proposal ------------------------------------
 

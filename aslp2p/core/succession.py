@@ -289,41 +289,52 @@ class Succession:
 
     # --- renewal (S12) ----------------------------------------------------------------------------
 
-    def _attempt_above(self) -> tuple[int, int] | None:
-        """(epoch, until when it may still come to something) of the highest endorsed succession above our own
-        epoch that is not a rotation of ours: a takeover, or a rotation of a reign that is over."""
+    def _attempts_above(self) -> tuple[int, int] | None:
+        """(the highest epoch, until when one of them may still come to something) of the endorsed successions
+        above our own epoch that are no rotations of ours: takeovers, and rotations of a reign that is over.
+        """
         found: tuple[int, int] | None = None
         for proposal, action in self._paper.open():
             if isinstance(action, PolicyChange) or not self._paper.binds(proposal.id):
                 continue
             if isinstance(action, Rotation) and self._paper.may_ride(proposal):
                 continue
-            one = (action.epoch, self._given_until(proposal.id, action))
-            found = one if found is None else max(found, one)
+            epoch, until = action.epoch, self._given_until(proposal, action)
+            found = (epoch, until) if found is None else (max(epoch, found[0]), max(until, found[1]))
         return found
 
-    def _given_until(self, proposal: bytes, action: Special) -> int:
+    def _given_until(self, proposal: Verified[Proposal], action: Special) -> int:
         """When an attempt has come to nothing: after a round; but what people want waits for people, and a
-        renewal above it would be the end of it (S1)."""
-        grace = self._seats.now.grace_ms
-        patience = round_ms(grace) + (grace if self._waits_for_people(proposal, action) else 0)
-        return self._rounds.since(proposal, self._context.now.mono) + patience
+        renewal above it would be the end of it (S1). While nothing becomes final each author is waited for
+        once: otherwise whoever asks for something new again and again would stop finality for ever."""
+        now, grace = self._context.now.mono, self._seats.now.grace_ms
+        since = self._rounds.since(proposal.id, now)
+        if self._standstill_since() is not None:
+            since = min(since, self._rounds.heard_in_standstill(proposal.key, now))
+        return since + round_ms(grace) + (grace if self._waits_for_people(proposal.id, action) else 0)
+
+    def _standstill_since(self) -> int | None:
+        ledger = self._context.ledger
+        return self._rounds.standstill_since(ledger.head, ledger.final_height(), self._context.now.mono)
 
     def _waits_for_people(self, proposal: bytes, action: Special) -> bool:
         return isinstance(action, Revocation) or self._rounds.by_person(proposal)
 
     def _renewal_at(self) -> int | None:
-        if not self._witness.is_witness or (attempt := self._attempt_above()) is None:
+        if not self._witness.is_witness or (since := self._standstill_since()) is None:
+            return None  # what is signed in this epoch is final, or nothing is: nobody waits for a renewal
+        if (attempts := self._attempts_above()) is None:
             return None
-        epoch, until = attempt
+        epoch, until = attempts
         for proposal, action in self._paper.open():
             if isinstance(action, Rotation) and action.epoch > epoch and self._paper.may_ride(proposal):
                 return None  # it is asked for already
-        return max(until, self._renews_again_ms, self._keyring.pace.proposes_at())
+        due = max(until, since + round_ms(self._seats.now.grace_ms))
+        return max(due, self._renews_again_ms, self._keyring.pace.proposes_at())
 
     def _renew(self) -> None:
-        """A witness that is well but sees an attempt of a higher epoch asks for a rotation to itself above
-        it."""
+        """A witness that is well, but nothing of whose present epoch has become final for a round, asks for a
+        rotation to itself above the attempts that it sees; at most once a round."""
         at = self._renewal_at()
         if at is None or self._context.now.mono < at:
             return
@@ -338,28 +349,28 @@ class Succession:
         self._try_endorse(proposal, action)
 
     def _endorse_renewals(self) -> None:
-        """Without asking, unless a revocation is under way, or somebody here wants another witness, and may
-        still have it."""
+        """Without asking, unless people are still asked for something else, or somebody here wants another
+        witness, and may still have it. The highest first: whoever asked for it is bound to it (S4)."""
         if not self._seats.now.is_authority or not self._audit.done:
             return
         head = self._context.ledger.head
         witness = head.standing.next_witness
-        for proposal, action in self._paper.open():
-            if not isinstance(action, Rotation) or action.new_witness != witness or proposal.key != witness:
-                continue
-            if self._context.key in self._paper.endorsements(proposal.id) or self._contested(witness):
-                continue
-            if self._paper.may_ride(proposal):
+        renewals = [
+            (action.epoch, proposal.id, proposal, action)
+            for proposal, action in self._paper.open()
+            if isinstance(action, Rotation) and action.new_witness == witness == proposal.key
+            if self._context.key not in self._paper.endorsements(proposal.id)
+        ]
+        for *_, proposal, action in sorted(renewals, key=lambda one: one[:2], reverse=True):
+            if not self._contested() and self._paper.may_ride(proposal):
                 self._try_endorse(proposal, action)
 
-    def _contested(self, witness: bytes) -> bool:
-        return any(self._is_in_the_way(one, action, witness) for one, action in self._paper.takeovers())
+    def _contested(self) -> bool:
+        return any(self._is_in_the_way(one, action) for one, action in self._paper.takeovers())
 
-    def _is_in_the_way(self, takeover: Verified[Proposal], action: Takeover, witness: bytes) -> bool:
-        """Whether a renewal of `witness` has to wait for this."""
-        if isinstance(action, Revocation) and action.revoked == witness:
-            return True
+    def _is_in_the_way(self, takeover: Verified[Proposal], action: Takeover) -> bool:
+        """Whether a renewal has to wait for this."""
         if self._rounds.by_person(takeover.id) and self._paper.can_get_there(takeover, action):
             return True
-        early = self._context.now.mono < self._given_until(takeover.id, action)
+        early = self._context.now.mono < self._given_until(takeover, action)
         return early and self._waits_for_people(takeover.id, action)

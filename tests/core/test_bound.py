@@ -57,6 +57,7 @@ def test_a_renewal_of_a_deposed_witness_binds_nobody_for_ever() -> None:
     for name in ("alice", "james"):
         _mute(made, name, to=("you",))
     made.command("zoe", Endorse(recovery))
+    made.command("you", Propose(Admit(bytes([1] * 32), "guest", None)))
     made.run(GRACE_MS // 4)
     (renewal,) = _rotations(made, "zoe")
     made.command("zoe", Endorse(renewal))
