@@ -23,7 +23,7 @@ from aslp2p.artifacts.types import (
 from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Rotate
 from aslp2p.errors import UserError
 from aslp2p.gossip.messages import Push, encode_message
-from aslp2p.ledger.succession import ENDORSE
+from aslp2p.ledger.promises import ENDORSE
 from aslp2p.limits import EPOCH_MAX, EPOCH_STRIDE, PROMISES_PER_AUTHOR_MAX
 from aslp2p.recovery import round_ms
 from simulations.world import World

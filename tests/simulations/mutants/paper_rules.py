@@ -302,7 +302,7 @@ MUTANTS = (
                 "if not standing.next_epoch < action.epoch",
                 "if not standing.next_epoch <= action.epoch",
             ),
-            Edit(f"{SUCCESSION}:Succession.next_epoch", ") + 1", ")"),
+            Edit(f"{SUCCESSION}:Succession.next_epoch", "highest + 1", "highest"),
         ),
     ),
     Mutant(
