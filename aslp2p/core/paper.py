@@ -145,7 +145,7 @@ class Paper:
         (F5b)."""
         found: dict[bytes, int] = {}
         for proposal, action in self.open():
-            if isinstance(action, PolicyChange) or not self._context.ledger.on_floor(action.base_id):
+            if not isinstance(action, Succession) or not self._context.ledger.on_floor(action.base_id):
                 continue
             for key in self.endorsements(proposal.id):
                 found[key] = max(action.epoch, found.get(key, 0))
@@ -155,7 +155,7 @@ class Paper:
         """The same of what each key has endorsed or proposed (S1)."""
         found = self.endorsed_epochs()
         for proposal, action in self.open():
-            if not isinstance(action, PolicyChange) and self._context.ledger.on_floor(action.base_id):
+            if isinstance(action, Succession) and self._context.ledger.on_floor(action.base_id):
                 found[proposal.key] = max(action.epoch, found.get(proposal.key, 0))
         return found
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import (
     Endorsement,
-    PolicyChange,
     Proposal,
     Recovery,
     Revocation,
@@ -295,7 +294,7 @@ class Succession:
         """
         found: tuple[int, int] | None = None
         for proposal, action in self._paper.open():
-            if isinstance(action, PolicyChange) or not self._paper.binds(proposal.id):
+            if not isinstance(action, Rotation | Takeover) or not self._paper.binds(proposal.id):
                 continue
             if isinstance(action, Rotation) and self._paper.may_ride(proposal):
                 continue
