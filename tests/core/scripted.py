@@ -20,8 +20,9 @@ from typing import Any
 from aslp2p.artifacts.envelope import Signed, decode_artifact
 from aslp2p.artifacts.types import Proposal, Snapshot
 from aslp2p.core.effects import Close, Publish, Send
-from aslp2p.core.inputs import Input, LinkDown, LinkUp, Now, Received, Tick
+from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Now, Received, Tick
 from aslp2p.core.node import NodeCore
+from aslp2p.errors import PeerFault
 from aslp2p.gossip.messages import (
     Addresses,
     AnyMessage,
@@ -134,7 +135,7 @@ class Stage:
             found_common(self.store, world.genesis)
             self.store.commit()
         self.answered: Any = None
-        """What the last command gave."""
+        """What the last step answered that answered anything."""
         self._now = 1_000
         self._neighbours: dict[int, Neighbour] = {}
         self._links = 0
@@ -166,6 +167,11 @@ class Stage:
             waiting.extend(self._step(waiting.popleft()))
         raise AssertionError("they turn in a circle:\n" + "\n".join(self.log[-40:]))
 
+    def does(self, command: Command) -> Any:
+        """What the node answers to a command of its owner."""
+        self.happen(command)
+        return self.answered
+
     def wait(self, ms: int) -> list[str]:
         """Let time pass, with a tick whenever the node wants one and one at the end."""
         start, end = len(self.log), self._now + ms
@@ -184,10 +190,11 @@ class Stage:
             neighbour = self._neighbours.get(input_.link)
             if neighbour is None:
                 return []
-            self._note(neighbour.name, ">", decode_message(input_.data))
+            self._note(neighbour.name, ">", input_.data)
         step = self.core.step(input_, Now(self._now, WALL_MS + self._now))
         self.store.commit()
-        self.answered = step.answer
+        if step.answer is not None:
+            self.answered = step.answer
         answers: list[Input] = []
         for effect in step.effects:
             match effect:
@@ -195,15 +202,16 @@ class Stage:
                     neighbour = self._neighbours[effect.link]
                     message = decode_message(effect.data)
                     neighbour.said.append(message)
-                    self._note(neighbour.name, "<", message)
+                    self._note(neighbour.name, "<", effect.data)
                     if (answer := neighbour.answer(message)) is not None:
                         answers.append(Received(effect.link, encode_message(answer)))
                 case Close():
                     name = self._neighbours.pop(effect.link).name
+                    answers.append(LinkDown(effect.link))
                     self.log.append(f"{name} < closed{', blamed' if effect.blame else ''}: {effect.reason}")
                 case Publish():
                     self._publish(effect)
-        return [one for one in answers if isinstance(one, Received) and one.link in self._neighbours]
+        return answers
 
     def _publish(self, effect: Publish) -> None:
         data = effect.data
@@ -216,9 +224,13 @@ class Stage:
         elif effect.topic == "proposal":
             self.log.append(f"* proposal {data['state']}")
 
-    def _note(self, name: str, arrow: str, message: AnyMessage) -> None:
-        if not isinstance(message, Neighbours | Addresses | OpenIds):
-            self.log.append(f"{name} {arrow} {describe(message)}")
+    def _note(self, name: str, arrow: str, data: bytes) -> None:
+        try:
+            message = decode_message(data)
+            if not isinstance(message, Neighbours | Addresses | OpenIds):
+                self.log.append(f"{name} {arrow} {describe(message)}")
+        except PeerFault:
+            self.log.append(f"{name} {arrow} what makes no sense")
 
     # --- questions ----------------------------------------------------------------------------------
 
