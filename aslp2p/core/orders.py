@@ -146,7 +146,8 @@ class Orders:
         if context.ledger.audited_on(at.branch) < at.height:
             raise UserError("the history is still being audited (G4)", remedy="wait a moment: asl status")
         try:
-            require_applicable(action, self._view(at), subject=subject)
+            view = self._view(msgspec.structs.replace(at, standing=self._paper.judging(at, action)))
+            require_applicable(action, view, subject=subject)
         except Rejected as refused:
             _refuse(refused)
 

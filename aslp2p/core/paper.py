@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import (
@@ -46,6 +47,8 @@ class Ready(Struct, frozen=True):
     certificate: tuple[bytes, ...]
     parent: Tip
     epoch: int
+    settlement: tuple[bytes, ...] | None = None
+    """What has to go with a takeover so that the new policy alone judges it (P4)."""
 
 
 def _rank(action: Special) -> int:
@@ -92,6 +95,13 @@ class Paper:
         # has to be seen by the witness that can free them (S12).
         base = self.standing_for(action)
         return base is not None and _may_ask(action, author, base) and self._is_member(author)
+
+    def is_below_floor(self, action: Special) -> bool:
+        """F5: whether this succession has a base that is here and leaves out the floor."""
+        context = self._context
+        if isinstance(action, PolicyChange) or context.store.snapshot(action.base_id) is None:
+            return False
+        return not context.ledger.on_floor(action.base_id)
 
     def _is_member(self, key: bytes) -> bool:
         return is_admitted(self._context.ledger.head.members, key)
@@ -201,8 +211,9 @@ class Paper:
         base = self._context.store.snapshot(action.base_id)
         if base is not None:
             gone |= self._held_back_from(base, action.abandons)
-        free = {key for key in head.standing.authorities() - gone if promised.get(key, 0) < action.epoch}
-        return satisfies_all(head.standing.policies, keys | free)
+        standing = self.judging(head, action)
+        free = {key for key in standing.authorities() - gone if promised.get(key, 0) < action.epoch}
+        return satisfies_all(standing.policies, keys | free)
 
     def held_back(self) -> frozenset[bytes]:
         """The keys that are known to have cosigned beside our head: they may endorse no takeover on it that
@@ -233,26 +244,50 @@ class Paper:
 
     def ready(self) -> Ready | None:
         """The certificate that this node is the one to emit, if one is complete; the highest epoch first."""
-        context = self._context
-        head = context.ledger.head
         found: list[Ready] = []
         for proposal, action in self.open():
-            if isinstance(action, PolicyChange | Rotation):
-                if head.standing.next_witness != context.key or self._is_overtaken(action):
-                    continue
-                parent, epoch = head, head.standing.next_epoch
+            if isinstance(action, Takeover):
+                one = self._ready_takeover(proposal, action)
             else:
-                if action.new_witness != context.key:
-                    continue
-                row = context.store.snapshot(action.base_id)
-                if row is None or row.height != action.base_height:
-                    continue
-                parent, epoch = context.ledger.tip_at(row.branch, row.height), action.epoch
-            if self.quorum(proposal, action, parent.standing, parent.members) and self.fits(
-                proposal, parent, context.key, epoch
-            ):
-                found.append(Ready(proposal, self._certificate(proposal, action, parent), parent, epoch))
+                one = self._ready_transition(proposal, action)
+            found += [one] if one is not None else []
         return max(found, key=lambda one: (one.epoch, one.proposal.id), default=None)
+
+    def _ready_transition(self, proposal: Verified[Proposal], action: Special) -> Ready | None:
+        head, me = self._context.ledger.head, self._context.key
+        if head.standing.next_witness != me or self._is_overtaken(action):
+            return None
+        epoch = head.standing.next_epoch
+        if not self.quorum(proposal, action, head.standing, head.members):
+            return None
+        if not self.fits(proposal, head, me, epoch):
+            return None
+        return Ready(proposal, self._certificate(proposal, action, head.standing), head, epoch)
+
+    def _ready_takeover(self, proposal: Verified[Proposal], action: Takeover) -> Ready | None:
+        """In a joint phase whose change is final the new policy alone judges it, if it carries the proof of
+        that; without the proof both do (P4)."""
+        context = self._context
+        row = context.store.snapshot(action.base_id)
+        if action.new_witness != context.key or row is None or row.height != action.base_height:
+            return None
+        parent = context.ledger.tip_at(row.branch, row.height)
+        for standing, settlement in (self._deciding(parent, action), (parent.standing, None)):
+            view = replace(parent, standing=standing)
+            if self.quorum(proposal, action, standing, parent.members) and self.fits(
+                proposal, view, context.key, action.epoch
+            ):
+                certificate = self._certificate(proposal, action, standing)
+                return Ready(proposal, certificate, parent, action.epoch, settlement)
+        return None
+
+    def _deciding(self, tip: Tip, action: Takeover) -> tuple[Standing, tuple[bytes, ...] | None]:
+        gone = (action.revoked,) if isinstance(action, Revocation) else ()
+        return self._context.ledger.deciding(tip, gone)
+
+    def judging(self, tip: Tip, action: Special) -> Standing:
+        """The standing by which `action` is judged on `tip`, as far as this node can prove it (P4)."""
+        return self._deciding(tip, action)[0] if isinstance(action, Takeover) else tip.standing
 
     def _is_overtaken(self, action: Special) -> bool:
         """Whether this witness asked for another successor after this one: its latest word counts. Having
@@ -289,9 +324,11 @@ class Paper:
         head = self._context.ledger.head
         return self.fits(rotation, head, head.standing.next_witness, head.standing.next_epoch)
 
-    def _certificate(self, proposal: Verified[Proposal], action: Special, parent: Tip) -> tuple[bytes, ...]:
+    def _certificate(
+        self, proposal: Verified[Proposal], action: Special, standing: Standing
+    ) -> tuple[bytes, ...]:
         endorsements = self.endorsements(proposal.id)
-        keys = [key for key in endorsements if self.may_endorse(action, key, parent.standing)]
+        keys = [key for key in endorsements if self.may_endorse(action, key, standing)]
         return tuple(endorsements[key].raw for key in sorted(keys))
 
     def is_superseded(self) -> bool:
@@ -300,8 +337,13 @@ class Paper:
 
     def superseded_by(self) -> bytes | None:
         """The new witness of a complete takeover of a higher epoch than our head's (S10), if there is one."""
-        head = self._context.ledger.head
+        ledger = self._context.ledger
+        head = ledger.head
         for proposal, action in self.takeovers():
-            if self.quorum(proposal, action, head.standing, head.members):
+            if self._context.store.snapshot(action.base_id) is not None and not ledger.on_floor(
+                action.base_id
+            ):
+                continue  # keys that have retired stop nobody (F5)
+            if self.quorum(proposal, action, self.judging(head, action), head.members):
                 return action.new_witness
         return None

@@ -7,12 +7,15 @@ from msgspec import Struct
 from aslp2p.core.context import Context
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import authority_keys
+from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import is_admitted, revoked_keys
 from aslp2p.recovery import grace_ms, turn_of
 
 
 class Seat(Struct, frozen=True):
     head: Tip
+    deciding: Standing
+    """What judges a takeover on it (P4)."""
     is_authority: bool
     """Whether the key is a usable authority."""
     is_witness: bool
@@ -27,20 +30,21 @@ class Seat(Struct, frozen=True):
     """Revoked keys."""
 
 
-def seat_at(head: Tip, key: bytes) -> Seat:
-    """The seat of `key` at `head`."""
+def seat_at(head: Tip, deciding: Standing, key: bytes) -> Seat:
+    """The seat of `key` at `head`, where `deciding` judges takeovers."""
     standing = head.standing
     gone = revoked_keys(head.members)
     authorities = standing.authorities()
     return Seat(
         head,
+        deciding,
         key in authorities and is_admitted(head.members, key),
         standing.next_witness == key,
         grace_ms(standing.policies),
-        turn_of(standing.policies, standing.next_witness, key, gone),
+        turn_of(deciding.policies, standing.next_witness, key, gone),
         all(
             len(authority_keys(policy) - gone - {standing.next_witness}) >= policy.threshold
-            for policy in standing.policies
+            for policy in deciding.policies
         ),
         authorities - {key},
         gone,
@@ -57,7 +61,9 @@ class Seats:
     @property
     def now(self) -> Seat:
         """The seat at the head; the node has a genesis."""
-        head = self._context.ledger.head
-        if self._seat is None or self._seat.head is not head:
-            self._seat = seat_at(head, self._context.key)
+        ledger = self._context.ledger
+        head = ledger.head
+        deciding, _ = ledger.deciding(head)
+        if self._seat is None or self._seat.head is not head or self._seat.deciding != deciding:
+            self._seat = seat_at(head, deciding, self._context.key)
         return self._seat

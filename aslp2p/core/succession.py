@@ -218,7 +218,8 @@ class Succession:
     def _is_stuck(self) -> bool:
         """Whether too many have cosigned beside our head for any recovery on it: people have to give
         something up (S9), and attempts in ever higher epochs would only be in their way."""
-        standing, seat = self._context.ledger.head.standing, self._seats.now
+        seat = self._seats.now
+        standing = seat.deciding
         free = standing.authorities() - seat.gone - {standing.next_witness} - self._paper.held_back()
         return not satisfies_all(standing.policies, free)
 

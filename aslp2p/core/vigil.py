@@ -37,9 +37,9 @@ class Vigil:
 
     def hears_quorum(self) -> bool:
         """S10: whether this node and the authorities linked to it are a quorum of every policy in force."""
-        head = self._context.ledger.head
+        seat = self._seats.now
         heard = self.connected_authorities() | {self._context.key}
-        return satisfies_all(head.standing.policies, heard - self._seats.now.gone)
+        return satisfies_all(seat.deciding.policies, heard - seat.gone)
 
     @property
     def watches(self) -> bool:

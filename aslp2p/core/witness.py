@@ -22,7 +22,6 @@ from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import Rejected
 from aslp2p.ledger.actions import apply_action
-from aslp2p.ledger.finality import settling
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
 from aslp2p.ledger.joining import META_LINKED
 from aslp2p.ledger.standing import Standing
@@ -183,7 +182,13 @@ class Witness:
         more = False
         ready = self._paper.ready()
         if ready is not None and self.idle_reason(ready) is None:
-            self._sign(ready.parent, ready.epoch, [ready.proposal], certificate=ready.certificate)
+            self._sign(
+                ready.parent,
+                ready.epoch,
+                [ready.proposal],
+                certificate=ready.certificate,
+                settlement=ready.settlement,
+            )
             more = True  # what waits, and after a renewal an empty one, goes on top
         elif self.is_witness and self.idle_reason() is None:
             head = self._context.ledger.head
@@ -228,7 +233,7 @@ class Witness:
 
     def _settlement(self, head: Tip) -> tuple[bytes, ...] | None:
         """Cosignatures that settle a joint policy (P4), if they are here."""
-        return settling(self._context.store, (head.branch, head.height), head.members)
+        return self._context.ledger.deciding(head)[1]
 
     def _sign(
         self,

@@ -60,7 +60,7 @@ def choose(lines: Sequence[Line], current: Line | None, stays: bool, id_at: IdAt
     `current` is where this node is now, cut like the others; `stays` says that this node is an authority,
     which does not move between histories of one epoch.
     """
-    final = max(lines, key=lambda line: (line.final_height, line.final_id))
+    final = min(lines, key=lambda line: (-line.final_height, line.final_id))
     holding = [
         line
         for line in lines

@@ -10,7 +10,7 @@ snapshot.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from aslp2p.artifacts.envelope import VERIFIER, Verified, read_stored_as
 from aslp2p.artifacts.types import Cosignature, Policy
@@ -20,7 +20,7 @@ from aslp2p.ledger.floor import GENESIS_FLOOR, Floor, read_floor, stands_on
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.reader import PutFacts, Reader, Write, row_at
 from aslp2p.ledger.standing import STANDING_KEY, Standing
-from aslp2p.ledger.state import REVOKED, Member, Members, revoked_keys, unpack
+from aslp2p.ledger.state import REVOKED, Member, unpack
 
 COSIGNATURE_KEY = b"c"
 
@@ -130,13 +130,13 @@ def first_change(reader: Reader, branch: int, above: int, height: int) -> Floor 
     return Floor(found, row_at(reader, branch, found).id)
 
 
-def settling(reader: Reader, tip: Place, members: Members) -> tuple[bytes, ...] | None:
+def settling(reader: Reader, tip: Place, gone: Collection[bytes]) -> tuple[bytes, ...] | None:
     """The cosignatures that settle the policy change of the line to `tip` (P4), as a snapshot on it embeds
-    them; None where nothing is unsettled, or the change is not known to be final under both policies."""
+    them, without the keys in `gone`, which are revoked; None where nothing is unsettled, or the change is not
+    known to be final under both policies."""
     standing = standing_at(reader, *tip)
     if not standing.joint:
         return None
-    gone = revoked_keys(members)
     usable = {
         key: raw
         for key, (height, raw) in cosignatures_on(reader, *tip).items()

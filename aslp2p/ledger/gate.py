@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from aslp2p.artifacts.envelope import Signed, Verified, Verifier
 from aslp2p.artifacts.merkle import Frontier
@@ -46,7 +46,7 @@ from aslp2p.ledger.actions import apply_action
 from aslp2p.ledger.certificate import Parent, require_certificate, require_settlement
 from aslp2p.ledger.members import admit, keep, name_fits, set_member
 from aslp2p.ledger.policy import authority_keys, require_policy
-from aslp2p.ledger.standing import STANDING_KEY, Installed, Standing
+from aslp2p.ledger.standing import STANDING_KEY, Installed, Standing, settled
 from aslp2p.ledger.state import (
     ADMITTED,
     REVOKED,
@@ -221,11 +221,10 @@ def _outcome(
     # Puts of who has put before never write to `members`, so only a snapshot that does more pays for a copy.
     touches = _touches_members(listed, parent.members)
     members = dict(parent.members) if touches else cast("dict[bytes, Member]", parent.members)
-    endorsers = frozenset[bytes]()
+    backing = Backing()
     if special is not None:
-        endorsers = require_certificate(snapshot, special, view, verifier)
+        backing = certify(snapshot, special, view, ancestry.epoch_at, verifier)
         apply_paper(special, draft, members)
-        endorsers -= revoked_keys(members)
     frontier, completed = parent.frontier.extend(statement.proposals)
     for position, proposal in enumerate(listed, parent.frontier.size):
         if proposal.statement.common_id != common_id:
@@ -240,8 +239,8 @@ def _outcome(
         raise Rejected(
             "V7", "its log size or root is not that of the proposals since genesis", subject=snapshot.id
         )
-    settled_by: list[Verified[Cosignature]] = []
-    if statement.settlement is not None:
+    settled_by = backing.settled_by
+    if statement.settlement is not None and not settles_first(snapshot, action):
         settled_by = require_settlement(snapshot, view, ancestry.epoch_at, revoked_keys(members), verifier)
     if not is_admitted(members, snapshot.key):
         raise Rejected("V8", "its signer is no admitted member", subject=snapshot.id)
@@ -251,7 +250,45 @@ def _outcome(
     for node in completed:
         draft.set(tile_key(node.level, node.number), node.hash)
     tip = Tip(snapshot.id, parent.branch, statement.height, after, members, frontier)
+    endorsers = backing.endorsers - revoked_keys(members) if special is not None else frozenset[bytes]()
     return Outcome(tip, draft.seal(), tuple(settled_by), endorsers)
+
+
+class Backing(Struct, frozen=True):
+    """What a certificate that passed rests on."""
+
+    endorsers: frozenset[bytes] = frozenset()
+    settled_by: Sequence[Verified[Cosignature]] = ()
+    """The settlement of a takeover that carries one."""
+
+
+def settles_first(snapshot: Signed[Snapshot], action: object) -> bool:
+    """P4: whether the settlement of `snapshot` comes before its certificate, so that the new policy alone
+    judges that."""
+    return snapshot.statement.settlement is not None and isinstance(action, Takeover)
+
+
+def certify(
+    snapshot: Signed[Snapshot],
+    special: Signed[Proposal],
+    parent: Parent,
+    epoch_at: Callable[[int], int],
+    verifier: Verifier,
+) -> Backing:
+    """Judge the certificate for `special`, after the settlement of a takeover that carries one.
+
+    Raises `Rejected` (V4 to V8, P1, P3, P4, S9, A4) or `ArtifactError`.
+    """
+    action = special.statement.action
+    settled_by: Sequence[Verified[Cosignature]] = ()
+    if settles_first(snapshot, action):
+        gone = revoked_keys(parent.members)
+        if isinstance(action, Revocation):
+            gone |= {action.revoked}
+        settled_by = require_settlement(snapshot, parent, epoch_at, gone, verifier)
+        parent = replace(parent, standing=settled(parent.standing))
+    endorsers = require_certificate(snapshot, special, parent, verifier)
+    return Backing(endorsers, settled_by)
 
 
 def require_appointed(

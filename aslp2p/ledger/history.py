@@ -7,7 +7,7 @@ hundred bytes each and the members) and nothing that grows with the history.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby, pairwise
 from typing import TypeAlias, TypeVar
 
@@ -24,7 +24,7 @@ from aslp2p.artifacts.envelope import (
     of_type,
     read_stored_as,
 )
-from aslp2p.artifacts.types import Cosignature, Genesis, Policy, Proposal, Snapshot
+from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
 from aslp2p.ledger.abandonment import ABANDONED_KEY, Abandonment, effective, read_abandonments
 from aslp2p.ledger.choice import Line, Place, choose, common_height
@@ -57,7 +57,8 @@ from aslp2p.ledger.reader import (
     Write,
     row_at,
 )
-from aslp2p.ledger.state import Draft, load_members
+from aslp2p.ledger.standing import Standing, settled
+from aslp2p.ledger.state import Draft, load_members, revoked_keys
 from aslp2p.ledger.tree import load_frontier
 from aslp2p.limits import (
     BRANCHES_BELOW_MAX,
@@ -250,12 +251,15 @@ class Ledger:
             self._abandonments = read_abandonments(self._store)
         return self._abandonments
 
-    def deciding(self, tip: Tip) -> tuple[tuple[Policy, ...], tuple[bytes, ...] | None]:
-        """The policies that judge a takeover on `tip`, and the settlement that it has to carry for that (P4):
-        while a change is unsettled but known to be final, the new policy alone."""
-        settlement = settling(self._store, (tip.branch, tip.height), tip.members)
-        policies = tip.standing.policies
-        return (policies if settlement is None else policies[-1:]), settlement
+    def deciding(self, tip: Tip, gone: Collection[bytes] = ()) -> tuple[Standing, tuple[bytes, ...] | None]:
+        """What judges a takeover on `tip`, and the settlement that it has to carry for that (P4): while a
+        change is unsettled but known to be final, without the keys in `gone`, the new policy alone."""
+        standing = tip.standing
+        if not standing.joint:
+            return standing, None
+        gone = {*revoked_keys(tip.members), *gone}
+        settlement = settling(self._store, (tip.branch, tip.height), gone)
+        return (standing if settlement is None else settled(standing)), settlement
 
     def audited_height(self) -> int:
         """Every signature on the head's line was verified up to here (G4)."""

@@ -28,17 +28,19 @@ from aslp2p.artifacts.merkle import verify_inclusion
 from aslp2p.artifacts.proof import WHOLE, Listed, Proof
 from aslp2p.artifacts.types import Admit, Erase, Proposal, Put, Rotation, Snapshot
 from aslp2p.errors import Incomplete, Rejected
-from aslp2p.ledger.certificate import Parent, require_certificate, require_settlement
+from aslp2p.ledger.certificate import Parent, require_settlement
 from aslp2p.ledger.erasure import SEVERAL, Held
 from aslp2p.ledger.gate import (
     AUTHORITY_ACTIONS,
     Ancestry,
     Tip,
     apply_paper,
+    certify,
     judge,
     judge_genesis,
     next_standing,
     require_appointed,
+    settles_first,
 )
 from aslp2p.ledger.members import set_member
 from aslp2p.ledger.policy import satisfies_all
@@ -312,22 +314,19 @@ class _Brief(_Walk):
         parent = self._parent(snapshot, standing, action)
         endorsers: frozenset[bytes] = frozenset()
         if special is not None:
-            endorsers = require_certificate(snapshot, special, parent, self.verifier)
+            endorsers = certify(snapshot, special, parent, self._epoch_at, self.verifier).endorsers
             if not isinstance(action, Erase):
                 apply_paper(special, self.draft, self.members)
-        if statement.settlement is not None:
-            require_settlement(
-                snapshot,
-                parent,
-                lambda at: self.standings[at].epoch,
-                revoked_keys(self.members),
-                self.verifier,
-            )
+        if statement.settlement is not None and not settles_first(snapshot, action):
+            require_settlement(snapshot, parent, self._epoch_at, revoked_keys(self.members), self.verifier)
         self._take(statement.log_size)
         # V8 for its signer needs no check: it was admitted when it was appointed (V7), and what ends
         # membership here is a revocation only, which appoints somebody else.
         self.keep(snapshot, next_standing(snapshot, special, standing), self.members)
         self.note(snapshot, action, endorsers)
+
+    def _epoch_at(self, height: int) -> int:
+        return self.standings[height].epoch
 
     def _certified(self, snapshot: Signed[Snapshot], start: int) -> Signed[Proposal] | None:
         """The proposal that the certificate of `snapshot` is for, once all that is listed before is taken."""

@@ -68,6 +68,11 @@ class Standing(Struct, frozen=True, array_like=True, dict=True):
         return _decode(data)
 
 
+def settled(standing: Standing) -> Standing:
+    """What `standing` is where its policy change is settled: the new policy alone is in force (P4)."""
+    return msgspec.structs.replace(standing, installed=standing.installed[-1:], change_height=0)
+
+
 @lru_cache(KEPT_MAX)
 def _decode(data: bytes) -> Standing:
     """A Common goes through few standings, and asks for them at every cosignature."""

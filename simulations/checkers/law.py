@@ -176,16 +176,20 @@ def _follow(
     if kind not in TAKEOVERS:
         appointed = (state.next_epoch, state.next_witness)
         require((epoch, snapshot.key) == appointed, "V3", "its signer is not who its parent appoints")
+    taken_over = kind in TAKEOVERS and settlement is not None
+    if taken_over and special is not None:
+        _settled(state, new, settlement, (ids, epochs), set(action_of(special)[7:8]))
     if special is not None:
-        _certified(state, new, snapshot, special, certificate, ids)
+        judged = replace(state, policies=new.policies) if taken_over else state
+        _certified(judged, new, snapshot, special, certificate, ids)
     for paper in papers:
         _listed(state, new, paper, special, (ids[0], snapshot.key))
     new.size = state.size + len(papers)
     require(
         (size, root) == (new.size, log_root(new.peaks)), "V7", "its log root is not that of its proposals"
     )
-    if settlement is not None:
-        _settled(state, new, settlement, ids, epochs)
+    if settlement is not None and not taken_over:
+        _settled(state, new, settlement, (ids, epochs), set())
     require(new.members.usable(snapshot.key), "V8", "its signer is no admitted member")
     reign = (epoch, snapshot.key, tuple(installed for installed, _ in new.policies))
     new.reign_height = state.reign_height if reign == state.reign else height
@@ -295,8 +299,14 @@ def _signer(state: State) -> bytes:
 
 
 def _settled(
-    state: State, new: State, settlement: Sequence[bytes], ids: dict[int, bytes], epochs: dict[int, int]
+    state: State,
+    new: State,
+    settlement: Sequence[bytes],
+    line: tuple[dict[int, bytes], dict[int, int]],
+    gone: set[bytes],
 ) -> None:
+    """P4: `line` are ids and epochs by height; the keys in `gone` do not count."""
+    ids, epochs = line
     require(len(state.policies) == 2, "P4", "a settlement of nothing")
     papers = _signed(settlement, COSIGNATURE, "P4")
     for paper in papers:
@@ -308,7 +318,7 @@ def _settled(
     policies = [policy for _, policy in state.policies]
     keys = frozenset(paper.key for paper in papers)
     require(keys <= frozenset[bytes]().union(*map(_keys, policies)), "P4", "a stranger's cosignature")
-    _quorum(policies, keys - revoked, "P4")
+    _quorum(policies, keys - revoked - gone, "P4")
     new.policies, new.change_height = state.policies[1:], 0
 
 

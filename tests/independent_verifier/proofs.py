@@ -158,9 +158,9 @@ class Proof:
         snapshot.verify()
         judgement = _Step(self.common, snapshot, known)
         if special is not None:
-            judgement.certificate(special, action)
-        if fields["settlement"] is not None:
-            judgement.settlement()
+            judgement.certified(special, action)
+        if fields["settlement"] is not None and action["name_of_action"] not in TAKEOVERS:
+            judgement.settlement(set())
         judgement.members = self.take(fields["log_size"], judgement.members)
         return judgement.after(special, action, ())
 

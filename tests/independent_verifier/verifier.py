@@ -179,7 +179,7 @@ class _Judgement:
         for one in (self.snapshot, *listed):
             one.verify()
         if special is not None:
-            self.certificate(special, action)
+            self.certified(special, action)
         for position, one in enumerate(listed):
             _demand(one.fields["common_id"] == self.common.id, "V7")
             if one is not special:
@@ -189,8 +189,8 @@ class _Judgement:
             self.name(one.key)
         log = parent.log + tuple(fields["proposals"])
         _demand(fields["log_size"] == len(log) and fields["log_root"] == root(list(log)), "V7", "the log")
-        if fields["settlement"] is not None:
-            self.settlement()
+        if fields["settlement"] is not None and action["name_of_action"] not in TAKEOVERS:
+            self.settlement(set())
         _demand(self.status(self.snapshot.key) == "admitted", "V8")
         return self.after(special, action, log)
 
@@ -213,6 +213,15 @@ class _Judgement:
         return listed
 
     # --- certificates ---------------------------------------------------------------------------------
+
+    def certified(self, proposal: Artifact, action: dict[str, Any]) -> None:
+        """Step 6: a takeover's settlement comes first, and leaves the new policy alone to judge the rest."""
+        parent = self.parent
+        if action["name_of_action"] in TAKEOVERS and self.fields["settlement"] is not None:
+            self.settlement({action.get("revoked", b"")})
+            self.parent = replace(parent, installed=parent.installed[1:], change_height=0)
+        self.certificate(proposal, action)
+        self.parent = parent
 
     def certificate(self, proposal: Artifact, action: dict[str, Any]) -> None:
         parent = self.parent
@@ -337,7 +346,7 @@ class _Judgement:
             one.verify()
         return found
 
-    def settlement(self) -> None:
+    def settlement(self, gone: set[bytes]) -> None:
         parent = self.parent
         _demand(len(parent.installed) == 2, "P4")
         cosignatures = self.embedded("settlement", "cosignature", "P4")
@@ -348,7 +357,7 @@ class _Judgement:
             named = (one.fields["height"], one.fields["epoch"])
             _demand(node is not None and named == (node.height, node.epoch), "P4")
         revoked = {key for key in self.members if self.status(key) == "revoked"}
-        signers = {one.key for one in cosignatures} - revoked
+        signers = {one.key for one in cosignatures} - revoked - gone
         _demand(all(policy.satisfied(signers) for policy in parent.installed), "P4", "no quorum")
 
     # --- actions --------------------------------------------------------------------------------------

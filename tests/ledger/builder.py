@@ -309,12 +309,13 @@ class World:
         author: Key = BEN,
         abandons: tuple[bytes, ...] = (),
         also: Sequence[Signed[Proposal]] = (),
+        **changes: Any,
     ) -> Node:
         """A good takeover by recovery; ben and cleo endorse unless said otherwise."""
         epoch = parent.next_epoch + 1 if epoch is None else epoch
         proposal = self.recovery(parent, to, epoch, author, abandons)
         certificate = self.certificate(proposal, *(endorsers or (BEN, CLEO)))
-        return self.after(parent, proposal, *also, signer=to, epoch=epoch, certificate=certificate)
+        return self.after(parent, proposal, *also, signer=to, epoch=epoch, certificate=certificate, **changes)
 
     def revoke(
         self,
@@ -325,11 +326,12 @@ class World:
         epoch: int | None = None,
         author: Key = BEN,
         abandons: tuple[bytes, ...] = (),
+        **changes: Any,
     ) -> Node:
         epoch = parent.next_epoch + 1 if epoch is None else epoch
         proposal = self.revocation(parent, to, revoked, epoch, author, abandons)
         certificate = self.certificate(proposal, *(endorsers or (BEN, CLEO)))
-        return self.after(parent, proposal, signer=to, epoch=epoch, certificate=certificate)
+        return self.after(parent, proposal, signer=to, epoch=epoch, certificate=certificate, **changes)
 
     def install(
         self, parent: Node, new: Policy, *endorsers: Key, replaces: bytes | None = None, author: Key = ANN

@@ -107,6 +107,12 @@ def joint() -> tuple[World, Node]:
     return world, world.install(world.chain(world.root, 1), policy((CLEO, DAN, EVE), 2), ANN, CLEO, DAN)
 
 
+def joint_for_long() -> tuple[World, Node]:
+    """The change is the second of its line, and two snapshots stand on it."""
+    world, base = joint()
+    return world, world.chain(base, 2, "above")
+
+
 def settled() -> tuple[World, Node]:
     world, base = joint()
     return world, world.after(base, settlement=world.settlement(base, ANN, CLEO, DAN))
@@ -621,6 +627,59 @@ ERASURES_REFUSED: list[tuple[str, str, Scene, Build]] = [
 ]
 
 
+def _proof(world: World, node: Node) -> tuple[bytes, ...]:
+    """That `node`, in a joint phase, is final under both policies."""
+    return world.settlement(node, ANN, CLEO, DAN)
+
+
+LEAVING: dict[str, tuple[str, Build]] = {
+    "the old quorum alone": (
+        "V6",
+        lambda w, n: w.recover(n, CLEO, ANN, BEN, author=CLEO, settlement=_proof(w, n)),
+    ),
+    "an endorsement by a key of the old policy beside the new quorum": (
+        "V6",
+        lambda w, n: w.recover(n, EVE, BEN, DAN, EVE, author=DAN, settlement=_proof(w, n)),
+    ),
+    "proposed by a key of the old policy": (
+        "V5",
+        lambda w, n: w.recover(n, EVE, DAN, EVE, author=BEN, settlement=_proof(w, n)),
+    ),
+    "no quorum of the new policy": (
+        "V6",
+        lambda w, n: w.recover(n, EVE, DAN, author=DAN, settlement=_proof(w, n)),
+    ),
+    "a proof that is none, before everything else that is wrong": (
+        "P4",
+        lambda w, n: w.recover(n, EVE, DAN, author=BEN, settlement=w.settlement(n, ANN, CLEO)),
+    ),
+    "a proof that is none, with both quorums": (
+        "P4",
+        lambda w, n: w.recover(n, EVE, BEN, CLEO, DAN, author=CLEO, settlement=w.settlement(n, DAN, EVE)),
+    ),
+    "a proof that rests on the key that it revokes": (
+        "P4",
+        lambda w, n: w.revoke(n, EVE, CLEO, DAN, EVE, author=DAN, settlement=_proof(w, n)),
+    ),
+    "the revoked key's endorsement counted": (
+        "V6",
+        lambda w, n: w.revoke(
+            n, DAN, CLEO, CLEO, DAN, author=DAN, settlement=w.settlement(n, ANN, BEN, CLEO, DAN, EVE)
+        ),
+    ),
+    "a rotation that only the new quorum endorsed": (
+        "V6",
+        lambda w, n: w.after(
+            n,
+            p := w.rotation(n, DAN),
+            certificate=w.certificate(p, DAN, EVE),
+            settlement=_proof(w, n),
+            appoints=(1, DAN),
+        ),
+    ),
+}
+
+
 ELSEWHERE: list[tuple[str, str, Scene, Build]] = [
     ("an expelled key admitted by a member", "P6", expelled, lambda w, n: w.after(n, w.admit(DAN, FAY))),
     ("a rotation into the epoch that is", "V6", renewed, lambda w, n: rotated(w, n, epoch=n.next_epoch)),
@@ -661,6 +720,12 @@ ELSEWHERE: list[tuple[str, str, Scene, Build]] = [
         "P4",
         settled,
         lambda w, n: w.after(n, settlement=w.settlement(n, DAN, EVE)),
+    ),
+    (
+        "a takeover with a settlement of what is settled",
+        "P4",
+        settled,
+        lambda w, n: w.recover(n, DAN, DAN, EVE, author=DAN, settlement=w.settlement(n, DAN, EVE)),
     ),
     (
         "a takeover by the policy that is gone",
@@ -740,6 +805,7 @@ REFUSALS: list[Case] = [
     *_in(plain, "a takeover", TAKEOVERS),
     *_in(plain, "a policy change", CHANGES),
     *_in(joint, "a settlement", SETTLEMENTS),
+    *_in(joint, "a takeover that settles", LEAVING),
     *(Case(*one) for one in ELSEWHERE),
 ]
 
@@ -875,6 +941,23 @@ ACCEPTABLE: list[tuple[str, Scene, Build]] = [
         "a settlement with a revoked key's beside enough others",
         revoked_while_joint,
         lambda w, n: w.after(n, settlement=w.settlement(n, ANN, BEN, CLEO, DAN)),
+    ),
+    (
+        "a takeover that settles: the new quorum alone",
+        joint,
+        lambda w, n: w.recover(n, EVE, DAN, EVE, author=DAN, settlement=_proof(w, n)),
+    ),
+    (
+        "a takeover that settles, on what stands above the change",
+        joint_for_long,
+        lambda w, n: w.recover(n, DAN, CLEO, DAN, author=CLEO, settlement=_proof(w, n.line()[1])),
+    ),
+    (
+        "a takeover that settles and revokes a key of the old policy",
+        joint,
+        lambda w, n: w.revoke(
+            n, DAN, ANN, DAN, EVE, author=EVE, settlement=w.settlement(n, ANN, BEN, CLEO, DAN)
+        ),
     ),
     ("a recovery by the settled policy", settled, lambda w, n: w.recover(n, DAN, DAN, EVE, author=DAN)),
     ("an authority admits where only they may", closed, lambda w, n: w.after(n, w.admit(EVE, CLEO))),
