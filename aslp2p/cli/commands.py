@@ -25,6 +25,7 @@ SECTIONS = {
         "get": ("files", "Write out one file, of any version."),
         "rm": ("files", "Remove files."),
         "ls": ("files", "List files."),
+        "sync": ("sync", "Bring a folder and the Common together."),
         "checkout": ("checkout", "Write out the whole tree, of any version."),
     },
     "History": {

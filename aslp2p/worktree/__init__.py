@@ -1,4 +1,9 @@
-"""A folder beside a history: what may stand in it, and how it is written.
+"""A folder beside a history. Nothing here knows a terminal or an event loop, or any error but ours.
 
-Nothing here knows a terminal or an event loop; what goes wrong is raised as the errors of `aslp2p.errors`.
+trees, plan, aside     what folder and history are like, and what brings them together; pure
+names, rules           which paths a folder holds at all
+disk, scan, writing    the folder as it is, and changing it carefully; `Disk` is an argument
+base                   what both last agreed on, in a small database in the folder
+sync, checkout         one run: take the trees, plan, do
+common                 the history, through whatever answers questions about a Common
 """

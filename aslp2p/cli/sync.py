@@ -1,0 +1,114 @@
+"""`asl sync`: a folder and the Common, brought together once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from aslp2p.cli.checkout import common_of, note_some, steps_on
+from aslp2p.cli.group import Command
+from aslp2p.cli.output import count_text, note, say, say_json
+from aslp2p.cli.progress import Progress
+from aslp2p.cli.settings import Settings, pass_settings
+from aslp2p.cli.source import Daemon, home_of, open_daemon
+from aslp2p.cli.versions import clean_path
+from aslp2p.cli.waiting import Waiter, wait_for_admission
+from aslp2p.errors import UsageError
+from aslp2p.worktree.base import opened_base
+from aslp2p.worktree.common import Proposals
+from aslp2p.worktree.disk import Folder
+from aslp2p.worktree.sync import Report, Sync, Ways, require_same
+
+_SHOWN = 20
+
+
+@click.command("sync", cls=Command)
+@click.argument("folder", metavar="DIR")
+@click.argument("path", default="", metavar="[PATH]")
+@click.option("--receive-only", is_flag=True, help="Changes come into DIR, and none go out.")
+@click.option("--send-only", is_flag=True, help="Changes go out of DIR, and none come in.")
+@click.option("--hidden", is_flag=True, help="Top-level folders whose names begin with a dot, too.")
+@click.option("--approve", is_flag=True, help="Remove as much from the Common as is gone from DIR.")
+@pass_settings
+def sync_command(
+    settings: Settings,
+    folder: str,
+    path: str,
+    receive_only: bool,
+    send_only: bool,
+    hidden: bool,
+    approve: bool,
+) -> None:
+    """Bring DIR and the Common, or PATH in it, together: what changed on either side since the last time.
+
+    The first time it is a union: nothing is removed. Two edits of one file are both kept, the later one as a
+    conflict file beside it.
+    """
+    if receive_only and send_only:
+        raise UsageError("--receive-only and --send-only leave nothing to do", remedy="use one of them")
+    ways = Ways(receive=not send_only, send=not receive_only, approved=approve)
+    common_path = clean_path(path)
+    with open_daemon(settings) as daemon, Folder(folder, str(home_of(settings))) as disk:
+        wait_for_admission(daemon)
+        common, name = common_of(daemon)
+        with opened_base(folder) as base, Progress("syncing") as progress:
+            require_same(base, common, common_path, folder)
+            remote = Proposals(Calls(daemon), common_path, lambda proposed: _settled(daemon, proposed))
+            report = Sync(disk, base, remote, hidden=hidden, ways=ways, progress=steps_on(progress)).run()
+    _report(settings, report, name, folder, path)
+
+
+class Calls:
+    """The running daemon, as a folder asks it."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    def ask(self, question: str, **params: Any) -> dict[str, Any]:
+        """The answer to one question."""
+        return self._daemon.call(question, **params)
+
+    def call(self, method: str, /, **params: Any) -> dict[str, Any]:
+        """The answer to a method that names no Common."""
+        answer: dict[str, Any] = self._daemon.client.call(method, **params)
+        return answer
+
+    def many(self, calls: Sequence[tuple[str, dict[str, Any]]], /) -> Iterable[Any]:
+        """The answers to `calls`, in their order."""
+        return self._daemon.client.call_many(
+            [self._daemon.request(method, **params) for method, params in calls]
+        )
+
+
+def _settled(daemon: Daemon, proposed: dict[str, str]) -> dict[str, str]:
+    with Waiter(daemon) as waiter:
+        for id_, path in proposed.items():
+            waiter.add(id_, path)
+        waiter.finish()
+        refused = {id_: f"{reason} ({code})" for id_, _, code, reason in waiter.refused}
+        return {**dict.fromkeys(waiter.pending, ""), **refused}
+
+
+def _report(settings: Settings, report: Report, name: str, folder: str, path: str) -> None:
+    if settings.json:
+        say_json(vars(report))
+    else:
+        note_some("left alone", report.said)
+        note_some("kept out", report.out)
+        for copy in report.set_aside[:_SHOWN]:
+            note(f"conflict: yours is kept as {copy}")
+        come = f"{count_text(report.written, 'file')} written, {report.removed_here} removed"
+        gone = f"{report.put} put, {report.removed_there} removed"
+        say(f"{name}@{report.height} and {folder}: {come}; {gone} in {name}")
+        if report.waits:
+            note("pending: the witness has not listed all of it yet; see `asl proposals`")
+        if report.braked:
+            again = f"asl sync {folder} {path}".strip()
+            note(
+                f"asl: {report.braked} of {count_text(report.held, 'file')} are gone from {folder}, and were "
+                f"not removed from {name}; if that is meant, type: {again} --approve"
+            )
+    if report.braked or report.said or report.out:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,296 @@
+"""The folder on a disk, one system call or a few at a time; all else in `worktree` knows only `Disk`.
+
+Every folder below the root is opened from the one above without following links, so nothing outside the root
+is ever read or written, whatever somebody puts there meanwhile. What replaces a file takes its place in one
+step, and what was replaced can still be looked at afterwards: where the system can exchange two names (Linux,
+`renameat2`), no edit is lost between a look and a rename.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
+from typing import IO, Any, NamedTuple, Protocol
+
+from aslp2p.errors import UsageError, UserError
+from aslp2p.worktree.trees import Identity
+
+FILE, FOLDER, LINK, OTHER = "file", "folder", "link", "other"
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NOREPLACE, _EXCHANGE = 1, 2
+_NO_SUCH_CALL = (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.ENOTSUP)
+
+
+class InTheWay(UserError):
+    """Something that is no folder, or that nothing may be written into, stands where a folder has to be."""
+
+    code = "user.in-the-way"
+
+
+class Status(NamedTuple):
+    """What stands at a path: `kind`, and for a file how to know it again."""
+
+    kind: str
+    identity: Identity
+    ctime_ns: int
+    executable: bool
+
+
+class Reading(Protocol):
+    """A file that is open to be read."""
+
+    def status(self) -> Status: ...
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Disk(Protocol):
+    """A folder. Paths are relative to it, with `/`; the empty path is the folder itself. Raises `OSError`,
+    and `InTheWay` where a path leads through anything but folders.
+    """
+
+    def entries(self, folder: str, /) -> list[tuple[str, Status]]:
+        """What is in `folder`, by name."""
+
+    def status(self, path: str, /) -> Status | None:
+        """What is at `path`, not followed; None where there is nothing."""
+
+    def reading(self, path: str, /) -> AbstractContextManager[Reading]:
+        """The file at `path`, open. Never waits, whatever it has become."""
+
+    def create(self, path: str, chunks: Iterable[bytes], /, *, executable: bool, modified_ms: int) -> None:
+        """A new file with `chunks`, on disk when this returns. `modified_ms` 0: now."""
+
+    def rename(self, old: str, new: str, /) -> None:
+        """Raises `FileExistsError` where there is anything at `new`."""
+
+    def exchange(self, one: str, other: str, /) -> bool:
+        """What is at each is at the other afterwards; False where that cannot be done here."""
+
+    def replace(self, old: str, new: str, /) -> None: ...
+
+    def remove(self, path: str, /) -> None: ...
+
+    def make_folders(self, path: str, /) -> None:
+        """The folders that `path` is in."""
+
+    def remove_folder(self, path: str, /) -> None: ...
+
+    def set_executable(self, path: str, executable: bool, /) -> None: ...
+
+    def sync(self) -> None:
+        """Names are as durable as what they name when this returns."""
+
+
+class _OpenFile:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def status(self) -> Status:
+        return _status(os.fstat(self._file.fileno()))
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(size)
+
+
+class Folder:
+    """The folder at `path`, made if it is not there. Use as a context manager. `home` is never looked into.
+
+    Raises `UserError` when it cannot be opened or is in `home`.
+    """
+
+    def __init__(self, path: str, home: str | None = None) -> None:
+        self.path = path
+        self._home: os.stat_result | None = None
+        if home is not None and os.path.isdir(home):
+            real = os.path.realpath(home)
+            if os.path.commonpath((os.path.realpath(path), real)) == real:
+                raise UsageError(f"{path} is in the home of aslp2p, {home}", remedy="name another folder")
+            self._home = os.stat(home)
+        try:
+            os.makedirs(path, exist_ok=True)
+            self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UserError(
+                f"cannot write into {path} ({error.strerror})", remedy="name another folder"
+            ) from None
+        umask = os.umask(0)
+        os.umask(umask)
+        self._modes = (0o666 & ~umask, 0o777 & ~umask)
+        self._unsynced: set[str] = set()
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._root)
+
+    def entries(self, folder: str, /) -> list[tuple[str, Status]]:
+        with self._opened(folder) as descriptor:
+            found = []
+            for name in sorted(os.listdir(descriptor), key=os.fsencode):
+                with suppress(FileNotFoundError):  # gone since
+                    status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    found.append((name, _status(status)))
+            return found
+
+    def status(self, path: str, /) -> Status | None:
+        try:
+            with self._parent(path) as (descriptor, name):
+                return _status(os.stat(name, dir_fd=descriptor, follow_symlinks=False))
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def reading(self, path: str, /) -> Iterator[Reading]:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with self._parent(path) as (descriptor, name):
+            opened = os.open(name, flags, dir_fd=descriptor)
+        with open(opened, "rb") as file:
+            yield _OpenFile(file)
+
+    def create(self, path: str, chunks: Iterable[bytes], /, *, executable: bool, modified_ms: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with self._parent(path) as (descriptor, name):
+            try:
+                with open(os.open(name, flags, 0o600, dir_fd=descriptor), "wb") as file:
+                    for chunk in chunks:
+                        file.write(chunk)
+                    file.flush()
+                    os.fchmod(file.fileno(), self._modes[executable])
+                    if modified_ms:
+                        os.utime(file.fileno(), ns=(modified_ms * 10**6, modified_ms * 10**6))
+                    os.fsync(file.fileno())
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=descriptor)
+                raise
+
+    def rename(self, old: str, new: str, /) -> None:
+        with self._parent(old) as (from_, old_name), self._parent(new) as (to, new_name):
+            if not _renameat2(from_, old_name, to, new_name, _NOREPLACE):
+                if self.status(new) is not None:
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+                os.rename(old_name, new_name, src_dir_fd=from_, dst_dir_fd=to)
+        self._changed(old, new)
+
+    def exchange(self, one: str, other: str, /) -> bool:
+        with self._parent(one) as (from_, one_name), self._parent(other) as (to, other_name):
+            done = _renameat2(from_, one_name, to, other_name, _EXCHANGE)
+        self._changed(one, other)
+        return done
+
+    def replace(self, old: str, new: str, /) -> None:
+        with self._parent(old) as (from_, old_name), self._parent(new) as (to, new_name):
+            os.replace(old_name, new_name, src_dir_fd=from_, dst_dir_fd=to)
+        self._changed(old, new)
+
+    def remove(self, path: str, /) -> None:
+        with self._parent(path) as (descriptor, name):
+            os.unlink(name, dir_fd=descriptor)
+        self._changed(path)
+
+    def make_folders(self, path: str, /) -> None:
+        with self._opened(path.rpartition("/")[0], make=True):
+            pass
+        while path := path.rpartition("/")[0]:
+            self._changed(path)
+
+    def remove_folder(self, path: str, /) -> None:
+        with self._parent(path) as (descriptor, name):
+            os.rmdir(name, dir_fd=descriptor)
+        self._unsynced.discard(path)
+        self._changed(path)
+
+    def set_executable(self, path: str, executable: bool, /) -> None:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with self._parent(path) as (descriptor, name):
+            opened = os.open(name, flags, dir_fd=descriptor)
+        try:
+            mode = stat.S_IMODE(os.fstat(opened).st_mode)
+            readable = (mode & 0o444) >> 2  # whoever may read it may run it
+            os.fchmod(opened, mode | readable & self._modes[1] if executable else mode & ~0o111)
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+    def sync(self) -> None:
+        for folder in sorted(self._unsynced):
+            with suppress(FileNotFoundError), self._opened(folder) as descriptor:
+                os.fsync(descriptor)
+        self._unsynced.clear()
+
+    def _changed(self, *paths: str) -> None:
+        self._unsynced.update(path.rpartition("/")[0] for path in paths)
+
+    @contextmanager
+    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
+        """The folder that `path` is in, open, and the name in it."""
+        folder, _, name = path.rpartition("/")
+        with self._opened(folder) as descriptor:
+            yield descriptor, name
+
+    @contextmanager
+    def _opened(self, folder: str, *, make: bool = False) -> Iterator[int]:
+        descriptor = os.dup(self._root)
+        try:
+            for name in folder.split("/") if folder else ():
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(name, 0o777, dir_fd=descriptor)
+                try:
+                    below = os.open(name, _OPEN_FOLDER, dir_fd=descriptor)
+                except OSError as error:
+                    if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                        words = "not a folder, and links are not followed"
+                        raise InTheWay(f"{name} is in the way: {words}") from None
+                    raise
+                os.close(descriptor)
+                descriptor = below
+                if self._home is not None and os.path.samestat(os.fstat(descriptor), self._home):
+                    raise InTheWay("this is in the home of aslp2p, where nothing is written")
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _status(found: os.stat_result) -> Status:
+    mode = found.st_mode
+    kind = (
+        FILE
+        if stat.S_ISREG(mode)
+        else FOLDER
+        if stat.S_ISDIR(mode)
+        else LINK
+        if stat.S_ISLNK(mode)
+        else OTHER
+    )
+    identity = Identity(found.st_ino, found.st_size, found.st_mtime_ns)
+    return Status(kind, identity, found.st_ctime_ns, bool(mode & stat.S_IXUSR))
+
+
+@cache
+def _system_call() -> Any:
+    """The C library's `renameat2`; None where there is none."""
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if function is not None:
+        function.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+    return function
+
+
+def _renameat2(from_: int, old: str, to: int, new: str, flags: int) -> bool:
+    """False where the system, or the file system, knows no such flags. Raises `OSError`."""
+    function = _system_call()
+    if function is None:
+        return False
+    if function(from_, os.fsencode(old), to, os.fsencode(new), flags) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_SUCH_CALL:
+        return False
+    raise OSError(number, os.strerror(number), new)

@@ -1,0 +1,95 @@
+"""Which paths a folder leaves out, and why: names that are orders to others, ignored ones, names that clash.
+
+`.aslignore` at the top of the folder is a file like any other, so whoever follows the folder shares it; its
+syntax is gitignore's. Before it stand the files that programs and systems leave about.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from pathspec import GitIgnoreSpec
+
+from aslp2p.errors import UserError
+from aslp2p.worktree.aside import ancestors
+from aslp2p.worktree.names import kept_out
+
+IGNORE_FILE = ".aslignore"
+IGNORE_BYTES_MAX = 256 * 1024
+JUNK = (
+    ".DS_Store",
+    "._*",
+    ".Spotlight-V100/",
+    ".Trashes/",
+    ".fseventsd/",
+    "Thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "$RECYCLE.BIN/",
+    "System Volume Information/",
+    ".Trash-*/",
+    ".directory",
+    ".nfs*",
+    ".fuse_hidden*",
+    "~$*",
+    ".~lock.*#",
+    "*.swp",
+    "*.swo",
+    ".#*",
+    "\\#*\\#",
+    "4913",
+    "*.part",
+    "*.partial",
+    "*.crdownload",
+    "*.download/",
+)
+IGNORED = "ignored"
+NOT_COMPOSED = "its name is not in Unicode's form NFC"
+
+
+class Rules:
+    """What one folder leaves out. `ignore` is the ignore file's text (None: nothing is ignored). `hidden`:
+    top-level dot-folders are carried. `folds`: the file system takes upper and lower case for one.
+    """
+
+    def __init__(self, ignore: str | None = None, *, hidden: bool = False, folds: bool = False) -> None:
+        self._hidden = hidden
+        self._folds = folds
+        lines = [] if ignore is None else [*JUNK, *ignore.splitlines()]
+        try:
+            self._ignored = GitIgnoreSpec.from_lines(lines)
+        except ValueError as error:
+            raise UserError(f"{IGNORE_FILE} cannot be read: {error}", remedy="correct that line") from None
+
+    def why_not(self, path: str, *, folder: bool = False) -> str | None:
+        """Why the folder does not hold `path`, a file's or (`folder`) a folder's; None where it does."""
+        if (why := kept_out(f"{path}/x" if folder else path, hidden=self._hidden)) is not None:
+            return why
+        if self._ignored.match_file(f"{path}/" if folder else path):
+            return IGNORED
+        if unicodedata.normalize("NFC", path) != path:
+            return NOT_COMPOSED
+        return None
+
+    def out(self, paths: Iterable[str]) -> dict[str, str]:
+        """Those of `paths` that the folder leaves out, and why: by their names, or because another has the
+        same name on this file system (the first in order stays).
+        """
+        out: dict[str, str] = {}
+        taken: dict[str, str] = {}
+        for path in sorted(set(paths)):
+            if (why := self.why_not(path)) is not None:
+                out[path] = why
+            elif self._folds:
+                spelt = [path, *ancestors(path)]
+                twins = [taken[_folded(one)] for one in spelt if taken.get(_folded(one), one) != one]
+                if twins:
+                    out[path] = f"{twins[0]} has the same name on this file system"
+                else:
+                    taken.update((_folded(one), one) for one in spelt)
+        return out
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path.casefold())

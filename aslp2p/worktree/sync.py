@@ -1,0 +1,374 @@
+"""One folder and one history, brought together: take the three trees, plan, do, until no step is left.
+
+Each step looks again, at the last moment, whether the folder still holds what the plan was made from; where
+it does not, nothing is done and the next round plans anew. A kill between any two calls leaves a folder that
+the next sync finishes: what was being written is a file of ours (`PART`), and what was on its way in or out
+(`SWAP`) is removed only if the history has its bytes, else it is kept under a name that people see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from aslp2p.errors import UserError
+from aslp2p.limits import CHUNK_BYTES
+from aslp2p.worktree.aside import Aside
+from aslp2p.worktree.base import Base
+from aslp2p.worktree.disk import FILE, FOLDER, Disk
+from aslp2p.worktree.plan import caught_up, plan
+from aslp2p.worktree.rules import IGNORE_BYTES_MAX, IGNORE_FILE, IGNORED, Rules
+from aslp2p.worktree.scan import PART, Scan, Scanner, content_of
+from aslp2p.worktree.trees import (
+    Adopt,
+    Delete,
+    Entry,
+    Forget,
+    Found,
+    Like,
+    Move,
+    Plan,
+    Put,
+    Remove,
+    SetAside,
+    Step,
+    Trees,
+    Write,
+)
+from aslp2p.worktree.writing import CHANGED, Changed, Writer
+
+ROUNDS_MAX = 20
+REMOVALS_MAX = 100
+"""More removals than this, or of more than half of the files, are asked about first."""
+_COMMIT_EVERY = 256
+
+
+class Version(NamedTuple):
+    """What is followed, as it is now."""
+
+    height: int
+    entries: dict[str, Entry]
+    waiting: Collection[str]
+    """Paths about which a proposal of this machine waits."""
+
+
+class Remote(Protocol):
+    """The history, as a folder needs it. Raises `UserError` for one file, and goes on with the next."""
+
+    name: str
+    """What this machine is called."""
+    problems: dict[str, str]
+    """Paths whose proposals were not taken, or were refused, and why; grows."""
+
+    def version(self) -> Version:
+        """The version that is followed."""
+
+    def lacking(self, entries: dict[str, Entry], /) -> set[str]:
+        """Those whose bytes have not all come."""
+
+    def chunks(self, path: str, entry: Entry, /) -> Iterator[bytes]:
+        """The bytes of `entry`."""
+
+    def put(
+        self,
+        path: str,
+        found: Found,
+        modified_ms: int,
+        expects: str,
+        chunks: Callable[[], Iterator[bytes]],
+        /,
+    ) -> None:
+        """Propose a file; `chunks` raises where the file is not the one that was found any more."""
+
+    def remove(self, path: str, expects: str, /) -> None:
+        """Propose a removal."""
+
+    def settle(self) -> bool:
+        """Wait for what was proposed. False when some of it still waits: the witness is not there."""
+
+
+@dataclass
+class Ways:
+    """Which ways changes go, and what is not asked about."""
+
+    receive: bool = True
+    send: bool = True
+    approved: bool = False
+    """Any number of removals is meant."""
+
+
+@dataclass
+class Report:
+    """What came of a sync."""
+
+    height: int = 0
+    written: int = 0
+    removed_here: int = 0
+    put: int = 0
+    removed_there: int = 0
+    set_aside: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    said: dict[str, str] = field(default_factory=dict)
+    """Paths that stay as they are, and why."""
+    out: dict[str, str] = field(default_factory=dict)
+    """Paths that the folder does not hold, and why; ignored ones are not told."""
+    braked: int = 0
+    """Removals that want to be approved."""
+    held: int = 0
+    waits: bool = False
+    """Something that was proposed waits for the witness."""
+
+
+class Sync:
+    """One run. `progress` is called before a round with the number of its steps, and with 0 after each."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        base: Base,
+        remote: Remote,
+        *,
+        hidden: bool = False,
+        ways: Ways | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._disk = disk
+        self._base = base
+        self._remote = remote
+        self._hidden = hidden
+        self._ways = ways or Ways()
+        self._progress = progress
+        self._writer = Writer(disk)
+        self._failed: dict[str, str] = {}
+        self._entries: dict[str, Entry] = {}
+        self._waiting = False
+        self._rounds = 0
+        self.report = Report()
+
+    def run(self) -> Report:
+        """Rounds until nothing is left to do. Raises `OSError` when the folder itself cannot be read, and
+        `DiskFault` when the base cannot be written; all that was done until then holds."""
+        folds, now_ns = self._probe()
+        for _ in range(ROUNDS_MAX):
+            self._failed = {}
+            self._rounds += 1
+            planned = self._planned(folds, now_ns)
+            steps = self._meant(planned)
+            self._offer(steps)
+            self._progress(len(steps))
+            for number, step in enumerate(steps, 1):
+                self._attempt(step)
+                self._progress(0)
+                if number % _COMMIT_EVERY == 0:
+                    self._keep()
+            self._keep()
+            self.report.said = {**planned.said, **self._failed}
+            proposed = any(isinstance(step, Put | Remove) for step in steps)
+            if all(step.path in self._failed for step in steps) and not self._waiting:
+                break
+            if (proposed or self._waiting) and not self._remote.settle():
+                self.report.waits = True
+                break
+        self.report.said |= self._remote.problems
+        return self.report
+
+    def _keep(self) -> None:
+        self._disk.sync()
+        self._base.commit()
+
+    # --- the trees ----------------------------------------------------------------------------------------
+
+    def _probe(self) -> tuple[bool, int]:
+        """Whether the file system takes upper and lower case for one, and the time by its clock."""
+        probe = f"{PART}a"
+        with suppress(FileNotFoundError):
+            self._disk.remove(probe)
+        self._disk.create(probe, (), executable=False, modified_ms=0)
+        try:
+            status = self._disk.status(probe)
+            folds = self._disk.status(probe.upper()) is not None
+        finally:
+            self._disk.remove(probe)
+        return folds, 0 if status is None else max(status.ctime_ns, status.identity.mtime_ns)
+
+    def _planned(self, folds: bool, now_ns: int) -> Plan:
+        rules = self._rules(folds)
+        version = self._remote.version()
+        self.report.height = version.height
+        self._entries = version.entries
+        self._waiting = bool(version.waiting)
+        base = self._caught_up(version)
+        scan = self._scan(Scanner(self._disk, self._base, rules, now_ns), {*base, *version.entries})
+        if self._leftovers(scan, base, version):
+            scan = self._scan(Scanner(self._disk, self._base, rules, now_ns), {*base, *version.entries})
+        trees = Trees(
+            base=base,
+            local=scan.local,
+            remote=version.entries,
+            waiting=version.waiting,
+            out={**scan.out, **rules.out({*base, *scan.local, *version.entries})},
+            unseen=scan.unseen,
+            folders=scan.folders,
+        )
+        planned = self._plan(trees, version)
+        wanted = {step.path: step.entry for step in planned.steps if isinstance(step, Write)}
+        if lacking := self._lacking(wanted):
+            planned = self._plan(trees._replace(lacking=lacking), version)
+        self.report.out = {path: why for path, why in planned.out.items() if why != IGNORED}
+        nameless = dict(line.rsplit(": ", 1) for line in scan.nameless)
+        blocked = {path: why for path, why in scan.unseen.items() if path not in version.entries}
+        return planned._replace(said={**nameless, **blocked, **planned.said})
+
+    def _lacking(self, entries: dict[str, Entry]) -> set[str]:
+        return self._remote.lacking(entries)
+
+    def _rules(self, folds: bool) -> Rules:
+        return Rules(self._ignore_file(), hidden=self._hidden, folds=folds)
+
+    def _scan(self, scanner: Scanner, paths: set[str]) -> Scan:
+        """The folder as it is; `paths` are those of base and history."""
+        return scanner.scan()
+
+    def _plan(self, trees: Trees, version: Version) -> Plan:
+        return plan(trees, name=self._remote.name, height=version.height)
+
+    def _ignore_file(self) -> str:
+        status = self._disk.status(IGNORE_FILE)
+        if status is None or status.kind != FILE:
+            return ""
+        with self._disk.reading(IGNORE_FILE) as file:
+            data = file.read(IGNORE_BYTES_MAX + 1)
+        if len(data) > IGNORE_BYTES_MAX:
+            raise UserError(f"{IGNORE_FILE} has more than {IGNORE_BYTES_MAX} bytes", remedy="make it shorter")
+        return data.decode("utf-8", errors="replace")
+
+    def _caught_up(self, version: Version) -> dict[str, Like]:
+        before = self._base.agreed()
+        after = caught_up(before, self._base.offered(), version.entries)
+        for path in before.keys() - after.keys():
+            self._base.forget(path)
+        for path, like in after.items():
+            if before.get(path) != like:
+                self._base.agree(path, like)
+        return after
+
+    def _leftovers(self, scan: Scan, base: dict[str, Like], version: Version) -> bool:
+        """Whether a kill had left somebody's file under a name of ours, which it has not any more."""
+        kept = {like.content for like in base.values()} | {
+            one.like.content for one in version.entries.values()
+        }
+        names = Aside(
+            Trees(base, scan.local, version.entries, folders=scan.folders), self._remote.name, version.height
+        )
+        found = False
+        for path in scan.leftovers:
+            status = self._disk.status(path)
+            if status is None:
+                continue
+            folder, slash, name = path.rpartition("/")
+            if name.startswith(PART) or content_of(self._disk, path, status) in kept:
+                self._disk.remove(path)
+            else:
+                self._disk.rename(path, names.name(f"{folder}{slash}recovered"))
+                found = True
+        return found
+
+    def _meant(self, planned: Plan) -> list[Step]:
+        """The steps that go a way that is open, and whose removals are no more than a person would make."""
+        ways = self._ways
+        many = planned.removals > REMOVALS_MAX or 2 * planned.removals > planned.held
+        braked = ways.send and many and planned.removals > 0 and not ways.approved
+        self.report.braked = planned.removals if braked else 0
+        self.report.held = planned.held
+        meant: list[Step] = []
+        for step in planned.steps:
+            if isinstance(step, Put | Remove):
+                if not ways.send:
+                    self._failed[step.path] = "changed here, which is not sent"
+                elif not (braked and isinstance(step, Remove)):
+                    meant.append(step)
+            elif ways.receive or isinstance(step, Adopt | Forget):
+                meant.append(step)
+            else:
+                self._failed[step.path] = "changed there, which is not taken"
+        return meant
+
+    # --- steps --------------------------------------------------------------------------------------------
+
+    def _attempt(self, step: Step) -> None:
+        try:
+            self._do(step)
+        except UserError as error:
+            self._failed[step.path] = error.message
+        except OSError as error:
+            self._failed[step.path] = (error.strerror or str(error)).lower()
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Adopt(path, like):
+                self._base.agree(path, like)
+            case Forget(path):
+                self._base.forget(path)
+            case SetAside(path, over, to):
+                self._base.forget(path)
+                self._base.commit()  # else the file would seem removed by hand
+                self._writer.set_aside(path, over, to)
+                self.report.set_aside.append(to)
+            case Delete(path, over):
+                self._writer.delete(path, over)
+                self._base.forget(path)
+                self.report.removed_here += 1
+            case Move(path, over, to, entry):
+                self._writer.move(path, over, to)
+                self._base.forget(path)
+                self._base.agree(to, entry.like)
+                self.report.written += 1
+            case Write(path, entry, over):
+                self._write(path, entry, over)
+                self._base.agree(path, self._entries[path].like)  # `entry` may have the folder's own bit
+                self.report.written += 1
+            case Put(path, found, expects):
+                modified_ms = max(found.identity.mtime_ns // 10**6, 0)
+                self._remote.put(path, found, modified_ms, expects, lambda: self._read(path, found))
+                self.report.put += 1
+            case Remove(path, expects):
+                status = self._disk.status(path)
+                if status is not None and status.kind != FOLDER:  # a folder may have come in its place
+                    raise Changed(CHANGED)
+                self._remote.remove(path, expects)
+                self.report.removed_there += 1
+
+    def _write(self, path: str, entry: Entry, over: Found | None) -> None:
+        self._writer.write(path, entry, over, lambda: self._remote.chunks(path, entry))
+
+    def _offer(self, steps: list[Step]) -> None:
+        """Keep what is about to be proposed: once out, it may be listed whatever becomes of this run."""
+        for step in steps:
+            if isinstance(step, Put):
+                self._base.offer(step.path, step.found.like)
+            elif isinstance(step, Remove):
+                self._base.offer(step.path, None)
+        self._base.commit()
+
+    def _read(self, path: str, found: Found) -> Iterator[bytes]:
+        """The bytes of a file, which is the one that was found until the last of them is out."""
+        with self._disk.reading(path) as file:
+            if file.status().identity != found.identity:
+                raise Changed(CHANGED)
+            while data := file.read(CHUNK_BYTES):
+                yield data
+            if file.status().identity != found.identity:
+                raise Changed(CHANGED)
+
+
+def require_same(base: Base, common: str, path: str, folder: str) -> None:
+    """Raises `UserError` unless `folder` follows this Common at this path, or nothing yet; it does then."""
+    for about, value, words in (("common", common, "another Common"), ("path", path, "another path of it")):
+        noted = base.about(about)
+        if noted is None:
+            base.note(about, value)
+        elif noted != value:
+            raise UserError(f"{folder} follows {words} ({noted})", remedy="name another folder")
+    base.commit()

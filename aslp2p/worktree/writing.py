@@ -1,0 +1,133 @@
+"""Careful writing: each change takes its place in one step, and only over what the plan was made from.
+
+A file is written beside its place (`PART`), synced, and renamed (`SWAP`) before it is exchanged with what is
+there; what comes out of the exchange is looked at before it is removed, and goes back if it is another file
+than the plan knew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import count
+
+from aslp2p.errors import UserError
+from aslp2p.worktree.disk import FILE, FOLDER, Disk
+from aslp2p.worktree.scan import PART, SWAP
+from aslp2p.worktree.trees import Entry, Found
+
+CHANGED = "changed meanwhile"
+
+
+class Changed(UserError):
+    """The folder does not hold any more what the plan was made from; nothing was done."""
+
+
+class Writer:
+    """Changes one folder. Raises `Changed`, `InTheWay` and `OSError`; the folder is as it was then."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._numbers = count()
+
+    def set_aside(self, path: str, over: Found, to: str) -> None:
+        """Rename a file to a name of its own."""
+        self.require(path, over)
+        self._disk.make_folders(to)
+        self._disk.rename(path, to)
+        self._remove_empty_folders(path)
+
+    def delete(self, path: str, over: Found) -> None:
+        """Remove a file that the history has; one that was changed at the last moment comes back."""
+        swap = self._beside(path, SWAP)
+        self.require(path, over)
+        self._disk.rename(path, swap)
+        status = self._disk.status(swap)
+        if status is None or status.identity != over.identity:
+            self._disk.rename(swap, path)
+            raise Changed(CHANGED)
+        self._disk.remove(swap)
+        self._remove_empty_folders(path)
+
+    def move(self, path: str, over: Found, to: str) -> None:
+        """Rename a file as the history has renamed it."""
+        self.require(path, over)
+        self._remove_hollow(to)
+        self._disk.make_folders(to)
+        self._disk.rename(path, to)
+        self._remove_empty_folders(path)
+
+    def write(
+        self, path: str, entry: Entry, over: Found | None, chunks: Callable[[], Iterator[bytes]]
+    ) -> None:
+        """Put `entry` in place of `over`, or where nothing is; `chunks` gives its bytes."""
+        if over is not None and over.like.content == entry.like.content:
+            self.require(path, over)
+            self._disk.set_executable(path, entry.like.executable)
+            return
+        if over is None:
+            self._remove_hollow(path)
+        self.require(path, over)
+        self._disk.make_folders(path)
+        part, swap = self._beside(path, PART), self._beside(path, SWAP)
+        self._disk.create(
+            part,
+            chunks(),
+            executable=entry.like.executable,
+            modified_ms=entry.modified_ms,
+        )
+        self._disk.rename(part, swap)
+        try:
+            if over is None:
+                self._disk.rename(swap, path)
+            else:
+                self._swap(path, swap, over)
+        except BaseException as error:
+            if isinstance(error, Exception):  # a kill leaves it, and the next sync finds it
+                with suppress(OSError):
+                    self._disk.remove(swap)
+            raise
+
+    def _swap(self, path: str, swap: str, over: Found) -> None:
+        self.require(path, over)
+        if not self._disk.exchange(swap, path):
+            self._disk.replace(swap, path)  # this system cannot exchange
+            return
+        status = self._disk.status(swap)
+        if status is None or status.identity != over.identity:
+            self._disk.exchange(swap, path)
+            raise Changed(CHANGED)
+        self._disk.remove(swap)
+
+    def require(self, path: str, over: Found | None) -> None:
+        """Raises `Changed` unless `over`, or nothing, is at `path`."""
+        status = self._disk.status(path)
+        if over is None:
+            if status is not None:
+                raise Changed("a folder is in its place" if status.kind == FOLDER else CHANGED)
+        elif status is None or status.kind != FILE or status.identity != over.identity:
+            raise Changed(CHANGED)
+
+    def _beside(self, path: str, prefix: str) -> str:
+        folder, slash, _ = path.rpartition("/")
+        while True:
+            name = f"{folder}{slash}{prefix}{next(self._numbers)}"
+            if self._disk.status(name) is None:
+                return name
+
+    def _remove_hollow(self, path: str) -> None:
+        """A folder at `path` with nothing but folders in it gives way to a file: nothing is in it to lose."""
+        status = self._disk.status(path)
+        if status is not None and status.kind == FOLDER:
+            for name, below in self._disk.entries(path):
+                if below.kind == FOLDER:
+                    self._remove_hollow(f"{path}/{name}")
+            with suppress(OSError):
+                self._disk.remove_folder(path)
+
+    def _remove_empty_folders(self, path: str) -> None:
+        while path := path.rpartition("/")[0]:
+            try:
+                self._disk.remove_folder(path)
+            except OSError:
+                return  # something is in it

@@ -1,0 +1,107 @@
+"""`asl sync` with a real daemon: two folders of one Common, edited by turns."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aslp2p.control.client import Client
+from aslp2p.limits import MIB
+from tests.cli.conftest import Asl
+from tests.cli.running import running
+
+
+@pytest.fixture
+def daemon(asl: Asl, tmp_path: Path) -> Iterator[Client]:
+    asl("init", "home", "--name", "ann")
+    with running(tmp_path / "home") as client:
+        yield client
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".asl-checkout")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_two_folders_follow_each_other(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    (one / "sub").mkdir(parents=True)
+    (one / "sub" / "large").write_bytes(os.urandom(2 * MIB + 7))
+    (one / "plan.txt").write_text("1")
+    os.utime(one / "plan.txt", ns=(0, 1_600_000_000_123_000_000))
+    (one / "run").write_text("#!")
+    (one / "run").chmod(0o755)
+    first = asl("sync", str(one), "papers")
+    assert first.exit_code == 0
+    assert (
+        first.stdout
+        == f"home@{height(daemon)} and {one}: 0 files written, 0 removed; 3 put, 0 removed in home\n"
+    )
+    assert asl("ls").stdout == "papers/plan.txt\npapers/run\npapers/sub/large\n"
+    assert asl("sync", str(two), "papers").exit_code == 0 and files(two) == files(one)
+    assert (two / "plan.txt").stat().st_mtime_ns == 1_600_000_000_123_000_000
+    assert (two / "run").stat().st_mode & 0o100
+
+    (one / "plan.txt").write_text("one's")
+    (two / "plan.txt").write_text("two's")
+    (two / "run").unlink()
+    assert asl("sync", str(one), "papers").exit_code == 0
+    conflict = asl("sync", str(two), "papers")
+    assert conflict.exit_code == 0 and "conflict: yours is kept as plan (conflict, ann, @" in conflict.stderr
+    assert asl("sync", str(one), "papers").exit_code == 0
+    assert files(one) == files(two) and sorted(files(one).values())[:2] == [b"one's", b"two's"]
+    assert not (one / "run").exists()
+    nothing = asl("sync", str(one), "papers", "--json")
+    answer = json.loads(nothing.stdout)
+    assert nothing.exit_code == 0 and (answer["written"], answer["put"], answer["said"]) == (0, 0, {})
+
+
+def height(daemon: Client) -> int:
+    return int(daemon.call("summary")["height"])
+
+
+def test_an_emptied_folder_removes_nothing_unasked(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    one.mkdir()
+    for name in "abc":
+        (one / name).write_text(name)
+    asl("sync", str(one))
+    for name in "abc":
+        (one / name).unlink()
+    braked = asl("sync", str(one))
+    assert braked.exit_code == 1 and f"type: asl sync {one} --approve\n" in braked.stderr
+    assert asl("ls").stdout == "a\nb\nc\n"
+    assert asl("sync", str(one), "--approve").exit_code == 0 and asl("ls").stdout == ""
+
+
+def test_a_folder_belongs_to_one_path(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    assert asl("sync", str(tmp_path / "one"), "a").exit_code == 0
+    other = asl("sync", str(tmp_path / "one"), "b")
+    assert other.exit_code == 1 and "follows another path of it (a); name another folder" in other.stderr
+    assert asl("sync", str(tmp_path / "one"), "--send-only", "--receive-only").exit_code == 2
+
+
+def test_what_is_checked_out_can_be_followed(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    """The everyday use: somebody else's newer file is not put back by whoever edits another one."""
+    out = tmp_path / "out"
+    asl("put", "-", "plan.txt", input="1")
+    asl("put", "-", "notes.txt", input="1")
+    asl("checkout", str(out))
+    asl("put", "-", "plan.txt", input="newer, by somebody else")
+    (out / "notes.txt").write_text("edited")
+    assert asl("sync", str(out)).exit_code == 0
+    assert files(out) == {"plan.txt": b"newer, by somebody else", "notes.txt": b"edited"}
+    assert asl("get", "notes.txt").stdout == "edited"
+    one_way = asl("sync", str(out), "--receive-only")
+    assert one_way.exit_code == 0
+    (out / "notes.txt").write_text("edited again")
+    one_way = asl("sync", str(out), "--receive-only")
+    assert (
+        one_way.exit_code == 1
+        and "left alone: notes.txt: changed here, which is not sent\n" in one_way.stderr
+    )
+    assert asl("get", "notes.txt").stdout == "edited"

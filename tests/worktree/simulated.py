@@ -1,0 +1,269 @@
+"""A disk and a Common in memory: the disk counts its calls, and a kill comes before any one of them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+from aslp2p.worktree.base import Base
+from aslp2p.worktree.disk import FILE, FOLDER, InTheWay, Reading, Status
+from aslp2p.worktree.sync import Report, Sync, Version, Ways
+from aslp2p.worktree.trees import Entry, Found, Identity, Like, Put, Remove
+from tests.worktree.model import Common
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class _File:
+    def __init__(self, inode: int, data: bytes, mtime_ns: int) -> None:
+        self.inode = inode
+        self.data = data
+        self.mtime_ns = self.ctime_ns = mtime_ns
+        self.executable = False
+
+    def status(self) -> Status:
+        identity = Identity(self.inode, len(self.data), self.mtime_ns)
+        return Status(FILE, identity, self.ctime_ns, self.executable)
+
+
+class _Reading:
+    def __init__(self, disk: MemoryDisk, file: _File) -> None:
+        self._disk = disk
+        self._file = file
+        self._at = 0
+
+    def status(self) -> Status:
+        self._disk.call()
+        return self._file.status()
+
+    def read(self, size: int, /) -> bytes:
+        self._disk.call()
+        data = self._file.data[self._at : self._at + size]
+        self._at += len(data)
+        return data
+
+
+class MemoryDisk:
+    """A folder in memory. `kill_at`: the number of the call before which the process ends. `meddle` is called
+    before every call: a person at work."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, _File] = {}
+        self.folders: set[str] = {""}
+        self.calls = 0
+        self.kill_at: int | None = None
+        self.meddle: Callable[[MemoryDisk], None] | None = None
+        self.full = False
+        self._inodes = 0
+        self._now_ns = 10**18
+
+    def call(self) -> None:
+        if self.kill_at == self.calls:
+            raise Killed
+        self.calls += 1
+        if (meddle := self.meddle) is not None:
+            self.meddle = None
+            meddle(self)
+            self.meddle = meddle
+
+    def tick(self) -> int:
+        self._now_ns += 3 * 10**9
+        return self._now_ns
+
+    # --- what people and tests do -------------------------------------------------------------------------
+
+    def write(self, path: str, data: bytes) -> None:
+        """As an editor saves: a new file in place of the old one."""
+        folder = path
+        while folder := folder.rpartition("/")[0]:
+            assert folder not in self.files
+            self.folders.add(folder)
+        assert path not in self.folders
+        self._inodes += 1
+        self.files[path] = _File(self._inodes, data, self.tick())
+
+    def tree(self) -> dict[str, bytes]:
+        return {path: file.data for path, file in self.files.items()}
+
+    # --- Disk ---------------------------------------------------------------------------------------------
+
+    def _folder(self, folder: str) -> None:
+        self.call()
+        if folder in self.files:
+            raise InTheWay(f"{folder} is in the way")
+        if folder not in self.folders:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+
+    def entries(self, folder: str, /) -> list[tuple[str, Status]]:
+        self._folder(folder)
+        prefix = f"{folder}/" if folder else ""
+        found = {
+            path[len(prefix) :]: file.status()
+            for path, file in self.files.items()
+            if path.startswith(prefix) and "/" not in path[len(prefix) :]
+        }
+        kind = Status(FOLDER, Identity(0, 0, 0), 0, True)
+        found |= {
+            path[len(prefix) :]: kind
+            for path in self.folders
+            if path and path.startswith(prefix) and "/" not in path[len(prefix) :]
+        }
+        return sorted(found.items())
+
+    def status(self, path: str, /) -> Status | None:
+        self.call()
+        if path in self.folders:
+            return Status(FOLDER, Identity(0, 0, 0), 0, True)
+        return self.files[path].status() if path in self.files else None
+
+    @contextmanager
+    def reading(self, path: str, /) -> Iterator[Reading]:
+        self._folder(path.rpartition("/")[0])
+        if path not in self.files:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        yield _Reading(self, self.files[path])
+
+    def create(self, path: str, chunks: Iterable[bytes], /, *, executable: bool, modified_ms: int) -> None:
+        self._folder(path.rpartition("/")[0])
+        assert path not in self.files and path not in self.folders
+        self._inodes += 1
+        file = self.files[path] = _File(self._inodes, b"", self.tick())
+        for chunk in chunks:
+            for byte in (chunk[:1], chunk[1:]):
+                self.call()
+                if self.full:
+                    del self.files[path]
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                file.data += byte
+        file.executable = executable
+        if modified_ms:
+            file.mtime_ns = modified_ms * 10**6
+
+    def _need(self, path: str) -> None:
+        self._folder(path.rpartition("/")[0])
+        if path not in self.files:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+    def rename(self, old: str, new: str, /) -> None:
+        self._need(old)
+        self._folder(new.rpartition("/")[0])
+        if new in self.files or new in self.folders:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+        self.files[new] = self.files.pop(old)
+        self.files[new].ctime_ns = self.tick()
+
+    def exchange(self, one: str, other: str, /) -> bool:
+        self._need(one)
+        self._need(other)
+        self.files[one], self.files[other] = self.files[other], self.files[one]
+        return True
+
+    def replace(self, old: str, new: str, /) -> None:
+        raise AssertionError("this disk can exchange")
+
+    def remove(self, path: str, /) -> None:
+        self._need(path)
+        del self.files[path]
+
+    def make_folders(self, path: str, /) -> None:
+        made = ""
+        for name in path.split("/")[:-1]:
+            made = f"{made}/{name}" if made else name
+            self.call()
+            if made in self.files:
+                raise InTheWay(f"{made} is in the way")
+            self.folders.add(made)
+
+    def remove_folder(self, path: str, /) -> None:
+        self._folder(path)
+        if any(other.startswith(f"{path}/") for other in (*self.files, *self.folders)):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        self.folders.remove(path)
+
+    def set_executable(self, path: str, executable: bool, /) -> None:
+        self._need(path)
+        self.files[path].executable = executable
+        self.files[path].ctime_ns = self.tick()
+
+    def sync(self) -> None:
+        self.call()
+
+
+class MemoryRemote:
+    """A `Common` as a `Remote`, with bytes."""
+
+    def __init__(self, common: Common, name: str, contents: dict[str, bytes]) -> None:
+        self.common = common
+        self.name = name
+        self.contents = contents
+        self.missing: set[str] = set()
+        self.problems: dict[str, str] = {}
+
+    def version(self) -> Version:
+        entries = {
+            path: Entry(like, len(self.contents[like.content]), 0) for path, like in self.common.tree.items()
+        }
+        return Version(
+            self.common.height, entries, {step.path for who, step in self.common.open if who == self.name}
+        )
+
+    def lacking(self, entries: dict[str, Entry], /) -> set[str]:
+        return {path for path, entry in entries.items() if entry.like.content in self.missing}
+
+    def chunks(self, path: str, entry: Entry, /) -> Iterator[bytes]:
+        yield self.contents[entry.like.content]
+
+    def put(
+        self,
+        path: str,
+        found: Found,
+        modified_ms: int,
+        expects: str,
+        chunks: Callable[[], Iterator[bytes]],
+        /,
+    ) -> None:
+        data = b"".join(chunks())
+        content = sha256(data).hexdigest()
+        assert content == found.like.content
+        self.contents[content] = data
+        self.common.open.append((self.name, Put(path, found, expects)))
+
+    def remove(self, path: str, expects: str, /) -> None:
+        self.common.open.append((self.name, Remove(path, expects)))
+
+    def settle(self) -> bool:
+        for _, step in self.common.open:
+            self.common.list_one(step)
+        self.common.open.clear()
+        return True
+
+
+class Machine:
+    """A folder on a simulated disk, with what it remembers; a kill loses what was not committed."""
+
+    def __init__(self, common: Common, name: str, contents: dict[str, bytes]) -> None:
+        self.disk = MemoryDisk()
+        self.db = sqlite3.connect(":memory:", isolation_level="IMMEDIATE")
+        self.base = Base(self.db)
+        self.remote = MemoryRemote(common, name, contents)
+
+    def sync(self, kill_at: int | None = None, **ways: bool) -> Report | None:
+        """What came of it; None: it was killed before call number `kill_at`."""
+        self.disk.calls, self.disk.kill_at = 0, kill_at
+        try:
+            return Sync(self.disk, self.base, self.remote, ways=Ways(**{"approved": True, **ways})).run()
+        except Killed:
+            self.db.rollback()
+            return None
+        finally:
+            self.disk.kill_at = None
+
+
+def like(data: bytes, executable: bool = False) -> Like:
+    return Like(sha256(data).hexdigest(), executable)

@@ -1,0 +1,227 @@
+"""A folder on a simulated disk: kills between any two calls, a full disk, a person at work."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from aslp2p.worktree.aside import conflict_of
+from tests.worktree.model import Common
+from tests.worktree.simulated import Machine, MemoryDisk
+
+PATHS = ("a", "b.txt", "c/d", "c/e", "a/f", "g")
+
+
+def two_machines() -> tuple[Machine, Machine]:
+    common, contents = Common(), dict[str, bytes]()
+    return Machine(common, "ann", contents), Machine(common, "bob", contents)
+
+
+def settled(*machines: Machine) -> dict[str, bytes]:
+    """The tree that all have in the end."""
+    for _ in range(2):
+        for machine in machines:
+            assert machine.sync() is not None
+    first = machines[0].disk.tree()
+    assert all(machine.disk.tree() == first for machine in machines)
+    assert not [path for path in first if ".asl-" in path]
+    return first
+
+
+def test_a_file_goes_from_one_to_the_other_and_its_removal_too() -> None:
+    ann, bob = two_machines()
+    ann.disk.write("notes/plan.txt", b"1")
+    assert settled(ann, bob) == {"notes/plan.txt": b"1"}
+    bob.disk.write("notes/plan.txt", b"2")
+    assert settled(bob, ann) == {"notes/plan.txt": b"2"}
+    del ann.disk.files["notes/plan.txt"]
+    ann.disk.write("notes/other", b"3")
+    assert settled(ann, bob) == {"notes/other": b"3"} and "notes" in bob.disk.folders
+
+
+def test_two_edits_leave_one_conflict_file_once() -> None:
+    ann, bob = two_machines()
+    ann.disk.write("plan.txt", b"1")
+    settled(ann, bob)
+    ann.disk.write("plan.txt", b"ann's")
+    bob.disk.write("plan.txt", b"bob's")
+    assert settled(ann, bob) == {"plan.txt": b"ann's", "plan (conflict, bob, @2).txt": b"bob's"}
+    assert conflict_of("plan (conflict, bob, @2).txt") == "plan.txt"
+    assert len(settled(bob, ann)) == 2
+
+
+def test_an_edit_beats_a_removal_on_either_side() -> None:
+    for remover in (0, 1):
+        machines = two_machines()
+        machines[0].disk.write("x", b"1")
+        settled(*machines)
+        del machines[remover].disk.files["x"]
+        machines[1 - remover].disk.write("x", b"2")
+        assert settled(*machines) == {"x": b"2"}
+
+
+def test_a_first_sync_is_a_union() -> None:
+    ann, bob = two_machines()
+    ann.disk.write("same", b"s")
+    ann.disk.write("differs", b"1")
+    ann.disk.write("ann's", b"a")
+    bob.disk.write("same", b"s")
+    bob.disk.write("differs", b"2")
+    bob.disk.write("bob's", b"b")
+    assert settled(ann, bob) == {
+        "same": b"s",
+        "ann's": b"a",
+        "bob's": b"b",
+        "differs": b"1",
+        "differs (conflict, bob, @3)": b"2",
+    }
+
+
+def test_what_is_ignored_or_kept_out_is_never_removed() -> None:
+    """Also when the ignore file changes, and the file goes while it is ignored."""
+    ann, bob = two_machines()
+    for path in ("x.log", "keep"):
+        ann.disk.write(path, path.encode())
+    settled(ann, bob)
+    bob.disk.write(".aslignore", b"*.log\n")
+    bob.sync()
+    del bob.disk.files["x.log"]
+    bob.sync()
+    assert "x.log" in ann.remote.common.tree
+    bob.disk.write(".aslignore", b"")
+    assert settled(bob, ann)["x.log"] == b"x.log"
+
+
+def test_what_has_not_arrived_is_no_removal_and_moves_nothing() -> None:
+    ann, bob = two_machines()
+    ann.disk.write("x", b"1")
+    settled(ann, bob)
+    ann.disk.write("x", b"2")
+    ann.disk.write("y", b"3")
+    ann.sync()
+    bob.remote.missing = {entry.content for entry in ann.remote.common.tree.values()}
+    bob.disk.write("x", b"bob's")
+    report = bob.sync()
+    assert report is not None and set(report.said) == {"x", "y"} and bob.disk.tree() == {"x": b"bob's"}
+    bob.remote.missing = set()
+    assert settled(bob, ann) == {"x": b"2", "y": b"3", "x (conflict, bob, @3)": b"bob's"}
+
+
+def test_an_emptied_folder_asks_first() -> None:
+    ann, bob = two_machines()
+    for number in range(4):
+        ann.disk.write(f"{number}", b"%d" % number)
+    settled(ann, bob)
+    bob.disk.files.clear()
+    report = bob.sync(approved=False)
+    assert report is not None and report.braked == 4 and len(ann.remote.common.tree) == 4
+    assert settled(bob, ann) == {}
+
+
+def test_a_renamed_folder_does_not_ask() -> None:
+    ann, bob = two_machines()
+    for number in range(4):
+        ann.disk.write(f"old/{number}", b"%d" % number)
+    settled(ann, bob)
+    for number in range(4):
+        ann.disk.files[f"new/{number}"] = ann.disk.files.pop(f"old/{number}")
+    ann.disk.folders |= {"new"}
+    report = ann.sync(approved=False)
+    assert report is not None and not report.braked
+    inodes = {file.inode for file in bob.disk.files.values()}
+    assert set(settled(bob, ann)) == {f"new/{number}" for number in range(4)}
+    assert {file.inode for file in bob.disk.files.values()} == inodes, "renamed, not written again"
+
+
+def scene(seed: int) -> tuple[Machine, Machine]:
+    """Two machines that agreed once and were changed apart since; bob has everything to do."""
+    random = Random(seed)
+    ann, bob = two_machines()
+    for path in random.sample(PATHS, 4):
+        change(ann.disk, path, random)
+    settled(ann, bob)
+    for machine in (ann, bob):
+        for path in random.sample(PATHS, 3):
+            change(machine.disk, path, random)
+    ann.sync()
+    return ann, bob
+
+
+def change(disk: MemoryDisk, path: str, random: Random) -> None:
+    if path in disk.files and random.random() < 0.3:
+        del disk.files[path]
+        return
+    for other in [*disk.files]:
+        if other.startswith(f"{path}/") or path.startswith(f"{other}/"):
+            del disk.files[other]
+    disk.folders = {folder for folder in disk.folders if not f"{folder}/".startswith(f"{path}/")}
+    disk.write(path, b"%x" % random.randrange(2**32))
+
+
+def kept(seed: int, kill_at: int) -> bool:
+    """Whether the kill came; nothing is lost in any case."""
+    ann, bob = scene(seed)
+    on_disk = {*ann.disk.tree().values(), *bob.disk.tree().values()}
+    killed = bob.sync(kill_at) is None
+    in_reach = {*bob.disk.tree().values(), *ann.remote.contents.values()}
+    assert on_disk <= in_reach
+    bob.sync(kill_at // 2)  # and once more, on the way back
+    tree = settled(bob, ann)
+    assert on_disk <= {*tree.values(), *ann.remote.contents.values()}
+    assert set(tree) == set(ann.remote.common.tree)
+    return killed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_kill_between_any_two_calls_loses_nothing(seed: int) -> None:
+    kill_at = 0
+    while kept(seed, kill_at):
+        kill_at += 1
+    assert kill_at > 20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_twenty_thousand_kills() -> None:
+    for seed in range(20_000):
+        kept(seed, Random(seed).randrange(120))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_person_at_work_meanwhile_loses_nothing(seed: int) -> None:
+    """Somebody saves a file, as editors do, at some call of a sync."""
+    ann, bob = scene(seed)
+    random = Random(seed + 1000)
+    at = random.randrange(60)
+    saved = b"saved meanwhile"
+
+    def meddle(disk: MemoryDisk) -> None:
+        if disk.calls == at:
+            for path in sorted(disk.files):
+                if ".asl-" not in path:
+                    disk.write(path, saved)
+                    return
+
+    on_disk = {*ann.disk.tree().values()}
+    bob.disk.meddle = meddle
+    bob.sync()
+    bob.disk.meddle = None
+    done = saved in bob.disk.tree().values() or saved in ann.remote.contents.values() or bob.disk.calls < at
+    assert done or not bob.disk.files
+    tree = settled(bob, ann)
+    assert on_disk <= {*tree.values(), *ann.remote.contents.values()}
+
+
+def test_a_full_disk_is_said_and_changes_nothing() -> None:
+    ann, bob = two_machines()
+    ann.disk.write("x", b"1")
+    settled(ann, bob)
+    ann.disk.write("x", b"22")
+    ann.sync()
+    bob.disk.full = True
+    report = bob.sync()
+    assert report is not None and report.said == {"x": "no space left on device"}
+    assert bob.disk.tree() == {"x": b"1"}
+    bob.disk.full = False
+    assert settled(bob, ann) == {"x": b"22"}
