@@ -7,21 +7,44 @@ decide something. What went wrong is one line on standard error: `asl: what happ
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from aslp2p import __version__
 from aslp2p.artifacts.text import terminal_safe
 from aslp2p.cli.commands import COMMANDS, SECTIONS
+from aslp2p.cli.output import say_json
 from aslp2p.cli.settings import Settings
-from aslp2p.errors import AslError
+from aslp2p.errors import AslError, UsageError
 
 INTERRUPTED = 130
+OTHER_WORDS = {
+    "add": "put",
+    "upload": "put",
+    "download": "get",
+    "cat": "get",
+    "list": "ls",
+    "delete": "rm",
+    "remove": "rm",
+    "history": "log",
+    "start": "up",
+    "daemon": "up",
+    "stop": "down",
+    "users": "members",
+    "expel": "members expel",
+    "admit": "members admit",
+    "whoami": "self",
+    "sign": "endorse",
+    "import": "bundle import",
+    "export": "bundle create",
+}
+"""What people type who come from elsewhere, and how it is called here."""
 
 
 def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -96,6 +119,19 @@ class Asl(Group):
         command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was typed; one that is not there is answered with what it may have meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], [*COMMANDS, *OTHER_WORDS], n=1)
+            if not near:
+                raise
+            meant = f"{error.message} Did you mean `asl {OTHER_WORDS.get(near[0], near[0])}`?"
+            raise click.UsageError(meant, ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))
         for title, commands in SECTIONS.items():
@@ -112,40 +148,53 @@ class Asl(Group):
 
 
 def _run(run: Callable[[], Any], args: Sequence[str] | None) -> int:
-    debug = "--debug" in (sys.argv if args is None else args)
+    typed = sys.argv[1:] if args is None else list(args)
+    debug = "--debug" in typed
     try:
         code = run()
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()  # who types nothing more asks what there is
         return error.exit_code
-    except click.ClickException as error:
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "asl"
-        message = " ".join(error.format_message().split()).rstrip(".")
-        complain(message[:1].lower() + message[1:], f"see `{where} --help`")
-        return error.exit_code
     except click.Abort:
         complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         return _gone()
-    except AslError as error:
-        if debug:
-            raise
-        complain(error.message, error.remedy)
-        return int(getattr(error, "exit_code", 1))
-    except OSError as error:
-        if debug:
-            raise
-        complain(
-            f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", "see `--debug`"
-        )
-        return 1
     except Exception as error:
-        if debug:
+        if debug and not isinstance(error, click.ClickException):
             raise
-        complain(f"this is a mistake of ours: {type(error).__name__}: {error}", "see where with `--debug`")
-        return 1
+        failure = _failure(error)
+    complain(failure.message, failure.remedy)
+    if "--json" in typed:
+        say_json({"error": failure._asdict()})
+    return failure.exit_code
+
+
+class Failure(NamedTuple):
+    """How a command ended that did not work: one line for people, one object for scripts."""
+
+    code: str
+    message: str
+    remedy: str
+    exit_code: int
+
+
+def _failure(error: Exception) -> Failure:
+    """What went wrong, whose fault it is (`errors.py`), and what to type next."""
+    if isinstance(error, click.ClickException):
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "asl"
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return Failure(
+            UsageError.code, message[:1].lower() + message[1:], f"see `{where} --help`", error.exit_code
+        )
+    if isinstance(error, AslError):
+        return Failure(error.code, error.message, error.remedy, int(getattr(error, "exit_code", 1)))
+    if isinstance(error, OSError):
+        text = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        return Failure("system", text, "see `--debug`", 1)
+    text = f"this is a mistake of ours: {type(error).__name__}: {error}"
+    return Failure("bug", text, "see where with `--debug`", 1)
 
 
 def complain(message: str, remedy: str = "") -> None:

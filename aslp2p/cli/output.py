@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -12,6 +12,8 @@ import click
 from aslp2p.artifacts.text import terminal_safe
 
 YOU = "you"
+JSON_SCHEMA = 1
+"""Raised when a field changes its meaning or goes; new fields come without a word."""
 _UNITS = ("B", "KiB", "MiB", "GiB")
 
 
@@ -25,9 +27,9 @@ def note(line: str) -> None:
     click.echo(terminal_safe(line), err=True)
 
 
-def say_json(value: Any) -> None:
-    """The answer for scripts: one JSON value, ASCII."""
-    click.echo(json.dumps(value, indent=2))
+def say_json(answer: Mapping[str, Any]) -> None:
+    """The answer for scripts: one JSON object, ASCII, with the version of its form as `schema`."""
+    click.echo(json.dumps({"schema": JSON_SCHEMA, **answer}, indent=2))
 
 
 def table(rows: Iterable[Sequence[str]]) -> None:

@@ -100,7 +100,8 @@ def status_command(settings: Settings, system: bool) -> None:
     state = manager.state()
     _tell(settings, manager, f"the service is {state}")
     if state not in ("active", "not installed"):
-        raise NeedsAttention("the service does not run", remedy="see `asl service logs`")
+        note("it does not run: see `asl service logs`")
+        raise click.exceptions.Exit(NeedsAttention.exit_code)
 
 
 @service_command.command("logs", cls=Command)
