@@ -127,7 +127,7 @@ MUTANTS = (
         (
             Edit(
                 f"{CHAIN}:Chain._supersede",
-                "self._reopen(self._listed(old.branch, change.fork_height, old.height, {}))",
+                "self._reopen(self._listed(old.branch, change.fork_height, old.height, ()))",
                 "0",
             ),
         ),
@@ -137,10 +137,10 @@ MUTANTS = (
         "F4",
         "what a snapshot beside our line lists is not pending",
         (
-            Edit(f"{CHAIN}:Chain._reopen_aside", "self._reopen(accepted[one.snapshot.id][1])", "pass"),
+            Edit(f"{CHAIN}:Chain._reopen_aside", "self._reopen(one.proposals)", "pass"),
             Edit(
                 f"{CHAIN}:Chain._supersede",
-                "self._reopen(self._listed(old.branch, change.fork_height, old.height, {}))",
+                "self._reopen(self._listed(old.branch, change.fork_height, old.height, ()))",
                 "0",
             ),
         ),
