@@ -512,6 +512,6 @@ class NodeCore:
             "authorities_connected": len(self._vigil.connected_authorities()) if founded else 0,
             "conflict": context.ledger.conflict() if founded else None,
             "final_height": context.ledger.final_height() if founded else 0,
-            "endorsed_epoch": self._keyring.endorsed_epoch(),
+            "endorsed_epoch": self._keyring.endorsed_epoch() if founded else -1,
             "held_back": self._keyring.pace.held_back(),
         }

@@ -339,3 +339,10 @@ def test_a_joiner_without_history_orders_nothing(command: Command) -> None:
     core = NodeCore(MemoryStore(), common_id=bytes(32), signer=KEYS["g"], entropy=bytes, verifier=VERIFIER)
     with pytest.raises(UserError, match="not received the Common"):
         core.step(command, Now(0, WALL_MS))
+
+
+def test_a_joiner_without_history_can_be_asked_how_it_is() -> None:
+    """Its daemon asks before anything has come."""
+    core = NodeCore(MemoryStore(), common_id=bytes(32), signer=KEYS["g"], entropy=bytes, verifier=VERIFIER)
+    live = core.live()
+    assert live["endorsed_epoch"] == -1 and live["final_height"] == 0 and not live["is_authority"]
