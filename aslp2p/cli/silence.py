@@ -6,6 +6,8 @@ from typing import Any
 
 SHOWN_BEACONS = 3
 """As many beacons missed make a silence worth a line."""
+UNLINKED_MS = 60_000
+"""And so long, where the witness's machine is not linked: beacons may be an hour apart."""
 
 
 def silence_words(common: dict[str, Any]) -> str:
@@ -13,10 +15,16 @@ def silence_words(common: dict[str, Any]) -> str:
     listened for here."""
     live: dict[str, Any] = common.get("live") or {}
     silence: dict[str, Any] | None = live.get("silence")
-    if not silence or silence["silent_ms"] < SHOWN_BEACONS * common["beacon_interval_ms"]:
+    if not silence:
+        return ""
+    witness = common["witness"]["key"]
+    linked = any(link["key"] == witness for link in live.get("links", ()))
+    shown_ms = SHOWN_BEACONS * common["beacon_interval_ms"]
+    if silence["silent_ms"] < (shown_ms if linked else min(shown_ms, UNLINKED_MS)):
         return ""
     left = common["grace_period_ms"] - silence["silent_ms"]
-    words = f"{common['witness']['shown']} was last heard {span(silence['silent_ms'])} ago; "
+    who = common["witness"]["shown"] + ("" if linked else " is not linked, and")
+    words = f"{who} was last heard {span(silence['silent_ms'])} ago; "
     if left <= 0:
         return words + "may be replaced now"
     if not silence["watching"]:

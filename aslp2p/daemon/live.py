@@ -99,7 +99,7 @@ def _warnings(
         yield _warning(
             f"TWO FINAL HISTORIES EXCLUDE EACH OTHER ({ids}): more authorities signed both than the policy "
             "survives, and this machine signs nothing any more (F1)",
-            "see `asl evidence`, and agree with the other authorities on what to revoke",
+            "see `asl evidence` and `asl floor`, and agree with the others which history is yours",
         )
     if core.get("is_witness") and not core.get("hears_quorum", True):
         yield _warning(

@@ -210,11 +210,14 @@ PAPER = {
 }
 
 
+JAMES = {"name": "james", "key": "ed25519:4a414d4553"}
+
+
 def common(**changes: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {
         "name": "home",
         "height": 43,
-        "witness": {"shown": "james"},
+        "witness": {"shown": "james", "key": JAMES["key"]},
         "note": "",
         "final": 0,
         "audited": 43,
@@ -250,15 +253,24 @@ def common(**changes: Any) -> dict[str, Any]:
         ),
         (
             {"live": {"silence": {"silent_ms": 3 * HOUR_MS, "watching": True}}},
+            "Silence: james is not linked, and was last heard 3 h ago; may be replaced in 29 d",
+        ),
+        (
+            {"live": {"silence": {"silent_ms": 90_000, "watching": True}}},
+            "Silence: james is not linked, and was last heard 1 min ago; may be replaced in 29 d",
+        ),
+        (
+            {"live": {"links": [JAMES], "silence": {"silent_ms": 3 * HOUR_MS, "watching": True}}},
             "Silence: james was last heard 3 h ago; may be replaced in 29 d",
         ),
         (
             {"live": {"silence": {"silent_ms": 3 * HOUR_MS, "watching": False}}},
-            "Silence: james was last heard 3 h ago; no other authority is linked, so it is not counted on",
+            "Silence: james is not linked, and was last heard 3 h ago; "
+            "no other authority is linked, so it is not counted on",
         ),
         (
             {"live": {"silence": {"silent_ms": 31 * 24 * HOUR_MS, "watching": True}}},
-            "Silence: james was last heard 31 d ago; may be replaced now",
+            "Silence: james is not linked, and was last heard 31 d ago; may be replaced now",
         ),
         (
             {"stepped_down": {"height": 43, "witness": {"shown": "james"}, "superseded": 2}},
@@ -273,7 +285,11 @@ def common(**changes: Any) -> dict[str, Any]:
         ({"live": {"catch_up": {"target": 50}}}, "Catching up: @43 of @50"),
         ({"live": {"fetching": {"asked": 1, "queued": 2}}}, "Fetching: 3 pieces of content still to come"),
         (
-            {"live": {"links": [{"name": "ann"}, {"name": "", "key": "ed25519:0123456789"}]}},
+            {
+                "live": {
+                    "links": [{"name": "ann", "key": "ed25519:aa"}, {"name": "", "key": "ed25519:0123456789"}]
+                }
+            },
             "Peers: ann, 01234567",
         ),
         ({"live": {"warnings": [{"text": "so it is", "attention": False}]}}, "Note: so it is"),
@@ -283,6 +299,17 @@ def test_status_says_what_there_is_to_say(changes: dict[str, Any], line: str) ->
     lines = status_lines(common(**changes), {})
     assert lines[0] == "Common: home@43 (witness: james)" and line in lines
     assert line not in status_lines(common(), {})
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        {"silence": {"silent_ms": 59_000, "watching": True}},
+        {"links": [JAMES], "silence": {"silent_ms": 2 * HOUR_MS, "watching": True}},
+    ],
+)
+def test_a_witness_between_two_beacons_is_not_called_silent(live: dict[str, Any]) -> None:
+    assert not any(line.startswith("Silence") for line in status_lines(common(live=live), {}))
 
 
 @pytest.mark.parametrize(
