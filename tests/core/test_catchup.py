@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aslp2p.gossip.messages import GetRange
+from aslp2p.core.catchup import DOUBT_MS_MAX
+from aslp2p.gossip.messages import GetRange, Range, RangeItem
 from aslp2p.limits import DEFER_RUN_MIN, RANGE_SNAPSHOTS_MAX, RANGES_PER_PEER_MAX
 from tests.core.scripted import SECOND_MS, Stage, said
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, World
@@ -60,3 +61,70 @@ def test_a_line_is_asked_of_every_peer_that_may_have_it() -> None:
     assert stage.head == long.id
     asked = [len(one.heard(GetRange)) for one in neighbours]
     assert asked == [1 + RANGES_PER_PEER_MAX, RANGES_PER_PEER_MAX, 1]
+
+
+def test_a_higher_epoch_is_followed_before_a_longer_line() -> None:
+    """F2: it wins whatever its height; so it is worth more to know."""
+    world = World()
+    longer = world.chain(world.root, 9, "longer")
+    taken = world.recover(world.root, BEN)
+    stage = Stage(world, DAN)
+    silent = stage.link(CLEO)
+    silent.heads(world.chain(world.root, 2, "silent"))
+    ann, ben = stage.link(ANN).holds(longer), stage.link(BEN).holds(taken)
+    stage.happen(ann.telling(longer), ben.telling(taken))
+    assert stage.height == 0, "one catch-up at a time"
+    silent.leaves()
+    (first,) = said(stage.log, "* head")[:1]
+    assert first == "* head @1" and stage.head == taken.id
+    assert not said(stage.log, "* notice superseded")
+
+
+def test_whose_word_comes_to_nothing_is_asked_ever_more_rarely() -> None:
+    """Nothing is asked again in a tight loop, whoever claims to be ahead and shows nothing."""
+    world = World()
+    ahead = world.chain(world.root, 3)
+    stage = Stage(world, CLEO)
+    ann = stage.link(ANN)
+    for _ in range(600):
+        ann.heads(ahead)
+        stage.wait(SECOND_MS)
+    asked = len(ann.heard(GetRange))
+    assert 5 <= asked <= 20
+    ann.holds(ahead)
+    stage.wait(2 * DOUBT_MS_MAX)
+    assert stage.head == ahead.id, "its word is not worth nothing for ever"
+
+
+def test_whoever_does_not_know_the_line_is_not_doubted_for_it() -> None:
+    world = World()
+    stage = Stage(world, CLEO)
+    ahead = world.chain(world.root, 3)
+    ann, ben = stage.link(ANN).holds(ahead), stage.link(BEN)
+    ben.holds(world.chain(world.root, 2, "other"))
+    stage.happen(ann.telling(ahead), ben.telling(ahead))
+    assert stage.head == ahead.id
+    later = world.chain(ahead, 1, "later")
+    ben.holds(later).heads(later)
+    assert stage.head == later.id
+
+
+def test_an_answer_that_nobody_asked_for_is_of_no_use() -> None:
+    world = World()
+    stage = Stage(world, CLEO)
+    ann = stage.link(ANN)
+    node = world.puts(world.root, "a")
+    items = (RangeItem(node.snapshot.raw, tuple(one.raw for one in node.proposals)),)
+    ann.says(Range(1, 1, items, ()))
+    assert stage.height == 0 and not said(stage.log, "ann < closed")
+
+
+def test_what_was_asked_of_a_link_that_ended_is_asked_of_another() -> None:
+    world = World()
+    ahead = world.chain(world.root, 3)
+    stage = Stage(world, CLEO)
+    ann, ben = stage.link(ANN), stage.link(BEN).holds(ahead)
+    stage.happen(ann.telling(ahead), ben.telling(ahead))
+    assert stage.height == 0, "ann was asked first and is silent"
+    ann.leaves()
+    assert stage.head == ahead.id
