@@ -44,6 +44,11 @@ def make_token(
     return signed, canonical.encode([signed.raw, seed])
 
 
+def invite_id(token: bytes) -> bytes:
+    """The id of the invite in a token, by which it can be revoked. Raises `ArtifactError` for no token."""
+    return _parts(token, INVITE_SEED_BYTES)[0].id
+
+
 def bear(token: bytes, key: bytes) -> bytes:
     """What the domain `key` shows on links for an invite's `token`, at most 512 bytes.
 

@@ -145,7 +145,7 @@ class Catchup:
                 best = peer
         if best is None:
             return
-        if not self._fruitless.get(best.key):
+        if not self._fruitless.get(best.key) and not self._context.is_guest(best.key):
             self._hold_until_ms = self._context.now.mono + REQUEST_TIMEOUT_MS
         self._remember(self._fruitless, best.key, self._fruitless.get(best.key, 0) + 1)
         self._request += 1
@@ -174,8 +174,10 @@ class Catchup:
 
     def _came_true(self, link: int) -> None:
         """What that peer tells has led to something: it holds up the others again while it goes on."""
-        self._hold_until_ms = self._context.now.mono + REQUEST_TIMEOUT_MS
-        if (peer := self._context.peers.get(link)) is not None:
+        peer = self._context.peers.get(link)
+        if peer is None or not self._context.is_guest(peer.key):
+            self._hold_until_ms = self._context.now.mono + REQUEST_TIMEOUT_MS
+        if peer is not None:
             self._fruitless.pop(peer.key, None)
 
     def _trust(self, link: int) -> None:

@@ -60,6 +60,19 @@ class Context:
         """Whether `key` is admitted at the head."""
         return self.founded and is_admitted(self.ledger.head.members, key)
 
+    def is_guest(self, key: bytes) -> bool:
+        """Whether `key` is no member at our head, and this node is one: it gets nothing, and its word counts
+        for nothing."""
+        return self.is_member(self.key) and not self.is_member(key)
+
+    def told(self) -> list[Peer]:
+        """The peers that are told what is new: no guest is."""
+        return [peer for peer in self.peers.values() if not self.is_guest(peer.key)]
+
+    def serves(self, key: bytes) -> bool:
+        """Whether `key` may have history, contents and addresses from us: members give them to members."""
+        return self.is_member(self.key) and self.is_member(key)
+
     def name_of(self, key: bytes) -> str:
         member = self.ledger.head.members.get(key) if self.founded else None
         return member.name if member else key.hex()[:8]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier
-from aslp2p.artifacts.types import Admit, Proposal, Takeover
+from aslp2p.artifacts.types import Proposal, Takeover
 from aslp2p.core.admission import Admission, Refusal
 from aslp2p.core.audit import Audit
 from aslp2p.core.author import Author
@@ -27,6 +27,7 @@ from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.cosigner import Cosigner
 from aslp2p.core.effects import Hints, Step
+from aslp2p.core.guests import Guests
 from aslp2p.core.hearing import Hearing
 from aslp2p.core.inputs import (
     AddContent,
@@ -66,7 +67,7 @@ from aslp2p.core.spread import Spreader
 from aslp2p.core.succession import Succession
 from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
-from aslp2p.errors import PeerFault, UserError
+from aslp2p.errors import PeerFault
 from aslp2p.gossip.messages import (
     Addresses,
     AnyMessage,
@@ -197,6 +198,9 @@ class NodeCore:
             self._beacons,
         )
         self._admission = Admission(context)
+        self._guests = Guests(context, self._pending, self._admission, self._author)
+        self._unsure: set[int] = set()
+        """Links that nobody here could judge when they came up, or of guests that are listened to."""
         self._chain.listeners += [self, self._vigil, self._succession, self._hearing]
         self._chain.heard_own = self._hearing.heard_own
         self._timed: tuple[Timed, ...] = (
@@ -211,6 +215,7 @@ class NodeCore:
             self._cosigner,
             self._beacons,
             self._reconciler,
+            self._guests,
         )
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
@@ -336,6 +341,7 @@ class NodeCore:
             self._chain.orphans.clear()
             self._catchup.consider()
         self._contents.poll()
+        self._judge_guests()
         if self._context.founded:
             self._chain.share_evidence()
         self._spreader.flush()
@@ -349,61 +355,86 @@ class NodeCore:
             context.refuse(up.link, "full", "too many links")
             return
         try:
-            action = self._admission.judge(up)
+            admit = self._admission.judge(up)
         except Refusal as refusal:
             context.refuse(up.link, refusal.code, refusal.text)
             return
         now, learned = context.now.mono, context.learned
         peer = Peer(up.link, up.key, up.name, up.address, up.initiator, now, learned)
-        context.peers[up.link] = peer
+        if admit is not None:
+            self._guests.add(peer, admit)
+            context.publish("peers", count=self._linked())
+            return
+        if not context.is_member(up.key):
+            self._unsure.add(up.link)
+        self._welcome(peer)
+
+    def _linked(self) -> int:
+        return len(self._context.peers.keys() | {peer.link for peer in self._guests.peers()})
+
+    def _welcome(self, peer: Peer) -> None:
+        """A link whose other end is told where we stand, and believed where it can prove it."""
+        context = self._context
+        context.peers[peer.link] = peer
         if context.store.meta(META_LINKED) is None:
             context.store.apply([PutMeta(META_LINKED, b"1")])
-        if action is not None:
-            self._admit(action)
         self._want_genesis(peer)
         self._reconciler.tell(peer)
         self._spreader.tell_neighbours()
         self._tell_addresses([peer])
         self._vigil.links_changed()
-        context.publish("peers", count=len(context.peers))
+        context.publish("peers", count=self._linked())
+
+    def _judge_guests(self) -> None:
+        """Guests that are members by now are peers; peers that turned out to be none are not."""
+        context = self._context
+        if len(self._guests):
+            for peer in self._guests.step():
+                self._unsure.discard(peer.link)
+                self._welcome(peer)
+        if not self._unsure or not context.is_member(context.key) or self._catchup.running:
+            return
+        unsure, self._unsure = self._unsure, set()
+        for link in sorted(unsure):
+            found = context.peers.get(link)
+            if found is None or context.is_member(found.key):
+                continue
+            if self._guests.peer(link) is not None:
+                del context.peers[link]
+                self._forget_link(link)
+            else:
+                context.close(link, "no member; to be judged when it links again", blame=False)
 
     def _is_full_for(self, key: bytes) -> bool:
         """Whether there is no room for a link to `key`; guests leave most of it to members."""
         context = self._context
         if context.founded and not context.is_member(key):
-            guests = sum(not context.is_member(peer.key) for peer in context.peers.values())
-            return guests >= GUESTS_MAX or len(context.peers) >= PEERS_MAX
-        return len(context.peers) >= PEERS_MAX
+            others = sum(not context.is_member(peer.key) for peer in context.peers.values())
+            return max(others, len(self._guests)) >= GUESTS_MAX or self._linked() >= PEERS_MAX
+        return self._linked() >= PEERS_MAX
 
     def _want_genesis(self, peer: Peer) -> None:
         if not self._context.founded:
             peer.expect(1)
             self._context.send(peer.link, Want((self._context.common_id,)))
 
-    def _admit(self, admit: Admit) -> None:
-        """Propose to let in a bearer of our token. What hinders it now does not later: when it links
-        again."""
-        actions = [proposal.statement.action for proposal in self._pending.proposals.values()]
-        admits = [action for action in actions if isinstance(action, Admit)]
-        if any(other.key == admit.key for other in admits):
-            return
-        try:
-            self._author.propose(self._admission.renamed(admit, {other.name for other in admits}))
-        except UserError as error:
-            self._context.publish("notice", code="not-admitted", text=f"{admit.name}: {error}")
-
     def _link_down(self, link: int) -> None:
         context = self._context
         context.peers.pop(link, None)
+        self._guests.forget(link)
+        self._unsure.discard(link)
+        self._forget_link(link)
+        context.publish("peers", count=self._linked())
+
+    def _forget_link(self, link: int) -> None:
         self._catchup.forget_link(link)
         self._contents.forget_link(link)
         self._spreader.tell_neighbours()
         self._vigil.links_changed()
-        context.publish("peers", count=len(context.peers))
 
     def _tell_addresses(self, peers: Sequence[Peer]) -> None:
-        if self._addresses:
-            for peer in peers:
+        for peer in peers:
+            if self._addresses and not self._context.is_guest(peer.key):
                 self._context.send(peer.link, Addresses(self._addresses))
 
     def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
@@ -423,6 +454,8 @@ class NodeCore:
         context = self._context
         peer = context.peers.get(received.link)
         if peer is None:
+            if (guest := self._guests.peer(received.link)) is not None:
+                self._guest_said(guest, received.data)
             return
         try:
             message = decode_message(received.data)
@@ -432,6 +465,21 @@ class NodeCore:
             return
         if useless and peer.useless(useless, context.now.mono, context.learned):
             context.close(peer.link, "a flood of what nobody needs", blame=True)
+
+    def _guest_said(self, peer: Peer, data: bytes) -> None:
+        """What a guest says is of no use, but that it knows a history which no member here could tell of."""
+        context = self._context
+        try:
+            message = decode_message(data)
+        except PeerFault as fault:
+            self._guests.close(peer.link, fault.message, blame=True)
+            return
+        if isinstance(message, Heads) and self._guests.may_listen(peer, message):
+            context.peers[peer.link] = peer
+            self._unsure.add(peer.link)
+            self._reconciler.heard_heads(peer, message)
+        elif peer.useless(1, context.now.mono, context.learned):
+            self._guests.close(peer.link, "a flood of what nobody needs", blame=True)
 
     def _message(self, peer: Peer, message: AnyMessage) -> int:
         """Handle one message; returns how much of it was of no use. Raises `PeerFault`."""
@@ -447,16 +495,20 @@ class NodeCore:
             case Have():
                 return self._reconciler.heard_have(peer, message)
             case Want():
-                serve_artifacts(context, self._pending, peer, message.ids)
+                if context.serves(peer.key):
+                    serve_artifacts(context, self._pending, peer, message.ids)
             case OpenIds():
                 return self._reconciler.heard_open_ids(peer, message)
             case GetRange():
-                answer = serve_range(context, message) if context.founded else None
+                answer = serve_range(context, message) if context.serves(peer.key) else None
                 context.send(peer.link, answer or Range(message.request, message.first, (), ()))
             case Range():
                 return 0 if self._catchup.take(peer, message) else len(message.items) + 1
             case GetContent():
-                self._contents.serve(peer, message.ids)
+                if context.serves(peer.key):
+                    self._contents.serve(peer, message.ids)
+                else:
+                    context.send(peer.link, NoContent(message.ids))
             case Content():
                 return self._contents.take(peer, message.contents)
             case NoContent():
@@ -472,6 +524,11 @@ class NodeCore:
                     del self._refusals[next(iter(self._refusals))]
                 context.publish("notice", code=message.code, text=message.text)
         return 0
+
+    def _every_peer(self) -> list[Peer]:
+        """Peers and guests, each once."""
+        every = (*self._context.peers.values(), *self._guests.peers())
+        return list({peer.link: peer for peer in every}.values())
 
     # --- what only the running node knows ---------------------------------------------------------
 
@@ -493,7 +550,7 @@ class NodeCore:
                     "head": peer.head,
                     "member": context.is_member(peer.key),
                 }
-                for peer in context.peers.values()
+                for peer in self._every_peer()
             ],
             "pending": len(self._pending.proposals),
             "pending_mine": self._pending.count_of(context.key),

@@ -70,7 +70,9 @@ class Reconciler:
         message = self._heads()
         for peer in context.peers.values():
             spacing = self._spacing(peer, stand)
-            if now >= peer.heads_sent_ms + (spacing // 2 if peer.told_heads == stand else spacing):
+            if context.is_guest(peer.key):
+                peer.heads_sent_ms, peer.told_heads = now, stand
+            elif now >= peer.heads_sent_ms + (spacing // 2 if peer.told_heads == stand else spacing):
                 peer.heads_sent_ms, peer.told_heads = now, stand
                 context.send(peer.link, message)
         self._due_ms = self._heads_at_ms(stand)
@@ -145,6 +147,8 @@ class Reconciler:
     def _compare(self, peer: Peer) -> None:
         """Ask for what the peer has open and we lack, by the digest that it told last."""
         context = self._context
+        if context.is_guest(peer.key):
+            return
         buckets = self._pending.open.differing(peer.stands[1])
         if buckets:
             peer.reconciled_ms = context.now.mono
@@ -165,7 +169,7 @@ class Reconciler:
         """
         context = self._context
         now = context.now.mono
-        if not context.founded:
+        if not context.founded or context.is_guest(peer.key):
             return 0
         if now < peer.served_open_ms + RECONCILE_SPACING_MS // 2:
             return 1 + len(message.ids) // 8

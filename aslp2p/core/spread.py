@@ -60,7 +60,7 @@ class Spreader:
         fresh, self._fresh = self._fresh, []
         if not fresh:
             return
-        peers = list(self._context.peers.values())
+        peers = self._context.told()
         queues: dict[int, tuple[list[tuple[bytes, bytes | None]], list[bytes]]] = {}
         turn = self._context.draw(len(peers)) if len(peers) > FANOUT_MAX else 0
         witness = self._witness()
@@ -103,7 +103,7 @@ class Spreader:
 
     def tell_neighbours(self) -> None:
         """Tell every peer whom this node is linked to."""
-        peers = list(self._context.peers.values())
+        peers = self._context.told()
         keys = tuple(sorted({peer.key[:8] for peer in peers}))[:NEIGHBOURS_MAX]
         for peer in peers:
             self._context.send(peer.link, Neighbours(keys))

@@ -52,6 +52,16 @@ _RESERVED = b"-"
 # --- names --------------------------------------------------------------------------------------------
 
 
+def was_forgotten(draft: Draft, key: bytes) -> bool:
+    """Whether only an authority may let `key` in, since one forgot it."""
+    return draft.get(b"f" + key) is not None
+
+
+def name_is_free(draft: Draft, name: str, key: bytes) -> bool:
+    """Whether anybody may give `key` this name."""
+    return name_fits(name, key) and draft.get(b"n" + name.encode()) in (None, key)
+
+
 def name_fits(name: str, key: bytes) -> bool:
     """Whether `key` may be called `name`, whoever is called so now: what ends like the name that a taken
     label becomes is only for the key that it is made of."""
@@ -135,27 +145,40 @@ def apply_admit(
     draft: Draft, members: dict[bytes, Member], standing: Standing, proposal: Signed[Proposal], action: Admit
 ) -> None:
     """Let `action.key` in. Raises `NotApplicable` (V7, V8, P6, A3 to A5), with nothing changed."""
-    invite = None if action.token is None else _invite(action.token, action.key, proposal.statement.common_id)
+    common_id = proposal.statement.common_id
+    invite = require_admissible(draft, members, standing, action, proposal.key, common_id)
+    if invite is not None:
+        used = _number(draft, b"i" + invite.id)
+        draft.set(b"i" + invite.id, (used + 1).to_bytes(2, "big"))
+        keep(draft, members, invite.key)
+    rests_on = proposal.key if invite is None else invite.key
+    if rests_on not in standing.authorities():
+        draft.set(b"g" + rests_on, (_number(draft, b"g" + rests_on) + 1).to_bytes(2, "big"))
+    _remember(draft, action.key)
+    known = members.get(action.key)
+    kept = known is not None and known.kept
+    set_member(draft, members, action.key, Member(action.name, ADMITTED, proposal.id, kept))
+
+
+def require_admissible(
+    draft: Draft, members: Members, standing: Standing, action: Admit, author: bytes, common_id: bytes
+) -> Verified[InviteToken] | None:
+    """The invite by which `author` may admit `action.key`; None without one. Raises `NotApplicable`."""
+    invite = None if action.token is None else _invite(action.token, action.key, common_id)
     known = members.get(action.key)
     if known is not None and known.status == ADMITTED:
         raise NotApplicable("already-admitted", f"that key is a member already, called {known.name!r}")
-    rests_on = proposal.key if invite is None else invite.key
+    rests_on = author if invite is None else invite.key
     if not is_admitted(members, rests_on):
         raise NotApplicable("inviter-gone", "whoever made its invite is no member any more")
     authorities = standing.authorities()
-    by_authority = proposal.key in authorities
+    by_authority = author in authorities
     _require_allowed(draft, standing, action, known, by_authority=by_authority, rests_on=rests_on)
-    used = 0 if invite is None else _require_live(draft, invite)
-    guests = _require_place(draft, members, action.key, rests_on, rests_on in authorities)
-    require_name(draft, action.name, action.key, by_authority=by_authority)
     if invite is not None:
-        draft.set(b"i" + invite.id, (used + 1).to_bytes(2, "big"))
-        keep(draft, members, invite.key)
-    if guests is not None:
-        draft.set(b"g" + rests_on, (guests + 1).to_bytes(2, "big"))
-    _remember(draft, action.key)
-    kept = known is not None and known.kept
-    set_member(draft, members, action.key, Member(action.name, ADMITTED, proposal.id, kept))
+        _require_live(draft, invite)
+    _require_place(draft, members, action.key, rests_on, on_authority=rests_on in authorities)
+    require_name(draft, action.name, action.key, by_authority=by_authority)
+    return invite
 
 
 def _invite(token: Shown, key: bytes, common_id: bytes) -> Verified[InviteToken]:
@@ -192,33 +215,27 @@ def _require_allowed(
         )
 
 
-def _require_live(draft: Draft, invite: Verified[InviteToken]) -> int:
-    """How often the invite was used, if it may be used once more."""
+def _require_live(draft: Draft, invite: Verified[InviteToken]) -> None:
+    """Whether the invite may be used once more."""
     if draft.get(b"v" + invite.id) is not None or draft.get(b"v" + invite.id + invite.key) is not None:
         raise NotApplicable("invite-revoked", "its invite was revoked")
-    used = _number(draft, b"i" + invite.id)
-    if used >= invite.statement.uses:
+    if _number(draft, b"i" + invite.id) >= invite.statement.uses:
         raise NotApplicable("invite-spent", "its invite was used as often as it may be")
-    return used
 
 
 def _require_place(
-    draft: Draft, members: Members, key: bytes, rests_on: bytes, on_authority: bool
-) -> int | None:
-    """How many the one that it rests on has let in before; None for an authority, which is not counted."""
+    draft: Draft, members: Members, key: bytes, rests_on: bytes, *, on_authority: bool
+) -> None:
+    """Whether a place is left, for whoever it rests on too."""
     places = PLACES_OF_AUTHORITIES if on_authority else PLACES_OF_MEMBERS
     if key not in members and len(members) >= places:
         raise NotApplicable(
             "full", f"a Common takes at most {places} members in this way; see `asl members`", rule="A4"
         )
-    if on_authority:
-        return None
-    guests = _number(draft, b"g" + rests_on)
-    if guests >= ADMITS_PER_MEMBER_MAX:
+    if not on_authority and _number(draft, b"g" + rests_on) >= ADMITS_PER_MEMBER_MAX:
         raise NotApplicable(
             "full", f"a member that is no authority lets in at most {ADMITS_PER_MEMBER_MAX}", rule="A4"
         )
-    return guests
 
 
 def _number(draft: Draft, key: bytes) -> int:

@@ -1,49 +1,77 @@
-"""Who gets past a link (G2, P6): a joiner with a live invite, and nobody with what a joiner showed."""
+"""Who gets past a link (G2, P6): a joiner with a live invite, and nobody with what a joiner showed; and what
+a guest gets before it is a member: nothing but the answer to its own admission."""
 
 from __future__ import annotations
 
 import pytest
 
-from aslp2p.artifacts.token import bear
-from aslp2p.artifacts.types import Named, Policy
-from aslp2p.core.inputs import MakeToken
+from aslp2p.artifacts.token import bear, invite_id
+from aslp2p.artifacts.types import Admit, Expel, Named, Policy, RevokeInvite
+from aslp2p.core.inputs import MakeToken, Propose, Received
+from aslp2p.gossip.messages import (
+    AnyMessage,
+    GetContent,
+    GetRange,
+    Heads,
+    Want,
+    decode_message,
+    encode_message,
+)
 from aslp2p.ledger.state import is_admitted
-from simulations.world import WALL_MS, World
+from aslp2p.limits import OPEN_DIGEST_BYTES, PROTOCOL_VERSION
+from simulations.world import WALL_MS, Node, World
 
 SECOND_MS = 1_000
 
 
 class Town(World):
-    """`you` founded the Common; `joe` and `eve` hold its network secret and are no members."""
+    """`you` founded the Common with `ann` and `ben`, of whom only `you` is an authority; `joe` and `eve` hold
+    its network secret and are no members."""
 
-    def __init__(self) -> None:
+    def __init__(self, participants: str = "invited") -> None:
         super().__init__(5)
-        for name in ("you", "joe", "eve"):
+        for name in ("you", "ann", "ben", "joe", "eve"):
             self.add_node(name)
-        self.found(
-            "you", ["you"], Policy((Named("you", self.nodes["you"].key),), 1, True, 10**6, "invited", 1)
-        )
+        policy = Policy((Named("you", self.nodes["you"].key),), 1, True, 10**6, participants, 1)  # type: ignore[arg-type]
+        self.found("you", ["you", "ann", "ben"], policy)
+        self.sent: list[tuple[str, AnyMessage]] = []
         for name in self.nodes:
             self.start(name)
 
-    def invite(self, uses: int = 1) -> bytes:
-        return bytes(self.command("you", MakeToken(WALL_MS + 10**9, uses)))
+    def invite(self, uses: int = 1, by: str = "you", lasts_ms: int = 10**9) -> bytes:
+        return bytes(self.command(by, MakeToken(WALL_MS + self.now_ms + lasts_ms, uses)))
 
-    def link(self, name: str, token: bytes) -> None:
-        """`name` links with `you` and shows `token`."""
+    def link(self, name: str, token: bytes, to: str = "you") -> None:
+        """`name` links with a member and shows `token`."""
         self.nodes[name].token = token
-        self.connect(name, "you")
+        self.connect(name, to)
         self.run(5 * SECOND_MS)
 
-    def is_in(self, name: str) -> bool:
-        core = self.nodes["you"].core
+    def members(self, name: str) -> set[str]:
+        """Who is a member, as `name` knows it."""
+        core = self.nodes[name].core
         assert core is not None and core.head is not None
-        return is_admitted(core.head.members, self.nodes[name].key)
+        return {one for one, node in self.nodes.items() if is_admitted(core.head.members, node.key)}
+
+    def is_in(self, name: str) -> bool:
+        return name in self.members("you")
+
+    def height(self, name: str) -> int | None:
+        core = self.nodes[name].core
+        assert core is not None
+        return None if core.head is None else core.head.height
 
     def refusals(self, name: str) -> set[str]:
-        return {close.reason for close in self.nodes["you"].closed} | {
-            close.reason for close in self.nodes[name].closed
-        }
+        return {close.reason for node in self.nodes.values() for close in node.closed}
+
+    def record(self) -> None:
+        """Keep what every node sends from now on."""
+
+        def note(node: Node, data: bytes) -> bytes:
+            self.sent.append((node.name, decode_message(data)))
+            return data
+
+        self.on_send = note
 
 
 @pytest.fixture
@@ -51,18 +79,22 @@ def town() -> Town:
     return Town()
 
 
+def shown(town: Town, token: bytes, name: str) -> bytes:
+    return bear(token, town.nodes[name].key)
+
+
 def test_a_joiner_is_let_in(town: Town) -> None:
-    town.link("joe", bear(town.invite(), town.nodes["joe"].key))
+    town.link("joe", shown(town, town.invite(), "joe"))
     assert town.is_in("joe")
 
 
 def test_whom_a_joiner_shows_its_token_cannot_use_it(town: Town) -> None:
     """It has one use, and eve would have it before joe."""
-    shown = bear(town.invite(), town.nodes["joe"].key)
-    town.link("eve", shown)
+    token = shown(town, town.invite(), "joe")
+    town.link("eve", token)
     assert not town.is_in("eve")
     assert "the invite is damaged, or another key's; ask for a new one" in town.refusals("eve")
-    town.link("joe", shown)
+    town.link("joe", token)
     assert town.is_in("joe")
 
 
@@ -73,7 +105,150 @@ def test_the_artifact_of_a_token_alone_lets_nobody_in(town: Town) -> None:
 
 def test_a_token_is_good_for_its_uses(town: Town) -> None:
     token = town.invite(uses=1)
-    town.link("joe", bear(token, town.nodes["joe"].key))
-    town.link("eve", bear(token, town.nodes["eve"].key))
+    town.link("joe", shown(town, token, "joe"))
+    town.link("eve", shown(town, token, "eve"))
     assert town.is_in("joe") and not town.is_in("eve")
     assert "the invite was used already; ask for a new one" in town.refusals("eve")
+
+
+def test_an_invite_that_has_expired_is_proposed_by_nobody(town: Town) -> None:
+    token = shown(town, town.invite(lasts_ms=SECOND_MS), "joe")
+    town.run(2 * SECOND_MS)
+    town.link("joe", token)
+    assert not town.is_in("joe")
+    assert "the invite has expired; ask for a new one" in town.refusals("joe")
+
+
+def test_an_invite_that_was_revoked_lets_nobody_in(town: Town) -> None:
+    token = town.invite()
+    town.command("you", Propose(RevokeInvite(invite_id(token))))
+    town.run(SECOND_MS)
+    town.link("joe", shown(town, token, "joe"))
+    assert not town.is_in("joe")
+    assert "the invite was revoked; ask for a new one" in town.refusals("joe")
+
+
+def test_any_member_that_a_joiner_reaches_has_it_admitted(town: Town) -> None:
+    """The inviter is switched off; the other end is no authority, and no friend of the inviter's."""
+    token = town.invite(by="ben")
+    town.crash("ben")
+    town.connect("ann", "you")
+    town.link("joe", shown(town, token, "joe"), to="ann")
+    assert town.members("you") == town.members("ann") == town.members("joe") == {"you", "ann", "ben", "joe"}
+
+
+def test_where_authorities_admit_any_member_passes_their_token_on() -> None:
+    town = Town("authorities")
+    token = town.invite(by="you")
+    town.connect("ann", "you")
+    town.link("joe", shown(town, token, "joe"), to="ann")
+    assert town.is_in("joe")
+
+
+def test_only_one_of_many_proposes_it(town: Town) -> None:
+    """The inviter at once; the others see that and leave it."""
+    for one, other in (("ann", "you"), ("ben", "you"), ("ann", "ben")):
+        town.connect(one, other)
+    town.run(SECOND_MS)
+    town.nodes["joe"].token = shown(town, town.invite(by="ben"), "joe")
+    for name in ("you", "ann", "ben"):
+        town.connect("joe", name)
+    town.run(10 * SECOND_MS)
+    core = town.nodes["you"].core
+    assert core is not None and core.head is not None and town.is_in("joe")
+    assert core.head.frontier.size == 1
+    assert not core._pending.rejections
+
+
+def test_a_token_used_in_two_partitions_admits_one(town: Town) -> None:
+    """Both admissions are proposed where nobody numbers anything; then the two parts meet."""
+    token = town.invite(by="ben")
+    town.link("joe", shown(town, token, "joe"), to="ann")
+    town.link("eve", shown(town, token, "eve"), to="ben")
+    assert town.members("you") == {"you", "ann", "ben"}
+    town.connect("ann", "you")
+    town.connect("ben", "you")
+    town.run(10 * SECOND_MS)
+    assert len(town.members("you") & {"joe", "eve"}) == 1
+    assert any("as often as it may be" in text for text in town.refusals("eve")), "and the other is told"
+
+
+def test_a_guest_is_told_nothing_and_given_nothing(town: Town) -> None:
+    """No history, no content, no addresses; it is linked, and asks for all of it."""
+    for number in range(3):
+        town.command("you", Propose(Admit(bytes([number]) * 32, f"guest{number}", None)))
+    town.connect("ann", "you")
+    town.run(5 * SECOND_MS)
+    head = town.nodes["ann"].core
+    assert head is not None and head.head is not None and head.head.height
+    town.disconnect("ann", "you")  # so that nothing comes of what ann proposes
+    town.nodes["joe"].token = shown(town, town.invite(), "joe")
+    town.connect("joe", "ann")
+    town.record()
+    town.run(3 * SECOND_MS)
+    joe, ann = town.nodes["joe"], town.nodes["ann"]
+    questions: list[AnyMessage] = [
+        Want((head.head.id, town.nodes["joe"].core._context.common_id)),  # type: ignore[union-attr]
+        GetRange(1, head.head.id, (), 1, 10),
+        GetContent((bytes(32),)),
+        Heads(PROTOCOL_VERSION, bytes(32), 0, 0, 0, bytes(OPEN_DIGEST_BYTES)),
+    ]
+    (link,) = ann.links
+    for question in questions:
+        town.inform("ann", Received(link, encode_message(question)))
+    town.run(5 * SECOND_MS)
+    assert [message for name, message in town.sent if name == "ann"] == []
+    assert town.height("joe") is None and joe.core is not None
+    live = ann.core.live() if ann.core is not None else {}
+    assert [(peer["key"], peer["member"]) for peer in live["peers"]] == [(joe.key, False)]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_guests_heads_hold_nobody_up(town: Town, alone: bool) -> None:
+    """It tells of a history that nobody has: where a member is linked nobody even asks for it."""
+    if not alone:
+        town.connect("ann", "ben")
+    town.nodes["eve"].token = shown(town, town.invite(), "eve")
+    town.connect("eve", "ann")
+    town.run(SECOND_MS)
+    ann = town.nodes["ann"].core
+    assert ann is not None
+    heads = Heads(PROTOCOL_VERSION, b"\x01" * 32, 10**6, 10**6, 10**6, bytes(OPEN_DIGEST_BYTES))
+    town.inform("ann", Received(max(town.nodes["ann"].links), encode_message(heads)))
+    assert ann._catchup.running == alone
+    assert not ann._catchup.holds_up
+    town.run(60 * SECOND_MS)
+    assert not ann._catchup.running
+
+
+def test_who_was_away_while_a_guest_was_admitted_learns_it_from_the_guest(town: Town) -> None:
+    """Nobody else is there to tell: its word is followed, and proves itself."""
+    token = shown(town, town.invite(), "joe")
+    town.link("joe", token)
+    town.command("you", Propose(Admit(bytes([3]) * 32, "guest", None)))
+    town.run(5 * SECOND_MS)
+    assert town.height("joe") == 2 and town.height("ben") == 0
+    town.crash("you")
+    town.connect("joe", "ben")
+    town.run(10 * SECOND_MS)
+    assert town.height("ben") == 2 and "joe" in town.members("ben")
+
+
+def test_whoever_was_expelled_is_let_in_by_no_token(town: Town) -> None:
+    token = town.invite(uses=9)
+    town.link("joe", shown(town, token, "joe"))
+    town.command("you", Propose(Expel(town.nodes["joe"].key)))
+    town.run(SECOND_MS)
+    town.link("joe", shown(town, token, "joe"))
+    assert not town.is_in("joe")
+    assert "this key was expelled" in town.refusals("joe")
+
+
+def test_a_member_judges_whom_it_was_linked_with_before_it_could(town: Town) -> None:
+    """eve has the network secret and no invite; joe cannot know that before he is a member."""
+    town.connect("eve", "joe")
+    town.run(SECOND_MS)
+    town.link("joe", shown(town, town.invite(), "joe"))
+    assert town.is_in("joe")
+    assert town.height("joe") == 1 and town.height("eve") is None
+    assert not any("eve" in name for name in town.nodes["joe"].peers), "the link has ended"
