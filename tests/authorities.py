@@ -103,7 +103,7 @@ def found_together(
     named = [(machine.name, machine.key) for machine in machines[:authorities]]
     first.asl("init", "home", "--policy", "-", stdin=policy_text(named, threshold, grace))
     first.up()
-    invite = str(first.json("invite")["invite"])
+    invite = str(first.json("invite", "--uses", str(len(machines)))["invite"])
     for other in others:
         other.asl("join", invite)
         other.start()

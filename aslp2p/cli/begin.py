@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aslp2p.cli.group import Command
+from aslp2p.cli.group import Command, Group
 from aslp2p.cli.output import note, say, say_json
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import home_of, open_daemon
 from aslp2p.control.client import Client
+from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import NoDaemon, UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.limits import INVITE_USES_MAX
@@ -23,6 +24,7 @@ from aslp2p.limits import INVITE_USES_MAX
 if TYPE_CHECKING:
     from aslp2p.artifacts.types import Genesis
     from aslp2p.home.key import SecretKey
+    from aslp2p.ledger.floor import Floor
     from aslp2p.store.sqlite import SqliteStore
     from aslp2p.views.commons import Followed
 
@@ -103,8 +105,13 @@ def init_command(
 @click.command("join", cls=Command)
 @click.argument("invite")
 @click.option("--name", "own_name", metavar="ME", help="What this machine would like to be called.")
+@click.option(
+    "--floor",
+    metavar="HEIGHT:ID",
+    help="Believe no history that leaves out this change of policy, as somebody who is in told you.",
+)
 @pass_settings
-def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
+def join_command(settings: Settings, invite: str, own_name: str | None, floor: str | None) -> None:
     """Join the Common of INVITE (`-`: read it from standard input)."""
     from aslp2p.artifacts.invite import Invite
     from aslp2p.artifacts.text import name_problem
@@ -116,6 +123,7 @@ def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
 
     text = sys.stdin.read(INVITE_TEXT_CHARS_MAX + 1) if invite == "-" else invite
     invited = Invite.parse(text)
+    told = None if floor is None else _floor(floor)
     if own_name is not None and (problem := name_problem(own_name)):
         raise UsageError(
             f"this machine cannot be called that: it is {problem}", remedy="choose another --name"
@@ -136,7 +144,7 @@ def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
             key = load_public_key(home)
             if again:
                 _require_outside(store, key, invited.name)
-            store.apply(joining(invited, key, name_of(home), name_chosen=False))
+            store.apply(joining(invited, key, name_of(home), name_chosen=False, floor=told))
             store.commit()
         if home.default_common() is None:
             home.set_default_common(invited.common_id)
@@ -158,7 +166,25 @@ def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
     say("See how far it is with: asl status" if daemon else "Start it with: asl up")
 
 
-@click.command("invite", cls=Command)
+def _floor(text: str) -> Floor:
+    """What `HEIGHT:ID` names, as `asl floor` shows it. Raises `UsageError`."""
+    from aslp2p.ledger.floor import Floor
+    from aslp2p.limits import ID_BYTES, UINT_MAX
+
+    height, _, digits = text.partition(":")
+    try:
+        id_ = bytes.fromhex(digits)
+    except ValueError:
+        id_ = b""
+    if not (height.isascii() and height.isdigit() and 1 <= int(height) <= UINT_MAX and len(id_) == ID_BYTES):
+        raise UsageError(
+            f"--floor {text} is no height and whole id of a snapshot",
+            remedy="write HEIGHT:ID, as `asl floor` shows it on a machine that is in",
+        )
+    return Floor(int(height), id_)
+
+
+@click.group("invite", cls=Group, invoke_without_command=True)
 @click.option(
     "--expires",
     default="24h",
@@ -174,10 +200,14 @@ def join_command(settings: Settings, invite: str, own_name: str | None) -> None:
     help="For how many machines.",
 )
 @click.option("--qr/--no-qr", default=None, help="A QR code too; by default on a terminal.")
-@pass_settings
-def invite_command(settings: Settings, expires: str, uses: int, qr: bool | None) -> None:
+@click.pass_context
+def invite_command(context: click.Context, expires: str, uses: int, qr: bool | None) -> None:
     """Make an invite for another machine: whoever has it can join."""
     from aslp2p.ledger.duration import FORM, parse_duration
+
+    if context.invoked_subcommand is not None:
+        return
+    settings = context.ensure_object(Settings)
 
     milliseconds = parse_duration(expires)
     if not milliseconds:
@@ -192,8 +222,22 @@ def invite_command(settings: Settings, expires: str, uses: int, qr: bool | None)
         import segno
 
         segno.make(answer["invite"].upper(), error="l", micro=False).terminal(compact=True)
-    note(f"Good for {expires}. On the other machine: asl join {answer['invite'][:12]}…")
+    machines = "one machine" if uses == 1 else f"{uses} machines"
+    note(f"Good for {expires} and {machines}. On the other one: asl join {answer['invite'][:12]}…")
     note("It holds the Common's secret: give it only to whom it is meant for.")
+    note(f"To take it back: asl invite revoke {answer['id'][:12]}")
+
+
+@invite_command.command("revoke")
+@click.argument("invite_id", metavar="ID")
+@click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
+@pass_settings
+def revoke_invite_command(settings: Settings, invite_id: str, no_wait: bool) -> None:
+    """Let nobody in any more with the invite ID (or the invite itself), made here or by whoever you are an
+    authority over."""
+    from aslp2p.cli.people import propose
+
+    propose(settings, "invite.revoke", "the invite is good for nobody", no_wait, invite=invite_id)
 
 
 @click.command("self", cls=Command)
@@ -220,6 +264,7 @@ def self_command(settings: Settings, own_name: str | None, passphrase: bool) -> 
     key = load_public_key(home)
     if own_name is not None:
         choose_name(home, own_name)
+        _rename_everywhere(home, own_name)
     if passphrase:
         _change_passphrase(home)
     if settings.json:
@@ -235,6 +280,24 @@ def self_command(settings: Settings, own_name: str | None, passphrase: bool) -> 
     say(f"Name: {name_of(home)}")
     say(f"Key:  {key_text(key)}")
     say(f"Home: {home}")
+
+
+def _rename_everywhere(home: Home, name: str) -> None:
+    """Propose the new name in every Common in which this machine is a member; without a daemon nobody can."""
+    try:
+        client = Client.of_home(str(home))
+    except NoDaemon:
+        if home.commons():
+            note("Where this machine is a member, others see its new name once you type, with the daemon up:")
+            note(f"asl members rename self '{name}'")
+        return
+    with client:
+        for common in client.call("status")["commons"]:
+            if common.get("standing") == "admitted" and common.get("own_name") != name:
+                try:
+                    client.call("rename", common=common["id"], member="self", name=name)
+                except RemoteError as error:
+                    note(f"{common['name']}: {error}")
 
 
 def _change_passphrase(home: Home) -> None:

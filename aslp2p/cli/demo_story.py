@@ -52,7 +52,8 @@ def _genesis(stage: Stage) -> str:
     you.type("init", "common", "--policy", str(policy))
     you.up()
     stage.until("the daemon answers", lambda: you.call("version"))
-    invite = you.type("invite").split()[0]
+    guests = len(NAMES) - len(AUTHORITIES)
+    invite = you.type("invite", "--uses", str(guests)).split()[0]
     for name in NAMES[1:]:
         stage[name].type("join", invite)
         stage[name].up()

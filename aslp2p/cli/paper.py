@@ -182,7 +182,9 @@ def _follow(home: Home, bundle: Checked, client: Client | None, *, follow: bool)
     called = own_name(home)
     name = short if bundle.genesis is None else bundle.genesis.statement.name
     with closing(open_store(home.create_common_folder(bundle.common_id), read_only=False)) as store:
-        store.apply(on_paper(bundle.common_id, secret, name, called, name_chosen=name_is_chosen(home)))
+        chosen = name_is_chosen(home)
+        writes = on_paper(bundle.common_id, secret, name, called, name_chosen=chosen, floor=bundle.floor)
+        store.apply(writes)
         store.commit()
     if home.default_common() is None:
         home.set_default_common(bundle.common_id)

@@ -1,4 +1,4 @@
-"""`asl members`: who is in; admitting and expelling."""
+"""`asl members`: who is in; admitting, expelling, renaming."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def members_command(context: click.Context, at: int | None) -> None:
 @pass_settings
 def admit_command(settings: Settings, key: str, name: str, no_wait: bool) -> None:
     """Let the domain with KEY in, called NAME."""
-    _propose(settings, "admit", f"{name} is in", no_wait, key=key, name=name)
+    propose(settings, "admit", f"{name} is in", no_wait, key=key, name=name)
 
 
 @members_command.command("expel")
@@ -51,11 +51,31 @@ def admit_command(settings: Settings, key: str, name: str, no_wait: bool) -> Non
 @click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
 @pass_settings
 def expel_command(settings: Settings, name: str, no_wait: bool) -> None:
-    """End the right of NAME (or a key) to propose and to link."""
-    _propose(settings, "expel", f"{name} is out", no_wait, member=name)
+    """End the right of NAME (or a key, or `self`, to leave) to propose and to link."""
+    propose(settings, "expel", f"{name} is out", no_wait, member=name)
 
 
-def _propose(settings: Settings, method: str, done: str, no_wait: bool, **params: Any) -> None:
+@members_command.command("rename")
+@click.argument("who", metavar="NAME")
+@click.argument("name", metavar="NEW")
+@click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
+@pass_settings
+def rename_command(settings: Settings, who: str, name: str, no_wait: bool) -> None:
+    """Call NAME (or a key, or `self`: this machine) NEW from now on."""
+    propose(settings, "rename", f"{who} is called {name} now", no_wait, member=who, name=name)
+
+
+@members_command.command("forget")
+@click.argument("name")
+@click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
+@pass_settings
+def forget_command(settings: Settings, name: str, no_wait: bool) -> None:
+    """Give back the place of NAME (or a key), who was expelled and whom the history does not name."""
+    propose(settings, "members.forget", f"{name} is forgotten", no_wait, member=name)
+
+
+def propose(settings: Settings, method: str, done: str, no_wait: bool, **params: Any) -> None:
+    """Have the daemon propose something, and wait until the witness has answered."""
     from aslp2p.cli.waiting import Waiter
 
     with open_daemon(settings) as daemon, Waiter(daemon, wait=not no_wait) as waiter:

@@ -20,18 +20,21 @@ import trio
 
 from aslp2p import __version__
 from aslp2p.artifacts.content import Content, ContentBuilder
-from aslp2p.artifacts.invite import Hint, Invite
+from aslp2p.artifacts.invite import PREFIX, GivenFloor, Hint, Invite
 from aslp2p.artifacts.keys import key_text
-from aslp2p.artifacts.types import Action, Admit, Expel, Put, Remove
+from aslp2p.artifacts.token import invite_id
+from aslp2p.artifacts.types import Action, Admit, Expel, Forget, Put, Remove, Rename, RevokeInvite
 from aslp2p.core.inputs import AddContent, Command, MakeToken, Pin, Propose, Withdraw
 from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.succession_methods import SuccessionMethods
 from aslp2p.daemon.uploads import Uploads
-from aslp2p.errors import AslError, UsageError, UserError
+from aslp2p.errors import ArtifactError, AslError, UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.home.names import name_is_chosen
+from aslp2p.ledger.floor import read_floor
 from aslp2p.ledger.joining import read_belonging
+from aslp2p.ledger.policy_file import SELF
 from aslp2p.ledger.reader import Reader
 from aslp2p.ledger.state import Entry, path_key, unpack
 from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION
@@ -43,6 +46,7 @@ from aslp2p.views.view import View
 
 logger = logging.getLogger(__name__)
 
+INVITES_KEPT = 63
 T = TypeVar("T")
 ExpectsText = str | None
 """null: anything may be there; "": nothing may; else the id that must be there."""
@@ -125,12 +129,15 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "unpin": methods.unpin,
         "peers": methods.peers,
         "invite": methods.invite,
+        "invite.revoke": methods.invite_revoke,
         "propose": methods.propose,
         "withdraw": methods.withdraw,
         "put": methods.put,
         "remove": methods.remove,
         "admit": methods.admit,
         "expel": methods.expel,
+        "rename": methods.rename,
+        "members.forget": methods.members_forget,
         "upload.begin": methods.upload_begin,
         "upload.chunk": methods.upload_chunk,
         "upload.put": methods.upload_put,
@@ -146,6 +153,8 @@ class _Methods:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._uploads = Uploads()
+        self._invites: list[bytes] = []
+        """The ids of those made last, so that their first digits are enough."""
 
     # --- the daemon and its Commons ---------------------------------------------------------------
 
@@ -244,12 +253,35 @@ class _Methods:
         node = self._node(common)
         until_ms = int(time.time() * 1000) + expires_ms
         token = await node.command(MakeToken(until_ms, uses))
+        self._invites = [*self._invites[-INVITES_KEPT:], invite_id(token)]
         belonging = await node.query(read_belonging)
         if belonging is None:
             raise UserError("this Common is not whole here yet", remedy="try again when it is")
         hints = tuple(map(_hint, node.live().get("addresses", [])[:INVITE_HINTS_MAX]))
-        invite = Invite(node.id, belonging.name, belonging.network_secret, token, hints)
-        return {"invite": invite.encode(), "name": belonging.name, "expires_ms": until_ms, "uses": uses}
+        floor = await node.query(read_floor)
+        given = GivenFloor(floor.height, floor.id) if floor is not None and floor.height else None
+        invite = Invite(node.id, belonging.name, belonging.network_secret, token, hints, given)
+        return {
+            "invite": invite.encode(),
+            "id": invite_id(token).hex(),
+            "name": belonging.name,
+            "expires_ms": until_ms,
+            "uses": uses,
+        }
+
+    async def invite_revoke(self, invite: str, common: str = "") -> dict[str, Any]:
+        """End an invite: its id, the first digits of one that was made here since the daemon started, or the
+        invite itself."""
+        return await self._propose(self._node(common), RevokeInvite(self._invite_id(invite)))
+
+    def _invite_id(self, text: str) -> bytes:
+        if text.lower().startswith(PREFIX):
+            try:
+                return invite_id(Invite.parse(text).token)
+            except ArtifactError:
+                raise UsageError("that invite has no token to revoke") from None
+        known = [id_ for id_ in self._invites if text and id_.hex().startswith(text.lower())]
+        return known[0] if len(known) == 1 else parse_id(text, "invite")
 
     # --- proposing --------------------------------------------------------------------------------
 
@@ -269,8 +301,21 @@ class _Methods:
 
     async def expel(self, member: str, common: str = "") -> dict[str, Any]:
         node = self._node(common)
-        key = await node.query(lambda reader: member_key(self._view(reader), member))
-        return await self._propose(node, Expel(key))
+        return await self._propose(node, Expel(await self._member(node, member)))
+
+    async def members_forget(self, member: str, common: str = "") -> dict[str, Any]:
+        node = self._node(common)
+        return await self._propose(node, Forget(await self._member(node, member)))
+
+    async def rename(self, member: str, name: str, common: str = "") -> dict[str, Any]:
+        node = self._node(common)
+        return await self._propose(node, _made(Rename, await self._member(node, member), name))
+
+    async def _member(self, node: Node, member: str) -> bytes:
+        """The key of the member that a name, a key or `self` names."""
+        if member == SELF:
+            return self._daemon.own_key
+        return await node.query(lambda reader: member_key(self._view(reader), member))
 
     async def put(
         self,

@@ -10,8 +10,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from aslp2p.artifacts import canonical
-from aslp2p.artifacts.invite import Hint, Invite
+from aslp2p.artifacts.invite import GivenFloor, Hint, Invite
 from aslp2p.errors import InvariantBroken
+from aslp2p.ledger.floor import Floor, give_floor
 from aslp2p.ledger.history import read_genesis
 from aslp2p.ledger.reader import PutMeta, Reader, Write
 from aslp2p.limits import INVITE_BYTES_MAX
@@ -51,10 +52,13 @@ def founding(common_id: bytes, network_secret: bytes, own_name: str, *, name_cho
     return _own(common_id, network_secret, own_name, name_chosen)
 
 
-def joining(invite: Invite, key: bytes, own_name: str, *, name_chosen: bool) -> list[Write]:
+def joining(
+    invite: Invite, key: bytes, own_name: str, *, name_chosen: bool, floor: Floor | None = None
+) -> list[Write]:
     """What `join` writes for the domain `key`; a new invite for a Common that is here renews token and hints.
 
-    Raises `UsageError` for an invite whose token is none.
+    The floor is the invite's, or `floor` where a person was told a higher one; it is on disk before the first
+    contact (F5). Raises `UsageError` for an invite whose token is none.
     """
     hints = canonical.encode([list(hint) for hint in invite.hints])
     return [
@@ -62,17 +66,30 @@ def joining(invite: Invite, key: bytes, own_name: str, *, name_chosen: bool) -> 
         PutMeta(META_INVITED_AS, invite.name.encode()),
         PutMeta(META_TOKEN, invite.shown_by(key)),
         PutMeta(META_HINTS, hints),
+        *_giving(invite.floor, floor),
     ]
 
 
+def _giving(*floors: GivenFloor | Floor | None) -> list[Write]:
+    """The highest of them, unless there is none but the genesis."""
+    given = [Floor(one.height, one.id) for one in floors if one is not None]
+    return [give_floor(max(given, key=lambda one: one.height))] if given else []
+
+
 def on_paper(
-    common_id: bytes, network_secret: bytes, called: str, own_name: str, *, name_chosen: bool
+    common_id: bytes,
+    network_secret: bytes,
+    called: str,
+    own_name: str,
+    *,
+    name_chosen: bool,
+    floor: GivenFloor | None = None,
 ) -> list[Write]:
     """What following a Common by bundles alone writes: a network secret of its own, so of a network with
-    nobody else in it, until an invite brings the real one.
+    nobody else in it, until an invite brings the real one; and the floor that the first bundle gives.
     """
     invited_as = PutMeta(META_INVITED_AS, called.encode())
-    return [*_own(common_id, network_secret, own_name, name_chosen), invited_as]
+    return [*_own(common_id, network_secret, own_name, name_chosen), invited_as, *_giving(floor)]
 
 
 def read_belonging(reader: Reader) -> Belonging | None:

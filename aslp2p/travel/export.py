@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from aslp2p.artifacts.bundle import BundleWriter
 from aslp2p.artifacts.content import decode_manifest, has_manifest
 from aslp2p.artifacts.envelope import decode_artifact
+from aslp2p.artifacts.invite import GivenFloor
 from aslp2p.errors import ArtifactError, UserError
 from aslp2p.limits import BUNDLE_ARTIFACTS_MAX, BUNDLE_CONTENTS_MAX, VIEW_PAGE_MAX
 from aslp2p.travel.files import written_whole
@@ -58,7 +59,7 @@ def select_everything(ask: Ask, *, contents: bool = True) -> Selection:
 
 def select_since(ask: Ask, height: int, until: int | None = None, *, contents: bool = True) -> Selection:
     """What came after `@height` (and not after `@until`), with `contents` and what is open; genesis too."""
-    selection = Selection({_common_id(ask)})
+    selection = Selection({_common(ask)[0]})
     _add_history(ask, selection, height + 1, until=until, contents=contents)
     _add_open(ask, selection, contents=contents)
     return selection
@@ -67,7 +68,7 @@ def select_since(ask: Ask, height: int, until: int | None = None, *, contents: b
 def select_proposal(ask: Ask, digits: str, first: int = 0, *, contents: bool = False) -> Selection:
     """One proposal with what it takes to judge it: the history (from `@first` on), the endorsements that it
     has, and the cosignatures that are here."""
-    selection = Selection({_common_id(ask)})
+    selection = Selection({_common(ask)[0]})
     proposal = ask("bundle.find", id=digits)["proposal"]
     selection.artifacts.add(bytes.fromhex(proposal))
     _add_history(ask, selection, first, contents=contents)
@@ -108,7 +109,7 @@ def write_bundle(
 
     Raises `UserError` when it would be larger than a bundle may be, or cannot be written.
     """
-    common_id = _common_id(ask)
+    common_id, floor = _common(ask)
     ids = sorted(selection.artifacts | selection.in_hand.keys())
     contents, lacking = _content_ids(ask, selection), 0
     total = len(ids) + len(contents)
@@ -116,7 +117,7 @@ def write_bundle(
         raise _too_large()
     done = written = 0
     with written_whole(path) as file:
-        writer = BundleWriter(file, common_id)
+        writer = BundleWriter(file, common_id, floor)
         try:
             for raw in _artifacts(ask, ids, selection.in_hand):
                 writer.add_artifact(decode_artifact(raw))
@@ -145,8 +146,11 @@ def _too_large() -> UserError:
     )
 
 
-def _common_id(ask: Ask) -> bytes:
-    return bytes.fromhex(ask("bundle.lines")["common"])
+def _common(ask: Ask) -> tuple[bytes, GivenFloor | None]:
+    """The Common's id, and this node's floor, which whoever follows it with the bundle is given."""
+    lines = ask("bundle.lines")
+    height, id_ = lines["floor"]["height"], bytes.fromhex(lines["floor"]["id"])
+    return bytes.fromhex(lines["common"]), GivenFloor(height, id_) if height else None
 
 
 def _add_history(

@@ -22,6 +22,7 @@ from typing import IO, Any, NamedTuple, cast
 
 from aslp2p.artifacts.bundle import BundleReader
 from aslp2p.artifacts.envelope import Signed
+from aslp2p.artifacts.invite import GivenFloor
 from aslp2p.artifacts.types import Endorsement, Genesis, Proposal, Snapshot, Statement
 from aslp2p.core.inputs import Import
 from aslp2p.core.intake import Imported
@@ -44,6 +45,8 @@ class Checked(NamedTuple):
     """A bundle that was read to its end."""
 
     common_id: bytes
+    floor: GivenFloor | None
+    """What it gives to whoever follows its Common with it."""
     artifacts: dict[bytes, Signed[Statement]]
     contents: int
     content_bytes: int
@@ -72,7 +75,7 @@ def check_bundle(file: IO[bytes]) -> Checked:
         raise UserError(
             f"this is no whole bundle: {error.message}", remedy="copy it again from where it was made"
         ) from None
-    return Checked(reader.common_id, artifacts, contents, size)
+    return Checked(reader.common_id, reader.floor, artifacts, contents, size)
 
 
 def taking(file: IO[bytes], folder: Path, common_id: bytes) -> Steps:

@@ -15,6 +15,7 @@ from aslp2p.artifacts.keys import parse_id_prefix
 from aslp2p.artifacts.types import Cosignature, Endorsement, Proposal, Put, Rejection, Snapshot
 from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.finality import cosignatures_on
+from aslp2p.ledger.floor import Floor, read_floor
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import ARTIFACT_BYTES_MAX, CHUNK_BYTES, CONTROL_LINE_BYTES_MAX, VIEW_PAGE_MAX
 from aslp2p.views.actions import Uint, parse_id
@@ -33,13 +34,22 @@ assert (READ_BYTES + ARTIFACT_BYTES_MAX) * 4 // 3 + 64 * VIEW_PAGE_MAX < CONTROL
 
 
 def bundle_lines(view: View) -> dict[str, Any]:
-    """Every line of snapshots that is kept here, superseded ones too: `branch`, `first` and `last` height."""
+    """Every line of snapshots that is kept here, superseded ones too: `branch`, `first` and `last` height.
+    `floor` is this node's.
+    """
     lines = [
         {"branch": row.branch, "first": max(0, row.fork_height + 1), "last": row.tip_height}
         for row in view.reader.branches()
         if row.tip_height > row.fork_height
     ]
-    return {"common": view.row(0).id.hex(), "height": view.height, "lines": lines}
+    genesis = view.row(0).id
+    floor = read_floor(view.reader) or Floor(0, genesis)
+    return {
+        "common": genesis.hex(),
+        "height": view.height,
+        "floor": {"height": floor.height, "id": floor.id.hex()},
+        "lines": lines,
+    }
 
 
 def bundle_history(

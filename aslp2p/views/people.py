@@ -72,12 +72,17 @@ def explained(view: View | None, policy: Policy) -> dict[str, Any]:
 
 
 def member_key(view: View, text: str) -> bytes:
-    """The key of the member whom `text` names: a name in the history, or a key. Raises `UserError`."""
+    """The key of the member whom `text` names: a name in the history (of who was one, if of nobody who is
+    now), or a key. Raises `UserError`."""
     key = (
         parse_key(text)
         if text.startswith(KEY_PREFIX)
         else view.reader.fact(view.branch, b"n" + text.encode("utf-8", "replace"), view.height)
     )
     if key is None or view.member(key) is None:
+        former = load_members(view.reader, view.branch, view.height)
+        named = [other for other, member in former.items() if member.name == text]
+        key = named[0] if len(named) == 1 else None
+    if key is None:
         raise UserError(f"nobody here is called '{terminal_safe(text)}'", remedy="see `asl members`")
     return key

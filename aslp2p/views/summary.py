@@ -65,6 +65,7 @@ def summary(view: View) -> dict[str, Any]:
         "abandoned": [id_.hex() for id_ in read_abandoned(view.reader)],
         "log_size": view.head.log_size,
         "standing": own.status if own is not None else "unknown",
+        "own_name": own.name if own is not None else None,
         "roles": roles(standing, view.own_key) if own is not None and view.own_key is not None else [],
         "pending": pending,
         "rejected": rejected,

@@ -45,7 +45,7 @@ sums() { (cd "$1" && find . -name .asl-checkout -prune -o -type f -print0 | sort
 
 on kitchen init home --name kitchen
 up kitchen
-invite=$(on kitchen invite --no-qr)
+invite=$(on kitchen invite --uses 2 --no-qr)
 for machine in study attic; do
     on $machine join "$invite" --name $machine
     up $machine

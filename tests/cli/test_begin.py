@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from aslp2p.cli.begin import _change_passphrase
 from aslp2p.errors import UserError
 from aslp2p.home import Home, key
 from aslp2p.home.key import KdfCost, SecretKey, create_key
+from aslp2p.ledger.floor import Floor, read_given_floor
+from aslp2p.store.sqlite import SqliteStore
 from tests.cli.conftest import Asl
 
 KEY = "ed25519:" + "0b" * 32
@@ -117,6 +120,14 @@ def test_self_shows_the_key_that_a_policy_needs(asl: Asl) -> None:
     assert asl("status").stdout.startswith("Common: home@0 (witness: desk)")
 
 
+def test_a_floor_is_on_disk_before_anybody_is_dialled(asl: Asl, tmp_path: Path) -> None:
+    """F5: the invite's, or the one that somebody told, whichever is higher."""
+    assert asl("join", invite(), "--floor", f"7:{'07' * 32}").exit_code == 0
+    (path,) = (tmp_path / "home").glob("commons/*/store.db")
+    with closing(SqliteStore(path, read_only=True)) as store:
+        assert read_given_floor(store) == Floor(7, bytes([7] * 32))
+
+
 def test_join_waits_for_the_history(asl: Asl) -> None:
     joined = asl("join", invite())
     assert (joined.exit_code, joined.stdout.splitlines()[-1]) == (0, "Start it with: asl up")
@@ -173,6 +184,10 @@ def test_joining_with_an_invite_of_ones_own(asl: Asl) -> None:
             "--expires soon is no duration; write a whole number and one of ms, s",
         ),
         (["invite", "--expires", "0s"], 2, "--expires 0s is no duration"),
+        (["join", invite(), "--floor", "7"], 2, "--floor 7 is no height and whole id of a snapshot"),
+        (["join", invite(), "--floor", f"0:{'07' * 32}"], 2, "write HEIGHT:ID, as `asl floor` shows it"),
+        (["join", invite(), "--floor", "7:0707"], 2, "is no height and whole id"),
+        (["join", invite(), "--floor", "seven:xy"], 2, "is no height and whole id"),
         (["invite", "--uses", "0"], 2, "invalid value for '--uses'"),
         (["invite", "--uses", "1001"], 2, "invalid value for '--uses'"),
     ],

@@ -133,6 +133,48 @@ def test_members_are_admitted_and_expelled(daemon: Client, asl: Asl) -> None:
     assert wrong.exit_code == 2 and "is not a key" in wrong.stderr
 
 
+def test_members_are_renamed_and_forgotten(daemon: Client, asl: Asl) -> None:
+    asl("members", "admit", KEY, "bob")
+    assert asl("members", "rename", "bob", "Bob").stdout == "bob is called Bob now, at @2\n"
+    assert asl("members", "rename", "self", "me").exit_code == 0
+    named = {one["name"]: one for one in json.loads(asl("members", "--json").stdout)["members"]}
+    assert named.keys() == {"Bob", "me"} and named["me"]["self"]
+    taken = asl("members", "rename", "Bob", "me")
+    assert taken.exit_code == 1 and "(name-taken)" in taken.stderr
+    unseen = asl("members", "rename", "Bob", "me\u200b")
+    assert unseen.exit_code == 2 and "U+200B, which nobody can see" in unseen.stderr
+    assert "(not-expelled)" in asl("members", "forget", "Bob").stderr
+    asl("members", "expel", "Bob")
+    assert asl("members", "forget", "Bob").stdout == "Bob is forgotten, at @5\n"
+    assert "Bob" not in asl("members").stdout
+    alone = asl("members", "expel", "self")
+    assert alone.exit_code == 1 and "(is-authority)" in alone.stderr
+
+
+def test_a_name_chosen_while_the_daemon_runs_is_proposed(daemon: Client, asl: Asl) -> None:
+    assert asl("self", "--name", "kitchen").exit_code == 0
+    assert asl("put", "-", "after", input="x").exit_code == 0, "which is listed after it, or beside it"
+    assert "kitchen" in asl("members").stdout
+    size = daemon.call("summary")["log_size"]
+    assert asl("self", "--name", "kitchen").exit_code == 0
+    assert asl("put", "-", "again", input="x").exit_code == 0
+    assert daemon.call("summary")["log_size"] == size + 1, "it is called so already"
+
+
+def test_an_invite_is_taken_back(daemon: Client, asl: Asl) -> None:
+    made = asl("invite", "--json")
+    answer = json.loads(made.stdout)
+    revoked = asl("invite", "revoke", answer["id"][:12])
+    assert revoked.stdout == "the invite is good for nobody, at @1\n"
+    again = asl("invite", "revoke", answer["invite"])
+    assert again.exit_code == 1 and "(invite-revoked)" in again.stderr
+    unknown = asl("invite", "revoke", "12ab")
+    assert unknown.exit_code == 2 and "invite is an id of 64 hexadecimal digits" in unknown.stderr
+    none = asl("invite", "revoke", Invite(bytes(32), "far", bytes(32), b"").encode())
+    assert none.exit_code == 2 and "no token to revoke" in none.stderr
+    assert answer["uses"] == 1 and "and one machine" in asl("invite").stderr
+
+
 def test_an_invite_holds_what_a_joiner_needs(daemon: Client, asl: Asl) -> None:
     shown = asl("invite", "--expires", "1h", "--uses", "2")
     text = json.loads(asl("invite", "--json").stdout)["invite"]

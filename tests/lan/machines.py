@@ -150,7 +150,7 @@ def found(first: Machine, *others: Machine, common: str = "home", up: Sequence[s
     """`init` on the first, `join` on the others, daemons on all; returns the invite."""
     first.asl("init", common, "--name", first.name)
     first.up(*up)
-    invite = str(first.json("invite")["invite"])
+    invite = str(first.json("invite", "--uses", str(max(1, len(others))))["invite"])
     for other in others:
         other.asl("join", invite, "--name", other.name)
         other.start(*up)

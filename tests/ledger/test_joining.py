@@ -6,10 +6,11 @@ import pytest
 from nacl.signing import SigningKey
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
-from aslp2p.artifacts.invite import Hint, Invite
+from aslp2p.artifacts.invite import GivenFloor, Hint, Invite
 from aslp2p.artifacts.token import bear, make_token
 from aslp2p.artifacts.types import Genesis, Named, Policy
 from aslp2p.errors import InvariantBroken
+from aslp2p.ledger.floor import Floor, read_given_floor
 from aslp2p.ledger.history import found_common
 from aslp2p.ledger.joining import META_NAME_CHOSEN, Belonging, founding, joining, on_paper, read_belonging
 from aslp2p.ledger.reader import PutMeta
@@ -79,3 +80,23 @@ def test_a_store_that_contradicts_itself_is_not_opened() -> None:
     store.apply([PutMeta("common-id", genesis().id)])
     with pytest.raises(InvariantBroken, match="no network secret"):
         read_belonging(store)
+
+
+def test_the_floor_of_an_invite_is_given_before_the_first_contact() -> None:
+    """F5: the higher of the invite's and what a person was told; the genesis is nothing to be given."""
+    low, high = GivenFloor(3, b"\x03" * 32), Floor(9, b"\x09" * 32)
+    for given, told, expected in [
+        (None, None, None),
+        (low, None, Floor(3, b"\x03" * 32)),
+        (None, high, high),
+        (low, high, high),
+        (GivenFloor(12, b"\x0c" * 32), high, Floor(12, b"\x0c" * 32)),
+    ]:
+        store = MemoryStore()
+        invite = Invite(bytes(32), "home", SECRET, TOKEN, (), given)
+        store.apply(joining(invite, Key().key, "ben", name_chosen=False, floor=told))
+        assert read_given_floor(store) == expected
+    for given, expected in [(None, None), (low, Floor(3, b"\x03" * 32))]:
+        store = MemoryStore()
+        store.apply(on_paper(bytes(32), SECRET, "home", "ben", name_chosen=False, floor=given))
+        assert read_given_floor(store) == expected
