@@ -104,6 +104,23 @@ def artifacts(reading: Reading) -> Iterator[Answer]:
         yield Answer(vector["name"], {"rule": vector["rule"]}, said)
 
 
+def bounds(reading: Reading) -> Iterator[Answer]:
+    vectors = load("bounds.json")
+
+    def read(vector: Any) -> Any:
+        reading.records.read(hexed(vector["artifact"])).verify()
+        return "good"
+
+    for vector in vectors["valid"]:
+        yield Answer(vector["name"], "good", rule_of(reading, read, vector))
+    for vector in vectors["invalid"]:
+        yield Answer(vector["name"], {"rule": vector["rule"]}, rule_of(reading, read, vector))
+    for vector in vectors["either"]:
+        said = rule_of(reading, read, vector)
+        named = isinstance(said, dict) and said["rule"] in vector["rules"]
+        yield Answer(vector["name"], vector["rules"], vector["rules"] if named else said)
+
+
 def merkle(reading: Reading) -> Iterator[Answer]:
     vectors = load("merkle.json")
     leaves = [hexed(leaf) for leaf in vectors["leaves"]]
@@ -277,6 +294,7 @@ def bundles(reading: Reading) -> Iterator[Answer]:
 FILES: dict[str, Callable[[Reading], Iterator[Answer]]] = {
     "canonical.json": canonical,
     "artifacts.json": artifacts,
+    "bounds.json": bounds,
     "merkle.json": merkle,
     "content.json": content,
     "invites.json": invites,

@@ -89,6 +89,24 @@ def test_what_is_no_artifact(vector: Any) -> None:
     assert caught.value.rule == vector["rule"]
 
 
+def rule_of(raw: bytes) -> str:
+    try:
+        verify_signature(decode_artifact(raw))
+    except ArtifactError as refused:
+        return refused.rule
+    return "good"
+
+
+def test_every_field_at_its_bounds_and_beyond() -> None:
+    vectors = load("bounds.json")
+    for vector in vectors["valid"]:
+        assert rule_of(bytes.fromhex(vector["artifact"])) == "good", vector["name"]
+    for vector in vectors["invalid"]:
+        assert rule_of(bytes.fromhex(vector["artifact"])) == vector["rule"], vector["name"]
+    for vector in vectors["either"]:
+        assert rule_of(bytes.fromhex(vector["artifact"])) in vector["rules"], vector["name"]
+
+
 def test_logs() -> None:
     vectors = load("merkle.json")
     leaves = [bytes.fromhex(leaf) for leaf in vectors["leaves"]]

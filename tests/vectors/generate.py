@@ -15,12 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nacl.bindings
-
 from aslp2p.artifacts.bundle import BundleReader
 from aslp2p.artifacts.canonical import encode
 from aslp2p.artifacts.content import encode_manifest
-from aslp2p.artifacts.envelope import Signed, pae, sign_statement
+from aslp2p.artifacts.envelope import Signed, decode_artifact, pae, sign_statement
 from aslp2p.artifacts.merkle import Frontier, TiledNodes, inclusion_proof
 from aslp2p.artifacts.proof import encode_proof
 from aslp2p.artifacts.token import bear, make_token, read_shown
@@ -49,11 +47,19 @@ from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_
 from tests.ledger.proofs import BAD, GOOD, bad, good, years
 from tests.vectors import branches
 from tests.vectors import bundles as published
+from tests.vectors.bounds import bounds
 from tests.vectors.invites import invites
+from tests.vectors.signatures import (
+    ORDER,
+    TORSION,
+    by_nobody,
+    not_reduced,
+    reduced,
+    with_no_nonce,
+    with_torsion,
+)
 
 HERE = Path(__file__).parent
-ORDER = 2**252 + 27742317777372353535851937790883648493
-TORSION = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
 UNSEEN = "\u00ad\u115f\u1160\u180b\u200b\u200c\u200d\u2060\u3164\ufe00\ufe0f\U000e0100\U000e01ef"
 """What shows as nothing, and stands in no name."""
 P_PLUS_ONE = b"\xee" + b"\xff" * 30 + b"\x7f"
@@ -87,6 +93,8 @@ VALUES: list[Any] = [
     [1] * 16,
     ["a", b"a", [1, [True]]],
     [[[[[[[[None]]]]]]]],
+    [None] * 2048,
+    bytes(4093),
 ]
 
 NOT_CANONICAL: dict[str, tuple[str, bytes]] = {
@@ -112,6 +120,25 @@ NOT_CANONICAL: dict[str, tuple[str, bytes]] = {
     "UTF-8 cut short": ("A3", b"\xa1\xc3"),
     "UTF-8 for a surrogate": ("A3", b"\xa3\xed\xa0\x80"),
     "UTF-8 with an overlong form": ("A3", b"\xa2\xc0\xaf"),
+    "a string of 255 bytes in 16 bits": ("A3", b"\xda\x00\xff" + b"x" * 255),
+    "a string of 256 bytes in 32 bits": ("A3", b"\xdb\x00\x00\x01\x00" + b"x" * 256),
+    "a string of 31 bytes in 8 bits": ("A3", b"\xd9\x1f" + b"x" * 31),
+    "256 bytes in 32 bits": ("A3", b"\xc6\x00\x00\x01\x00" + bytes(256)),
+    "255 bytes in 16 bits": ("A3", b"\xc5\x00\xff" + bytes(255)),
+    "an array of 15 in 16 bits": ("A3", b"\xdc\x00\x0f" + b"\xc0" * 15),
+    "an array of 16 in 32 bits": ("A3", b"\xdd\x00\x00\x00\x10" + b"\xc0" * 16),
+    "127 in 8 bits": ("A3", b"\xcc\x7f"),
+    "2^32 - 1 in 64 bits": ("A3", b"\xcf\x00\x00\x00\x00\xff\xff\xff\xff"),
+    "-32 in 8 bits": ("A3", b"\xd0\xe0"),
+    "-128 in 16 bits": ("A3", b"\xd1\xff\x80"),
+    "-32768 in 32 bits": ("A3", b"\xd2\xff\xff\x80\x00"),
+    "-2^31 in 64 bits": ("A3", b"\xd3\xff\xff\xff\xff\x80\x00\x00\x00"),
+    "a length cut short": ("A3", b"\xc5\x01"),
+    "UTF-8 above U+10FFFF": ("A3", b"\xa4\xf4\x90\x80\x80"),
+    "a byte of UTF-8 that continues nothing": ("A3", b"\xa1\x80"),
+    "an extension of 8 bits": ("A3", b"\xc7\x01\x00\x00"),
+    "a map of 16 bits": ("A3", b"\xde\x00\x00"),
+    "more than 4,096 bytes": ("A4", b"\xc5\x0f\xfe" + bytes(4094)),
     "nine arrays inside each other": ("A4", b"\x91" * 9 + b"\xc0"),
     "2,049 items": ("A4", b"\xdc\x08\x01" + b"\xc0" * 2049),
 }
@@ -170,22 +197,12 @@ def statements() -> list[tuple[str, Signed[Any]]]:
         ("beacon", sign_statement(Beacon(world.id, 0, 0, world.id, UINT_MAX), ANN)),
         ("rejection", sign_statement(Rejection(world.id, ids[0], "name-taken", "ann is taken", 3), ANN)),
         ("invite", sign_statement(invite, DAN)),
+        ("endorsement by a key with a part of small order", decode_artifact(reduced())),
     ]
 
 
 def envelope(*fields: Any) -> bytes:
     return encode(list(fields))
-
-
-def torsion_signature(message: bytes) -> bytes:
-    """A signature by ann whose R has a part of small order: only an equation with the cofactor takes it."""
-    scalar = bytearray(hashlib.sha512(b"\x01" * 32).digest()[:32])
-    scalar[0] &= 248
-    scalar[31] = scalar[31] & 127 | 64
-    point = nacl.bindings.crypto_scalarmult_ed25519_base_noclamp((4711).to_bytes(32, "little"))
-    point = nacl.bindings.crypto_core_ed25519_add(point, TORSION)
-    challenge = int.from_bytes(hashlib.sha512(point + ANN.key + message).digest(), "little")
-    return point + ((4711 + challenge * int.from_bytes(scalar, "little")) % ORDER).to_bytes(32, "little")
 
 
 def broken_artifacts() -> list[tuple[str, str, bytes]]:
@@ -211,6 +228,7 @@ def broken_artifacts() -> list[tuple[str, str, bytes]]:
 
     larger = (int.from_bytes(signature[32:], "little") + ORDER).to_bytes(32, "little")
     small = b"\x01" + bytes(31)
+    message = pae(type_, body)
     return [
         ("not an array", "A3", encode("artifact")),
         ("three fields", "A3", envelope(type_, body, key)),
@@ -265,7 +283,14 @@ def broken_artifacts() -> list[tuple[str, str, bytes]]:
         ("a key of small order", "A5", envelope(type_, body, small, small + bytes(32))),
         ("a key of order 8", "A5", envelope(type_, body, TORSION, small + bytes(32))),
         ("a key that is not canonical", "A5", envelope(type_, body, P_PLUS_ONE, small + bytes(32))),
-        ("an R of small order added", "A5", envelope(type_, body, key, torsion_signature(pae(type_, body)))),
+        ("an R of small order", "A5", envelope(type_, body, key, with_no_nonce(message))),
+        (
+            "a key of small order with an R that is not",
+            "A5",
+            envelope(type_, body, small, by_nobody(message)),
+        ),
+        ("a challenge that is not reduced", "A5", not_reduced()),
+        ("an R of small order added", "A5", envelope(type_, body, key, with_torsion(message))),
     ]
 
 
@@ -500,6 +525,7 @@ def bundles() -> Vectors:
 FILES: dict[str, Callable[[], Vectors]] = {
     "canonical.json": canonical,
     "artifacts.json": artifacts,
+    "bounds.json": bounds,
     "merkle.json": merkle,
     "content.json": content,
     "invites.json": invites,
