@@ -20,9 +20,10 @@ from aslp2p.cli.output import count_text, note, say, say_json, size_text, table,
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_daemon, open_source
-from aslp2p.cli.versions import at_option, clean_path, split_version
+from aslp2p.cli.versions import at_option, split_version
 from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError, UserError
+from aslp2p.worktree.walking import clean_path
 
 _PROBLEMS_SHOWN = 20
 

@@ -18,11 +18,15 @@ from aslp2p.cli.output import count_text, note, say, say_json, size_text
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Daemon, home_of, open_daemon
+from aslp2p.cli.sync import run_sync
+from aslp2p.cli.versions import split_version
 from aslp2p.cli.waiting import Waiter, wait_for_admission
-from aslp2p.cli.walking import STDIN, Item, Walk, unreadable
 from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError
 from aslp2p.limits import CHUNK_BYTES, ID_BYTES, UINT_MAX
+from aslp2p.worktree.base import has_base
+from aslp2p.worktree.sync import Ways
+from aslp2p.worktree.walking import STDIN, Item, Walk, clean_path, unreadable
 
 NOTHING = "nothing"
 _BATCH_FILES = 64
@@ -31,12 +35,16 @@ _PROBLEMS_SHOWN = 20
 
 
 @click.command("put", cls=Command)
-@click.argument("paths", nargs=-1, required=True, metavar="SRC… DEST")
+@click.argument("paths", nargs=-1, metavar="SRC… DEST")
 @click.option("-r", "--recursive", is_flag=True, help="Folders, with everything in them.")
 @click.option("--expect", metavar="ID|nothing", help="Only if this content is there now.")
 @click.option(
-    "--if-unchanged", is_flag=True, help="Only over what is there now, as far as this machine knows."
+    "--if-unchanged",
+    is_flag=True,
+    help="Only over what SRC was checked out from; else over what this machine knows to be there.",
 )
+@click.option("--delete", is_flag=True, help="Remove what is gone from SRC since it was checked out, too.")
+@click.option("--from", "old", metavar="PATH@N", help="Put back what was at PATH in version N.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
 @pass_settings
 def put_command(
@@ -45,13 +53,21 @@ def put_command(
     recursive: bool,
     expect: str | None,
     if_unchanged: bool,
+    delete: bool,
+    old: str | None,
     no_wait: bool,
 ) -> None:
     """Put files into the Common.
 
     As in `asl put cat.jpg photos/`, `asl put -r photos/ photos/`, `asl put - notes.txt`. A DEST with a slash
-    at its end is a folder; a SRC with one means what is in it.
+    at its end is a folder; a SRC with one means what is in it. `asl put --from notes.txt@3` puts back an old
+    version as a new one.
     """
+    if old is not None:
+        put_back(settings, old, paths, wait=not no_wait)
+        return
+    if not paths:
+        raise UsageError("nothing is named to be put", remedy="type: asl put FILE PATH")
     if len(paths) < 2:
         put = "asl put -r" if recursive else "asl put"
         raise UsageError(f"where to is {paths[0]} to be put", remedy=f"type: {put} {paths[0]} PATH")
@@ -59,6 +75,16 @@ def put_command(
         raise UsageError("--expect and --if-unchanged say two things", remedy="use one of them")
     expects = _expected(expect)
     walk = Walk(paths[:-1], paths[-1], recursive=recursive, home=str(home_of(settings)))
+    followed = walk.followed() if if_unchanged or delete else None
+    if followed is not None and has_base(followed[0]):
+        ways = Ways(receive=False, remove=delete, approved=True)
+        run_sync(settings, *followed, ways, hidden=True, wait=not no_wait)
+        return
+    if delete:
+        raise UsageError(
+            "nothing says what is gone from there: no checkout wrote it",
+            remedy=f"type: asl sync {paths[0]} {paths[-1]}",
+        )
     with open_daemon(settings) as daemon, Waiter(daemon, wait=not no_wait) as waiter:
         if not no_wait:
             wait_for_admission(daemon)
@@ -78,6 +104,29 @@ def _expected(expect: str | None) -> str | None:
             f"--expect {expect} is no content id", remedy="see `asl show PATH`, or write: --expect nothing"
         )
     return expect
+
+
+def put_back(settings: Settings, old: str, paths: tuple[str, ...], *, wait: bool) -> None:
+    """Propose the file `old`, as in `notes.txt@3`, at its path or the one in `paths`, over what is there."""
+    path, version = split_version(old)
+    if not path or version is None or len(paths) > 1:
+        raise UsageError("--from wants one old version", remedy="write it as in: asl put --from notes.txt@3")
+    target = clean_path(paths[0]) if paths else path
+    with open_daemon(settings) as daemon, Waiter(daemon, wait=wait) as waiter:
+        entry = daemon.ask("entry", path=path, at=version)
+        there = next((one for one in listing(daemon, target, None) if one["path"] == target), None)
+        if there is not None and (there["content"], there["executable"]) == (
+            entry["content"],
+            entry["executable"],
+        ):
+            say(f"Nothing to put: {target} is what it was at @{version}")
+            return
+        fields = ("content", "size", "media_type", "executable", "modified_ms")
+        action = {"kind": "put", "path": target, **{field: entry[field] for field in fields}}
+        action["expects"] = "" if there is None else there["content"]
+        waiter.add(daemon.call("propose", action=action)["proposal"], f"{target} of @{version} put back")
+        waiter.finish()
+        waiter.report(settings)
 
 
 class _Putting:

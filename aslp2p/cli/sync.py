@@ -13,13 +13,13 @@ from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Daemon, home_of, open_daemon
-from aslp2p.cli.versions import clean_path
 from aslp2p.cli.waiting import Waiter, wait_for_admission
 from aslp2p.errors import UsageError
 from aslp2p.worktree.base import opened_base
 from aslp2p.worktree.common import Proposals
 from aslp2p.worktree.disk import Folder
 from aslp2p.worktree.sync import Report, Sync, Ways, require_same
+from aslp2p.worktree.walking import clean_path
 
 _SHOWN = 20
 
@@ -49,13 +49,20 @@ def sync_command(
     if receive_only and send_only:
         raise UsageError("--receive-only and --send-only leave nothing to do", remedy="use one of them")
     ways = Ways(receive=not send_only, send=not receive_only, approved=approve)
-    common_path = clean_path(path)
+    run_sync(settings, folder, clean_path(path), ways, hidden=hidden)
+
+
+def run_sync(
+    settings: Settings, folder: str, path: str, ways: Ways, *, hidden: bool, wait: bool = True
+) -> None:
+    """Bring `folder` and `path` together, the ways that are open, and say what came of it."""
     with open_daemon(settings) as daemon, Folder(folder, str(home_of(settings))) as disk:
-        wait_for_admission(daemon)
+        if wait:
+            wait_for_admission(daemon)
         common, name = common_of(daemon)
         with opened_base(folder) as base, Progress("syncing") as progress:
-            require_same(base, common, common_path, folder)
-            remote = Proposals(Calls(daemon), common_path, lambda proposed: _settled(daemon, proposed))
+            require_same(base, common, path, folder)
+            remote = Proposals(Calls(daemon), path, lambda proposed: _settled(daemon, proposed, wait=wait))
             report = Sync(disk, base, remote, hidden=hidden, ways=ways, progress=steps_on(progress)).run()
     _report(settings, report, name, folder, path)
 
@@ -82,8 +89,8 @@ class Calls:
         )
 
 
-def _settled(daemon: Daemon, proposed: dict[str, str]) -> dict[str, str]:
-    with Waiter(daemon) as waiter:
+def _settled(daemon: Daemon, proposed: dict[str, str], *, wait: bool) -> dict[str, str]:
+    with Waiter(daemon, wait=wait) as waiter:
         for id_, path in proposed.items():
             waiter.add(id_, path)
         waiter.finish()

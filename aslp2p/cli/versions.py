@@ -7,13 +7,13 @@ after `./` everything is path.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from aslp2p.errors import UsageError
+from aslp2p.worktree.walking import clean_path
 
 _VERSIONED = re.compile(r"(.*)@([0-9]{1,15})", re.DOTALL)
 
@@ -47,17 +47,3 @@ def split_version(text: str, at: int | None = None) -> tuple[str, int | None]:
     if at is not None and at != version:
         raise UsageError(f"{text} and --at {at} are two versions", remedy="name one of them")
     return clean_path(found[1]), version
-
-
-def clean_path(text: str) -> str:
-    """A path of the Common as it is written there: NFC, without `./` before it and slashes around it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UsageError(
-            f"{text!a} is not UTF-8", remedy="the names in a Common are UTF-8: rename it, or type it so"
-        ) from None
-    while text.startswith("./"):
-        text = text[2:].lstrip("/")
-    stripped = unicodedata.normalize("NFC", text).strip("/")
-    return "" if stripped == "." else stripped

@@ -43,6 +43,7 @@ ROUNDS_MAX = 20
 REMOVALS_MAX = 100
 """More removals than this, or of more than half of the files, are asked about first."""
 _COMMIT_EVERY = 256
+BOTH = "changed here and there; `asl sync` keeps both"
 
 
 class Version(NamedTuple):
@@ -95,6 +96,8 @@ class Ways:
 
     receive: bool = True
     send: bool = True
+    remove: bool = True
+    """Removals go out too."""
     approved: bool = False
     """Any number of removals is meant."""
 
@@ -279,20 +282,18 @@ class Sync:
         """The steps that go a way that is open, and whose removals are no more than a person would make."""
         ways = self._ways
         many = planned.removals > REMOVALS_MAX or 2 * planned.removals > planned.held
-        braked = ways.send and many and planned.removals > 0 and not ways.approved
+        braked = ways.send and ways.remove and many and planned.removals > 0 and not ways.approved
         self.report.braked = planned.removals if braked else 0
         self.report.held = planned.held
         meant: list[Step] = []
         for step in planned.steps:
             if isinstance(step, Put | Remove):
-                if not ways.send:
-                    self._failed[step.path] = "changed here, which is not sent"
-                elif not (braked and isinstance(step, Remove)):
+                if ways.send and not (isinstance(step, Remove) and (braked or not ways.remove)):
                     meant.append(step)
             elif ways.receive or isinstance(step, Adopt | Forget):
                 meant.append(step)
-            else:
-                self._failed[step.path] = "changed there, which is not taken"
+            elif isinstance(step, SetAside):
+                self._failed[step.path] = BOTH
         return meant
 
     # --- steps --------------------------------------------------------------------------------------------

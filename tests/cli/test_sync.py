@@ -100,8 +100,47 @@ def test_what_is_checked_out_can_be_followed(daemon: Client, asl: Asl, tmp_path:
     assert one_way.exit_code == 0
     (out / "notes.txt").write_text("edited again")
     one_way = asl("sync", str(out), "--receive-only")
-    assert (
-        one_way.exit_code == 1
-        and "left alone: notes.txt: changed here, which is not sent\n" in one_way.stderr
-    )
+    assert one_way.exit_code == 0 and (out / "notes.txt").read_text() == "edited again"
     assert asl("get", "notes.txt").stdout == "edited"
+
+
+def test_a_folder_is_put_over_what_it_was_checked_out_from(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    """`--if-unchanged` asks what the folder was written from, not what this machine knows since."""
+    out = tmp_path / "out"
+    for path in ("plan.txt", "notes.txt", "old.txt"):
+        asl("put", "-", path, input="1")
+    asl("checkout", str(out))
+    asl("put", "-", "plan.txt", input="newer, by somebody else")
+    (out / "notes.txt").write_text("edited")
+    (out / "old.txt").unlink()
+    put = asl("put", "-r", f"{out}/", ".", "--if-unchanged")
+    assert put.exit_code == 0 and asl("get", "notes.txt").stdout == "edited"
+    assert asl("get", "plan.txt").stdout == "newer, by somebody else"
+    assert asl("ls").stdout == "notes.txt\nold.txt\nplan.txt\n", "removals are asked for"
+    again = asl("put", "-r", f"{out}/", ".", "--if-unchanged")
+    assert again.exit_code == 0 and "0 put" in again.stdout
+    (out / "plan.txt").write_text("edited, from the old one")
+    both = asl("put", "-r", f"{out}/", ".", "--if-unchanged")
+    assert both.exit_code == 1
+    assert "left alone: plan.txt: changed here and there; `asl sync` keeps both\n" in both.stderr
+    assert asl("get", "plan.txt").stdout == "newer, by somebody else"
+    deleted = asl("put", "-r", f"{out}/", ".", "--delete")
+    assert asl("ls").stdout == "notes.txt\nplan.txt\n" and "1 removed in home" in deleted.stdout
+    (tmp_path / "other").mkdir()
+    refused = asl("put", "-r", f"{tmp_path / 'other'}/", ".", "--delete")
+    assert refused.exit_code == 2 and "no checkout wrote it; type: asl sync" in refused.stderr
+
+
+def test_an_old_version_is_put_back_as_a_new_one(daemon: Client, asl: Asl) -> None:
+    asl("put", "-", "notes", input="1")
+    asl("put", "-", "notes", input="2")
+    back = asl("put", "--from", "notes@1")
+    assert (
+        back.stdout == f"notes of @1 put back, at @{height(daemon)}\n" and asl("get", "notes").stdout == "1"
+    )
+    assert asl("put", "--from", "notes@1").stdout == "Nothing to put: notes is what it was at @1\n"
+    asl("rm", "notes")
+    assert asl("put", "--from", "notes@2", "copy").exit_code == 0 and asl("get", "copy").stdout == "2"
+    assert asl("put", "--from", "notes@1").exit_code == 0 and asl("get", "notes").stdout == "1"
+    for wrong in (("notes",), ("@1",), ("notes@1", "a", "b")):
+        assert asl("put", "--from", *wrong).exit_code == 2

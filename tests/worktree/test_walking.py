@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from aslp2p.cli.versions import clean_path, parse_version, split_version
-from aslp2p.cli.walking import Walk
+from aslp2p.cli.versions import parse_version, split_version
 from aslp2p.errors import UsageError
+from aslp2p.worktree.walking import Walk, clean_path
 
 
 @pytest.fixture

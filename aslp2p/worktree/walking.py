@@ -19,11 +19,24 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aslp2p.artifacts.text import path_problem
-from aslp2p.cli.versions import clean_path
 from aslp2p.errors import UsageError
 from aslp2p.worktree.names import GIT, is_git_folder, is_ours
 
 STDIN = "-"
+
+
+def clean_path(text: str) -> str:
+    """A path of the Common as it is written there: NFC, without `./` before it and slashes around it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{text!a} is not UTF-8", remedy="the names in a Common are UTF-8: rename it, or type it so"
+        ) from None
+    while text.startswith("./"):
+        text = text[2:].lstrip("/")
+    stripped = unicodedata.normalize("NFC", text).strip("/")
+    return "" if stripped == "." else stripped
 
 
 class Item(NamedTuple):
@@ -60,6 +73,17 @@ class Walk:
         for source in self._sources:
             yield from self._source(source)
 
+    def followed(self) -> tuple[str, str] | None:
+        """The one folder that is meant and the path that it becomes; None where it is anything else."""
+        if not self._recursive or len(self._sources) != 1 or not os.path.isdir(self._sources[0]):
+            return None
+        return self._sources[0], self._target(self._sources[0])
+
+    def _target(self, source: str) -> str:
+        contents = source.endswith("/") or os.path.basename(source) in (".", "..")
+        name = os.path.basename(source.rstrip("/"))
+        return _joined(self._dest, name) if self._into and not contents else self._dest
+
     def _source(self, source: str) -> Iterator[Item]:
         if source == STDIN:
             yield from self._checked(source, self._dest)
@@ -69,9 +93,7 @@ class Walk:
         except OSError as error:
             self.problems.append(unreadable(source, error))
             return
-        contents = source.endswith("/") or os.path.basename(source) in (".", "..")
-        name = os.path.basename(source.rstrip("/"))
-        target = _joined(self._dest, name) if self._into and not contents else self._dest
+        target = self._target(source)
         if self._is_of_home(source):
             self.problems.append(f"{_shown(source)} {_SECRET}")
         elif stat.S_ISDIR(mode):
