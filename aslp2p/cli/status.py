@@ -178,14 +178,25 @@ def _succession_lines(common: dict[str, Any]) -> list[str]:
 def _finality_lines(common: dict[str, Any], endorsed: int) -> list[str]:
     """S4: having endorsed a succession, this machine cosigns nothing of an epoch below it."""
     if endorsed > common["epoch"]:
-        if any(one["paper"].get("epoch") == endorsed for one in common.get("papers", ())):
-            return ["Finality: waits, as this machine has endorsed a succession that is still open"]
-        return [
-            "Finality: waits for the next witness, as this machine has endorsed what came to nothing (S4)"
+        bound = [one for one in common.get("papers", ()) if one["paper"].get("epoch") == endorsed]
+        return [_bound_line(one) for one in bound[:1]] or [
+            "Finality: waits until the witness has renewed itself, as this machine has endorsed what came to "
+            "nothing (S4, S12); if it does not, ask for a new one: asl recover"
         ]
     if endorsed > common["head_epoch"]:
         return [f"Finality: waits for the first snapshot of {common['witness']['shown']}"]
     return []
+
+
+def _bound_line(one: dict[str, Any]) -> str:
+    """For whom finality waits, where this machine has endorsed what is still open, and what ends that."""
+    back = f"; to take it back: asl withdraw {one['id'][:8]}" if one["author"]["self"] else ""
+    if one["paper"]["over"]:
+        what = "a rotation that nobody can carry out any more"
+        ends = back or "; the witness renews itself within a round, if it is there"
+    else:
+        what, ends = f"a succession that is still open ({one['paper']['progress']})", back
+    return f"Finality: waits, as this machine has endorsed {what}{ends}"
 
 
 def _chosen(commons: list[dict[str, Any]], wanted: str) -> dict[str, Any]:

@@ -96,7 +96,8 @@ class MakeToken(Struct, frozen=True):
 
 
 class Withdraw(Struct, frozen=True):
-    """Stop offering one's own pending proposal; the answer is whether there was one."""
+    """Stop offering one's own pending proposal; the answer is whether there was one. The witness takes a
+    rotation back with one to itself above it (S12)."""
 
     proposal: bytes
 

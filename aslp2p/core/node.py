@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier
-from aslp2p.artifacts.types import Proposal, Takeover
+from aslp2p.artifacts.types import Proposal
 from aslp2p.core.admission import Admission, Refusal
 from aslp2p.core.audit import Audit
 from aslp2p.core.author import Author
@@ -305,11 +305,9 @@ class NodeCore:
 
     def _withdraw(self, proposal: bytes) -> bool:
         special = self._pending.special.get(proposal)
-        if not self._author.withdraw(proposal):
-            return False
-        if special is not None and isinstance(action := special.statement.action, Takeover):
-            self._rounds.unwant(action)
-        return True
+        if special is not None and special.key == self._context.key:
+            self._orders.take_back(special)
+        return self._author.withdraw(proposal)
 
     def _pin(self, snapshot: bytes | None) -> None:
         self._context.must_last()

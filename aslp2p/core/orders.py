@@ -180,6 +180,25 @@ class Orders:
         )
         return self._propose(action)
 
+    def take_back(self, proposal: Verified[Proposal]) -> None:
+        """Before this machine's own proposal is withdrawn: what it wanted is wanted no more, and above a
+        rotation that the witness has endorsed it asks for one to itself.
+
+        Closing it would not be enough, as the witness could cosign nothing below it (S4). Daemons endorse the
+        other one without asking (S12); then finality goes on, and nobody can carry out the first (V6). Raises
+        `UserError`; nothing has changed then.
+        """
+        action = proposal.statement.action
+        if isinstance(action, Takeover):
+            self._rounds.unwant(action)
+        standing = self._context.ledger.head.standing
+        witness, bound = standing.next_witness, self._keyring.endorsed_epoch()
+        if not isinstance(action, Rotation) or witness != self._context.key or bound <= standing.next_epoch:
+            return
+        head = self._context.ledger.head
+        reason = "a rotation is taken back"
+        self._propose(Rotation(self._succession.next_epoch(), head.height, head.id, witness, reason))
+
     def recover(self, command: Recover) -> bytes:
         """The proposal's id; only an authority may ask. Raises `UserError`."""
         self._require_authority()

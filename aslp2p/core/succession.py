@@ -318,6 +318,10 @@ class Succession:
         return self._rounds.standstill_since(ledger.head, ledger.final_height(), self._context.now.mono)
 
     def _waits_for_people(self, proposal: bytes, action: Special) -> bool:
+        """Whether people may still be thinking about it. Nobody is asked about a rotation that cannot be
+        carried out any more (V4), whoever has endorsed it."""
+        if isinstance(action, Rotation):
+            return False
         return isinstance(action, Revocation) or self._rounds.by_person(proposal)
 
     def _renewal_at(self) -> int | None:

@@ -75,6 +75,33 @@ def test_a_rotation_is_proposed_endorsed_accepted_and_emitted(party: Party) -> N
     assert one_head([alice, james], lambda head: head["height"] > at)
 
 
+def test_a_rotation_is_taken_back(party: Party) -> None:
+    """S4: what the witness endorsed stops its cosignatures; the line that says so says what ends that."""
+    you, alice, james = machines = party("you", "alice", "james")
+    found_together(machines)
+    asked = you.asl("rotate", "james", "--reason", "moving out")
+    id_ = asked.partition("asl endorse ")[2].strip()
+    (line,) = [line for line in status(you) if line.startswith("Finality:")]
+    assert line == (
+        "Finality: waits, as this machine has endorsed a succession that is still open "
+        f"(1 of 2: you; missing alice or james; james has to accept); to take it back: asl withdraw {id_}"
+    )
+    wrong = alice.type("withdraw", id_)
+    assert (wrong.returncode, wrong.stderr) == (
+        1,
+        f"error: no open proposal of this machine begins with {id_}; see what is open: asl proposals\n",
+    )
+    assert you.asl("withdraw", id_) == (
+        "Withdrawn: you hand the witness's office to james: moving out\n"
+        "This machine stays the witness; the others' machines confirm that by themselves.\n"
+    )
+    put(you, "note")
+    head = one_head(machines, lambda head: head["witness"]["name"] == "you" and head["height"] >= 3)
+    wait_until(lambda: you.call("summary")["final"] >= head["height"], PATIENCE_S, "final again")
+    assert "Finality:" not in "".join(status(you))
+    assert james.type("endorse", id_).returncode == 1
+
+
 def test_a_killed_witness_is_replaced_by_the_daemons_and_steps_down_when_it_returns(party: Party) -> None:
     you, alice, james = machines = party("you", "alice", "james")
     found_together(machines, grace="2s", mode="auto")
