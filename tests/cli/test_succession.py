@@ -89,7 +89,7 @@ def test_a_rotation_is_taken_back(party: Party) -> None:
     wrong = alice.type("withdraw", id_)
     assert (wrong.returncode, wrong.stderr) == (
         1,
-        f"error: no open proposal of this machine begins with {id_}; see what is open: asl proposals\n",
+        f"asl: no open proposal of this machine begins with {id_}; see what is open: asl proposals\n",
     )
     assert you.asl("withdraw", id_) == (
         "Withdrawn: you hand the witness's office to james: moving out\n"
