@@ -14,6 +14,7 @@ from aslp2p.artifacts.types import (
     PolicyChange,
     Proposal,
     Snapshot,
+    Statement,
     Succession,
 )
 from aslp2p.core.context import Context
@@ -142,7 +143,7 @@ class Keyring:
         epoch = 0 if isinstance(action, PolicyChange) else action.epoch
         statement = Endorsement(context.common_id, proposal.id, epoch, max(0, context.now.wall))
         endorsement = sign_statement(statement, context.signer)
-        self._journal(kind, epoch, 0, proposal.id, endorsement.raw)
+        self._journal(kind, epoch, 0, proposal.id, endorsement)
         return endorsement
 
     def _holds(self, kind: str, subject: bytes, id_: bytes) -> bool:
@@ -166,7 +167,7 @@ class Keyring:
         decide(self.stance, classify_cosignature(context.ledger, context.store, row))
         statement = Cosignature(context.common_id, row.epoch, row.height, row.id, max(0, context.now.wall))
         cosignature = sign_statement(statement, context.signer)
-        self._journal(COSIGN, row.epoch, row.height, row.id, cosignature.raw)
+        self._journal(COSIGN, row.epoch, row.height, row.id, cosignature)
         return cosignature
 
     def emit(self, statement: Snapshot, parent: SnapshotRow) -> Verified[Snapshot]:
@@ -175,12 +176,14 @@ class Keyring:
         self._require_journal()
         decide(self.stance, classify_emission(context.ledger, context.store, statement.epoch, parent))
         snapshot = sign_statement(statement, context.signer)
-        self._journal(EMIT, statement.epoch, statement.height, snapshot.id, snapshot.raw)
+        self._journal(EMIT, statement.epoch, statement.height, snapshot.id, snapshot)
         return snapshot
 
-    def _journal(self, kind: str, epoch: int, height: int, subject: bytes, raw: bytes) -> None:
+    def _journal(
+        self, kind: str, epoch: int, height: int, subject: bytes, promise: Verified[Statement]
+    ) -> None:
         self._context.must_last()
-        self._context.store.apply([PutJournal(JournalRow(kind, epoch, height, subject, raw))])
+        self._context.store.apply([PutJournal(JournalRow(kind, epoch, height, subject, promise.raw))])
 
     # --- hearing oneself --------------------------------------------------------------------------
 

@@ -38,6 +38,25 @@ NARROWING = {
 }
 
 
+SNAPSHOTS = {
+    ("ledger/history.py", "found_common"): "verified",
+    (
+        "ledger/history.py",
+        "_placement",
+    ): "what the gate passed; what was deferred stays unaudited",
+    ("ledger/history.py", "put_back"): "a verified copy",
+}
+AUDITED = {
+    ("ledger/history.py", "found_common"): "the genesis",
+    ("ledger/history.py", "_placement"): "only what `judge` gave, on a parent that was audited",
+    ("ledger/history.py", "mark_audited"): "by the proof of the highest",
+    ("ledger/history.py", "roll_back"): "what is left of it, never above what was",
+    ("ledger/history.py", "_make_room"): "a row without snapshots of its own",
+    ("store/sqlite.py", "_load"): "as it was written",
+    ("store/fsck.py", "make_branches"): "nothing: it is audited again",
+}
+
+
 def calls() -> Iterator[tuple[str, str, ast.Call]]:
     """(file, function, call) of every call in a function of the package."""
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -79,6 +98,17 @@ def test_only_the_verifier_and_the_signer_make_what_is_verified() -> None:
 def test_each_place_that_says_that_something_stored_was_audited_is_known() -> None:
     assert uses("Stored") == set(STORED)
     assert uses("read_stored", "read_stored_as") == set(READ)
+
+
+def test_each_place_that_stores_a_snapshot_or_says_how_far_a_branch_was_audited_is_known() -> None:
+    """A snapshot's bytes count by the height up to which its branch was audited (G4)."""
+    assert uses("PutSnapshot") == set(SNAPSHOTS)
+    marks = {
+        (file, function)
+        for file, function, call in CALLS
+        if any(word.arg == "audited_height" for word in call.keywords)
+    }
+    assert uses("BranchRow") | marks == set(AUDITED)
 
 
 def test_no_cast_makes_a_proof() -> None:

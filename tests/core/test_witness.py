@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aslp2p.artifacts.content import content_id
-from aslp2p.artifacts.envelope import Signed, Verified, decode_as
-from aslp2p.artifacts.types import Cosignature, Proposal, Put, Rejection, Remove, Snapshot
+from aslp2p.artifacts.envelope import Signed, Verified, decode_as, sign_statement
+from aslp2p.artifacts.types import Beacon, Cosignature, Proposal, Put, Rejection, Remove, Snapshot
 from aslp2p.core.inputs import AddContent, Propose
 from aslp2p.gossip.messages import GetRange, Push
 from aslp2p.ledger.history import read_snapshot
@@ -221,6 +221,18 @@ def test_a_witness_that_hears_its_own_key_elsewhere_stops() -> None:
     stage.happen(Propose(MINE))
     stage.wait(60 * SECOND_MS)
     assert not stage.promised("emit") and stage.core.live()["stale_reason"]
+
+
+def test_a_witness_that_hears_a_beacon_of_its_own_key_stops() -> None:
+    """S11: this machine keeps a count of its own; one that it never reached is another machine's."""
+    world = World()
+    stage, ben = listening(world)
+    stage.happen(AddContent(((content_id(DATA), DATA),)))
+    ben.pushes(sign_statement(Beacon(world.id, 0, 0, world.id, 10**6), ANN))
+    assert stage.core.live()["stale_reason"] == "the same key was heard on another machine"
+    stage.happen(Propose(MINE))
+    stage.wait(60 * SECOND_MS)
+    assert stage.height == 0 and not stage.promised("emit")
 
 
 def test_it_waits_for_a_catch_up_that_leads_somewhere() -> None:
