@@ -14,6 +14,7 @@ SECTIONS = {
     },
     "Look": {
         "status": ("status", "What is going on."),
+        "health": ("health", "How this machine is, for monitoring: one line and an exit code."),
         "peers": ("status", "Which machines are linked."),
         "members": ("people", "Who is in; admit and expel."),
         "common": ("commons", "Which Commons this machine follows."),
