@@ -23,10 +23,10 @@ from itertools import pairwise
 import msgspec
 from msgspec import Struct
 
-from aslp2p.artifacts.envelope import VERIFIER, Signed, Verifier, decode_artifact
+from aslp2p.artifacts.envelope import VERIFIER, Signed, Verifier, decode_artifact, decode_as
 from aslp2p.artifacts.merkle import verify_inclusion
 from aslp2p.artifacts.proof import WHOLE, Listed, Proof
-from aslp2p.artifacts.types import Admit, Erase, Proposal, Put, Rotation, Snapshot
+from aslp2p.artifacts.types import Admit, Cosignature, Erase, Proposal, Put, Rotation, Snapshot
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.ledger.certificate import Parent, require_settlement
 from aslp2p.ledger.erasure import SEVERAL, Held
@@ -300,8 +300,6 @@ class _Brief(_Walk):
         if not follows:
             if below >= final:
                 raise Rejected("V2", "there is a gap above what is final", subject=snapshot.id)
-            if standing.joint:
-                raise Rejected("P4", "there is a gap before a policy change is settled", subject=snapshot.id)
             standing = _across(standing, below)
         start = statement.log_size - len(statement.proposals)
         size = self.line[below].statement.log_size if below else 0
@@ -326,7 +324,10 @@ class _Brief(_Walk):
         self.note(snapshot, action, endorsers)
 
     def _epoch_at(self, height: int) -> int:
-        return self.standings[height].epoch
+        """The epoch of a height on the line; in a gap everything is in the one that is appointed below it."""
+        if height in self.standings:
+            return self.standings[height].epoch
+        return self.standings[max(at for at in self.standings if at < height)].next_epoch
 
     def _certified(self, snapshot: Signed[Snapshot], start: int) -> Signed[Proposal] | None:
         """The proposal that the certificate of `snapshot` is for, once all that is listed before is taken."""
@@ -357,17 +358,27 @@ class _Brief(_Walk):
             set_member(self.draft, self.members, action.key, member)
 
     def _parent(self, snapshot: Signed[Snapshot], standing: Standing, action: object) -> Parent:
-        """What is known of the snapshot below. A rotation's base in a gap is taken at its quorum's word."""
+        """What is known of the snapshot below. What lies in a gap is taken at its signers' word: a rotation's
+        base, and what a settlement's cosignatures name; of one height that is one snapshot."""
         statement = snapshot.statement
         here = {statement.height - 1: statement.previous}
         if isinstance(action, Rotation):
             here.setdefault(action.base_height, action.base_id)
+
+        def id_at(height: int) -> bytes | None:
+            if (id_ := self.ids.get(height, here.get(height))) is None:
+                for raw in statement.settlement or ():
+                    at = decode_as(Cosignature, raw).statement
+                    here.setdefault(at.height, at.snapshot)
+                id_ = here.get(height)
+            return id_
+
         return Parent(
             statement.previous,
             statement.height - 1,
             standing,
             self.members,
-            lambda at: self.ids.get(at, here.get(at)),
+            id_at,
             lambda id_: id_ in self.held or id_ == statement.previous,
             lambda content: _AT_ITS_WORD,
         )

@@ -23,7 +23,7 @@ from aslp2p.ledger.finality import cosignatures_on, final_height, standing_at
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.proof import check_proof
 from aslp2p.ledger.reader import SnapshotRow
-from aslp2p.ledger.standing import STANDING_KEY, Standing
+from aslp2p.ledger.standing import STANDING_KEY
 from aslp2p.ledger.state import ADMITTED, Entry, Member, path_key, unpack
 from aslp2p.ledger.tree import prove_inclusion
 from aslp2p.limits import (
@@ -170,23 +170,17 @@ class _Maker:
         return self._proof(BRIEF, line, [self._listed(at, one, final) for at, one in sorted(wanted.items())])
 
     def _moving(self) -> Iterator[int]:
-        """The heights of snapshots with a certificate or settlement, and of all of a joint phase."""
+        """The heights of snapshots with a certificate or settlement."""
         view = self._view
         changes = self._reader.fact_changes(view.branch, STANDING_KEY, self._top, limit=_STEPS_MAX)
         if len(changes) == _STEPS_MAX:
             raise UserError(f"authority moved more than {_STEPS_MAX} times; a proof of that is no small file")
-        joint_until = self._top
-        for height, data in changes:
-            standing = Standing.decode(data or b"")
+        for height, _ in changes:
             statement = None if height == 0 else decode_as(Snapshot, view.row(height).raw).statement
             if statement is not None and (
                 statement.certificate is not None or statement.settlement is not None
             ):
                 yield height
-            if standing.joint and standing.change_height == height:
-                yield from range(height, joint_until + 1)
-            if not standing.joint:
-                joint_until = height
 
     def _want_member(self, key: bytes, wanted: dict[int, Signed[Proposal]]) -> None:
         """What first made `key` a member, unless genesis or a policy change that is shown anyway did."""

@@ -131,7 +131,6 @@ class Proof:
         _demand(height > below.height and (not follows or fields["previous"] == below.id), "V2")
         if not follows:
             _demand(below.height < self.final, "V2", "a gap above what is final")
-            _demand(len(below.installed) == 1, "P4", "a gap before the settlement")
             # The upper end of the gap: whoever is appointed signed it, and nothing else moved.
             known = replace(
                 below,
@@ -218,13 +217,38 @@ class _Step(_Judgement):
         self.members = dict(parent.members)
         self.files = {}
         self.said = parent.said
+        self.rotation: dict[str, Any] | None = None
 
     def erasable(self, content: bytes) -> None:
         """Which contents there are is not known here: that is taken at its word."""
 
+    def settlement(self, gone: set[bytes]) -> None:
+        """As the whole history has it; of what is in a gap only height and epoch are known."""
+        parent = self.parent
+        _demand(len(parent.installed) == 2, "P4")
+        cosignatures = self.embedded("settlement", "cosignature", "P4")
+        line = {node.height: node for node in parent.line()}
+        taken: dict[int, bytes] = {}
+        if self.fields["certificate"] is not None and self.rotation is not None:
+            taken[self.rotation["base_height"]] = self.rotation["base_id"]
+        for one in cosignatures:
+            height, snapshot, epoch = (one.fields[name] for name in ("height", "snapshot", "epoch"))
+            _demand(one.key in parent.authorities(), "P4")
+            _demand(parent.change_height <= height <= parent.height, "P4")
+            if height in line:
+                _demand((line[height].id, line[height].epoch) == (snapshot, epoch), "P4")
+                continue
+            below = max(at for at in line if at < height)
+            _demand(taken.setdefault(height, snapshot) == snapshot, "P4", "two snapshots of one height")
+            _demand(epoch == line[below].appoints[0], "P4")
+        revoked = {key for key in self.members if self.status(key) == "revoked"}
+        signers = {one.key for one in cosignatures} - revoked - gone
+        _demand(all(policy.satisfied(signers) for policy in parent.installed), "P4", "no quorum")
+
     def transition(self, proposal: Artifact, action: dict[str, Any]) -> None:
         """As the whole history has it, but a base that is in a gap is not known by its id."""
         parent = self.parent
+        self.rotation = action
         _demand(proposal.key == self.snapshot.key, "V4")
         first = parent.height if parent.appoints != (parent.epoch, parent.signer) else self.lowest()
         _demand(first <= action["base_height"] <= parent.height, "V4")

@@ -31,6 +31,7 @@ from tests.ledger.builder import (
     Node,
     World,
     bad_signature,
+    embed,
     feed,
     policy,
 )
@@ -60,7 +61,8 @@ class Years:
         node = world.after(node, world.put("ten", EVE), world.put("two", DAN))
         node = changed = world.install(node, policy((ANN, CLEO, DAN), 2), ANN, BEN, CLEO, author=CLEO)
         node = world.puts(node, "twelve")
-        node = world.after(node, settlement=world.settlement(changed, ANN, BEN, CLEO))
+        cosigned = ((node, ANN), (changed, BEN), (changed, CLEO))
+        node = world.after(node, settlement=embed(world.cosignature(at, by) for at, by in cosigned))
         for number in range(14, 18):
             node = world.after(node, world.put(f"late/{number}", DAN))
         node = world.revoke(node, DAN, ANN, CLEO, DAN, author=DAN)
@@ -185,6 +187,21 @@ def endorsed_by(height: int, *keys: Key) -> Change:
     return make
 
 
+def settled_by(*wrong: tuple[int, dict[str, Any]]) -> Change:
+    """The settlement at @13 by ann, cleo and ben, of @11, but for the first of them: these."""
+
+    def make(proof: Proof) -> Proof:
+        told = years()
+        of = [*wrong, *[(11, {})] * 3][:3]
+        papers = [
+            told.world.cosignature(told.nodes[height], who, **changes)
+            for (height, changes), who in zip(of, (ANN, CLEO, BEN), strict=True)
+        ]
+        return at(13, settlement=embed(papers))(proof)  # type: ignore[return-value]
+
+    return make
+
+
 def _certified_missing(all_: list[Listed]) -> list[Listed]:
     return [one for one in all_ if getattr(one.proposal.statement.action, "epoch", None) is None]
 
@@ -282,7 +299,26 @@ BAD: list[tuple[str, str, str, Change]] = [
         lambda proof: at(13, settlement=years().world.settlement(years().nodes[11], ANN, BEN))(proof),
     ),
     ("a settlement by the revoked", "P4", EARLY, lambda proof: _settled_by_revoked()),
-    ("a gap before the settlement", "P4", EARLY, without(12)),
+    (
+        "a settlement with a cosignature of another epoch, in a gap",
+        "P4",
+        EARLY,
+        settled_by((12, {"epoch": 9})),
+    ),
+    (
+        "a settlement cosigned in two snapshots of one height, in a gap",
+        "P4",
+        EARLY,
+        settled_by((12, {}), (12, {"snapshot": bytes(32)})),
+    ),
+    ("a settlement cosigned below the change", "P4", EARLY, settled_by((10, {}))),
+    ("a settlement cosigned above its parent", "P4", EARLY, settled_by((12, {"height": 13}))),
+    (
+        "a settlement cosigned in another snapshot than the line's",
+        "P4",
+        EARLY,
+        settled_by((11, {"snapshot": bytes(32)})),
+    ),
     (
         "a log that is not the final one's",
         "V7",

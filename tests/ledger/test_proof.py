@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from aslp2p.artifacts.envelope import VERIFIER
 from aslp2p.artifacts.proof import decode_proof, encode_proof
 from aslp2p.errors import ArtifactError, Rejected, UserError
+from aslp2p.ledger.history import Ledger, found_common
 from aslp2p.ledger.proof import Proven, check_proof
+from aslp2p.ledger.reader import PutArtifacts
 from aslp2p.limits import ARTIFACT_BYTES_MAX, PROOF_BYTES_MAX, PROOF_LINE_MAX
+from aslp2p.store.memory import MemoryStore
 from aslp2p.views.proof import prove
-from tests.ledger.builder import ANN, BEN, CLEO, DAN
+from aslp2p.views.view import View
+from tests.ledger.builder import ANN, BEN, CLEO, DAN, World, feed, policy
 from tests.ledger.proofs import (
     BAD,
     BOTH,
@@ -148,3 +155,23 @@ def test_changed_bytes_never_prove_anything_else(name: str, data: st.DataObject)
 def test_any_bytes_are_refused_as_bytes(data: bytes) -> None:
     with pytest.raises(ArtifactError):
         decode_proof(data)
+
+
+def test_a_brief_proof_does_not_grow_with_a_joint_phase() -> None:
+    """What settled the change is in a gap: height and epoch are judged, the rest is its signers' word."""
+    world = World()
+    store = MemoryStore()
+    found_common(store, world.genesis)
+    ledger = Ledger(store)
+    node = world.install(world.puts(world.root, "doc"), policy((ANN, BEN, DAN), 2), ANN, BEN)
+    node = world.chain(node, 40, "joint")
+    settled = world.settlement(node.parent or node, ANN, BEN)
+    tip = world.puts(world.after(node, settlement=settled), "late")
+    for one in tip.line():
+        store.apply([PutArtifacts(VERIFIER.verify_all(one.proposals))])
+    feed(ledger, tip)
+    for by in (ANN, BEN):
+        ledger.add_cosignature(world.cosignature(tip, by))
+    proof = decode_proof(base64.b64decode(prove(View(store), "doc", brief=True)["proof"]))
+    assert [one.statement.height for one in proof.line] == [2, 43, 44]
+    assert check_proof(proof, world.id).top == 44
