@@ -66,6 +66,8 @@ class Chain:
         self._waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
         self._shared: frozenset[bytes] = frozenset()
         """The snapshots that are evidence and open."""
+        self._told_of: set[int] = set()
+        """The branches below the floor that people here were told of."""
         self.listeners: list[HeadListener] = []
         self.orphans: list[tuple[int, bytes]] = []
         """(link, id) of snapshots whose parent is not here: reasons for a catch-up."""
@@ -286,6 +288,23 @@ class Chain:
         if change is not None:
             self._moved(change, placed)
         self._reopen_aside(placed)
+        self._tell_of_retired_keys(placed)
+
+    def _tell_of_retired_keys(self, placed: Sequence[Placed]) -> None:
+        """Tell people, once a line, who signed a history that leaves out the floor (F5). What an honest
+        witness signed and a succession left behind is of a lower epoch than what is followed there."""
+        context = self._context
+        ledger = context.ledger
+        for one in placed:
+            beside = ledger.id_at(ledger.head.branch, one.tip.height)
+            row = None if beside is None else context.store.snapshot(beside)
+            if one.tip.branch in self._told_of or row is None or ledger.on_floor(one.tip.id):
+                continue
+            if row.height > ledger.floor.height or one.tip.standing.epoch >= row.epoch:
+                self._told_of.add(one.tip.branch)
+                name = context.name_of(one.snapshot.key)
+                text = f"retired keys signed another history: @{one.tip.height} by {name}; it moves nobody"
+                context.publish("notice", code="retired-keys", text=text)
 
     def keep(self, proven: Sequence[Verified[Proposal]]) -> None:
         """Store listed proposals, also in the place of bytes that nobody has verified."""
@@ -317,6 +336,8 @@ class Chain:
         stands above a head that evidence holds back: perhaps it is never followed (F3, F4)."""
         ledger = self._context.ledger
         head = ledger.head
+        if ledger.waits_for_floor is not None:
+            return  # most of it will be our line, once the floor is here
         for one in placed:
             if one.tip.height <= head.height and ledger.id_at(head.branch, one.tip.height) == one.tip.id:
                 continue

@@ -86,6 +86,7 @@ from aslp2p.gossip.messages import (
     decode_message,
 )
 from aslp2p.gossip.peer import Peer
+from aslp2p.ledger.floor import read_floor
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.joining import META_LINKED, META_PIN
@@ -128,6 +129,8 @@ class NodeCore:
         apart: bool = False,
     ) -> None:
         self._context = context = Context(store, common_id, signer, entropy, verifier)
+        self._floor = read_floor(store)
+        """As it was on disk after the last step."""
         if store.meta("genesis") is not None:
             context.open_ledger()
         self._pending = Pending(context)
@@ -229,6 +232,8 @@ class NodeCore:
         context = self._context
         context.now = now
         context.out = out = Step(durable=isinstance(input_, Command) and not isinstance(input_, Propose))
+        if self._clocks is None:
+            self._reconsider()
         self._watch_clocks()
         match input_:
             case Received():
@@ -266,6 +271,8 @@ class NodeCore:
                 self._orders.vouch()
             case MoveFloor():
                 self._chain.move_floor(input_.snapshot)
+                self._floor = context.ledger.floor
+                self._succession.close_what_is_over()
             case Pin():
                 self._pin(input_.snapshot)
             case Import():
@@ -295,6 +302,25 @@ class NodeCore:
         """What this node follows; None before it has a genesis."""
         return self._context.ledger.head if self._context.founded else None
 
+    def _reconsider(self) -> None:
+        """A floor may have been given while this node was off, beside what it followed (F5)."""
+        if self._context.founded and (change := self._context.ledger.reconsider()) is not None:
+            self._chain.settle((), change)
+
+    def _note_floor(self) -> None:
+        """The floor is on disk before anything that this step did about it leaves (F5)."""
+        context = self._context
+        if not context.founded or self._floor == context.ledger.floor:
+            return
+        before, self._floor = self._floor, context.ledger.floor
+        context.must_last()
+        self._succession.close_what_is_over()
+        if before is not None and self._floor.height > before.height:
+            text = (
+                f"@{self._floor.height} changed the policy for good: nothing that leaves it out counts here"
+            )
+            context.publish("notice", code="floor-moved", text=text)
+
     def _watch_clocks(self) -> None:
         """After a start, or when the wall clock ran ahead of the monotonic one, this machine was away
         (S10)."""
@@ -323,6 +349,7 @@ class NodeCore:
 
     def _finish(self, input_: Input) -> None:
         """Send and start what is due, whatever the input was."""
+        self._note_floor()
         if isinstance(input_, Tick):
             if self._context.founded:
                 self._hearing.tick()
@@ -344,6 +371,7 @@ class NodeCore:
             self._chain.share_evidence()
         self._spreader.flush()
         self._reconciler.tell_all()
+        self._note_floor()
 
     # --- links ------------------------------------------------------------------------------------
 

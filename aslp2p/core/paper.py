@@ -87,7 +87,7 @@ class Paper:
             return not standing.joint and action.replaces == standing.installed[-1].id
         if not isinstance(action, Succession):
             return False
-        if not standing.next_epoch < action.epoch <= EPOCH_MAX:
+        if not standing.next_epoch < action.epoch <= EPOCH_MAX or self.is_below_floor(action):
             return False
         if _may_ask(action, author, standing):
             return isinstance(action, Rotation) or self._is_member(author)
@@ -337,13 +337,10 @@ class Paper:
 
     def superseded_by(self) -> bytes | None:
         """The new witness of a complete takeover of a higher epoch than our head's (S10), if there is one."""
-        ledger = self._context.ledger
-        head = ledger.head
+        head = self._context.ledger.head
         for proposal, action in self.takeovers():
-            if self._context.store.snapshot(action.base_id) is not None and not ledger.on_floor(
-                action.base_id
-            ):
-                continue  # keys that have retired stop nobody (F5)
+            if self.is_below_floor(action):
+                continue  # keys that have retired stop nobody
             if self.quorum(proposal, action, self.judging(head, action), head.members):
                 return action.new_witness
         return None

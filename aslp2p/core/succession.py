@@ -86,15 +86,18 @@ class Succession:
         """Paper that cannot come to anything any more is closed."""
         self._draw_jitter()
         self._rounds.head_moved(change.old, change.new)
-        for proposal in self._paper.prune():
-            self._rounds.forget(proposal.id)
-            if proposal.key == self._context.key and not self._listed_on_head(proposal.id):
-                self._context.publish(
-                    "proposal", id=proposal.id.hex(), state="overtaken", height=change.new.height
-                )
+        self.close_what_is_over()
         if change.new.standing.next_witness != change.old.standing.next_witness:
             self._announce(change)
         self._endorse_wanted()
+
+    def close_what_is_over(self) -> None:
+        """Close paper that cannot come to anything any more, as the head or the floor has moved."""
+        for proposal in self._paper.prune():
+            self._rounds.forget(proposal.id)
+            if proposal.key == self._context.key and not self._listed_on_head(proposal.id):
+                height = self._context.ledger.head.height
+                self._context.publish("proposal", id=proposal.id.hex(), state="overtaken", height=height)
 
     def _listed_on_head(self, proposal: bytes) -> bool:
         head = self._context.ledger.head

@@ -19,6 +19,16 @@ from aslp2p.home import Home
 from aslp2p.home.key import load_key, load_public_key
 from aslp2p.home.lock import HomeLock
 from aslp2p.home.retired import HomeRetired, clear_retired, read_retired
+from aslp2p.ledger.floor import (
+    Floor,
+    FloorMove,
+    give_floor,
+    log_floor_move,
+    put_floor,
+    read_floor,
+    read_floor_moves,
+    read_given_floor,
+)
 from aslp2p.ledger.promises import EMIT, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal
 from aslp2p.store.sqlite import SqliteStore
@@ -348,6 +358,28 @@ def test_a_retired_home_can_be_backed_up(old: Home, tmp_path: Path) -> None:
 def header(*fields: object) -> bytes:
     packed = canonical.encode(list(fields))
     return MAGIC + len(packed).to_bytes(4, "big") + packed
+
+
+def test_the_floor_goes_along(old: Home, tmp_path: Path) -> None:
+    """F5: a moved home has the floor that it had, the one that it was given, and its people's moves; one that
+    is restored has an older one, which is weaker and safe."""
+    store = min((tmp_path / "old" / "commons").iterdir()) / "store.db"
+    floor, given, other = Floor(7, b"\x07" * 32), Floor(9, b"\x09" * 32), Floor(3, b"\x03" * 32)
+    back_up(old, tmp_path / "backup", NOW_MS, quiet)
+    with closing(SqliteStore(store)) as opened:
+        before = read_floor(opened)
+        opened.apply([put_floor(floor), give_floor(given)])
+        opened.apply([log_floor_move(opened, move := FloorMove(other, floor, NOW_MS))])
+        opened.commit()
+    move_out(old, tmp_path / "file", NOW_MS, quiet)
+    move_in(Home(tmp_path / "moved"), tmp_path / "file", quiet)
+    restore(Home(tmp_path / "restored"), tmp_path / "backup", "restored", quiet)
+    answers = []
+    for name in ("moved", "restored"):
+        with closing(SqliteStore(tmp_path / name / "commons" / store.parent.name / "store.db")) as opened:
+            answers.append((read_floor(opened), read_given_floor(opened), read_floor_moves(opened)))
+    assert before is not None and before.height == 0
+    assert answers == [(floor, given, [move]), (before, None, [])]
 
 
 @pytest.mark.parametrize(
