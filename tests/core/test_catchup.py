@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from aslp2p.artifacts.types import Remove
 from aslp2p.core.catchup import DOUBT_MS_MAX
 from aslp2p.gossip.messages import GetRange, Range, RangeItem
-from aslp2p.limits import DEFER_RUN_MIN, RANGE_SNAPSHOTS_MAX, RANGES_PER_PEER_MAX
+from aslp2p.limits import DEFER_RUN_MIN, RANGE_SNAPSHOTS_MAX, RANGES_PER_PEER_MAX, REQUEST_TIMEOUT_MS
 from tests.core.scripted import SECOND_MS, Stage, said
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, World
 
@@ -128,3 +129,25 @@ def test_what_was_asked_of_a_link_that_ended_is_asked_of_another() -> None:
     assert stage.height == 0, "ann was asked first and is silent"
     ann.leaves()
     assert stage.head == ahead.id
+
+
+def test_whoever_claims_to_be_ahead_holds_a_witness_up_once_and_not_for_ever() -> None:
+    """A witness waits for what may have replaced it; nobody can make it wait by claiming again."""
+    world = World()
+    stage = Stage(world, ANN)
+    ben, dan = stage.link(BEN), stage.link(DAN)
+    ben.heads(world.root)
+    claim = world.recover(world.chain(world.root, 3, "claimed"), BEN)
+    dan.heads(claim)
+    admit = world.propose(Remove("nothing", None), CLEO)
+    ben.pushes(admit)
+    stage.wait(SECOND_MS)
+    assert stage.core.live()["pending"] == 1, "it may have been replaced"
+    for _ in range(REQUEST_TIMEOUT_MS // SECOND_MS + 1):
+        dan.heads(claim)
+        stage.wait(SECOND_MS)
+    assert stage.core.live()["pending"] == 0, "answered"
+    dan.heads(world.chain(claim, 1, "claimed again"))
+    ben.pushes(world.propose(Remove("nothing else", None), CLEO))
+    stage.wait(SECOND_MS)
+    assert stage.core.live()["pending"] == 0, "at once, since its word came to nothing before"
