@@ -210,6 +210,8 @@ COSIGNATURES_PER_SIGNER_MAX = 8
 """Open ones of one authority: more than one only where it cosigned lines that exclude each other."""
 WAITING_PAPER_MAX = 256
 """Endorsements and cosignatures of what is not here yet."""
+FETCHING_GRACES = 10
+"""Grace periods for which a witness that fetches content from us is waited for (S2)."""
 BEACON_RESERVE = 1024
 """Beacon counters reserved on disk at once."""
 

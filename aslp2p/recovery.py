@@ -76,12 +76,13 @@ class Silence:
             self.epoch, self.counter = epoch, -1
         self._silent = 0
 
-    def heard_beacon(self, epoch: int, counter: int) -> bool:
-        """Whether a beacon of the epoch in force is new; then the silence is over."""
+    def heard_beacon(self, epoch: int, counter: int, *, ends: bool = True) -> bool:
+        """Whether a beacon of the epoch in force is new; then the silence is over, if it `ends` one."""
         if epoch != self.epoch or counter <= self.counter:
             return False
         self.counter = counter
-        self._silent = 0
+        if ends:
+            self._silent = 0
         return True
 
     def pass_time(self, mono: int, wall: int, grace: int, watching: bool) -> None:

@@ -34,6 +34,7 @@ from aslp2p.limits import (
     CONTENT_WINDOW,
     KIB,
     MANIFEST_BYTES_MAX,
+    PEERS_MAX,
     REQUEST_TIMEOUT_MS,
 )
 
@@ -72,6 +73,8 @@ class Contents:
         self._context = context
         self._queue: dict[bytes, bool] = {}
         """To be asked, in order: id to whether it is a manifest."""
+        self.served_ms: dict[bytes, int] = {}
+        """When each key last asked this node for content; those that asked last."""
         self._asked: dict[bytes, _Asked] = {}
         self._asked_of: Counter[int] = Counter()
         """Link to how many are asked of it."""
@@ -332,6 +335,10 @@ class Contents:
 
     def serve(self, peer: Peer, ids: Sequence[bytes]) -> None:
         """Answer a request: what is here in messages of bounded size, and the ids of what is not."""
+        self.served_ms.pop(peer.key, None)
+        self.served_ms[peer.key] = self._context.now.mono
+        while len(self.served_ms) > PEERS_MAX:
+            del self.served_ms[next(iter(self.served_ms))]
         batch: list[bytes] = []
         size = 0
         missing = list(ids[CONTENT_REQUESTS_PER_PEER_MAX:])

@@ -65,6 +65,7 @@ from aslp2p.core.seat import Seats
 from aslp2p.core.serve import serve_artifacts, serve_range
 from aslp2p.core.spread import Spreader
 from aslp2p.core.succession import Succession
+from aslp2p.core.unanswered import Unanswered
 from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
 from aslp2p.errors import PeerFault
@@ -156,7 +157,8 @@ class NodeCore:
         self._reconciler = Reconciler(context, self._pending, self._chain, self._catchup, self._witness)
         self._author = Author(context, self._pending, self._contents, self._spreader)
         self._seats = seats = Seats(context)
-        self._vigil = Vigil(context, seats, self._paper, self._catchup)
+        unanswered = Unanswered(context, self._pending, self._contents, seats)
+        self._vigil = Vigil(context, seats, self._paper, self._catchup, unanswered)
         self._beacons = Beacons(
             context, self._pending, self._keyring, self._witness, seats, self._vigil, self._spreader
         )

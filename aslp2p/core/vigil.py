@@ -3,10 +3,13 @@ restarts and nights."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.context import Context
 from aslp2p.core.paper import Paper
 from aslp2p.core.seat import Seats
+from aslp2p.core.unanswered import Unanswered
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.reader import PutMeta
@@ -19,11 +22,14 @@ META_SILENCE = "silence"
 class Vigil:
     """Who is heard here, and for how long the witness has not been."""
 
-    def __init__(self, context: Context, seats: Seats, paper: Paper, catchup: Catchup) -> None:
+    def __init__(
+        self, context: Context, seats: Seats, paper: Paper, catchup: Catchup, unanswered: Unanswered
+    ) -> None:
         self._context = context
         self._seats = seats
         self._paper = paper
         self._catchup = catchup
+        self._unanswered = unanswered
         self._counted: bool | None = None
         """Whether silence mattered when time last passed; None: not known since the start."""
         self._silence = decode_silence(context.store.meta(META_SILENCE))
@@ -77,21 +83,27 @@ class Vigil:
 
     # --- signs of life ----------------------------------------------------------------------------
 
-    def head_moved(self, change: HeadChange, _listed: object) -> None:
-        """A new head is a sign of life of its witness."""
+    def head_moved(self, change: HeadChange, listed: Sequence[object]) -> None:
+        """A new head is a sign of life of its witness; but like a beacon where it lists nothing."""
         self._pass_time()  # first count up to now, then forget it
-        self._silence.heard(change.new.standing.next_epoch)
+        epoch = change.new.standing.next_epoch
+        if listed or epoch != self._silence.epoch or self._is_alive():
+            self._silence.heard(epoch)
+
+    def _is_alive(self) -> bool:
+        """Whether what says no more than that the witness is there is a sign of life (S2)."""
+        return not self.counts or not self._unanswered.hides_a_silence()
 
     def knows_beacon(self, epoch: int, counter: int) -> bool:
         """Whether a beacon of this epoch with this counter, or a higher one, was heard."""
         return epoch == self._silence.epoch and counter <= self._silence.counter
 
     def heard_beacon(self, epoch: int, counter: int) -> bool:
-        """Whether it is a sign of life."""
+        """Whether it is new; if it is, it ends the silence, unless it only hides it (S2)."""
         self._pass_time()
         if self._silence.epoch != epoch:
             self._silence.heard(epoch)
-        return self._silence.heard_beacon(epoch, counter)
+        return self._silence.heard_beacon(epoch, counter, ends=self._is_alive())
 
     def links_changed(self) -> None:
         """Being alone is a gap, not silence (S2): count up to the change."""
