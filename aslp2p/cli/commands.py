@@ -40,6 +40,7 @@ SECTIONS = {
     },
     "Decide": {
         "proposals": ("history", "What waits for the witness or for endorsements, and what was refused."),
+        "dismiss": ("dismiss", "Hear no more of what was refused."),
         "endorse": ("endorse", "Endorse a succession or a policy change."),
         "withdraw": ("withdraw", "Take back what this machine proposed."),
         "policy": ("policy", "Who may replace the witness; propose another policy."),

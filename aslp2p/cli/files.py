@@ -94,7 +94,7 @@ def get_command(settings: Settings, path: str, output: str | None, at: int | Non
             "get writes out one file", remedy="name its path; a whole tree is written by `asl checkout`"
         )
     with open_source(settings) as source:
-        entry = source.ask("entry", path=wanted, at=version)
+        entry = _entry(source, wanted, version)
         target = None if output in (None, "-") else _target(str(output), wanted)
         if target is None:
             _require_harmless(entry)
@@ -104,6 +104,21 @@ def get_command(settings: Settings, path: str, output: str | None, at: int | Non
             _write_file(source, entry, target)
     if settings.json:
         say_json({**entry, "written": target})
+
+
+def _entry(source: Source, path: str, version: int | None) -> dict[str, Any]:
+    """What is at `path`; without a version also what this machine has put there and is not listed yet."""
+    try:
+        return source.ask("entry", path=path, at=version)
+    except UserError:
+        if version is not None:
+            raise
+        for one in source.ask("proposals", state="pending")["proposals"]:
+            action = one["action"]
+            if one["author"]["self"] and action["kind"] == "put" and action["path"] == path:
+                note(f"{path} waits for the witness; this is what will be put")
+                return {**action, "path": path}
+        raise
 
 
 def write_content(source: Source, entry: dict[str, Any], file: BinaryIO) -> None:
@@ -168,6 +183,8 @@ def rm_command(settings: Settings, paths: tuple[str, ...], recursive: bool, no_w
 
     with open_daemon(settings) as daemon, Waiter(daemon, wait=not no_wait) as waiter:
         entries = [one for path in paths for one in _meant(daemon, clean_path(path), recursive)]
+        if not all(map(clean_path, paths)) and sys.stdin.isatty():
+            click.confirm(f"Remove all {count_text(len(entries), 'file')}?", abort=True, err=True)
         # Only what was seen is removed: who changed it meanwhile keeps their change.
         calls = [daemon.request("remove", path=one["path"], expects=one["content"]) for one in entries]
         failed: list[str] = []

@@ -159,6 +159,12 @@ class Pin(Struct, frozen=True):
     snapshot: bytes | None
 
 
+class Dismiss(Struct, frozen=True):
+    """A person has read why these proposals were refused; they are not told of again."""
+
+    proposals: tuple[bytes, ...]
+
+
 class Import(Struct, frozen=True):
     """Take a bundle's artifacts and contents, all or none; the answer is an `Imported`.
 
@@ -182,6 +188,7 @@ Command: TypeAlias = (
     | Vouch
     | MoveFloor
     | Pin
+    | Dismiss
     | Import
 )
 Input: TypeAlias = Event | Command

@@ -33,6 +33,7 @@ from aslp2p.core.inputs import (
     AddContent,
     ChangePolicy,
     Command,
+    Dismiss,
     Endorse,
     Import,
     Input,
@@ -90,11 +91,12 @@ from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.floor import read_floor
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.history import HeadChange
-from aslp2p.ledger.joining import META_LINKED, META_PIN
+from aslp2p.ledger.joining import META_DISMISSED, META_LINKED, META_PIN
 from aslp2p.ledger.reader import DropArtifacts, DropContent, PutMeta, Store
 from aslp2p.ledger.state import is_admitted
 from aslp2p.limits import (
     ADDRESSES_PER_MESSAGE_MAX,
+    ID_BYTES,
     PEERS_MAX,
     SUSPEND_MS_MIN,
 )
@@ -277,6 +279,8 @@ class NodeCore:
                 self._succession.close_what_is_over()
             case Pin():
                 self._pin(input_.snapshot)
+            case Dismiss():
+                self._dismiss(input_.proposals)
             case Import():
                 out.answer = self._intake.imported(input_)
             case Lost():
@@ -336,6 +340,14 @@ class NodeCore:
         if special is not None and special.key == self._context.key:
             self._orders.take_back(special)
         return self._author.withdraw(proposal)
+
+    def _dismiss(self, proposals: tuple[bytes, ...]) -> None:
+        """Keeps those that are refused, and of what was dismissed before what still is: a bounded number."""
+        before = self._context.store.meta(META_DISMISSED) or b""
+        known = {before[at : at + ID_BYTES] for at in range(0, len(before), ID_BYTES)} | set(proposals)
+        kept = sorted(known & self._pending.rejections.keys())
+        self._context.must_last()
+        self._context.store.apply([PutMeta(META_DISMISSED, b"".join(kept))])
 
     def _pin(self, snapshot: bytes | None) -> None:
         self._context.must_last()

@@ -24,7 +24,7 @@ from aslp2p.artifacts.invite import PREFIX, GivenFloor, Hint, Invite
 from aslp2p.artifacts.keys import key_text
 from aslp2p.artifacts.token import invite_id
 from aslp2p.artifacts.types import Action, Admit, Expel, Forget, Put, Remove, Rename, RevokeInvite
-from aslp2p.core.inputs import AddContent, Command, MakeToken, Pin, Propose, Withdraw
+from aslp2p.core.inputs import AddContent, Command, Dismiss, MakeToken, Pin, Propose, Withdraw
 from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.succession_methods import SuccessionMethods
@@ -37,7 +37,7 @@ from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.policy_file import SELF
 from aslp2p.ledger.reader import Reader
 from aslp2p.ledger.state import Entry, path_key, unpack
-from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION
+from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION, REJECTIONS_MAX
 from aslp2p.views.actions import Uint, action_from_json, parse_id
 from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
 from aslp2p.views.people import member_key
@@ -127,6 +127,7 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "common.trust": methods.common_trust,
         "pin": methods.pin,
         "unpin": methods.unpin,
+        "dismiss": methods.dismiss,
         "peers": methods.peers,
         "invite": methods.invite,
         "invite.revoke": methods.invite_revoke,
@@ -231,6 +232,11 @@ class _Methods:
     async def unpin(self, common: str = "") -> dict[str, Any]:
         """Read the newest version again."""
         await self._node(common).command(Pin(None))
+        return {}
+
+    async def dismiss(self, ids: list[str], common: str = "") -> dict[str, Any]:
+        """Tell no more of these refused proposals."""
+        await self._node(common).command(Dismiss(tuple(map(parse_id, ids[:REJECTIONS_MAX]))))
         return {}
 
     async def peers(self, common: str = "") -> dict[str, Any]:

@@ -29,6 +29,8 @@ META_OWN_NAME = "own-name"
 """What this machine asks to be called."""
 META_PIN = "pin"
 """The snapshot that people here read instead of the head (section 11)."""
+META_DISMISSED = "dismissed"
+"""The ids of refused proposals that people here have read about, one after the other."""
 META_NAME_CHOSEN = "own-name-chosen"
 """There when the owner chose the name that the history has for this machine."""
 

@@ -54,7 +54,8 @@ def log(view: View, before: int | None = None, path: str = "", limit: int = LOG_
             return {"snapshots": found, "next": looked}
         looked = row.height
         if proposals is not None:
-            found.append(_line(view, row, proposals))
+            about = proposals if not path else [one for one in proposals if _touches([one], path.rstrip("/"))]
+            found.append(_line(view, row, proposals, about))
     return {"snapshots": found, "next": None}
 
 
@@ -179,12 +180,15 @@ def _proposals_of(view: View, row: SnapshotRow) -> list[Signed[Proposal]]:
     return [] if row.height == 0 else listed(view, decode_as(Snapshot, row.raw).statement.proposals)
 
 
-def _line(view: View, row: SnapshotRow, proposals: list[Signed[Proposal]]) -> dict[str, Any]:
+def _line(
+    view: View, row: SnapshotRow, proposals: list[Signed[Proposal]], about: list[Signed[Proposal]]
+) -> dict[str, Any]:
+    """One snapshot; of its proposals those that are asked `about`."""
     return {
         **row_json(view, row),
         "transition": _transition(row, proposals),
-        "count": len(proposals),
-        "actions": [_proposal_line(view, one) for one in proposals[:ACTIONS_SHOWN]],
+        "count": len(about),
+        "actions": [_proposal_line(view, one) for one in about[:ACTIONS_SHOWN]],
     }
 
 

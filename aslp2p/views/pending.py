@@ -8,7 +8,8 @@ from aslp2p.artifacts.envelope import Signed, decode_artifact, decode_as
 from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Rejection
 from aslp2p.errors import UsageError
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
-from aslp2p.limits import VIEW_PAGE_MAX
+from aslp2p.ledger.joining import META_DISMISSED
+from aslp2p.limits import ID_BYTES, VIEW_PAGE_MAX
 from aslp2p.views.actions import action_json, parse_id
 from aslp2p.views.log import find as find_listed
 from aslp2p.views.log import proposal_json
@@ -42,6 +43,12 @@ def open_artifacts(view: View) -> Open:
     return found
 
 
+def dismissed(view: View) -> set[bytes]:
+    """The refused proposals that people here have read about."""
+    ids = view.reader.meta(META_DISMISSED) or b""
+    return {ids[at : at + ID_BYTES] for at in range(0, len(ids), ID_BYTES)}
+
+
 def proposals(view: View, state: str = "") -> dict[str, Any]:
     """Proposals that are `pending` and `rejected` ones (`state`: only those): own first, then newest first.
 
@@ -50,7 +57,10 @@ def proposals(view: View, state: str = "") -> dict[str, Any]:
     found = open_artifacts(view)
     waiting = [one for id_, one in found.proposals.items() if id_ not in found.rejections]
     refused: list[tuple[Signed[Proposal], Signed[Rejection]]] = []
+    read = dismissed(view)
     for id_, rejection in found.rejections.items():
+        if id_ in read:
+            continue
         raw = view.reader.artifact(id_)
         if raw is not None:
             refused.append((decode_as(Proposal, raw), rejection))

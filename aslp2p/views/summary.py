@@ -16,7 +16,7 @@ from aslp2p.views.branches import stepped_down, superseded_rows
 from aslp2p.views.floor import floor_summary
 from aslp2p.views.log import created_ms
 from aslp2p.views.paper import dead_authorities, is_only_authority, offers, settlement
-from aslp2p.views.pending import Open, open_artifacts, open_papers
+from aslp2p.views.pending import Open, dismissed, open_artifacts, open_papers
 from aslp2p.views.people import roles
 from aslp2p.views.view import View
 from aslp2p.views.words import change_note
@@ -104,7 +104,7 @@ def audited_height(view: View) -> int:
 def _waiting(view: View, found: Open) -> tuple[int, int]:
     """How many ordinary proposals wait, and how many of the asker's own were refused."""
     own_refused = 0
-    for raw in view.reader.artifacts(sorted(found.rejections)).values():
+    for raw in view.reader.artifacts(sorted(found.rejections.keys() - dismissed(view))).values():
         own_refused += decode_artifact(raw).key == view.own_key
     waiting = [id_ for id_ in found.proposals if id_ not in found.rejections]
     special = sum(isinstance(found.proposals[id_].statement.action, AUTHORITY_ACTIONS) for id_ in waiting)

@@ -197,6 +197,8 @@ def _unusable(path: str, error: sqlite3.Error) -> UserError:
         return UserError(
             f"another aslp2p is at work in {os.path.dirname(path)}", remedy="wait until it is done"
         )
+    if isinstance(error, sqlite3.OperationalError):
+        return UserError(f"cannot write into {os.path.dirname(path)} ({error})", remedy="name another folder")
     return UserError(
         f"{path} cannot be used ({error})",
         remedy=f"nothing is lost without it, what is alike is found again; type: rm {path}",
