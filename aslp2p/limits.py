@@ -169,7 +169,7 @@ CONTENT_WINDOW = 256
 """Wanted contents that are looked up at once."""
 CONTENT_BATCH_BYTES_MAX = MIB
 CONTENT_RETRY_MS = 1_000
-CONTENT_RETRY_MS_MAX = 32_000
+CONTENT_RETRY_MS_MAX = 1_800_000
 """The pause before peers are asked again for what none of them had, at first and at most."""
 BATCH_SPACING_MS = 3
 """A witness emits at once when it has been quiet this long, else it waits until it has."""

@@ -73,7 +73,7 @@ class Author:
                 raise UserError("content that is not what its id says", remedy="put the file again")
         if pieces:
             self._context.store.apply([PutContent(id_, data) for id_, data in pieces])
-            self._contents.arrived += 1
+            self._contents.note_come(id_ for id_, _ in pieces)
 
     def withdraw(self, proposal: bytes) -> bool:
         """Whether it was pending, and ours."""

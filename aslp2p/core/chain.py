@@ -9,16 +9,16 @@ are the same."""
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
-from aslp2p.artifacts.content import has_manifest
 from aslp2p.artifacts.envelope import Signed, Verified, decode_as, read_stored_as
-from aslp2p.artifacts.types import Proposal, Put, Snapshot
+from aslp2p.artifacts.types import Proposal, Snapshot
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
+from aslp2p.core.lacking import contents_of
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import ArtifactError, AslError, Incomplete, PeerFault, Rejected, UserError
@@ -27,14 +27,8 @@ from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import HeadChange, Placed, read_snapshot
 from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, PutUnaudited, SnapshotRow
-from aslp2p.ledger.state import is_admitted, revoked_keys
+from aslp2p.ledger.state import Member, is_admitted, revoked_keys
 from aslp2p.limits import IDS_PER_MESSAGE_MAX, REQUEST_TIMEOUT_MS, WAITING_SNAPSHOTS_MAX
-
-
-def _contents_of(proposals: Iterable[Signed[Proposal]]) -> list[tuple[bytes, bool]]:
-    """What these put: content ids, and whether each is a manifest's."""
-    actions = (proposal.statement.action for proposal in proposals)
-    return [(action.content, has_manifest(action.size)) for action in actions if isinstance(action, Put)]
 
 
 def is_fault(error: AslError) -> bool:
@@ -361,7 +355,7 @@ class Chain:
             again.append(proposal)
         good, _ = context.verifier.sift(again)
         self._pending.add(*good)
-        self._contents.want(_contents_of(good))
+        self._contents.want_pending(contents_of(good))
         return len(good)
 
     def _moved(self, change: HeadChange, placed: Sequence[Placed]) -> None:
@@ -371,11 +365,13 @@ class Chain:
         ids = [proposal.id for proposal in listed]
         closed = self._pending.close(ids)
         self._pending.forget_rejections(ids)
+        if change.new.members is not change.old.members:
+            self._pending.close(self._of_nobody(change.new.members))
         if change.new.standing.next_witness != change.old.standing.next_witness:
             self._pending.close_rejections(change.new.standing.next_witness)
         if change.fork_height < change.old.height:
             self._supersede(change)
-        self._contents.want(_contents_of(listed))
+        self._contents.want(contents_of(listed))
         context.publish(
             "head",
             height=change.new.height,
@@ -388,6 +384,17 @@ class Chain:
                 context.publish("proposal", id=proposal.id.hex(), state="witnessed", height=change.new.height)
         for listener in self.listeners:
             listener.head_moved(change, listed)
+
+    def _of_nobody(self, members: Mapping[bytes, Member]) -> list[bytes]:
+        """What is pending of keys that are members no more: nobody will list it, whoever is witness. Our own
+        is ours to give up."""
+        return [
+            id_
+            for id_, one in self._pending.proposals.items()
+            if one.key != self._context.key
+            and id_ not in self._pending.special
+            and not is_admitted(members, one.key)
+        ]
 
     def _listed(
         self, branch: int, above: int, height: int, placed: Sequence[Placed]

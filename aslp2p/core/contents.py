@@ -1,10 +1,9 @@
 """Fetching content: what history and pending puts name, from whoever holds it.
 
-How it works. What is wanted is a table in the store, so a fetch goes on after a restart; memory holds a
-little of it: a *queue* of what is to be asked, and what is *asked* of whom. What is newly wanted is queued at
-once; the rest in windows of the table, one after the other, each when the queue is used up, so that thousands
-of things that nobody holds keep nothing waiting (G5). After the last window comes a pause, each twice as long
-as the one before until something arrives or somebody new does.
+How it works. What is lacking, and when to look for each again, is `lacking`'s to say; here is a little of it:
+a *queue* of what is to be asked, and what is *asked* of whom. What is newly wanted is queued at once; the
+rest comes a window at a time, when the queue is used up, so that thousands of things that nobody holds keep
+nothing waiting (G5).
 
 A peer that says that it lacks something, or stays silent, is not asked for that again in this round. Every
 piece is checked against its id, whoever sends it."""
@@ -12,14 +11,15 @@ piece is checked against its id, whoever sends it."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from aslp2p.artifacts.canonical import decode
 from aslp2p.artifacts.content import chunk_bytes, content_id, decode_manifest, has_manifest
-from aslp2p.artifacts.types import Put
+from aslp2p.artifacts.envelope import Verified
+from aslp2p.artifacts.types import Proposal, Put
 from aslp2p.core.context import Context
+from aslp2p.core.lacking import Items, Lacking
 from aslp2p.errors import ArtifactError
 from aslp2p.gossip.messages import Content, GetContent, NoContent
 from aslp2p.gossip.peer import Peer
@@ -29,11 +29,8 @@ from aslp2p.limits import (
     CHUNK_BYTES,
     CONTENT_BATCH_BYTES_MAX,
     CONTENT_REQUESTS_PER_PEER_MAX,
-    CONTENT_RETRY_MS,
-    CONTENT_RETRY_MS_MAX,
     CONTENT_WINDOW,
     KIB,
-    MANIFEST_BYTES_MAX,
     PEERS_MAX,
     REQUEST_TIMEOUT_MS,
 )
@@ -41,18 +38,11 @@ from aslp2p.limits import (
 QUEUE_MAX = 2 * CONTENT_WINDOW
 CHECKED_MAX = 64
 """Manifests of which it is remembered how many of their chunks are here."""
+COME_MAX = 4096
+SILENT_MS = 4 * REQUEST_TIMEOUT_MS
 UNASKED_BYTES = 4 * KIB
 """Content that nobody asked for counts once, and once more for each of these."""
 UNASKED_MAX = 1 + CHUNK_BYTES // UNASKED_BYTES
-
-
-def manifest_size(data: bytes) -> int:
-    """The size that a manifest states; raises `ArtifactError` if it is none."""
-    value = decode(data, bytes_max=MANIFEST_BYTES_MAX)
-    if type(value) is not list or len(value) != 3 or type(value[1]) is not int:
-        raise ArtifactError("A3", "not a manifest")
-    decode_manifest(data, value[1])
-    return value[1]
 
 
 def unasked(data: bytes) -> int:
@@ -69,7 +59,7 @@ class _Asked(Struct, frozen=True):
 class Contents:
     """What is wanted, what is asked of whom, and who has said that it holds nothing."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, pending: Mapping[bytes, Verified[Proposal]]) -> None:
         self._context = context
         self._queue: dict[bytes, bool] = {}
         """To be asked, in order: id to whether it is a manifest."""
@@ -82,35 +72,45 @@ class Contents:
         """Link to when content came over it last."""
         self._without: dict[bytes, set[int]] = {}
         """Links that were asked in vain in this round; only for what is in `_queue` or `_asked`."""
-        self._load_at_ms: int | None = 0
-        """When to load the next window; None when the table is empty."""
-        self._skip = 0
-        self._window: set[bytes] = set()
-        """Where in the table the window begins that was loaded last, and what of it is still wanted."""
-        self._pause_ms = CONTENT_RETRY_MS
+        self._lacking = Lacking(context, pending)
         self._askable: set[int] = set()
+        self._keys: dict[int, bytes] = {}
+        self._silent: dict[int, int] = {}
+        """Links that answered nothing in time, and until when they are not asked: the others go on."""
         self._checked: dict[bytes, int] = {}
         self.arrived = 0
         """Grows with everything that comes, so that who waits for content knows when to look again."""
+        self._come: set[bytes] | None = set()
+        """What has come since somebody asked for that; None: more than are remembered."""
 
     # --- wanting ----------------------------------------------------------------------------------
 
-    def want(self, items: Sequence[tuple[bytes, bool]]) -> None:
-        """Fetch these: (id, whether it is a manifest), with the chunks of a manifest. What is here already
-        costs a look."""
-        store = self._context.store
-        lacking = set(store.lacking_content(id_ for id_, _ in items)) if items else set()
-        new = []
+    def want(self, items: Items) -> None:
+        """Fetch these, with the chunks of a manifest, until they are here: history names them, or a person.
+        What is here already costs a look."""
+        if new := self._new_of(items):
+            # What was wanted as a plain file may turn out to be a manifest: wanted anew it is taken for one.
+            store = self._context.store
+            store.apply([Unwant([id_ for id_, manifest in new if manifest]), Want(new)])
+            self._enqueue(new)
+
+    def want_pending(self, items: Items) -> None:
+        """Fetch these, with the chunks of a manifest, as long as what names them is pending."""
+        self._enqueue(self._new_of(items))
+
+    def _new_of(self, items: Items) -> Items:
+        lacking = set(self._context.store.lacking_content(id_ for id_, _ in items)) if items else set()
+        new: Items = []
         for id_, manifest in items:
             if id_ in lacking:
                 new.append((id_, manifest))
             elif manifest:
-                new += self._chunks_lacking(id_)
-        if not new:
-            return
-        # What was wanted as a plain file may turn out to be a manifest: wanted anew it is taken for one.
-        store.apply([Unwant([id_ for id_, manifest in new if manifest]), Want(new)])
+                new += self._lacking.chunks(id_)
+        return new
+
+    def _enqueue(self, new: Items) -> None:
         for id_, manifest in new:
+            self._lacking.wanted_anew(id_)
             asked = self._asked.get(id_)
             if asked is not None:
                 self._asked[id_] = _Asked(asked.link, asked.asked_ms, asked.manifest or manifest)
@@ -118,24 +118,7 @@ class Contents:
                 self._queue[id_] = manifest or self._queue.get(id_, False)
                 if len(self._queue) > QUEUE_MAX:  # the oldest come again with their window
                     self._release(next(iter(self._queue)))
-        soon = self._context.now.mono + CONTENT_RETRY_MS
-        self._load_at_ms = soon if self._load_at_ms is None else min(soon, self._load_at_ms)
-        self._pause_ms = CONTENT_RETRY_MS
-
-    def _chunks_lacking(self, manifest: bytes) -> list[tuple[bytes, bool]]:
-        data = self._context.store.content(manifest)
-        try:
-            ids = decode_manifest(data or b"", manifest_size(data or b""))
-        except ArtifactError:
-            return []
-        return [(id_, False) for id_ in self._context.store.lacking_content(ids)]
-
-    def unwant(self, ids: Sequence[bytes]) -> None:
-        """Stop fetching these."""
-        self._context.store.apply([Unwant(ids)])
-        for id_ in ids:
-            self._release(id_)
-            self._window.discard(id_)
+                    self._lacking.look_soon()
 
     def keep(self, data: bytes) -> None:
         """Store small content that came along with what names it."""
@@ -148,27 +131,39 @@ class Contents:
         for data in (*pieces, *manifests):
             self._store(content_id(data), data)
         for data in manifests:
-            self.want(self._chunks_lacking(content_id(data)))
+            self.want(self._lacking.chunks(content_id(data)))
 
     def _store(self, id_: bytes, data: bytes) -> None:
         self._release(id_)
-        self._window.discard(id_)
-        self._pause_ms = CONTENT_RETRY_MS
+        self._lacking.came(id_)
         self._context.store.apply([PutContent(id_, data)])
-        self.arrived += 1
+        self.note_come([id_])
 
-    def complete(self, action: Put) -> bool:
-        """Whether all of a put's content is here (G6). Raises `NotApplicable` if it is not what the put
-        says."""
+    def note_come(self, ids: Iterable[bytes]) -> None:
+        """These are in the store now."""
+        self.arrived += 1
+        if self._come is not None:
+            self._come.update(ids)
+            if len(self._come) > COME_MAX:
+                self._come = None
+
+    def have_come(self, ids: Collection[bytes]) -> set[bytes]:
+        """Those of `ids` that have come since this was last asked."""
+        come, self._come = self._come, set()
+        return set(ids) - set(self._context.store.lacking_content(ids)) if come is None else come & set(ids)
+
+    def missing_of(self, action: Put) -> bytes | None:
+        """What of a put's content is not here, or nothing (G6). Raises `NotApplicable` if it is not what the
+        put says."""
         store = self._context.store
         if not has_manifest(action.size):
             size = store.content_size(action.content)
             if size is not None and size != action.size:
                 raise NotApplicable("content-mismatch", f"its content has {size} bytes, not {action.size}")
-            return size is not None
+            return None if size is not None else action.content
         manifest = store.content(action.content)
         if manifest is None:
-            return False
+            return action.content
         try:
             ids = decode_manifest(manifest, action.size)
         except ArtifactError as error:
@@ -185,7 +180,7 @@ class Contents:
         self._checked[action.content] = here
         if len(self._checked) > CHECKED_MAX:
             self._checked.pop(next(iter(self._checked)))
-        return here == len(ids)
+        return ids[here] if here < len(ids) else None
 
     # --- asking -----------------------------------------------------------------------------------
 
@@ -195,8 +190,8 @@ class Contents:
         if not self._askable:
             return None
         due = []
-        if self._load_at_ms is not None and not self._queue:
-            due.append(self._load_at_ms)
+        if self._lacking.look_at_ms is not None and not self._queue:
+            due.append(self._lacking.look_at_ms)
         if self._asked:
             due.append(next(iter(self._asked.values())).asked_ms + REQUEST_TIMEOUT_MS + 1)
         return min(due, default=None)
@@ -204,15 +199,24 @@ class Contents:
     def poll(self) -> None:
         """Ask peers for what is wanted, as far as their windows allow."""
         now = self._context.now.mono
-        askable = {link for link, peer in self._context.peers.items() if peer.height >= 0}
+        askable = {
+            link
+            for link, peer in self._context.peers.items()
+            if peer.height >= 0 and self._silent.get(link, now) <= now
+        }
         if askable != self._askable:
-            if askable - self._askable:  # somebody new: who knows what it holds
-                self._load_at_ms, self._pause_ms = now, CONTENT_RETRY_MS
+            for link in sorted(askable - self._askable):
+                self._keys[link] = self._context.peers[link].key
+                self._lacking.linked(self._context.peers[link])
             self._askable = askable
         if not askable:
             return
-        if not self._queue and self._load_at_ms is not None and now >= self._load_at_ms:
-            self._load(now)
+        look_at_ms = self._lacking.look_at_ms
+        if not self._queue and look_at_ms is not None and now >= look_at_ms:
+            for id_, manifest, without in self._lacking.look(self._asked.keys(), askable):
+                self._queue[id_] = manifest
+                if without:
+                    self._without[id_] = without
         if self._queue:
             self._ask(now)
 
@@ -248,19 +252,7 @@ class Contents:
             self._context.send(link, GetContent(tuple(ids)))
         for id_ in in_vain:
             self._release(id_)
-
-    def _load(self, now: int) -> None:
-        """Queue the next window of the table; behind the last one, pause and begin again."""
-        self._skip += len(self._window)
-        count = CONTENT_WINDOW + len(self._asked)
-        wanted = self._context.store.wanted(count, self._skip)
-        self._queue.update((id_, manifest) for id_, manifest in wanted if id_ not in self._asked)
-        self._window = {id_ for id_, _ in wanted}
-        self._load_at_ms = now
-        if len(wanted) < count:
-            self._load_at_ms = now + self._pause_ms if wanted or self._skip else None
-            self._pause_ms = min(CONTENT_RETRY_MS_MAX, 2 * self._pause_ms)
-            self._skip, self._window = 0, set()
+            self._lacking.was_in_vain(id_)
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -274,10 +266,11 @@ class Contents:
                 useless += unasked(data)
                 continue
             self._heard_ms[peer.link] = self._context.now.mono
+            want = self.want if self._context.store.is_wanted(id_) else self.want_pending
             self._store(id_, data)
             if manifest:
                 # One that is none is its author's lie, not the relay's. The witness refuses the put.
-                self.want(self._chunks_lacking(id_))
+                want(self._lacking.chunks(id_))
         return useless
 
     def _manifest_of(self, id_: bytes) -> bool | None:
@@ -314,6 +307,10 @@ class Contents:
     def forget_link(self, link: int) -> None:
         """The link has ended: what was asked of it is asked of others."""
         self._heard_ms.pop(link, None)
+        self._silent.pop(link, None)
+        key = self._keys.pop(link, None)
+        if key is not None and self._asked_of[link]:
+            self._lacking.lost(key)
         for id_ in [id_ for id_, asked in self._asked.items() if asked.link == link]:
             self._ask_another(id_, link, in_vain=False)
 
@@ -329,6 +326,7 @@ class Contents:
                 del self._asked[id_]
                 self._asked[id_] = _Asked(asked.link, heard, asked.manifest)
             else:
+                self._silent[asked.link] = now + SILENT_MS
                 self._ask_another(id_, asked.link, in_vain=True)
 
     # --- serving ----------------------------------------------------------------------------------

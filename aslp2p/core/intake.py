@@ -213,7 +213,7 @@ class Intake:
             if one.id in self._pending.special:
                 special = True
                 self._succession.noticed_proposal(one)
-        self._contents.want(wants)
+        self._contents.want_pending(wants)
         if verified or repaired:
             self._chain.proposals_came()
         if special:

@@ -138,7 +138,7 @@ class NodeCore:
             context.open_ledger()
         self._pending = Pending(context)
         self._spreader = Spreader(context)
-        self._contents = Contents(context)
+        self._contents = Contents(context, self._pending.proposals)
         self._chain = Chain(context, self._pending, self._spreader, self._contents)
         self._catchup = Catchup(context, self._chain, self._contents)
         self._audit = Audit(context, self._chain, self._catchup)

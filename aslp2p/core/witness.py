@@ -68,9 +68,8 @@ class Witness:
         self._apart = apart
         self._emitted_ms = -(10**9)
         self._looked_at: tuple[object, ...] = ()
-        self._incomplete: set[bytes] = set()
-        """Puts that lacked content when `arrived` was `_incomplete_at`: thousands of them cost nothing."""
-        self._incomplete_at = 0
+        self._incomplete: dict[bytes, bytes] = {}
+        """Puts that lack content, and one thing that each lacks: until that comes they cost nothing."""
         self._returned_ms: int | None = None
         self._heard_since = False
 
@@ -206,9 +205,7 @@ class Witness:
         draft = self._context.ledger.draft()
         members = dict(parent.members)
         listed: list[Verified[Proposal]] = []
-        if self._incomplete_at != self._contents.arrived:
-            self._incomplete_at = self._contents.arrived
-            self._incomplete.clear()
+        self._look_again()
         for proposal in list(self._pending.proposals.values()):
             action = proposal.statement.action
             if isinstance(action, AUTHORITY_ACTIONS):
@@ -218,8 +215,8 @@ class Witness:
                 if isinstance(action, Put) and is_admitted(members, proposal.key):
                     if proposal.id in self._incomplete:
                         continue
-                    if not self._contents.complete(action):
-                        self._incomplete.add(proposal.id)
+                    if (lacks := self._contents.missing_of(action)) is not None:
+                        self._incomplete[proposal.id] = lacks
                         continue
                 apply_action(draft, members, parent.standing, proposal)
             except NotApplicable as refused:
@@ -230,6 +227,13 @@ class Witness:
             if len(listed) == SNAPSHOT_PROPOSALS_MAX:
                 break
         return listed
+
+    def _look_again(self) -> None:
+        """Forget of what is pending no more that it lacked something, and of what that has come for."""
+        come = self._contents.have_come(set(self._incomplete.values()))
+        for id_, lacks in list(self._incomplete.items()):
+            if lacks in come or id_ not in self._pending.proposals:
+                del self._incomplete[id_]
 
     def _settlement(self, head: Tip) -> tuple[bytes, ...] | None:
         """Cosignatures that settle a joint policy (P4), if they are here."""

@@ -126,6 +126,9 @@ class Reader(Protocol):
         """At most `limit` content ids that are wanted and not here, oldest first, without the `skip` oldest:
         (id, whether it is a manifest)."""
 
+    def is_wanted(self, id_: bytes) -> bool:
+        """Whether that content is wanted and not here."""
+
     def journal(self, kind: str, *, last: int = 1, skip: int = 0) -> list[JournalRow]:
         """The newest `last` promises of `kind` but for the `skip` newest, newest first."""
 

@@ -233,6 +233,9 @@ class MemoryStore:
     def lacking_content(self, ids: Iterable[bytes]) -> list[bytes]:
         return [id_ for id_ in ids if id_ not in self._content]
 
+    def is_wanted(self, id_: bytes) -> bool:
+        return id_ in self._wanted
+
     def wanted(self, limit: int, skip: int = 0) -> list[tuple[bytes, bool]]:
         oldest = heapq.nsmallest(limit + skip, self._wanted.items(), key=lambda item: item[1])
         return [(id_, manifest) for id_, (_, manifest) in oldest[skip:]]

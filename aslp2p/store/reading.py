@@ -248,6 +248,9 @@ class SqliteReader:
                 raise damaged("the list of wanted content is damaged", *_named(row[0]))
         return [(row[0], bool(row[1])) for row in rows]
 
+    def is_wanted(self, id_: bytes) -> bool:
+        return self._row("SELECT 1 FROM wanted WHERE id = ?", (id_,)) is not None
+
     # --- the signing journal ------------------------------------------------------------------------
 
     def journal(self, kind: str, *, last: int = 1, skip: int = 0) -> list[JournalRow]:

@@ -6,20 +6,22 @@ from random import Random
 
 import pytest
 
-from aslp2p.artifacts.content import content_id
+from aslp2p.artifacts.content import ContentBuilder, content_id
 from aslp2p.artifacts.envelope import sign_statement
 from aslp2p.artifacts.token import bear
 from aslp2p.artifacts.types import Action, Expel, Named, Policy, Proposal, Put
 from aslp2p.core.inputs import AddContent, MakeToken, Propose
-from aslp2p.gossip.messages import AnyMessage, Heads, Push, encode_message
+from aslp2p.gossip.messages import AnyMessage, GetContent, Heads, Push, decode_message, encode_message
 from aslp2p.limits import (
     CONTENT_RETRY_MS_MAX,
     INLINE_CONTENT_BYTES_MAX,
+    MIB,
     OPEN_DIGEST_BYTES,
     PENDING_PER_AUTHOR_MAX,
     PROTOCOL_VERSION,
     REQUEST_TIMEOUT_MS,
 )
+from simulations.machine import Node
 from simulations.world import WALL_MS, World
 
 SECOND_MS = 1_000
@@ -142,6 +144,81 @@ def test_what_an_expelled_author_left_open_is_answered(town: Town) -> None:
     town.command("you", Propose(Expel(town.nodes["mallory"].key)))
     town.run(30 * SECOND_MS)
     assert town.pending("you") == town.pending("ben") == 0
+
+
+def contents_asked(town: Town, duration_ms: int) -> int:
+    """How many contents honest machines ask for meanwhile."""
+    asked = []
+
+    def hear(node: Node, data: bytes) -> bytes | None:
+        if node.name == "mallory":
+            return None
+        if isinstance(message := decode_message(data), GetContent):
+            asked.extend(message.ids)
+        return data
+
+    town.on_send = hear
+    town.run(duration_ms)
+    return len(asked)
+
+
+def test_wants_end_with_the_expulsion_of_their_author(town: Town) -> None:
+    """Here, and after a restart; before it they are looked for ever more rarely."""
+    town.put_holes()
+    assert contents_asked(town, 60 * SECOND_MS) > PENDING_PER_AUTHOR_MAX
+    town.run(2 * CONTENT_RETRY_MS_MAX)
+    rounds = contents_asked(town, 2 * CONTENT_RETRY_MS_MAX) / PENDING_PER_AUTHOR_MAX
+    assert rounds <= 12, "each asks each of two peers, twice or three times an hour"
+    town.command("you", Propose(Expel(town.nodes["mallory"].key)))
+    town.run(60 * SECOND_MS)
+    assert contents_asked(town, 2 * CONTENT_RETRY_MS_MAX) == 0
+    for name in ("you", "ben"):
+        assert town.nodes[name].store.wanted(1) == []
+        town.crash(name)
+        town.start(name)
+    town.mesh()
+    assert contents_asked(town, 60 * SECOND_MS) == 0
+
+
+def test_wants_end_with_the_rejection_of_their_proposal(town: Town) -> None:
+    town.put("you", "here", b"hello")
+    town.run(SECOND_MS)
+    expects = bytes(32)
+    action = Put("here", town.chance.randbytes(32), 10_000, "", False, 0, expects)
+    proposal = Proposal(town.common_id, WALL_MS, town.chance.randbytes(8), action)
+    raw = sign_statement(proposal, town.nodes["mallory"].signer).raw
+    town.say(Push((raw,), ()))
+    town.run(SECOND_MS)
+    assert town.pending("ben") == 1, "it waits for its content first (G6)"
+    town.command("you", Propose(Expel(town.nodes["mallory"].key)))
+    town.run(60 * SECOND_MS)
+    assert town.pending("ben") == 0
+    assert contents_asked(town, 2 * CONTENT_RETRY_MS_MAX) == 0
+
+
+@pytest.mark.parametrize("size", [INLINE_CONTENT_BYTES_MAX + 1, 3 * MIB])
+def test_whoever_comes_to_hold_what_nobody_had_is_asked(town: Town, size: int) -> None:
+    """However long it was looked for in vain: at once when it links, and in a while when it was linked."""
+    built = ContentBuilder()
+    data = town.chance.randbytes(size)
+    pieces = built.feed(data)
+    content = built.finish()
+    mallory = town.nodes["mallory"].signer
+    action = Put("late", content.id, content.size, "", False, 0, None)
+    proposal = Proposal(town.common_id, WALL_MS, town.chance.randbytes(8), action)
+    town.pause("ben")
+    town.say(Push((sign_statement(proposal, mallory).raw,), ()))
+    town.put_holes()
+    town.run(4 * CONTENT_RETRY_MS_MAX)
+    assert town.height("you") == 0
+    town.resume("ben")
+    town.run(10 * SECOND_MS)
+    town.disconnect("you", "ben")
+    town.run(CONTENT_RETRY_MS_MAX)
+    town.command("ben", AddContent((*pieces, *content.last)))
+    town.connect("you", "ben")
+    town.run(30 * SECOND_MS)
+    assert town.height("you") == town.height("ben") == 1
 
 
 def test_no_invite_brings_the_expelled_back(town: Town) -> None:

@@ -357,12 +357,24 @@ MUTANTS = (
         "lists-unseen",
         "G6",
         "a witness lists a put whose content it does not hold",
-        (Edit(f"{WITNESS}:Witness._choose", "if not self._contents.complete(action):", "if False:"),),
+        (
+            Edit(
+                f"{WITNESS}:Witness._choose",
+                "(lacks := self._contents.missing_of(action)) is not None",
+                "(lacks := None)",
+            ),
+        ),
     ),
     Mutant(
         "content-forgotten",
         "G6",
         "missing content is not asked for",
-        (Edit("aslp2p.core.contents:Contents.want", "if not new:", "if True:"),),
+        (
+            Edit(
+                "aslp2p.core.contents:Contents._enqueue",
+                "for id_, manifest in new:",
+                "for id_, manifest in []:",
+            ),
+        ),
     ),
 )
