@@ -156,7 +156,12 @@ REQUEST_TIMEOUT_MS = 15_000
 REPAIR_MS = 30_000
 """How long peers have to prove a signature that failed the audit, before what stands on it is rolled back."""
 KNOWN_IDS_MAX = 4096
-PEERS_MAX = 128
+PEERS_MAX = 64
+PEERS_RESERVED = 16
+"""Of those: for the witness and authorities alone."""
+TOLL_TOKENS_MAX = 20_000
+TOLL_PER_SECOND = 100
+"""What may be asked for again, and small talk (`core/tolls.py`)."""
 USELESS_TOKENS_MAX = 20_000
 USELESS_PER_SECOND = 500
 """Duplicates and what nobody asked for: what one peer may send before it is dropped."""

@@ -11,9 +11,8 @@ What a peer tells of its head is its word and nothing else, and anybody who is l
    then twice as long each time, up to `DOUBT_MS_MAX`, its head starts no catch-up and it is asked for
    nothing. So nothing is ever asked again in a tight loop.
 2. Keys whose words came to nothing so far are tried after all others.
-3. A catch-up holds up the rest of the node (`holds_up`) only while nothing speaks against it: the first one
-of a
-   key, for as long as an answer may take, and as long as what comes is new and verifies.
+3. A catch-up holds up the rest of the node (`holds_up`) as long as what comes is new and verifies. A mere
+   word of a member does so for a round, all words together, until something comes of one; a guest's never.
 4. A peer that does not know a line that another told is not asked for that line again, and not doubted.
 5. Bytes that do not verify are blamed on the relay that sent them. What is merely incomplete never is.
 """
@@ -43,6 +42,7 @@ from aslp2p.limits import (
     RANGE_SNAPSHOTS_MAX,
     REQUEST_TIMEOUT_MS,
 )
+from aslp2p.recovery import grace_ms, round_ms
 
 DOUBT_MS_MIN = 1_000
 DOUBT_MS_MAX = 60_000
@@ -95,6 +95,10 @@ class Catchup:
         self._fruitless: dict[bytes, int] = {}
         """By key: how often its word was followed since it last led to something."""
         self._hold_until_ms = 0
+        self._held_from_ms: int | None = None
+        """Since when a mere word has held this node up; None: none does."""
+        self._claims_held_ms = 0
+        """How long words have done that since something last came of one."""
         self._request = 0
         self.relays: deque[Relay] = deque(maxlen=RELAYS_MAX)
 
@@ -116,9 +120,10 @@ class Catchup:
 
     @property
     def wake_at_ms(self) -> int | None:
-        """When an answer is overdue, or a doubted peer may be asked again."""
+        """When an answer is overdue, what waits may go on, or a doubted peer may be asked again."""
         if self._locating is not None:
-            return self._locating.asked_ms + REQUEST_TIMEOUT_MS + 1
+            overdue = self._locating.asked_ms + REQUEST_TIMEOUT_MS + 1
+            return min(overdue, self._hold_until_ms) if self.holds_up else overdue
         if self._spans is not None:
             oldest = self._spans.oldest_ms
             return self._context.now.mono if oldest is None else oldest + REQUEST_TIMEOUT_MS + 1
@@ -137,6 +142,7 @@ class Catchup:
         """Start a catch-up if some peer has told a head that may be better than ours and is not here."""
         if self.running or not self._context.founded:
             return
+        self._hold_ends()
         best: Peer | None = None
         for peer in self._context.peers.values():
             if self._doubted(peer) or not self._may_be_better(peer):
@@ -145,8 +151,9 @@ class Catchup:
                 best = peer
         if best is None:
             return
-        if not self._fruitless.get(best.key) and not self._context.is_guest(best.key):
-            self._hold_until_ms = self._context.now.mono + REQUEST_TIMEOUT_MS
+        if not self._context.is_guest(best.key):
+            self._held_from_ms = self._context.now.mono
+            self._hold_until_ms = self._held_from_ms + self._claims_left_ms()
         self._remember(self._fruitless, best.key, self._fruitless.get(best.key, 0) + 1)
         self._request += 1
         self._locating = _Locating(self._request, best.link, best.head, best.height, self._context.now.mono)
@@ -176,6 +183,7 @@ class Catchup:
         """What that peer tells has led to something: it holds up the others again while it goes on."""
         peer = self._context.peers.get(link)
         if peer is None or not self._context.is_guest(peer.key):
+            self._held_from_ms, self._claims_held_ms = None, 0
             self._hold_until_ms = self._context.now.mono + REQUEST_TIMEOUT_MS
         if peer is not None:
             self._fruitless.pop(peer.key, None)
@@ -228,6 +236,18 @@ class Catchup:
         spans.note_asked(self._request, span, peer.link, self._context.now.mono)
         peer.expect(span.count + 1)
         self._context.send(peer.link, GetRange(self._request, spans.tip, (), span.first, span.count))
+
+    def _claims_left_ms(self) -> int:
+        """How long words that nothing has come of may still hold up this node: a round for all together."""
+        head = self._context.ledger.head
+        return max(0, round_ms(grace_ms(head.standing.policies)) - self._claims_held_ms)
+
+    def _hold_ends(self) -> None:
+        """Nothing runs: a word that held this node up until now has used so much of the round."""
+        if self._held_from_ms is not None:
+            self._claims_held_ms += min(self._context.now.mono, self._hold_until_ms) - self._held_from_ms
+            self._held_from_ms = None
+        self._hold_until_ms = 0
 
     def _stop(self) -> None:
         self._spans = None

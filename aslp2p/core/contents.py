@@ -331,8 +331,11 @@ class Contents:
 
     # --- serving ----------------------------------------------------------------------------------
 
-    def serve(self, peer: Peer, ids: Sequence[bytes]) -> None:
-        """Answer a request: what is here in messages of bounded size, and the ids of what is not."""
+    def serve(self, peer: Peer, ids: Sequence[bytes]) -> list[tuple[bytes, int]]:
+        """Answer a request: what is here in messages of bounded size, and the ids of what is not.
+
+        Returns the id and the size of each that was sent, and one of size 0 if any is not here."""
+        sizes: list[tuple[bytes, int]] = []
         self.served_ms.pop(peer.key, None)
         self.served_ms[peer.key] = self._context.now.mono
         while len(self.served_ms) > PEERS_MAX:
@@ -345,6 +348,7 @@ class Contents:
             if data is None:
                 missing.append(id_)
                 continue
+            sizes.append((id_, len(data)))
             if batch and size + len(data) > CONTENT_BATCH_BYTES_MAX:
                 self._context.send(peer.link, Content(tuple(batch)))
                 batch, size = [], 0
@@ -354,6 +358,8 @@ class Contents:
             self._context.send(peer.link, Content(tuple(batch)))
         if missing:
             self._context.send(peer.link, NoContent(tuple(missing)))
+            sizes.append((missing[0], 0))
+        return sizes
 
     def progress(self) -> Counter[str]:
         """How many pieces are asked for and queued."""

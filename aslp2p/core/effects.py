@@ -22,6 +22,14 @@ class Close(Struct, frozen=True):
     blame: bool
 
 
+class Rank(Struct, frozen=True):
+    """A link works on the account of `account`, and comes first if it is to the witness or an authority."""
+
+    link: int
+    account: bytes
+    office: bool
+
+
 Topic: TypeAlias = Literal["head", "final", "proposal", "paper", "witness", "members", "peers", "notice"]
 """What a core publishes about; `docs/control.md` says what each event holds."""
 
@@ -39,7 +47,7 @@ class Hints(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
-Effect: TypeAlias = Send | Close | Publish | Hints
+Effect: TypeAlias = Send | Close | Rank | Publish | Hints
 
 
 class Step(Struct):

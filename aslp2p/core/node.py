@@ -60,12 +60,14 @@ from aslp2p.core.keyring import Keyring
 from aslp2p.core.orders import Orders
 from aslp2p.core.paper import Paper
 from aslp2p.core.pending import Pending
+from aslp2p.core.places import Places
 from aslp2p.core.reconciler import Reconciler
 from aslp2p.core.rounds import Rounds
 from aslp2p.core.seat import Seats
 from aslp2p.core.serve import serve_artifacts, serve_range
 from aslp2p.core.spread import Spreader
 from aslp2p.core.succession import Succession
+from aslp2p.core.tolls import Tolls, blocks, price
 from aslp2p.core.unanswered import Unanswered
 from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
@@ -101,8 +103,10 @@ from aslp2p.limits import (
     SUSPEND_MS_MIN,
 )
 
-GUESTS_MAX = PEERS_MAX // 4
-"""Links of keys that are no members."""
+FLOOD = "it asks for the same again and again"
+
+IDS_PER_TOKEN = 64
+"""Looked up."""
 
 
 class Timed(Protocol):
@@ -208,6 +212,8 @@ class NodeCore:
         self._guests = Guests(context, self._pending, self._admission, self._author)
         self._unsure: set[int] = set()
         """Links that nobody here could judge when they came up, or of guests that are listened to."""
+        self._places = Places(context, self._every_peer)
+        self._tolls = Tolls()
         self._chain.listeners += [self, self._vigil, self._succession, self._hearing]
         self._chain.heard_own = self._hearing.heard_own
         self._timed: tuple[Timed, ...] = (
@@ -228,6 +234,7 @@ class NodeCore:
         self._addresses: tuple[str, ...] = ()
         self._told: tuple[object, ...] = ()
         self._refusals: dict[bytes, str] = {}
+        self._ranked: tuple[object, ...] = ()
 
     # --- the step ---------------------------------------------------------------------------------
 
@@ -386,12 +393,22 @@ class NodeCore:
         self._spreader.flush()
         self._reconciler.tell_all()
         self._note_floor()
+        if self._ranked != (ranked := self._ranking()):
+            self._ranked = ranked
+            self._places.tell()
+
+    def _ranking(self) -> tuple[object, ...]:
+        """What the ranks of links depend on."""
+        context = self._context
+        head = context.ledger.head if context.founded else None
+        links = tuple(peer.link for peer in self._every_peer())
+        return links, head and head.standing, head and id(head.members)
 
     # --- links ------------------------------------------------------------------------------------
 
     def _link_up(self, up: LinkUp) -> None:
         context = self._context
-        if self._is_full_for(up.key):
+        if self._places.is_full_for(up.key):
             context.refuse(up.link, "full", "too many links")
             return
         try:
@@ -399,6 +416,9 @@ class NodeCore:
         except Refusal as refusal:
             context.refuse(up.link, refusal.code, refusal.text)
             return
+        if (less_useful := self._places.gives_way_to(up.key)) is not None:
+            context.refuse(less_useful.link, "full", "too many links")
+            self._unlink(less_useful.link)
         now, learned = context.now.mono, context.learned
         peer = Peer(up.link, up.key, up.name, up.address, up.initiator, now, learned)
         if admit is not None:
@@ -445,14 +465,6 @@ class NodeCore:
             else:
                 context.close(link, "no member; to be judged when it links again", blame=False)
 
-    def _is_full_for(self, key: bytes) -> bool:
-        """Whether there is no room for a link to `key`; guests leave most of it to members."""
-        context = self._context
-        if context.founded and not context.is_member(key):
-            others = sum(not context.is_member(peer.key) for peer in context.peers.values())
-            return max(others, len(self._guests)) >= GUESTS_MAX or self._linked() >= PEERS_MAX
-        return self._linked() >= PEERS_MAX
-
     def _want_genesis(self, peer: Peer) -> None:
         if not self._context.founded:
             peer.expect(1)
@@ -460,11 +472,14 @@ class NodeCore:
 
     def _link_down(self, link: int) -> None:
         context = self._context
-        context.peers.pop(link, None)
+        self._unlink(link)
+        context.publish("peers", count=self._linked())
+
+    def _unlink(self, link: int) -> None:
+        self._context.peers.pop(link, None)
         self._guests.forget(link)
         self._unsure.discard(link)
         self._forget_link(link)
-        context.publish("peers", count=self._linked())
 
     def _forget_link(self, link: int) -> None:
         self._catchup.forget_link(link)
@@ -526,6 +541,7 @@ class NodeCore:
         context = self._context
         match message:
             case Heads():
+                self._charge(peer, None, 1)
                 self._reconciler.heard_heads(peer, message)
                 self._refusals.pop(peer.key, None)
                 if message.height:
@@ -536,34 +552,61 @@ class NodeCore:
                 return self._reconciler.heard_have(peer, message)
             case Want():
                 if context.serves(peer.key):
-                    serve_artifacts(context, self._pending, peer, message.ids)
+                    served = serve_artifacts(context, self._pending, peer, message.ids)
+                    self._charge(peer, None, price(served) + len(message.ids) // IDS_PER_TOKEN)
             case OpenIds():
                 return self._reconciler.heard_open_ids(peer, message)
             case GetRange():
-                answer = serve_range(context, message) if context.serves(peer.key) else None
-                context.send(peer.link, answer or Range(message.request, message.first, (), ()))
+                self._serve_range(peer, message)
             case Range():
                 return 0 if self._catchup.take(peer, message) else len(message.items) + 1
             case GetContent():
                 if context.serves(peer.key):
-                    self._contents.serve(peer, message.ids)
+                    for id_, size in self._contents.serve(peer, message.ids):
+                        self._charge(peer, id_ if size else None, price(size))
                 else:
+                    self._charge(peer, None, 1)
                     context.send(peer.link, NoContent(message.ids))
             case Content():
                 return self._contents.take(peer, message.contents)
             case NoContent():
+                self._charge(peer, None, 1)
                 self._contents.take_none(peer, message.ids)
             case Neighbours():
+                self._charge(peer, None, 1)
                 peer.neighbours = frozenset(message.keys)
             case Addresses():
+                self._charge(peer, None, 1)
                 context.out.effects.append(Hints(message.addresses))
             case Refused():
+                self._charge(peer, None, 1)
                 self._refusals.pop(peer.key, None)
                 self._refusals[peer.key] = message.text
                 if len(self._refusals) > PEERS_MAX:
                     del self._refusals[next(iter(self._refusals))]
                 context.publish("notice", code=message.code, text=message.text)
         return 0
+
+    def _serve_range(self, peer: Peer, request: GetRange) -> None:
+        context = self._context
+        answer = serve_range(context, request) if context.serves(peer.key) else None
+        answer = answer or Range(request.request, request.first, (), ())
+        context.send(peer.link, answer)
+        size = sum(len(item.snapshot) + sum(map(len, item.proposals)) for item in answer.items)
+        size += sum(map(len, answer.contents))
+        about = blocks(answer.first, len(answer.items))
+        for block in about:
+            self._charge(peer, block, price(size // len(about)))
+        if not about:
+            self._charge(peer, None, 1)
+
+    def _charge(self, peer: Peer, what: bytes | None, tokens: int) -> None:
+        """Charge a peer's account for a question. Raises `PeerFault` when it has asked too much again and
+        again, which it is told first."""
+        account = self._places.account(peer.key)
+        if not self._tolls.charge(account, what, tokens, self._context.now.mono):
+            self._context.send(peer.link, Refused("flood", FLOOD))
+            raise PeerFault(FLOOD)
 
     def _every_peer(self) -> list[Peer]:
         """Peers and guests, each once."""

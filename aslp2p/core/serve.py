@@ -27,8 +27,10 @@ _PROPOSAL_START = b"\x94\xb5asl.common.proposal/1"
 """How a canonical proposal begins: array of four, string of 21 bytes."""
 
 
-def serve_artifacts(context: Context, pending: Pending, peer: Peer, ids: Sequence[bytes]) -> None:
-    """Send those of `ids` that are here, small contents with their proposals, at most `ANSWER_BYTES_MAX`."""
+def serve_artifacts(context: Context, pending: Pending, peer: Peer, ids: Sequence[bytes]) -> int:
+    """Send those of `ids` that are here, small contents with their proposals, at most `ANSWER_BYTES_MAX`.
+
+    Returns how many bytes that were."""
     items: list[tuple[bytes, bytes | None]] = []
     stored = context.store.artifact_rows(ids)
     size = 0
@@ -44,6 +46,7 @@ def serve_artifacts(context: Context, pending: Pending, peer: Peer, ids: Sequenc
         peer.note_known(id_)
     for message in pushes(items):
         context.send(peer.link, message)
+    return size
 
 
 def _proven(

@@ -70,7 +70,7 @@ class Unanswered:
     def _is_whole(self, proposal: Verified[Proposal]) -> bool:
         action = proposal.statement.action
         try:
-            return not isinstance(action, Put) or self._contents.complete(action)
+            return not isinstance(action, Put) or self._contents.missing_of(action) is None
         except NotApplicable:
             return False
 

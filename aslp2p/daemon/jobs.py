@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from aslp2p.core.effects import Effect, Step
 from aslp2p.core.inputs import Input, Now
+from aslp2p.daemon.fair import Spent
 from aslp2p.ledger.reader import Reader
 
 
@@ -59,6 +60,8 @@ class Inputs(Struct, frozen=True):
     reply: Reply | None = None
     done: Callable[[], None] | None = None
     """Called in the trio thread when the inputs have had their turn, whatever came of them."""
+    spent: Spent | None = None
+    """What they take is added here."""
 
 
 class Question(Struct, frozen=True):

@@ -37,8 +37,8 @@ STALL_S = 45.0
 WATCH_S = 5.0
 GRACE_S = 1.0
 
-Handle = Callable[[Sequence[bytes], int], Awaitable[None]]
-"""Takes messages of so many bytes together; returns when there is room for more."""
+Handle = Callable[[Sequence[bytes]], Awaitable[None]]
+"""Takes messages; returns when there is room for more."""
 
 
 class Link:
@@ -65,6 +65,9 @@ class Link:
         self.token = token
         self.address = address
         self.initiator = initiator
+        self.account = key
+        """On whose account its messages are taken, and `office`: whether they come first (`core.places`)."""
+        self.office = False
         self.reason = ""
         self.blame = False
         self.unhandled = Room(UNHANDLED_MESSAGES_MAX, UNHANDLED_BYTES_MAX)
@@ -183,9 +186,8 @@ class Link:
     async def _hand_over(self, messages: Sequence[bytes], handle: Handle) -> None:
         for first in range(0, len(messages), UNHANDLED_MESSAGES_MAX // 2):
             part = messages[first : first + UNHANDLED_MESSAGES_MAX // 2]
-            size = sum(map(len, part))
-            await self.unhandled.take(len(part), size)
-            await handle(part, size)
+            await self.unhandled.take(len(part), sum(map(len, part)))
+            await handle(part)
         # Waiting for the node is not the peer's silence.
         self._message_at = trio.current_time()
 

@@ -10,26 +10,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 
 from aslp2p.artifacts.keys import short_key
 from aslp2p.core.inputs import LinkDown, LinkUp, Received
 from aslp2p.daemon.blame import Blame
+from aslp2p.daemon.fair import Fair, Load, Spent, by_kind
 from aslp2p.daemon.jobs import Inputs
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.listening import has_address
 from aslp2p.daemon.quiet import Quiet
 from aslp2p.daemon.room import Room
-from aslp2p.limits import MIB
+from aslp2p.limits import MIB, PEERS_MAX
 from aslp2p.link.session import Event
 
 logger = logging.getLogger(__name__)
 
-LINKS_MAX = 64
+LINKS_MAX = PEERS_MAX + 16
+"""Which of them stay is for the core to say; the rest have come and are not judged yet."""
 WAITING_INPUTS_MAX = 1024
 WAITING_BYTES_MAX = 8 * MIB
-"""In the queue of the node's thread, of all links together."""
+"""In the queue of the node's thread, of commands; what peers send has its turns (`fair`)."""
 DUPLICATE_S = 2.0
 DUPLICATE = "another link to the same machine is kept"
 CLOSE_S = 2.0
@@ -46,6 +49,7 @@ class Links:
         self._gone = trio.Event()
         self._log = Quiet(logger)
         self.room = Room(WAITING_INPUTS_MAX, WAITING_BYTES_MAX)
+        self.fair = Fair()
         self.blame = Blame()
         self.era = 0
         self.taking = False
@@ -107,8 +111,8 @@ class Links:
                     else:
                         nursery.start_soon(_expect_close, loser, old)
 
-                async def handle(messages: Sequence[bytes], size: int) -> None:
-                    await self._queue(link, era, messages, size)
+                async def handle(messages: Sequence[bytes]) -> None:
+                    await self._queue(link, era, messages)
 
                 await link.run(first, handle)
                 nursery.cancel_scope.cancel()
@@ -130,16 +134,18 @@ class Links:
         ours, theirs = (old, new) if old.initiator else (new, old)
         return theirs if self._own_key < new.key else ours
 
-    async def _queue(self, link: Link, era: int, messages: Sequence[bytes], size: int) -> None:
-        count = len(messages)
-        await self.room.take(count, size)
+    async def _queue(self, link: Link, era: int, messages: Sequence[bytes]) -> None:
+        for kind, some in by_kind(messages):
+            load = Load(link.account, link.office, kind, len(some), sum(map(len, some)))
+            guess = await self.fair.take(load)
+            received = [Received(link.number, message) for message in some]
+            spent = Spent()
+            done = partial(self._had_turn, link, load, guess, spent)
+            self._put(Inputs(received, load.size, era, None, done, spent))
 
-        def done() -> None:
-            self.room.give(count, size)
-            link.unhandled.give(count, size)
-
-        received = [Received(link.number, message) for message in messages]
-        self._put(Inputs(received, size, era, None, done))
+    def _had_turn(self, link: Link, load: Load, guess: float, spent: Spent) -> None:
+        self.fair.give(load, guess, spent)
+        link.unhandled.give(load.items, load.size)
 
     def _forget(self, link: Link, era: int) -> None:
         del self._links[link.number], self._eras[link.number]

@@ -16,7 +16,7 @@ import trio
 
 from aslp2p.artifacts.envelope import Signer
 from aslp2p.artifacts.keys import short
-from aslp2p.core.effects import Close, Effect, Hints, Publish, Send
+from aslp2p.core.effects import Close, Effect, Hints, Publish, Rank, Send
 from aslp2p.core.inputs import Command, Import, Lost, MarkStale, Now, OwnAddresses
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.jobs import Condition, Core, Inputs, Leave, Mode, Question, Report, read_clocks
@@ -239,6 +239,9 @@ class CommonNode:
                 elif type(effect) is Close:
                     if link := self.links.get(effect.link):
                         link.close(effect.reason, blame=effect.blame)
+                elif type(effect) is Rank:
+                    if link := self.links.get(effect.link):
+                        link.account, link.office = effect.account, effect.office
                 elif type(effect) is Publish:
                     self._publish(effect.topic, effect.data)
                 elif type(effect) is Hints:

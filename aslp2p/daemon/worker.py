@@ -41,6 +41,7 @@ from collections.abc import Callable
 from aslp2p.core.effects import Close, Send
 from aslp2p.core.guard import Guard
 from aslp2p.core.inputs import Input, LinkDown, LinkUp, Lost, Now, Received, Tick
+from aslp2p.daemon.fair import SENT_BYTES_PER_S
 from aslp2p.daemon.jobs import Condition, Core, Inputs, Job, Leave, Mode, Question, Report, read_clocks
 from aslp2p.errors import (
     AslError,
@@ -211,7 +212,7 @@ class Worker:
                     if sent > BATCH_BYTES_MAX:
                         jobs = self._hold_back(jobs, number, position)
                         break
-                    sent += self._step(job, culprit, report)
+                    sent += self._measured(job, culprit, report)
                 if len(jobs) <= number + 1:
                     break
             culprit = None
@@ -264,9 +265,18 @@ class Worker:
         """Keep the inputs from `position` of job `number` on for the next batch; returns those before."""
         self._held.extendleft(reversed(jobs[number + 1 :]))
         job = jobs[number]
-        rest = Inputs(job.inputs[position:], 0, job.era, job.reply, job.done)
+        rest = Inputs(job.inputs[position:], 0, job.era, job.reply, job.done, job.spent)
         self._held.appendleft(rest)
-        return [*jobs[:number], Inputs(job.inputs[:position], job.size, job.era)]
+        return [*jobs[:number], Inputs(job.inputs[:position], job.size, job.era, spent=job.spent)]
+
+    def _measured(self, job: Inputs, event: Input, report: Report) -> int:
+        """`_step`, and what it took noted where the job wants that."""
+        if job.spent is None:
+            return self._step(job, event, report)
+        began = time.thread_time()
+        sent = self._step(job, event, report)
+        job.spent.seconds += time.thread_time() - began + sent / SENT_BYTES_PER_S
+        return sent
 
     def _step(self, job: Inputs, event: Input, report: Report) -> int:
         """Run one step; returns how many bytes it sends."""

@@ -9,8 +9,8 @@ import pytest
 from aslp2p.artifacts.content import ContentBuilder, content_id
 from aslp2p.artifacts.envelope import sign_statement
 from aslp2p.artifacts.token import bear
-from aslp2p.artifacts.types import Action, Expel, Named, Policy, Proposal, Put
-from aslp2p.core.inputs import AddContent, MakeToken, Propose
+from aslp2p.artifacts.types import Action, Admit, Expel, Named, Policy, Proposal, Put
+from aslp2p.core.inputs import AddContent, LinkUp, MakeToken, Propose, Received
 from aslp2p.gossip.messages import AnyMessage, GetContent, Heads, Push, decode_message, encode_message
 from aslp2p.limits import (
     CONTENT_RETRY_MS_MAX,
@@ -21,6 +21,8 @@ from aslp2p.limits import (
     PROTOCOL_VERSION,
     REQUEST_TIMEOUT_MS,
 )
+from aslp2p.recovery import round_ms
+from simulations.keys import SeededKey
 from simulations.machine import Node
 from simulations.world import WALL_MS, World
 
@@ -100,6 +102,40 @@ def test_who_claims_to_be_ahead_and_shows_nothing_silences_no_witness(town: Town
     assert town.height("you") == before + 1, "a claim that came to nothing before holds up nobody"
 
 
+def test_the_words_of_many_keys_hold_up_nobody_longer_than_one_s(town: Town) -> None:
+    """Each of twelve members claims a head of its own, one after the other: a round for all together."""
+    keys = [SeededKey(f"sybil {number}") for number in range(12)]
+    for number, key in enumerate(keys):
+        town.command("you", Propose(Admit(key.key, f"sybil {number}", None)))
+    town.run(5 * SECOND_MS)
+    before = town.height("you")
+    town.put("ben", "letter", b"hello")
+    for number, key in enumerate(keys):
+        link = 10_000 + number
+        town._input(town.nodes["you"], LinkUp(link, key.key, b"", "", "10.0.0.9:1", False))
+        head = Heads(PROTOCOL_VERSION, bytes([number]) * 32, 2**50, 10**3, 0, bytes(OPEN_DIGEST_BYTES))
+        town._input(town.nodes["you"], Received(link, encode_message(head)))
+    town.run(round_ms(10**6) + 2 * SECOND_MS)
+    assert town.height("you") == before + 1
+    town.put("ben", "at once", b"hello")
+    town.run(SECOND_MS)
+    assert town.height("you") == before + 2, "the round of all is over"
+
+
+def test_the_word_of_a_guest_holds_up_nobody(town: Town) -> None:
+    token = town.command("you", MakeToken(WALL_MS + 10**9, 9))
+    guest = SeededKey("guest")
+    before = town.height("you")
+    town._input(
+        town.nodes["you"], LinkUp(10_000, guest.key, bear(token, guest.key), "guest", "10.0.0.9:1", False)
+    )
+    head = Heads(PROTOCOL_VERSION, bytes(32), 2**50, 10**3, 0, bytes(OPEN_DIGEST_BYTES))
+    town._input(town.nodes["you"], Received(10_000, encode_message(head)))
+    town.put("ben", "at once", b"hello")
+    town.run(SECOND_MS)
+    assert town.height("you") > before
+
+
 def test_who_claims_to_be_ahead_keeps_nobody_from_catching_up(town: Town) -> None:
     town.pause("ben")
     for number in range(40):
@@ -148,7 +184,7 @@ def test_what_an_expelled_author_left_open_is_answered(town: Town) -> None:
 
 def contents_asked(town: Town, duration_ms: int) -> int:
     """How many contents honest machines ask for meanwhile."""
-    asked = []
+    asked: list[bytes] = []
 
     def hear(node: Node, data: bytes) -> bytes | None:
         if node.name == "mallory":

@@ -1,0 +1,146 @@
+"""Whose messages the node's thread takes next (G5): in turn by account, by what each has cost so far.
+
+How it works. The thread takes what is queued in order, so no more of peers is put there than it works off in
+`AHEAD_S`, by what such messages have cost lately; the rest waits here, and the peers that send it are slowed
+by TCP. Of what waits, the account that has used the least goes first: processor time that was measured, and
+bytes that were sent. Those in office pay a quarter. So whoever floods takes what is left by the others, on
+however many links, with however many keys on its account, and what somebody else sends waits for about one of
+its requests. Commands of the person here do not wait at all.
+
+An account that was idle begins where the one is that went last: nobody saves up.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+
+import trio
+from msgspec import Struct
+
+AHEAD_S = 0.02
+ITEMS_MAX = 1024
+BYTES_MAX = 8 * 1024 * 1024
+"""Of all accounts together, queued for the thread."""
+OFFICE_SHARE = 0.25
+SENT_BYTES_PER_S = 200e6
+"""What sealing and sending take is not measured here; about so many bytes a second."""
+FIRST_GUESS_S = {4: 0.005, 6: 0.02, 8: 0.005}
+"""By the kind of message, where none was measured yet: *want*, *get range*, *get content*."""
+GUESS_S = 0.0002
+WEIGHT = 0.2
+"""Of the latest measurement in the guess."""
+ACCOUNTS_MAX = 1024
+
+
+class Spent(Struct):
+    """What a job took; the node's thread adds to it."""
+
+    seconds: float = 0.0
+
+
+class Load(Struct, frozen=True):
+    """Messages that go into the queue together: all of one kind."""
+
+    account: bytes
+    office: bool
+    kind: int
+    items: int
+    size: int
+
+
+class Fair:
+    """The turns. `take` waits for one; `give` says what it took."""
+
+    def __init__(self) -> None:
+        self._used: OrderedDict[bytes, float] = OrderedDict()
+        """By account, in weighted seconds."""
+        self._lines: dict[bytes, deque[tuple[Load, trio.Event]]] = {}
+        self._each_s = dict(FIRST_GUESS_S)
+        self._ahead_s = 0.0
+        self._clock = 0.0
+        """What the account had used that went last."""
+        self.items = 0
+        self.bytes = 0
+
+    async def take(self, load: Load) -> float:
+        """Wait until `load` may be queued; returns what it is guessed to take, for `give`."""
+        if load.account not in self._lines:
+            self._used[load.account] = max(self._used.get(load.account, 0.0), self._clock)
+        if not self._lines and self._fits(load):
+            return self._enter(load)
+        turn = trio.Event()
+        line = self._lines.setdefault(load.account, deque())
+        line.append((load, turn))
+        self._admit()
+        try:
+            await turn.wait()
+        except trio.Cancelled:
+            if turn.is_set():
+                self.give(load, self._guess(load), Spent())
+            else:
+                line.remove((load, turn))
+                if not line:
+                    self._lines.pop(load.account, None)
+                self._admit()
+            raise
+        return self._guess(load)
+
+    def give(self, load: Load, guess: float, spent: Spent) -> None:
+        """`load`, which was guessed to take so long, is done and took `spent`."""
+        self._ahead_s = max(0.0, self._ahead_s - guess)
+        self.items -= load.items
+        self.bytes -= load.size
+        if not self.items:
+            self._ahead_s = 0.0
+        weighted = spent.seconds * (OFFICE_SHARE if load.office else 1.0)
+        self._used[load.account] = self._used.get(load.account, self._clock) + weighted
+        self._used.move_to_end(load.account)
+        if len(self._used) > ACCOUNTS_MAX:
+            self._used.popitem(last=False)
+        each = spent.seconds / max(1, load.items)
+        before = self._each_s.get(load.kind, GUESS_S)
+        self._each_s[load.kind] = before + WEIGHT * (each - before)
+        self._admit()
+
+    def _guess(self, load: Load) -> float:
+        return self._each_s.get(load.kind, GUESS_S) * load.items
+
+    def _fits(self, load: Load) -> bool:
+        if not self.items:
+            return True
+        room = self.items + load.items <= ITEMS_MAX and self.bytes + load.size <= BYTES_MAX
+        return room and self._ahead_s + self._guess(load) <= AHEAD_S
+
+    def _enter(self, load: Load) -> float:
+        guess = self._guess(load)
+        self._ahead_s += guess
+        self.items += load.items
+        self.bytes += load.size
+        self._clock = max(self._clock, self._used.get(load.account, 0.0))
+        return guess
+
+    def _admit(self) -> None:
+        while self._lines:
+            account = min(self._lines, key=lambda one: self._used.get(one, 0.0))
+            line = self._lines[account]
+            load, turn = line[0]
+            if not self._fits(load):
+                return
+            line.popleft()
+            if not line:
+                del self._lines[account]
+            self._enter(load)
+            turn.set()
+
+
+def by_kind(messages: Sequence[bytes]) -> list[tuple[int, list[bytes]]]:
+    """`messages` in runs of one kind, in order; what asks for much stands alone."""
+    runs: list[tuple[int, list[bytes]]] = []
+    for message in messages:
+        kind = message[1] if len(message) > 1 else 0
+        if runs and runs[-1][0] == kind and kind not in FIRST_GUESS_S:
+            runs[-1][1].append(message)
+        else:
+            runs.append((kind, [message]))
+    return runs

@@ -1,0 +1,125 @@
+"""Whose messages are taken next: whoever floods gets what the others leave (G5)."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from aslp2p.daemon.fair import AHEAD_S, FIRST_GUESS_S, Fair, Load, Spent, by_kind
+from aslp2p.gossip.messages import GetContent, GetRange, Have, NoContent, encode_message
+
+GET_RANGE = 6
+
+
+def load(account: bytes, *, kind: int = 3, office: bool = False, items: int = 1) -> Load:
+    return Load(account, office, kind, items, 100)
+
+
+class Bench:
+    """Takes turns in tasks; the thread is played by `work_off`."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.fair = Fair()
+        self.entered: list[tuple[Load, float]] = []
+        self.order: list[bytes] = []
+        self._nursery = nursery
+
+    async def put(self, *loads: Load) -> None:
+        for one in loads:
+            self._nursery.start_soon(self._take, one)
+            await wait_all_tasks_blocked()
+
+    async def _take(self, one: Load) -> None:
+        guess = await self.fair.take(one)
+        self.entered.append((one, guess))
+        self.order.append(one.account)
+
+    async def work_off(self, seconds: float) -> None:
+        one, guess = self.entered.pop(0)
+        self.fair.give(one, guess, Spent(seconds))
+        await wait_all_tasks_blocked()
+
+
+async def test_no_more_is_queued_than_is_worked_off_in_a_moment() -> None:
+    async with trio.open_nursery() as nursery:
+        bench = Bench(nursery)
+        await bench.put(*[load(b"flood", kind=GET_RANGE) for _ in range(50)])
+        assert len(bench.entered) == int(AHEAD_S / FIRST_GUESS_S[GET_RANGE])
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_sends_little_goes_before_who_sends_without_end() -> None:
+    async with trio.open_nursery() as nursery:
+        bench = Bench(nursery)
+        await bench.put(*[load(b"flood", kind=GET_RANGE) for _ in range(20)])
+        await bench.work_off(0.05)
+        await bench.put(load(b"honest"))
+        await bench.work_off(0.05)
+        assert bench.order == [b"flood", b"flood", b"honest"], "right after what was under way"
+        nursery.cancel_scope.cancel()
+
+
+async def test_many_links_on_one_account_have_one_turn() -> None:
+    async with trio.open_nursery() as nursery:
+        bench = Bench(nursery)
+        for _ in range(20):
+            await bench.put(load(b"flood", kind=GET_RANGE), load(b"honest", kind=GET_RANGE))
+        for _ in range(20):
+            await bench.work_off(0.05)
+        assert abs(bench.order.count(b"flood") - bench.order.count(b"honest")) <= 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_witness_and_authorities_have_four_turns_for_one() -> None:
+    async with trio.open_nursery() as nursery:
+        bench = Bench(nursery)
+        for _ in range(40):
+            await bench.put(load(b"a", kind=GET_RANGE), load(b"w", kind=GET_RANGE, office=True))
+        for _ in range(30):
+            await bench.work_off(0.05)
+        assert bench.order.count(b"w") >= 3 * bench.order.count(b"a") > 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_nobody_saves_up() -> None:
+    """Whoever was quiet for long does not keep out the others for as long when it begins to flood."""
+    async with trio.open_nursery() as nursery:
+        bench = Bench(nursery)
+        await bench.put(*[load(b"old", kind=GET_RANGE) for _ in range(60)])
+        for _ in range(40):
+            await bench.work_off(0.05)
+        await bench.put(*[load(b"new", kind=GET_RANGE) for _ in range(30)])
+        bench.order.clear()
+        for _ in range(20):
+            await bench.work_off(0.05)
+        assert 8 <= bench.order.count(b"old") <= 12
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
+    async with trio.open_nursery() as nursery:
+        bench = Bench(nursery)
+        await bench.put(*[load(b"flood", kind=GET_RANGE) for _ in range(5)])
+        with trio.move_on_after(0):
+            await bench.fair.take(load(b"gone"))
+        for _ in range(5):
+            await bench.work_off(0.01)
+        assert (bench.fair.items, bench.fair.bytes, bench.fair._lines) == (0, 0, {})
+
+
+def test_what_asks_for_much_stands_alone() -> None:
+    have, none = encode_message(Have((bytes(32),))), encode_message(NoContent((bytes(32),)))
+    ask, content = (
+        encode_message(GetRange(1, bytes(32), (), 1, 256)),
+        encode_message(GetContent((bytes(32),))),
+    )
+    runs = by_kind([have, have, ask, ask, content, none, have])
+    assert runs == [
+        (3, [have, have]),
+        (6, [ask]),
+        (6, [ask]),
+        (8, [content]),
+        (10, [none]),
+        (3, [have]),
+    ]
+    assert by_kind([b"", b"\x91"]) == [(0, [b"", b"\x91"])]
