@@ -35,9 +35,18 @@ class InvariantBroken(AslError):
 
 
 class PeerFault(AslError):
-    """A peer sent what no honest peer sends; it is dropped and backed off (G5)."""
+    """A peer sent what no honest peer sends; it is dropped and backed off (G5).
+
+    `newer`: or it speaks of what only a later version knows. Then it is nobody's fault: the link ends without
+    blame, and this machine is to be updated (A4).
+    """
 
     code = "peer"
+    newer = False
+
+
+UPDATE = "update this machine"
+"""What a person does about what only a later version knows."""
 
 
 class ArtifactError(PeerFault):
@@ -48,6 +57,24 @@ class ArtifactError(PeerFault):
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(f"{rule}: {message}")
         self.rule = rule
+
+
+class NewerArtifact(ArtifactError):
+    """An artifact of a type, or a proposal of an action, that only a later version knows (A4)."""
+
+    newer = True
+
+    def __init__(self, what: str) -> None:
+        super().__init__("A4", f"{what} is unknown to this version; {UPDATE}")
+
+
+class NewerPeer(PeerFault):
+    """A peer whose messages only a later version understands (A4)."""
+
+    newer = True
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is unknown to this version; {UPDATE}")
 
 
 class Rejected(PeerFault):
@@ -67,6 +94,20 @@ class Rejected(PeerFault):
         self.reason = message
         self.subject = subject
         self.against = against
+
+
+class NewerProtocol(Rejected):
+    """A policy of a protocol that only a later version speaks (A4).
+
+    `decided`: a quorum has put it in force, so that the history goes on where this version cannot follow.
+    """
+
+    newer = True
+
+    def __init__(self, protocol: int, *, decided: bool = False, subject: bytes | None = None) -> None:
+        super().__init__("A4", f"protocol {protocol} is unknown to this version; {UPDATE}", subject=subject)
+        self.protocol = protocol
+        self.decided = decided
 
 
 class Incomplete(AslError):

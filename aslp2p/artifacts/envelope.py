@@ -24,8 +24,8 @@ from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
 from aslp2p.artifacts import canonical
-from aslp2p.artifacts.types import TYPE_OF, TYPES, Statement
-from aslp2p.errors import ArtifactError
+from aslp2p.artifacts.types import ACTION_NAMES, TYPE_OF, TYPES, Proposal, Statement
+from aslp2p.errors import ArtifactError, NewerArtifact
 from aslp2p.limits import ARTIFACT_BYTES_MAX, KEY_BYTES, SIGNATURE_BYTES
 
 S = TypeVar("S", bound=Statement)
@@ -97,15 +97,27 @@ def decode_artifact(raw: bytes) -> Signed[Statement]:
         raise ArtifactError("A4", "a key has 32 bytes and a signature 64")
     known = TYPES.get(type_)
     if known is None:
-        raise ArtifactError("A4", f"unknown artifact type {type_[:64]!r}")
+        raise NewerArtifact(f"the artifact type {type_[:64]!r}")
     record, body_max = known
     value = canonical.decode(body, bytes_max=body_max)
     try:
         statement = msgspec.convert(value, record, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
+        if record is Proposal and (action := _unknown_action(value)) is not None:
+            raise NewerArtifact(f"the action {action[:64]!r}") from None
         raise ArtifactError(_rule_of(error), f"not a {type_}: {error}") from None
     identity = sha256(pae(type_, body) + key).digest()
     return Signed(raw, identity, type_, key, body, signature, statement)
+
+
+def _unknown_action(body: Any) -> str | None:
+    """The name of the action in a proposal's decoded body, if it is one that is not known."""
+    if type(body) is not list or len(body) != len(Proposal.__struct_fields__):
+        return None
+    action = body[-1]
+    if type(action) is not list or not action or type(action[0]) is not str:
+        return None
+    return None if action[0] in ACTION_NAMES else action[0]
 
 
 def _rule_of(error: msgspec.ValidationError) -> str:

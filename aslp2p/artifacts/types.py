@@ -7,7 +7,7 @@ the tree, a name with control characters) it checks here, so such bytes are no a
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from msgspec import Meta, Struct
 
@@ -220,6 +220,10 @@ Action: TypeAlias = (
     | Recovery
     | Revocation
 )
+
+
+ACTION_NAMES = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Action))
+"""How the actions that are known begin."""
 
 
 # --- statements -----------------------------------------------------------------------------------

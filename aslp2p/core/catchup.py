@@ -28,7 +28,7 @@ from msgspec import Struct
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import Signed, decode_as
 from aslp2p.artifacts.types import Proposal, Put, Snapshot
-from aslp2p.core.chain import Chain, is_fault
+from aslp2p.core.chain import Chain, is_fault, is_newer
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.errors import ArtifactError, AslError
@@ -302,8 +302,8 @@ class Catchup:
             if error is None:
                 continue
             self._stop()
-            if is_fault(error):
-                self._context.close(link, f"a range that does not verify: {error}", blame=True)
+            if is_fault(error) or is_newer(error):
+                self._context.fault(link, f"a range that does not verify: {error.message}", error)
             else:
                 self._doubt(link)
             self.consider()

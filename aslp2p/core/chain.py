@@ -36,6 +36,11 @@ def is_fault(error: AslError) -> bool:
     return isinstance(error, PeerFault) and not (isinstance(error, Rejected) and error.rule == "A4")
 
 
+def is_newer(error: AslError) -> bool:
+    """Whether only a later version understands what gave this error (A4)."""
+    return isinstance(error, PeerFault) and error.newer
+
+
 class HeadListener(Protocol):
     """A part of the node that has to know when the head moves."""
 
@@ -90,7 +95,7 @@ class Chain:
             if source is None:
                 raise
             self._waiting.pop(snapshot.id, None)
-            if is_fault(refused):
+            if is_fault(refused) or is_newer(refused):
                 self._refuse(snapshot, source, refused)
             return False
         self._waiting.pop(snapshot.id, None)
@@ -141,7 +146,7 @@ class Chain:
 
     def _refuse(self, snapshot: Signed[Snapshot], source: int, error: AslError) -> None:
         text = f"snapshot {snapshot.id.hex()[:12]} refused: {error.message}"
-        self._context.close(source, text, blame=True)
+        self._context.fault(source, text, error)
 
     def _proposals_of(self, snapshot: Signed[Snapshot]) -> list[Signed[Proposal]]:
         found: list[Signed[Proposal]] = []

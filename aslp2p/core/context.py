@@ -8,11 +8,14 @@ from typing import Any
 from aslp2p.artifacts.envelope import Signer, Verifier
 from aslp2p.core.effects import Close, Publish, Send, Step, Topic
 from aslp2p.core.inputs import Now
+from aslp2p.errors import AslError, NewerProtocol, PeerFault
 from aslp2p.gossip.messages import AnyMessage, Refused, encode_message
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.history import Ledger
-from aslp2p.ledger.reader import Store
+from aslp2p.ledger.joining import META_PROTOCOL
+from aslp2p.ledger.reader import PutMeta, Store
 from aslp2p.ledger.state import is_admitted
+from aslp2p.limits import PROTOCOL_VERSION
 
 
 class Context:
@@ -90,6 +93,23 @@ class Context:
         """End a link; nothing more goes to it."""
         if self.peers.pop(link, None) is not None:
             self.out.effects.append(Close(link, reason, blame))
+
+    def fault(self, link: int, reason: str, error: AslError) -> None:
+        """End the link of a peer whose bytes gave this error: with blame, unless only a later version would
+        understand them."""
+        newer = isinstance(error, PeerFault) and error.newer
+        self.close(link, reason, blame=not newer)
+        if newer:
+            self.publish("notice", code="update", text=error.message)
+        if isinstance(error, NewerProtocol) and error.decided:
+            self.must_last()
+            self.store.apply([PutMeta(META_PROTOCOL, b"%d" % error.protocol)])
+
+    def outdated(self) -> str | None:
+        """Why this version follows the Common no further (A4): its policy speaks a later protocol. A later
+        version that does so finds nothing in its way."""
+        protocol = int(self.store.meta(META_PROTOCOL) or b"0")
+        return NewerProtocol(protocol).reason if protocol > PROTOCOL_VERSION else None
 
     def refuse(self, link: int, code: str, text: str) -> None:
         """Close without blame, telling the other side's person why."""

@@ -56,13 +56,14 @@ class Keyring:
         return stance_of(self._context.ledger, self._context.store)
 
     def stale_reason(self) -> str | None:
-        """Why this key signs no promises any more (S11), or None."""
+        """Why this key signs no promises any more (S11), or None; nor while others go on by a protocol that
+        this version does not know (A4)."""
         raw = self._context.store.meta(META_STALE)
-        return None if raw is None else raw.decode()
+        return self._context.outdated() if raw is None else raw.decode()
 
     def mark_stale(self, reason: str) -> None:
         """The journal of this key may be old: from now on it endorses, cosigns and emits nothing (S11)."""
-        if self.stale_reason() is None:
+        if self._context.store.meta(META_STALE) is None:
             self._context.must_last()
             self._context.store.apply([PutMeta(META_STALE, reason.encode())])
             self._context.publish("notice", code="stale-key", text=reason)

@@ -516,7 +516,7 @@ class NodeCore:
             message = decode_message(received.data)
             useless = self._message(peer, message)
         except PeerFault as fault:
-            context.close(peer.link, fault.message, blame=True)
+            context.fault(peer.link, fault.message, fault)
             return
         if useless and peer.useless(useless, context.now.mono, context.learned):
             context.close(peer.link, "a flood of what nobody needs", blame=True)
@@ -527,7 +527,7 @@ class NodeCore:
         try:
             message = decode_message(data)
         except PeerFault as fault:
-            self._guests.close(peer.link, fault.message, blame=True)
+            self._guests.close(peer.link, fault.message, blame=not fault.newer)
             return
         if isinstance(message, Heads) and self._guests.may_listen(peer, message):
             context.peers[peer.link] = peer
@@ -647,6 +647,7 @@ class NodeCore:
             "mono_ms": context.now.mono,
             "watching": self._vigil.counting,
             "stale_reason": self._keyring.stale_reason(),
+            "outdated": context.outdated(),
             "is_authority": founded and self._seats.now.is_authority,
             "hears_quorum": founded and self._vigil.hears_quorum(),
             "authorities_connected": len(self._vigil.connected_authorities()) if founded else 0,

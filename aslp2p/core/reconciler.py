@@ -12,7 +12,7 @@ from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
 from aslp2p.core.serve import serve_artifacts
 from aslp2p.core.witness import Witness
-from aslp2p.errors import PeerFault
+from aslp2p.errors import NewerPeer
 from aslp2p.gossip.messages import Have, Heads, OpenIds, Want
 from aslp2p.gossip.peer import Peer
 from aslp2p.limits import (
@@ -119,7 +119,7 @@ class Reconciler:
         """Ask for a better history, and compare what is open. Raises `PeerFault`."""
         context = self._context
         if heads.protocol != PROTOCOL_VERSION:
-            raise PeerFault(f"protocol {heads.protocol} is unknown here")
+            raise NewerPeer(f"protocol {heads.protocol}")
         if context.founded and peer.key in context.ledger.head.standing.authorities():
             self._witness.heard_authority()
         peer.head, peer.height, peer.epoch = heads.head, heads.height, heads.epoch

@@ -87,6 +87,8 @@ def _warnings(
         yield _warning(
             f"this Common is stopped: {condition.reason}", "see the daemon's log, then start `asl up` again"
         )
+    if reason := core.get("outdated"):
+        yield _warning(f"the history goes on where this version cannot follow: {reason}", "see `asl version`")
     if condition.damaged:
         yield _warning(f"{len(condition.damaged)} artifacts were damaged on disk", "run `asl fsck`")
     if twin_at is not None and core.get("stale_reason") is not None:

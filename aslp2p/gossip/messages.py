@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from aslp2p.artifacts import canonical
 from aslp2p.artifacts.types import Embedded, Hash, Uint
-from aslp2p.errors import ArtifactError, PeerFault
+from aslp2p.errors import ArtifactError, NewerPeer, PeerFault
 from aslp2p.limits import (
     ADDRESSES_PER_MESSAGE_MAX,
     CHUNK_BYTES,
@@ -172,8 +172,10 @@ def decode_message(data: bytes) -> AnyMessage:
     try:
         value = canonical.decode(data, bytes_max=MESSAGE_BYTES_MAX)
         tag = value[0] if type(value) is list and value else None
-        if type(tag) is not int or tag not in _BY_TAG:
-            raise PeerFault("not a message: it has no tag that is known here")
+        if type(tag) is not int:
+            raise PeerFault("not a message: it has no tag")
+        if tag not in _BY_TAG:
+            raise NewerPeer(f"a message of kind {tag}")
         return msgspec.convert(value, _BY_TAG[tag], builtin_types=(bytes,))
     except ArtifactError as error:
         raise PeerFault(f"not a message: {error.message}") from None

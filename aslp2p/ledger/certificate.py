@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from msgspec import Struct
 
@@ -27,7 +27,7 @@ from aslp2p.artifacts.types import (
     Succession,
     Takeover,
 )
-from aslp2p.errors import Rejected
+from aslp2p.errors import ArtifactError, NewerProtocol, Rejected
 from aslp2p.ledger.erasure import HeldAt, require_erasable
 from aslp2p.ledger.members import require_room
 from aslp2p.ledger.policy import authority_keys, require_policy, satisfies_all
@@ -183,17 +183,16 @@ def require_certificate(
     """
     statement = snapshot.statement
     standing = parent.standing
-    action = require_fitting(
-        proposal, parent, signer=snapshot.key, epoch=statement.epoch, subject=snapshot.id
-    )
+    try:
+        action = require_fitting(
+            proposal, parent, signer=snapshot.key, epoch=statement.epoch, subject=snapshot.id
+        )
+    except NewerProtocol as newer:
+        decided = _is_decided(snapshot, proposal, parent, verifier)
+        raise NewerProtocol(newer.protocol, decided=decided, subject=proposal.id) from None
     endorsements = _embedded(Endorsement, statement.certificate or (), statement.common_id, verifier, "V6")
     if isinstance(action, PolicyChange):
-        allowed = standing.authorities() | authority_keys(action.policy)
-        keys = _counting(endorsements, proposal, 0, allowed, snapshot.id, "P3")
-        _require_quorum(
-            (*standing.policies, action.policy), keys - revoked_keys(parent.members), snapshot.id, "P3"
-        )
-        return keys
+        return _require_change(snapshot, proposal, action, endorsements, parent)
     gone = revoked_keys(parent.members)
     if isinstance(action, Erase):
         keys = _counting(endorsements, proposal, 0, standing.authorities(), snapshot.id, "V6")
@@ -209,6 +208,36 @@ def require_certificate(
         gone |= {action.revoked}
     _require_quorum(standing.policies, keys - gone, snapshot.id, "V6")
     return keys
+
+
+def _require_change(
+    snapshot: Signed[Snapshot],
+    proposal: Signed[Proposal],
+    action: PolicyChange,
+    endorsements: Sequence[Verified[Endorsement]],
+    parent: Parent,
+) -> frozenset[bytes]:
+    """The keys that endorsed a policy change, a quorum of every policy. Raises `Rejected` (P3)."""
+    standing = parent.standing
+    allowed = standing.authorities() | authority_keys(action.policy)
+    keys = _counting(endorsements, proposal, 0, allowed, snapshot.id, "P3")
+    counted = keys - revoked_keys(parent.members)
+    _require_quorum((*standing.policies, action.policy), counted, snapshot.id, "P3")
+    return keys
+
+
+def _is_decided(
+    snapshot: Signed[Snapshot], proposal: Signed[Proposal], parent: Parent, verifier: Verifier
+) -> bool:
+    """Whether quorums have put a policy in force whose protocol is unknown here: others go on with it."""
+    action = cast("PolicyChange", proposal.statement.action)
+    raws, common_id = snapshot.statement.certificate or (), snapshot.statement.common_id
+    try:
+        endorsements = _embedded(Endorsement, raws, common_id, verifier, "V6")
+        _require_change(snapshot, proposal, action, endorsements, parent)
+    except (Rejected, ArtifactError):
+        return False
+    return True
 
 
 def _require_quorum(policies: Sequence[Policy], keys: frozenset[bytes], subject: bytes, rule: str) -> None:

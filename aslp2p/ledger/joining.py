@@ -31,6 +31,8 @@ META_PIN = "pin"
 """The snapshot that people here read instead of the head (section 11)."""
 META_DISMISSED = "dismissed"
 """The ids of refused proposals that people here have read about, one after the other."""
+META_PROTOCOL = "protocol"
+"""The protocol of a policy that quorums put in force and this version could not judge (A4)."""
 META_NAME_CHOSEN = "own-name-chosen"
 """There when the owner chose the name that the history has for this machine."""
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Set
 from msgspec import Struct
 
 from aslp2p.artifacts.types import Policy
-from aslp2p.errors import Rejected
+from aslp2p.errors import NewerProtocol, Rejected
 from aslp2p.limits import PROTOCOL_VERSION
 
 
@@ -39,9 +39,7 @@ def require_policy(policy: Policy) -> None:
     if problem := policy_problem(policy):
         raise Rejected("P1", problem)
     if policy.protocol != PROTOCOL_VERSION:
-        raise Rejected(
-            "A4", f"protocol {policy.protocol} is unknown here (this software speaks {PROTOCOL_VERSION})"
-        )
+        raise NewerProtocol(policy.protocol)
 
 
 def satisfies(policy: Policy, signers: Set[bytes]) -> bool:

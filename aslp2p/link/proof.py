@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from aslp2p.artifacts import canonical
 from aslp2p.artifacts.envelope import Signer, pae, signature_holds
-from aslp2p.errors import ArtifactError, InvariantBroken, LinkError
+from aslp2p.errors import UPDATE, ArtifactError, InvariantBroken, LinkError
 from aslp2p.limits import (
     KEY_BYTES,
     LINK_NAME_BYTES_MAX,
@@ -68,7 +68,7 @@ def read_proof(data: bytes, handshake_hash: bytes, common_id: bytes, *, by_initi
         raise LinkError("no proof of a domain key: not a version, three byte strings and a name")
     version, key, signature, token, name = parts
     if version != VERSION:
-        raise LinkError(f"a proof of unknown version {version}")
+        raise LinkError(f"a proof of version {version} is unknown to this version; {UPDATE}")
     if len(key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         raise LinkError("a proof whose key or signature has the wrong size")
     if len(token) > LINK_TOKEN_BYTES_MAX or len(name.encode()) > LINK_NAME_BYTES_MAX:

@@ -310,3 +310,23 @@ def test_actions_have_their_fields_and_no_others() -> None:
     assert rule_of("proposal", act()) == "A3"
     assert rule_of("proposal", act(7, ID)) == "A3"
     assert rule_of("proposal", act(b"expel", ID)) == "A3"
+
+
+def test_what_only_a_later_version_knows_is_told_from_what_is_wrong() -> None:
+    """A4: an unknown type or action is nobody's fault; a broken body under a known one is its sender's."""
+    for kind, body, newer in [
+        ("poll", [ID], True),
+        ("proposal", act("vote", ID), True),
+        ("proposal", act("expel", ID[1:]), False),
+        ("proposal", act(), False),
+        ("proposal", act(7, ID), False),
+        ("proposal", but(PROPOSAL, 3, 5), False),
+        ("proposal", 5, False),
+        ("proposal", [*PROPOSAL, None], False),
+        ("genesis", ["vote"], False),
+    ]:
+        raw = canonical.encode([f"asl.common.{kind}/1", canonical.encode(body), ID, bytes(64)])
+        with pytest.raises(ArtifactError) as caught:
+            decode_artifact(raw)
+        assert caught.value.newer == newer, (kind, body)
+        assert ("update this machine" in caught.value.message) == newer

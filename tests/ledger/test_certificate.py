@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from aslp2p.artifacts.envelope import sign_statement
 from aslp2p.artifacts.types import Expel, Named, PolicyChange, Proposal, Recovery, Revocation, Rotation
-from aslp2p.errors import Rejected
+from aslp2p.errors import NewerProtocol, Rejected
 from aslp2p.ledger import members
 from aslp2p.ledger.certificate import Parent, require_applicable
 from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.history import Ledger
 from aslp2p.limits import EPOCH_MAX
-from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, Node, World, feed, named, policy
+from tests.ledger.builder import (
+    ANN,
+    BEN,
+    CLEO,
+    DAN,
+    EVE,
+    FAY,
+    Key,
+    Node,
+    World,
+    feed,
+    named,
+    policy,
+    swap,
+)
 
 
 def parent_of(ledger: Ledger) -> Parent:
@@ -130,3 +146,19 @@ def test_new_authorities_need_room_and_no_free_name(
     assert answer(ledger, world.change(freed).statement) == "A4"
     assert answer(ledger, world.change(other).statement) is None
     assert tip.height == ledger.head.height
+
+
+@pytest.mark.parametrize(("by", "decided"), [((ANN, BEN), True), ((ANN,), False), ((ANN, DAN), False)])
+def test_a_later_protocol_is_decided_once_the_quorums_want_it(by: tuple[Key, ...], decided: bool) -> None:
+    """A4: this version cannot follow, and has to know whether others do."""
+    world = World()
+    ledger = world.ledger()
+    node = world.install(world.root, policy((ANN, BEN), 2, protocol=2), *by)
+    with pytest.raises(NewerProtocol, match="update this machine") as caught:
+        feed(ledger, node)
+    assert (caught.value.rule, caught.value.protocol, caught.value.decided) == ("A4", 2, decided)
+    if decided:
+        broken = swap(node, signed=sign_statement(replace(node.snapshot.statement, certificate=(b"x",)), ANN))
+        with pytest.raises(NewerProtocol) as again:
+            feed(ledger, broken)
+        assert not again.value.decided
