@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
 from msgspec import Struct
@@ -24,11 +25,12 @@ from aslp2p.core.spread import Spreader
 from aslp2p.errors import ArtifactError, AslError, Incomplete, PeerFault, Rejected, UserError
 from aslp2p.gossip.messages import Want as WantMessage
 from aslp2p.gossip.peer import Peer
+from aslp2p.ledger.choice import common_height
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import HeadChange, Placed, read_snapshot
 from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, PutUnaudited, SnapshotRow
 from aslp2p.ledger.state import Member, is_admitted, revoked_keys
-from aslp2p.limits import IDS_PER_MESSAGE_MAX, REQUEST_TIMEOUT_MS, WAITING_SNAPSHOTS_MAX
+from aslp2p.limits import IDS_PER_MESSAGE_MAX, PENDING_MAX, REQUEST_TIMEOUT_MS, WAITING_SNAPSHOTS_MAX
 
 
 def is_fault(error: AslError) -> bool:
@@ -65,6 +67,8 @@ class Chain:
         self._waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
         self._shared: frozenset[bytes] = frozenset()
         """The snapshots that are evidence and open."""
+        self._waited = context.founded and context.ledger.waits_for_floor is not None
+        """Whether snapshots came while the floor was waited for."""
         self._told_of: set[int] = set()
         """The branches below the floor that people here were told of."""
         self.listeners: list[HeadListener] = []
@@ -336,11 +340,24 @@ class Chain:
         ledger = self._context.ledger
         head = ledger.head
         if ledger.waits_for_floor is not None:
+            self._waited = True
             return  # most of it will be our line, once the floor is here
+        if self._waited:
+            self._waited = False
+            self._reopen_beside()
         for one in placed:
             if one.tip.height <= head.height and ledger.id_at(head.branch, one.tip.height) == one.tip.id:
                 continue
             self._reopen(one.proposals)
+
+    def _reopen_beside(self) -> None:
+        """What came while the floor was waited for, and is beside our line, is pending too (F4)."""
+        ledger = self._context.ledger
+        head = ledger.head
+        for row in ledger.branches():
+            fork = common_height((row.branch, row.tip_height), (head.branch, head.height), ledger.id_at)
+            listed = self._listed(row.branch, fork, row.tip_height, ())
+            self._reopen(islice(listed, PENDING_MAX))
 
     def _reopen(self, proposals: Iterable[Signed[Proposal]]) -> int:
         """Make those pending again that our line does not list and whose authors are members; returns how

@@ -226,12 +226,13 @@ def branches(reading: Reading) -> Iterator[Answer]:
         assert rule == one.get("rule"), "a cosignature counts or does not"
 
     def followed(vector: Any, order: list[int]) -> Any:
-        own = None if vector["own"] is None else hexed(vector["own"])
-        follower = reading.choice.Follower(hexed(vector["genesis"]), own)
+        own, given = (None if vector[one] is None else hexed(vector[one]) for one in ("own", "given"))
+        follower = reading.choice.Follower(hexed(vector["genesis"]), own, given)
         for place in order:
             told(follower, vector["artifacts"][place])
         return {
             "head": follower.head.id.hex(),
+            "floor": follower.floor.id.hex(),
             "final": follower.final().id.hex(),
             "conflict": [id_.hex() for id_ in follower.conflict()],
             "evidence": sorted([id_.hex() for id_ in ids] for _, ids in follower.evidence().values()),

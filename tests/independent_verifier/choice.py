@@ -15,13 +15,17 @@ from tests.independent_verifier.verifier import PAPER, After, Common
 class Follower:
     """A node that is told one artifact after the other, parents first, and follows one branch.
 
-    `own` is its domain key, if it has one that counts: an authority stays where it is (F3).
+    `own` is its domain key, if it has one that counts: an authority stays where it is (F3), and what it
+    cosigned says where its floor goes (F5a). `given` is the floor that it was given, by its id (section 11).
     """
 
-    def __init__(self, genesis: bytes, own: bytes | None = None) -> None:
+    def __init__(self, genesis: bytes, own: bytes | None = None, given: bytes | None = None) -> None:
         self.common = Common(genesis)
         self.own = own
-        self.head = self.common.accepted[self.common.id]
+        self.given = given
+        self.head = self.floor = self.common.accepted[self.common.id]
+        self.endorsers: dict[bytes, set[bytes]] = {}
+        """Whose endorsements counted for the certificate of a snapshot."""
         self.cosigned: list[tuple[bytes, After]] = []
         self.listed: dict[bytes, list[Artifact]] = {}
 
@@ -30,14 +34,46 @@ class Follower:
     def hear_snapshot(self, snapshot: bytes, proposals: list[bytes]) -> None:
         after = self.common.accept(snapshot, proposals)
         self.listed[after.id] = [read(raw, "proposal") for raw in proposals]
-        for raw in read(snapshot, "snapshot").fields["settlement"] or ():
+        fields = read(snapshot, "snapshot").fields
+        signers = {read(raw, "endorsement").key for raw in fields["certificate"] or ()}
+        self.endorsers[after.id] = signers - after.revoked()
+        for raw in fields["settlement"] or ():
             self.keep_cosignature(raw, must_count=False)
-        self.head = self.choose()
+        self.learned()
 
     def hear_cosignature(self, raw: bytes) -> None:
         """P2 where it counts for nothing."""
         self.keep_cosignature(raw, must_count=True)
-        self.head = self.choose()
+        self.learned()
+
+    def learned(self) -> None:
+        """One function of floor, journal and what is known, until the floor rests."""
+        if self.given in self.common.accepted:
+            self.floor, self.given = self.common.accepted[self.given], None
+        if self.given is None:
+            while (change := self.next_floor()) is not None:
+                self.floor = change
+            self.head = self.choose()
+
+    # --- the floor (F5, F5a) --------------------------------------------------------------------------
+
+    def on_floor(self, node: After) -> bool:
+        return self.floor in node.line()
+
+    def next_change(self, node: After) -> After | None:
+        """The lowest policy change of a line above the floor."""
+        above = [one for one in node.line() if one.height > self.floor.height]
+        changes = [one for one in above if one.change_height == one.height and len(one.installed) == 2]
+        return changes[-1] if changes and self.on_floor(node) else None
+
+    def next_floor(self) -> After | None:
+        mine = [self.next_change(node) for key, node in self.cosigned if key == self.own]
+        part = [change for change in mine if change is not None]
+        tops = self.tops()
+        if len(tops) > 1:
+            tops = [top for top in tops if any(change in top.line() for change in part)]
+        change = self.next_change(tops[0]) if len(tops) == 1 else None
+        return change if change is not None and (not part or change in part) else None
 
     def keep_cosignature(self, raw: bytes, *, must_count: bool) -> None:
         found = read(raw, "cosignature")
@@ -53,43 +89,55 @@ class Follower:
 
     # --- what is final (section 7) --------------------------------------------------------------------
 
-    def given_up(self, node: After) -> bool:
-        """Whether an accepted certificate abandons it or what it stands on (S9)."""
-        abandoned = {id_ for one in self.common.accepted.values() for id_ in one.abandons}
-        return any(one.id in abandoned for one in node.line())
+    def given_up(self, named: After, at: After) -> bool:
+        """S9: whether an accepted certificate on the floor abandons `named`, or what it stands on, by keys
+        that satisfy every policy in force at `at`."""
+        line = {node.id for node in named.line()}
+        return any(
+            line & set(one.abandons)
+            and self.on_floor(one)
+            and all(policy.satisfied(self.endorsers[one.id] - at.revoked()) for policy in at.installed)
+            for one in self.common.accepted.values()
+        )
 
     def is_final(self, node: After) -> bool:
-        if node.parent is None:
-            return True
-        if self.given_up(node):
-            return False
+        if node == self.floor or not self.on_floor(node):
+            return node == self.floor
         # What is given up is no cosignature of what it contains, either.
-        signers = {key for key, named in self.cosigned if node in named.line() and not self.given_up(named)}
+        signers = {
+            key for key, named in self.cosigned if node in named.line() and not self.given_up(named, node)
+        }
         return all(policy.satisfied(signers) for policy in node.installed)
 
     def finals(self) -> list[After]:
         return [node for node in self.common.accepted.values() if self.is_final(node)]
 
     def final(self) -> After:
-        """The highest on the line of the head."""
-        return max((node for node in self.head.line() if self.is_final(node)), key=lambda node: node.height)
+        """The highest on the line of the head; while a given floor is waited for, nothing but genesis."""
+        finals = [node for node in self.head.line() if self.is_final(node)]
+        return max(finals, key=lambda node: node.height)
 
     def conflict(self) -> list[bytes]:
         """Two finals that exclude each other: the highest of their lines (F1)."""
-        finals = self.finals()
-        tops = [one for one in finals if not any(one is not two and one in two.line() for two in finals)]
-        tops.sort(key=lambda node: (-node.height, node.id))
+        tops = self.tops() if self.given is None else []
         return sorted(node.id for node in tops) if len(tops) > 1 else []
+
+    def tops(self) -> list[After]:
+        """The finals that no other one contains."""
+        finals = self.finals()
+        return [one for one in finals if not any(one is not two and one in two.line() for two in finals)]
 
     # --- F3 -------------------------------------------------------------------------------------------
 
     def rivals(self, node: After) -> list[After]:
-        """Other accepted snapshots of one signer, epoch and height."""
+        """Other accepted snapshots of one signer, epoch and height; none without the floor (F5)."""
         return [
             other
             for other in self.common.accepted.values()
             if other.id != node.id
             and node.height
+            and self.on_floor(node)
+            and self.on_floor(other)
             and (other.signer, other.epoch, other.height) == (node.signer, node.epoch, node.height)
         ]
 
@@ -145,7 +193,9 @@ class Follower:
 
     def pending(self) -> list[bytes]:
         """What the line of the head does not list, of those who are members there; successions and policy
-        changes are not taken up again."""
+        changes are not taken up again. Who waits for a floor does not know what it will follow."""
+        if self.given is not None:
+            return []
         every = {one.id: one for proposals in self.listed.values() for one in proposals}
         return sorted(
             one.id

@@ -1,4 +1,4 @@
-"""The published choices of branch, by the ledger and by a node (F1 to F4)."""
+"""The published choices of branch, by the ledger and by a node (F1 to F5, S9)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from aslp2p.core.inputs import Import, Now
 from aslp2p.core.node import NodeCore
 from aslp2p.errors import Rejected
 from aslp2p.home.key import SecretKey
+from aslp2p.ledger.floor import Floor, give_floor
 from aslp2p.ledger.history import Ledger, found_common
+from aslp2p.ledger.promises import COSIGN
+from aslp2p.ledger.reader import JournalRow, PutJournal
 from aslp2p.store.memory import MemoryStore
 from aslp2p.views.branches import superseded_rows
 from aslp2p.views.pending import open_artifacts
@@ -38,13 +41,14 @@ def test_a_node_that_hears_one_after_the_other(vector: Any) -> None:
     """F4: what is left behind is pending again."""
     for order in vector["orders"]:
         store = MemoryStore()
+        found_common(store, verify_signature(genesis(vector)))
+        given_to(store, vector)
         core = NodeCore(
             store,
             common_id=genesis(vector).id,
             signer=SecretKey.generate(),
             entropy=lambda count: bytes(count),
         )
-        core.step(Import((genesis(vector).raw,)), Now(0, 0))
         for told in (vector["artifacts"][place] for place in order):
             raws = [told["snapshot"], *told["proposals"]] if "snapshot" in told else [told["cosignature"]]
             core.step(Import(tuple(bytes.fromhex(raw) for raw in raws)), Now(0, 0))
@@ -55,26 +59,37 @@ def test_a_node_that_hears_one_after_the_other(vector: Any) -> None:
 
 
 def test_there_are_some_for_every_rule() -> None:
-    assert {vector["rule"] for vector in VECTORS} >= {"F1", "F2", "F3", "F4"}
+    assert {vector["rule"] for vector in VECTORS} >= {"F1", "F2", "F3", "F4", "F5", "F5a", "S9", "P4"}
 
 
 def genesis(vector: Any) -> Signed[Genesis]:
     return decode_as(Genesis, bytes.fromhex(vector["genesis"]))
 
 
+def given_to(store: MemoryStore, vector: Any) -> None:
+    """The floor that came with the invite; its height only says that it is above the genesis."""
+    if vector["given"] is not None:
+        store.apply([give_floor(Floor(1, bytes.fromhex(vector["given"])))])
+
+
 def ledgers_answer(vector: Any, order: list[int]) -> dict[str, Any]:
     store = MemoryStore()
     found_common(store, verify_signature(genesis(vector)))
-    ledger = Ledger(store, own_key=b"" if vector["own"] is None else bytes.fromhex(vector["own"]))
+    given_to(store, vector)
+    own = b"" if vector["own"] is None else bytes.fromhex(vector["own"])
+    ledger = Ledger(store, own_key=own)
     for told in (vector["artifacts"][place] for place in order):
         if "snapshot" in told:
             proposals = [decode_as(Proposal, bytes.fromhex(raw)) for raw in told["proposals"]]
             ledger.accept(decode_as(Snapshot, bytes.fromhex(told["snapshot"])), proposals)
             continue
+        cosignature = verify_signature(decode_as(Cosignature, bytes.fromhex(told["cosignature"])))
+        at = cosignature.statement
+        if cosignature.key == own:
+            row = JournalRow(COSIGN, at.epoch, at.height, at.snapshot, cosignature.raw)
+            store.apply([PutJournal(row)])
         try:
-            ledger.add_cosignature(
-                verify_signature(decode_as(Cosignature, bytes.fromhex(told["cosignature"])))
-            )
+            ledger.add_cosignature(cosignature)
             rule = None
         except Rejected as refused:
             rule = refused.rule
@@ -84,6 +99,7 @@ def ledgers_answer(vector: Any, order: list[int]) -> dict[str, Any]:
     assert final is not None
     return {
         "head": ledger.head.id.hex(),
+        "floor": ledger.floor.id.hex(),
         "final": final.hex(),
         "conflict": sorted(id_.hex() for id_ in ledger.conflict() or ()),
         "evidence": sorted(lowest_pairs(ledger)),

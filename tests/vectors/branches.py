@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import Cosignature
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, Key, Node, World, policy
+from tests.ledger.grown import Grown
 
 Told: TypeAlias = "Node | Verified[Cosignature]"
 ORDERS_MAX = 8
@@ -34,6 +35,10 @@ class Scene:
     own: Key | None = None
     refused: tuple[Told, ...] = ()
     """Of what is told: cosignatures that count for nothing (P2)."""
+    given: Node | None = None
+    """The floor that was given before anything was told (section 11)."""
+    floor: Node | None = None
+    """Where the floor rests; None: at the genesis, or where it was given."""
 
 
 def cosigned(world: World, node: Node, *by: Key) -> list[Told]:
@@ -259,6 +264,7 @@ def joint_by_both() -> Scene:
         tip,
         tip,
         superseded=(taken,),
+        floor=change,
     )
 
 
@@ -267,7 +273,7 @@ def a_settlement_proves_finality() -> Scene:
     world, change = _joint()
     settled = world.after(change, settlement=world.settlement(change, ANN, CLEO, DAN))
     taken = world.recover(change, DAN, BEN, CLEO, DAN, author=DAN)
-    return Scene(world, tuple(lines(settled, taken)), taken, change, superseded=(settled,))
+    return Scene(world, tuple(lines(settled, taken)), taken, change, superseded=(settled,), floor=change)
 
 
 def a_revoked_key_counts_below() -> Scene:
@@ -584,6 +590,149 @@ def pending_of_members_only() -> Scene:
     )
 
 
+# --- F5, F5a, S9, P4 ----------------------------------------------------------------------------------
+
+
+def _beside(grown: Grown, *nodes: Node) -> dict[str, Any]:
+    """What a scene has to say where the honest tip is followed and `nodes` are beside it."""
+    return {
+        "head": grown.tip,
+        "final": grown.tip,
+        "floor": grown.change,
+        "superseded": nodes,
+        "pending": _ordinary(nodes),
+    }
+
+
+def _ordinary(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Those that carry no certificate: a succession is not taken up again (F4)."""
+    return tuple(one for one in nodes if one.snapshot.statement.certificate is None)
+
+
+def retired_keys_abandon_the_change() -> Scene:
+    """In any order: what ann gives up is final under two policies, and she is a quorum of one only."""
+    grown = Grown()
+    rival = grown.rival(abandons=(grown.change.id,))
+    tell = (*lines(grown.tip, rival), *cosigned(grown.world, grown.tip, BEN, CLEO))
+    return Scene(grown.world, tell, **_beside(grown, *rival.line()[1:]))
+
+
+def retired_keys_abandon_a_later_snapshot() -> Scene:
+    grown = Grown()
+    rival = grown.rival(abandons=(grown.tip.id,))
+    tell = (*lines(grown.tip, rival), *cosigned(grown.world, grown.tip, CLEO, DAN))
+    return Scene(grown.world, tell, **_beside(grown, *rival.line()[1:]))
+
+
+def retired_keys_make_a_second_final() -> Scene:
+    """Whoever was given the floor is in no conflict, whoever it heard first."""
+    grown = Grown()
+    rival = grown.rival(epoch=9)
+    tell = (
+        *lines(rival, grown.tip),
+        *cosigned(grown.world, rival, ANN),
+        *cosigned(grown.world, grown.tip, BEN, CLEO),
+    )
+    return Scene(grown.world, tell, given=grown.change, **_beside(grown, *rival.line()[1:]))
+
+
+def the_old_witness_signs_beside_the_floor() -> Scene:
+    """No evidence, and nothing is cut."""
+    grown = Grown()
+    rival = grown.world.chain(grown.low, 3, "rival")
+    tell = (*lines(rival, grown.tip), *cosigned(grown.world, grown.tip, BEN, CLEO))
+    return Scene(grown.world, tell, given=grown.change, **_beside(grown, *rival.line()[1:]))
+
+
+def a_floor_that_is_not_known_yet() -> Scene:
+    grown = Grown()
+    rival = grown.rival(epoch=9)
+    tell = (*lines(rival), *cosigned(grown.world, rival, ANN))
+    return Scene(grown.world, tell, grown.world.root, grown.world.root, given=grown.change)
+
+
+def the_change_is_final_before_it_is_settled() -> Scene:
+    """The floor is there as soon as both policies made it final."""
+    grown = Grown()
+    rival = grown.rival(abandons=(grown.change.id,))
+    tell = (*lines(grown.change, rival), *cosigned(grown.world, grown.change, ANN, BEN, CLEO))
+    return Scene(
+        grown.world,
+        tell,
+        grown.change,
+        grown.change,
+        floor=grown.change,
+        superseded=tuple(rival.line()[1:]),
+        pending=_ordinary(tuple(rival.line()[1:])),
+    )
+
+
+def the_change_is_final_under_one_policy_only() -> Scene:
+    grown = Grown()
+    tell = (*lines(grown.change), *cosigned(grown.world, grown.change, ANN, BEN))
+    return Scene(grown.world, tell, grown.change, grown.low)
+
+
+def given_up_below_the_change_by_whom_it_concerns() -> Scene:
+    """Below the change ann decides, and gives up what she made final there; nothing above it is final."""
+    grown = Grown()
+    world = grown.world
+    below = world.puts(grown.low, "below")
+    change = world.install(below, policy((BEN, CLEO, DAN), 2), ANN, BEN, CLEO)
+    rival = grown.rival(abandons=(below.id,))
+    return Scene(
+        world,
+        (*lines(change, rival), *cosigned(world, change, ANN, BEN)),
+        rival,
+        world.root,
+        superseded=tuple(change.line()[1:]),
+        pending=_ordinary(tuple(change.line()[1:])),
+    )
+
+
+def a_takeover_that_settles() -> Scene:
+    """P4: its settlement proves that the change is final, and moves the floor."""
+    grown = Grown()
+    world = grown.world
+    proof = world.settlement(grown.change, ANN, BEN, CLEO)
+    taken = world.recover(grown.change, DAN, CLEO, DAN, author=DAN, settlement=proof)
+    return Scene(world, tuple(lines(taken)), taken, grown.change, floor=grown.change)
+
+
+def who_cosigned_another_change() -> Scene:
+    """F5a: dan cosigned a change that came to nothing, and nothing of the other: his floor stays."""
+    grown = Grown()
+    world = grown.world
+    other = world.install(grown.low, policy((DAN, EVE), 2), ANN, DAN, EVE)
+    tell = (*lines(other), *cosigned(world, other, DAN), *lines(grown.tip)[1:])
+    return Scene(
+        world,
+        (*tell, *cosigned(world, grown.tip, BEN, CLEO)),
+        grown.tip,
+        grown.tip,
+        own=DAN,
+        superseded=(other,),
+        evidence=((other, grown.change),),
+    )
+
+
+def finals_exclude_each_other_and_one_is_ours() -> Scene:
+    """F5a: cleo took part in the change on one of the two lines."""
+    grown = Grown()
+    world = grown.world
+    rival = grown.rival(epoch=9)
+    tell = (*lines(rival), *cosigned(world, rival, ANN), *lines(grown.change)[1:])
+    return Scene(
+        world,
+        (*tell, *cosigned(world, grown.change, CLEO, ANN, BEN)),
+        grown.change,
+        grown.change,
+        own=CLEO,
+        floor=grown.change,
+        superseded=tuple(rival.line()[1:]),
+    )
+
+
 SCENES: list[tuple[str, str, Callable[[], Scene]]] = [
     ("what is final wins before epochs", "F1", final_before_epoch),
     ("a descendant's cosignature counts", "F1", final_by_what_contains_it),
@@ -617,6 +766,17 @@ SCENES: list[tuple[str, str, Callable[[], Scene]]] = [
     ("rivals below a new epoch", "F3", rivals_below_a_new_epoch),
     ("what is pending again", "F4", pending_again),
     ("pending only of members", "F4", pending_of_members_only),
+    ("retired keys abandon the change", "F5", retired_keys_abandon_the_change),
+    ("retired keys abandon a later snapshot", "F5", retired_keys_abandon_a_later_snapshot),
+    ("retired keys make a second final", "F5", retired_keys_make_a_second_final),
+    ("the old witness signs beside the floor", "F5", the_old_witness_signs_beside_the_floor),
+    ("a floor that is not known yet", "F5", a_floor_that_is_not_known_yet),
+    ("the change is final before it is settled", "F5", the_change_is_final_before_it_is_settled),
+    ("the change is final under one policy only", "F5", the_change_is_final_under_one_policy_only),
+    ("given up below the change", "S9", given_up_below_the_change_by_whom_it_concerns),
+    ("a takeover that settles", "P4", a_takeover_that_settles),
+    ("who cosigned another change", "F5a", who_cosigned_another_change),
+    ("finals exclude each other, and one is ours", "F5a", finals_exclude_each_other_and_one_is_ours),
 ]
 
 
@@ -625,6 +785,13 @@ def _artifact(told: Told, refused: tuple[Told, ...]) -> dict[str, Any]:
         return {"snapshot": told.signed.raw.hex(), "proposals": [one.raw.hex() for one in told.proposals]}
     found = {"cosignature": told.raw.hex()}
     return found | {"rule": "P2"} if told in refused else found
+
+
+def _floor(scene: Scene) -> Node:
+    if scene.floor is not None:
+        return scene.floor
+    told = {one.id for one in scene.tell}
+    return scene.given if scene.given is not None and scene.given.id in told else scene.world.root
 
 
 def vector(name: str, rule: str, build: Callable[[], Scene]) -> dict[str, Any]:
@@ -637,10 +804,12 @@ def vector(name: str, rule: str, build: Callable[[], Scene]) -> dict[str, Any]:
         "rule": rule,
         "genesis": scene.world.genesis.raw.hex(),
         "own": None if scene.own is None else scene.own.key.hex(),
+        "given": None if scene.given is None else scene.given.id.hex(),
         "artifacts": [_artifact(one, scene.refused) for one in tell],
         "orders": [list(range(len(tell)))] if scene.own else orders(tell),
         "expect": {
             "head": scene.head.id.hex(),
+            "floor": _floor(scene).id.hex(),
             "final": scene.final.id.hex(),
             "conflict": sorted(node.id.hex() for node in scene.conflict),
             "evidence": sorted(sorted(node.id.hex() for node in nodes) for nodes in scene.evidence),
