@@ -3,7 +3,7 @@ not here, refused with a rule when they never can. And what came that is signed 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import cast
 
 from aslp2p.artifacts.envelope import Signed, Verified
@@ -136,7 +136,25 @@ class Hearing:
         """Look at it again later. What is forged has been refused: later nobody could be blamed for it."""
         self._waiting[signed.id] = (signed, source)
         if len(self._waiting) > WAITING_PAPER_MAX:
-            self._waiting.popitem(last=False)
+            del self._waiting[self._least_wanted()]
+
+    def _least_wanted(self) -> bytes:
+        """Which one goes when there are too many: the oldest of who signed the most, so that nobody pushes
+        out what another has signed; of no authority first."""
+        authorities = self._context.ledger.head.standing.authorities()
+        counts = Counter(signed.key for signed, _ in self._waiting.values())
+        key = max(counts, key=lambda one: (one not in authorities, counts[one]))
+        return next(id_ for id_, (signed, _) in self._waiting.items() if signed.key == key)
+
+    def awaits(self, proposal: bytes, author: bytes) -> bool:
+        """Whether an authority other than its author has endorsed this proposal, which is not open here."""
+        authorities = self._context.ledger.head.standing.authorities() - {author}
+        return any(
+            isinstance(signed.statement, Endorsement)
+            and signed.statement.proposal == proposal
+            and signed.key in authorities
+            for signed, _ in self._waiting.values()
+        )
 
     def waits(self, id_: bytes) -> bool:
         """Whether an endorsement or a cosignature waits for what it is about."""

@@ -225,7 +225,7 @@ class Intake:
         if not isinstance(action, AUTHORITY_ACTIONS):
             return True
         relevant = self._paper.is_relevant(proposal.statement, proposal.key)
-        return relevant and self._paper.room_for(proposal.key, action)
+        return relevant and self._paper.room_for(proposal.key, action, proposal.id)
 
     def _note_content(
         self,

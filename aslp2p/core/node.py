@@ -172,6 +172,7 @@ class NodeCore:
         self._hearing = Hearing(
             context, self._pending, self._paper, self._keyring, self._chain, rounds, self._spreader
         )
+        self._paper.is_awaited = self._hearing.awaits
         self._cosigner = Cosigner(context, self._keyring, self._audit, self._hearing, seats)
         self._succession = Succession(
             context,

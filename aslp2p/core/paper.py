@@ -7,7 +7,7 @@ Pure bookkeeping over the open set; what may be signed is `keyring.py`'s, when i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import cast
 
 from msgspec import Struct
@@ -69,6 +69,8 @@ class Paper:
     def __init__(self, context: Context, pending: Pending) -> None:
         self._context = context
         self._pending = pending
+        self.is_awaited: Callable[[bytes, bytes], bool] = lambda _proposal, _author: False
+        """Whether somebody else than the author has endorsed a proposal that is not open here."""
 
     # --- what is open -----------------------------------------------------------------------------
 
@@ -106,22 +108,51 @@ class Paper:
     def _is_member(self, key: bytes) -> bool:
         return is_admitted(self._context.ledger.head.members, key)
 
-    def room_for(self, author: bytes, action: Special) -> bool:
-        """Whether `author` may have this open too: there is room, or it overtakes a lower epoch."""
-        ranks = [_rank(other) for one, other in self.open() if one.key == author]
-        return len(ranks) < SPECIAL_PER_AUTHOR_MAX or min(ranks) < _rank(action)
+    def room_for(self, author: bytes, action: Special, proposal: bytes = b"") -> bool:
+        """Whether `author` may have this open too: there is room, it overtakes a lower epoch, or it binds
+        somebody (`_binding`)."""
+        binding = self._binding()
+        ranks = [_rank(other) for one, other in self.open() if one.key == author and one.id not in binding]
+        fits = len(ranks) < SPECIAL_PER_AUTHOR_MAX or min(ranks) < _rank(action)
+        return fits or self.is_awaited(proposal, author)
 
     def make_room(self, author: bytes) -> list[Verified[Proposal]]:
-        """Close what `author` has open beyond the bound, attempts of the lowest epochs first, the same ones
-        everywhere; returns them. Otherwise old attempts would keep out the new ones for ever (S7)."""
-        mine = [(_rank(action), one.id, one) for one, action in self.open() if one.key == author]
+        """Forget what `author` has open beyond the bound, attempts of the lowest epochs first, the same ones
+        everywhere; returns them. Otherwise old attempts would keep out the new ones for ever (S7). Not what
+        binds somebody; and what turns out to later may come again."""
+        binding = self._binding()
+        mine = [
+            (_rank(action), one.id, one)
+            for one, action in self.open()
+            if one.key == author and one.id not in binding and not self.is_awaited(one.id, author)
+        ]
         dead = [one for *_, one in sorted(mine)[: max(0, len(mine) - SPECIAL_PER_AUTHOR_MAX)]]
-        self._pending.close([one.id for one in dead])
+        self._pending.forget([one.id for one in dead])
         return dead
 
+    def _binding(self) -> set[bytes]:
+        """Of the open successions the highest that each authority has endorsed, its own ones apart: one for
+        each. Who has endorsed it cosigns nothing below (S4), and whoever could free them has to know (S12),
+        however many more its author proposes."""
+        head = self._context.ledger.head
+        counted = (head.standing.authorities() - revoked_keys(head.members)) | {self._context.key}
+        highest: dict[bytes, tuple[int, bytes]] = {}
+        for proposal, action in self.open():
+            if isinstance(action, Succession):
+                for key in counted & self.endorsements(proposal.id).keys() - {proposal.key}:
+                    highest[key] = max((action.epoch, proposal.id), highest.get(key, (0, b"")))
+        return {proposal for _, proposal in highest.values()}
+
     def prune(self) -> list[Verified[Proposal]]:
-        """Close what is not relevant any more, with its endorsements; returns the proposals."""
-        dead = [one for one, _ in self.open() if not self.is_relevant(one.statement, one.key)]
+        """Close what is not relevant any more, with its endorsements; returns the proposals. What binds
+        somebody to a higher epoch than our head's stays, also when its author is no member any more."""
+        epoch, binding = self._context.ledger.head.standing.next_epoch, self._binding()
+        dead = [
+            one
+            for one, action in self.open()
+            if not self.is_relevant(one.statement, one.key)
+            and not (one.id in binding and _rank(action) > epoch and not self.is_below_floor(action))
+        ]
         self._pending.close([one.id for one in dead])
         return dead
 

@@ -110,6 +110,15 @@ class Pending:
             self._context.store.apply([CloseArtifacts(gone)])
         return closed
 
+    def forget(self, proposals: Sequence[bytes]) -> None:
+        """As if these had never come, nor endorsements of them: they may come again."""
+        gone = list(proposals)
+        for proposal in proposals:
+            gone += [one.id for one in self.endorsements.get(proposal, {}).values()]
+        if gone:
+            self.close(proposals, store=False)
+            self._context.store.apply([DropArtifacts(gone)])
+
     def _forget(self, artifact: Verified[Statement]) -> None:
         statement = artifact.statement
         self.special.pop(artifact.id, None)

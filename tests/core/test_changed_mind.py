@@ -78,9 +78,9 @@ def test_a_rotation_that_a_policy_change_has_overtaken_is_taken_back(away: str |
     made.run(5_000)
     core = made.nodes["you"].core
     assert core is not None and core.head is not None
-    if away is not None:
-        assert core.head.standing.joint and core.live()["final_height"] == 0
-    assert made.command("you", Withdraw(asked)) is True
+    bound = away is not None
+    assert core.head.standing.joint == bound and (core.live()["final_height"] == 0) == bound
+    assert made.command("you", Withdraw(asked)) is bound, "below the floor it binds nobody (F5b)"
     made.run(5_000)
     assert not core.head.standing.joint
     _assert_final(made, "you", *({"you", "alice", "james"} - {away or ""}))

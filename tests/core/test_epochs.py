@@ -24,7 +24,7 @@ from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Rotate
 from aslp2p.errors import UserError
 from aslp2p.gossip.messages import Push, encode_message
 from aslp2p.ledger.promises import ENDORSE
-from aslp2p.limits import EPOCH_MAX, EPOCH_STRIDE, PROMISES_PER_AUTHOR_MAX
+from aslp2p.limits import EPOCH_MAX, EPOCH_STRIDE, PROMISES_PER_AUTHOR_MAX, SPECIAL_PER_AUTHOR_MAX
 from aslp2p.recovery import round_ms
 from simulations.world import World
 from tests.core.households import founded
@@ -199,6 +199,34 @@ def test_revocations_without_end_do_not_hold_a_renewal_up(threshold: int, mode: 
         home.world.run(GRACE_MS // 5)
     core = home.world.nodes[home.witness].core
     assert core is not None and core.live()["final_height"] >= 2
+    home.world.crash(LIAR)
+    home.assert_goes_on()
+
+
+@in_households
+@pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
+def test_what_binds_somebody_is_not_buried_under_more_paper(threshold: int, first: bool) -> None:
+    """Whoever has endorsed an attempt is freed by a renewal above it (S12), so the witness has to know of it,
+    however many more its author has open (and has told the witness before)."""
+    home = home_of(threshold, "auto")
+    home.witness_is_away(GRACE_MS - 10_000)
+    home.world.run(12_000)
+    keyring = home.world.nodes[home.honest[-1]].core._keyring  # type: ignore[union-attr]
+    highest = keyring.endorsed_epoch() + 1
+    home.tell(home.attempt(highest), to=home.honest[1:])
+    home.world.run(100)
+    assert keyring.endorsed_epoch() == highest
+    more = [home.attempt(EPOCH_STRIDE * 4 + turn) for turn in range(3 * SPECIAL_PER_AUTHOR_MAX)]
+    if not first:
+        home.tell(*more, to=home.honest[1:])
+        home.world.run(1_000)
+    home.world.start(home.witness)
+    home.world.connect(LIAR, home.witness)
+    home.world.run(100)
+    home.tell(*more, to=(home.witness,))
+    home.world.run(100)
+    home.world.mesh()
+    home.world.run(5_000)
     home.world.crash(LIAR)
     home.assert_goes_on()
 
