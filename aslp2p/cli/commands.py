@@ -27,6 +27,7 @@ SECTIONS = {
         "rm": ("files", "Remove files."),
         "ls": ("files", "List files."),
         "sync": ("sync", "Bring a folder and the Common together."),
+        "folder": ("folder", "Folders that the daemon keeps in step."),
         "checkout": ("checkout", "Write out the whole tree, of any version."),
     },
     "History": {

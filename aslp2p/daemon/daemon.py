@@ -26,6 +26,7 @@ from aslp2p.daemon.control_listener import claim_socket_path
 from aslp2p.daemon.control_server import serve_control
 from aslp2p.daemon.dialer import Dialer
 from aslp2p.daemon.discovery import run_discovery
+from aslp2p.daemon.folders import Folders
 from aslp2p.daemon.jobs import read_clocks
 from aslp2p.daemon.mdns import Found
 from aslp2p.daemon.methods import control_methods
@@ -49,8 +50,9 @@ logger = logging.getLogger(__name__)
 STORE_NAME = "store.db"
 ADDRESSES_POLL_S = 5.0
 TWIN = "the same key was heard on another machine"
-TOPICS: tuple[str, ...] = (*get_args(Topic), "condition")
-"""Of events: all that the core publishes, and `condition`, when a node turns read-only or back."""
+TOPICS: tuple[str, ...] = (*get_args(Topic), "condition", "folder")
+"""Of events: all that the core publishes; `condition`, when a node turns read-only or back; `folder`, when a
+folder that follows has been looked at."""
 
 
 class _Followed:
@@ -82,6 +84,7 @@ class Daemon:
         self.unopened: dict[str, Exception] = {}
         self.foreign: list[dict[str, Any]] = []
         self._events = EventSource(TOPICS)
+        self.folders = Folders(home, self._events)
         self._transport = Transport(identity, lambda: [one.node for one in self._commons.values()])
         self._transport.on_twin = self._heard_twin
         self._addresses: tuple[str, ...] = ()
@@ -166,6 +169,7 @@ class Daemon:
             if self._config.mdns_enabled:
                 nursery.start_soon(self._discover)
             await nursery.start(serve_control, self._control_path, control_methods(self), self._events)
+            await nursery.start(self.folders.run)
             task_status.started()
 
     # --- Commons --------------------------------------------------------------------------------------

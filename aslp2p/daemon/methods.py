@@ -27,6 +27,8 @@ from aslp2p.artifacts.types import Action, Admit, Expel, Forget, Put, Remove, Re
 from aslp2p.core.inputs import AddContent, Command, Dismiss, MakeToken, Pin, Propose, Withdraw
 from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
+from aslp2p.daemon.folder_methods import FolderMethods
+from aslp2p.daemon.folders import Folders
 from aslp2p.daemon.succession_methods import SuccessionMethods
 from aslp2p.daemon.uploads import Uploads
 from aslp2p.errors import ArtifactError, AslError, UsageError, UserError
@@ -94,6 +96,9 @@ class Daemon(Protocol):
     def nodes(self) -> Mapping[bytes, Node]: ...
 
     @property
+    def folders(self) -> Folders: ...
+
+    @property
     def unopened(self) -> Mapping[str, Exception]:
         """Why a Common is not followed: the first 16 digits of its id, and what its store raised."""
 
@@ -143,6 +148,7 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "upload.chunk": methods.upload_chunk,
         "upload.put": methods.upload_put,
         **SuccessionMethods(methods._node, methods._view).table(),
+        **FolderMethods(daemon.folders, lambda common: methods._node(common).id).table(),
         **BundleMethods(daemon.home, methods._node).table(),
     }
     made = {name: typed(function) for name, function in table.items()}

@@ -13,6 +13,7 @@ from pathspec import GitIgnoreSpec
 
 from aslp2p.errors import UserError
 from aslp2p.worktree.aside import ancestors
+from aslp2p.worktree.disk import FILE, Disk
 from aslp2p.worktree.names import kept_out
 
 IGNORE_FILE = ".aslignore"
@@ -89,6 +90,18 @@ class Rules:
                 else:
                     taken.update((_folded(one), one) for one in spelt)
         return out
+
+
+def ignore_file(disk: Disk) -> str:
+    """The text of the folder's ignore file; empty: there is none. Raises `UserError` for one too long."""
+    status = disk.status(IGNORE_FILE)
+    if status is None or status.kind != FILE:
+        return ""
+    with disk.reading(IGNORE_FILE) as file:
+        data = file.read(IGNORE_BYTES_MAX + 1)
+    if len(data) > IGNORE_BYTES_MAX:
+        raise UserError(f"{IGNORE_FILE} has more than {IGNORE_BYTES_MAX} bytes", remedy="make it shorter")
+    return data.decode("utf-8", errors="replace")
 
 
 def _folded(path: str) -> str:

@@ -146,6 +146,24 @@ class Scanner:
         self.found.local[path] = Found(Like(content, status.executable), status.identity)
 
 
+def left_out(disk: Disk, rules: Rules) -> dict[str, str]:
+    """What of the folder is not carried, and why; a folder that is left out stands for all in it."""
+    found: dict[str, str] = {}
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        for name, status in disk.entries(folder):
+            path = f"{folder}/{name}" if folder else name
+            why = rules.why_not(path, folder=status.kind == FOLDER)
+            if why is not None:
+                found[f"{path}/" if status.kind == FOLDER else path] = why
+            elif status.kind == FOLDER:
+                todo.append(path)
+            elif status.kind != FILE:
+                found[path] = LINKED if status.kind == LINK else SPECIAL
+    return dict(sorted(found.items()))
+
+
 def content_of(disk: Disk, path: str, status: Status) -> str | None:
     """The content id of the file at `path`; None if it is, or becomes, another than `status` says."""
     builder = ContentBuilder()

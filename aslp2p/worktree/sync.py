@@ -15,11 +15,11 @@ from typing import NamedTuple, Protocol
 
 from aslp2p.errors import UserError
 from aslp2p.limits import CHUNK_BYTES
-from aslp2p.worktree.aside import Aside
+from aslp2p.worktree.aside import Aside, conflict_of
 from aslp2p.worktree.base import Base
-from aslp2p.worktree.disk import FILE, FOLDER, Disk
+from aslp2p.worktree.disk import FOLDER, Disk
 from aslp2p.worktree.plan import caught_up, plan
-from aslp2p.worktree.rules import IGNORE_BYTES_MAX, IGNORE_FILE, IGNORED, Rules
+from aslp2p.worktree.rules import IGNORED, Rules, ignore_file
 from aslp2p.worktree.scan import PART, Scan, Scanner, content_of
 from aslp2p.worktree.trees import (
     Adopt,
@@ -112,6 +112,8 @@ class Report:
     put: int = 0
     removed_there: int = 0
     set_aside: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    """Conflict files whose original is there too, in the folder or the history."""
     unchanged: int = 0
     said: dict[str, str] = field(default_factory=dict)
     """Paths that stay as they are, and why."""
@@ -120,6 +122,8 @@ class Report:
     braked: int = 0
     """Removals that want to be approved."""
     held: int = 0
+    again: bool = False
+    """Something could not be done now, and may be later."""
     waits: bool = False
     """Something that was proposed waits for the witness."""
 
@@ -175,6 +179,7 @@ class Sync:
                 self.report.waits = True
                 break
         self.report.said |= self._remote.problems
+        self.report.again = bool(self._failed)
         return self.report
 
     def _keep(self) -> None:
@@ -219,6 +224,9 @@ class Sync:
         wanted = {step.path: step.entry for step in planned.steps if isinstance(step, Write)}
         if lacking := self._lacking(wanted):
             planned = self._plan(trees._replace(lacking=lacking), version)
+        self.report.conflicts = [
+            path for path in sorted(scan.local) if (whole := conflict_of(path)) and whole in scan.local
+        ]
         self.report.out = {path: why for path, why in planned.out.items() if why != IGNORED}
         nameless = dict(line.rsplit(": ", 1) for line in scan.nameless)
         blocked = {path: why for path, why in scan.unseen.items() if path not in version.entries}
@@ -228,7 +236,7 @@ class Sync:
         return self._remote.lacking(entries)
 
     def _rules(self, folds: bool) -> Rules:
-        return Rules(self._ignore_file(), hidden=self._hidden, folds=folds)
+        return Rules(ignore_file(self._disk), hidden=self._hidden, folds=folds)
 
     def _scan(self, scanner: Scanner, paths: set[str]) -> Scan:
         """The folder as it is; `paths` are those of base and history."""
@@ -236,16 +244,6 @@ class Sync:
 
     def _plan(self, trees: Trees, version: Version) -> Plan:
         return plan(trees, name=self._remote.name, height=version.height)
-
-    def _ignore_file(self) -> str:
-        status = self._disk.status(IGNORE_FILE)
-        if status is None or status.kind != FILE:
-            return ""
-        with self._disk.reading(IGNORE_FILE) as file:
-            data = file.read(IGNORE_BYTES_MAX + 1)
-        if len(data) > IGNORE_BYTES_MAX:
-            raise UserError(f"{IGNORE_FILE} has more than {IGNORE_BYTES_MAX} bytes", remedy="make it shorter")
-        return data.decode("utf-8", errors="replace")
 
     def _caught_up(self, version: Version) -> dict[str, Like]:
         before = self._base.agreed()

@@ -20,6 +20,7 @@ from aslp2p.core.node import NodeCore
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.control_server import serve_control
 from aslp2p.daemon.daemon import TOPICS
+from aslp2p.daemon.folders import Folders
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
 from aslp2p.errors import AslError
@@ -44,6 +45,7 @@ class Daemon:
         self.port = 4242
         self.started_ms = int(time.time() * 1000)
         self.events = EventSource(TOPICS)
+        self.folders = Folders(home, self.events)
         self.unopened: dict[str, Exception] = {}
         self.foreign = FOREIGN
         self._nodes: dict[bytes, CommonNode] = {}
@@ -98,6 +100,7 @@ class Daemon:
                         self.unopened[folder.name] = error
                 path = socket_path(str(self.home))
                 await self.nursery.start(serve_control, path, control_methods(self), self.events)
+                await self.nursery.start(self.folders.run)
                 started.set()
                 await self._stopping.wait()
                 self.nursery.cancel_scope.cancel()

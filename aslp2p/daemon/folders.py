@@ -1,0 +1,278 @@
+"""Folders that the daemon keeps in step with a Common: one task each, and one sync after another in a thread.
+
+A sync runs at the start, when the history moves, when something in the folder has changed and then been quiet
+for `QUIET_S`, every hour, and every `AGAIN_S` while something is left to do. It speaks to the control socket
+as `asl sync` does, so both do the same. A folder whose base is not the one that was added, because its disk
+is not mounted or it was exchanged, is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import trio
+from msgspec.structs import replace
+
+from aslp2p.control.client import Client
+from aslp2p.daemon.control_events import EventSource
+from aslp2p.daemon.watching import Watch
+from aslp2p.errors import AslError, UserError
+from aslp2p.home import Home
+from aslp2p.home.followed import FollowedFolder, load_followed, save_followed
+from aslp2p.worktree.base import has_base, opened_base
+from aslp2p.worktree.common import Proposals
+from aslp2p.worktree.disk import Folder
+from aslp2p.worktree.sync import Report, Sync, Ways, require_same
+
+QUIET_S = 2.0
+"""A change is proposed once the folder has been quiet for so long."""
+BUSY_S = 60.0
+"""A folder that is never quiet is synced so often."""
+AGAIN_S = 60.0
+FULL_SCAN_S = 3600.0
+SETTLE_S = 20.0
+"""How long a sync waits for the witness; what is not listed then is looked at when the history moves."""
+_LOOK_S = 0.2
+_ASKED_MAX = 256
+
+logger = logging.getLogger(__name__)
+
+
+class _Followed:
+    """One folder, while the daemon runs."""
+
+    def __init__(self, entry: FollowedFolder) -> None:
+        self.entry = entry
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
+        self.wake = trio.Event()
+        self.approved = False
+        self.watched = ""
+        self.report: Report | None = None
+        self.problem = ""
+
+    def shown(self) -> dict[str, Any]:
+        """What `asl folder list` shows."""
+        report = self.report
+        return {
+            "folder": self.entry.folder,
+            "path": self.entry.path,
+            "common": self.entry.common,
+            "receive": self.entry.receive,
+            "send": self.entry.send,
+            "paused": self.entry.paused,
+            "problem": self.problem or self.watched,
+            "height": None if report is None else report.height,
+            "waits": report is not None and report.waits,
+            "braked": 0 if report is None else report.braked,
+            "held": 0 if report is None else report.held,
+            "said": {} if report is None else dict(list({**report.said, **report.out}.items())[:100]),
+            "conflicts": [] if report is None else report.conflicts[:100],
+        }
+
+
+class Folders:
+    """Every folder that follows a Common of this home. `run` it; control methods change what is followed."""
+
+    def __init__(self, home: Home, events: EventSource) -> None:
+        self._home = home
+        self._events = events
+        self._folders: dict[str, _Followed] = {}
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
+                for entry in load_followed(self._home):
+                    self._start(entry)
+            except AslError as error:
+                logger.error("no folder is followed: %s", error)
+            task_status.started()
+            await self._hear()
+
+    # --- what the control methods do ------------------------------------------------------------------
+
+    async def add(self, entry: FollowedFolder) -> None:
+        """Follow a folder from now on. Raises `UserError` when it is followed, or follows something else."""
+        for other in self._folders:
+            if os.path.commonpath((other, entry.folder)) in (other, entry.folder):
+                raise UserError(f"{other} is followed already", remedy=f"type: asl folder remove {other}")
+
+        def marked() -> str:
+            with Folder(entry.folder, str(self._home)), opened_base(entry.folder) as base:
+                require_same(base, entry.common, entry.path, entry.folder)
+                return base.id
+
+        entry = replace(entry, base=await trio.to_thread.run_sync(marked))
+        self._start(entry)
+        self._save()
+
+    async def remove(self, folder: str) -> None:
+        """Follow it no longer; its files stay."""
+        one = self._one(folder)
+        one.scope.cancel()
+        await one.ended.wait()
+        del self._folders[folder]
+        self._save()
+
+    def change(self, folder: str, *, paused: bool) -> None:
+        """Pause, or go on."""
+        one = self._one(folder)
+        one.entry = replace(one.entry, paused=paused)
+        self._save()
+        one.wake.set()
+
+    def approve(self, folder: str) -> None:
+        """The removals of the next sync are meant, however many."""
+        one = self._one(folder)
+        one.approved = True
+        one.wake.set()
+
+    def shown(self) -> list[dict[str, Any]]:
+        """All of them."""
+        return [one.shown() for one in self._folders.values()]
+
+    def _one(self, folder: str) -> _Followed:
+        if folder not in self._folders:
+            raise UserError(f"{folder} is not followed", remedy="see `asl folder list`")
+        return self._folders[folder]
+
+    def _save(self) -> None:
+        save_followed(self._home, [one.entry for one in self._folders.values()])
+
+    # --- following ------------------------------------------------------------------------------------
+
+    def _start(self, entry: FollowedFolder) -> None:
+        one = self._folders[entry.folder] = _Followed(entry)
+        self._nursery.start_soon(self._follow, one)
+
+    async def _hear(self) -> None:
+        """Wakes all when the history moves, or a proposal of this machine is settled."""
+        subscription = self._events.subscribe(["head", "proposal"])
+        try:
+            while await subscription.take():
+                for one in self._folders.values():
+                    one.wake.set()
+        finally:
+            subscription.close()
+
+    async def _follow(self, one: _Followed) -> None:
+        watch = Watch(one.entry.folder)
+        try:
+            with one.scope:
+                while True:
+                    one.wake = trio.Event()
+                    if not one.entry.paused:
+                        await trio.to_thread.run_sync(watch.cover)
+                        one.watched = watch.problem
+                        await self._sync(one)
+                    await self._until_due(one, watch)
+        finally:
+            watch.close()
+            one.ended.set()
+
+    async def _until_due(self, one: _Followed, watch: Watch) -> None:
+        left = (
+            one.problem
+            or watch.problem
+            or (one.report is not None and (one.report.again or one.report.waits))
+        )
+        with trio.move_on_after(AGAIN_S if left else FULL_SCAN_S):
+            async with trio.open_nursery() as nursery:
+
+                async def quiet() -> None:
+                    await watch.changed()
+                    with trio.move_on_after(BUSY_S):
+                        while True:
+                            with trio.move_on_after(QUIET_S) as silence:
+                                await watch.changed()
+                            if silence.cancelled_caught:
+                                break
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(quiet)
+                await one.wake.wait()
+                nursery.cancel_scope.cancel()
+
+    async def _sync(self, one: _Followed) -> None:
+        await self._run_once(one)
+        height = None if one.report is None else one.report.height
+        self._events.publish(
+            "folder", common=one.entry.common, folder=one.entry.folder, height=height, problem=one.problem
+        )
+
+    async def _run_once(self, one: _Followed) -> None:
+        entry, approved = one.entry, one.approved
+        one.approved = False
+        before = one.problem
+        try:
+            one.report = await trio.to_thread.run_sync(_sync_once, str(self._home), entry, approved)
+            one.problem = ""
+        except (AslError, OSError) as error:
+            one.problem = str(error)
+            if one.problem != before:
+                logger.warning("%s is not in step: %s", entry.folder, error)
+
+
+def _sync_once(home: str, entry: FollowedFolder, approved: bool) -> Report:
+    """One run, in a thread."""
+    lost = UserError(
+        f"{entry.folder} is not the folder that was added: not mounted, or another one",
+        remedy=f"see to it, or type: asl folder remove {entry.folder}",
+    )
+    if not has_base(entry.folder):
+        raise lost
+    ways = Ways(receive=entry.receive, send=entry.send, approved=approved)
+    with (
+        Client.of_home(home) as client,
+        Folder(entry.folder, home) as disk,
+        opened_base(entry.folder) as base,
+    ):
+        if base.id != entry.base:
+            raise lost
+        calls = _Calls(client, entry.common)
+        remote = Proposals(calls, entry.path, lambda proposed: _settled(calls, proposed))
+        return Sync(disk, base, remote, hidden=entry.hidden, ways=ways).run()
+
+
+class _Calls:
+    """The daemon that this is, through its own control socket."""
+
+    def __init__(self, client: Client, common: str) -> None:
+        self._client = client
+        self._common = common
+
+    def ask(self, question: str, **params: Any) -> dict[str, Any]:
+        """The answer to one question."""
+        return self.call(question, common=self._common, **params)
+
+    def call(self, method: str, /, **params: Any) -> dict[str, Any]:
+        """The answer to a method that names no Common."""
+        answer: dict[str, Any] = self._client.call(method, **params)
+        return answer
+
+    def many(self, calls: Sequence[tuple[str, dict[str, Any]]], /) -> Iterable[Any]:
+        """The answers to `calls`, in their order."""
+        return self._client.call_many(
+            [(method, {"common": self._common, **params}) for method, params in calls]
+        )
+
+
+def _settled(calls: _Calls, proposed: dict[str, str]) -> dict[str, str]:
+    until = time.monotonic() + SETTLE_S
+    left = dict.fromkeys(proposed, "")
+    while True:
+        waiting = [id_ for id_, why in left.items() if not why]
+        for state in calls.ask("settled", ids=waiting[:_ASKED_MAX])["settled"] if waiting else ():
+            if state["state"] == "witnessed":
+                del left[state["id"]]
+            elif state["state"] != "pending":
+                left[state["id"]] = state.get("text") or state["state"]
+        if "" not in left.values() or time.monotonic() > until:
+            return left
+        time.sleep(_LOOK_S)
