@@ -5,10 +5,11 @@ from __future__ import annotations
 from aslp2p.artifacts.envelope import decode_artifact
 from aslp2p.artifacts.types import Beacon
 from aslp2p.gossip.messages import Push, Want
+from aslp2p.limits import RETURN_WAIT_MS
 from aslp2p.recovery import beacon_interval_ms
 from tests.core.scripted import SECOND_MS, Neighbour, Stage, said
 from tests.core.test_vigil import GRACE_MS, beacon, household
-from tests.ledger.builder import ANN, BEN, CLEO, Key, World, bad_signature
+from tests.ledger.builder import ANN, BEN, CLEO, DAN, Key, World, bad_signature
 
 INTERVAL_MS = beacon_interval_ms(GRACE_MS)
 
@@ -63,6 +64,19 @@ def test_a_witness_that_may_not_emit_gives_no_sign_of_life() -> None:
     assert stage.core.live()["stale_reason"] is not None
     stage.wait(10 * INTERVAL_MS)
     assert heard(ben) == []
+
+
+def test_a_witness_that_listens_gives_no_sign_of_life_before_it_may_emit() -> None:
+    """S10: it may have been replaced, and others would wait for it."""
+    world = household()
+    stage = Stage(world, ANN)
+    dan = stage.link(DAN)
+    dan.heads(world.root)
+    stage.wait(min(RETURN_WAIT_MS, GRACE_MS // 4) - 1)
+    assert heard(dan) == []
+    stage.link(BEN).heads(world.root)
+    stage.wait(INTERVAL_MS)
+    assert heard(dan)
 
 
 def test_a_new_one_is_passed_on_once_and_kept_for_who_asks() -> None:

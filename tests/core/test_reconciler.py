@@ -75,10 +75,10 @@ def test_a_peer_that_asks_without_end_is_answered_now_and_then() -> None:
     stage = Stage(world, CLEO)
     stage.link(ANN).pushes(*(world.put(f"a/{number}", DAN) for number in range(5)))
     ben = stage.link(BEN)
-    question = encode_message(OpenIds(tuple(range(16)), ()))
     stage.wait(RECONCILE_SPACING_MS)
-    log = stage.happen(*(Received(ben.link, question) for _ in range(50)))
-    assert len(said(log, "ben < push")) == 1
+    questions = [OpenIds(tuple(range(16)), (bytes([number]) * 32,)) for number in range(50)]
+    log = stage.happen(*(Received(ben.link, encode_message(one)) for one in questions))
+    assert len(said(log, "ben < push")) == len(said(log, "ben < want")) == 1
 
 
 def test_what_is_listed_and_proven_is_not_asked_for_again() -> None:

@@ -223,6 +223,20 @@ def test_a_witness_that_hears_its_own_key_elsewhere_stops() -> None:
     assert not stage.promised("emit") and stage.core.live()["stale_reason"]
 
 
+def test_a_witness_that_finds_its_own_snapshots_in_a_range_stops() -> None:
+    """S11: they come by every way, and a journal that lacks them is old."""
+    world = World()
+    stage, ben = listening(world)
+    line = world.chain(world.root, 3, "from the other machine")
+    ben.holds(line).heads(line)
+    assert stage.head == line.id
+    stage.happen(AddContent(((content_id(DATA), DATA),)))
+    stage.happen(Propose(MINE))
+    stage.wait(60 * SECOND_MS)
+    assert stage.head == line.id and not stage.promised("emit")
+    assert stage.core.live()["stale_reason"]
+
+
 def test_a_witness_that_hears_a_beacon_of_its_own_key_stops() -> None:
     """S11: this machine keeps a count of its own; one that it never reached is another machine's."""
     world = World()
