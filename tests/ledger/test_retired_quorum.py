@@ -15,6 +15,7 @@ from aslp2p.ledger.floor import Floor, FloorMove, give_floor, read_floor, read_f
 from aslp2p.ledger.history import Ledger, read_abandoned
 from aslp2p.ledger.promises import COSIGN, ENDORSE, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutArtifacts, PutJournal, PutMeta
+from aslp2p.ledger.standing import settled
 from aslp2p.ledger.succession import Stance, endorsed_epoch, last_cosigned, stance_of
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, GUS, Key, Node, World, feed, policy, run_of
 from tests.ledger.grown import NEW, Grown, cosign, reopened
@@ -689,3 +690,40 @@ def test_a_takeover_that_gives_up_what_is_final_is_no_line_beside_it(monkeypatch
     feed(ledger, taken)
     assert ledger.head.id == taken.id
     reopened(ledger)
+
+
+# --- leaving the joint phase (P4) ---------------------------------------------------------------------
+
+
+def test_who_judges_a_takeover_in_a_joint_phase() -> None:
+    """Both policies, until the change is known to be final; then the new one, with the proof of that."""
+    grown = Grown()
+    world = grown.world
+    ledger = world.ledger()
+    feed(ledger, grown.change)
+    joint = ledger.head.standing
+    cosign(ledger, world, grown.change, ANN, BEN)
+    assert ledger.deciding(ledger.head) == (joint, None)
+    cosign(ledger, world, grown.change, CLEO)
+    proof = world.settlement(grown.change, ANN, BEN, CLEO)
+    assert ledger.deciding(ledger.head) == (settled(joint), proof)
+    assert ledger.deciding(ledger.head, (ANN.key,)) == (joint, None), "revoked, she proves nothing"
+    feed(ledger, taken := world.recover(grown.change, DAN, CLEO, DAN, author=DAN, settlement=proof))
+    assert ledger.head.id == taken.id
+    assert ledger.deciding(ledger.head) == (ledger.head.standing, None)
+    assert ledger.head.standing.policies == (NEW,)
+    reopened(ledger)
+
+
+def test_the_old_quorum_takes_nothing_back_once_the_change_is_final() -> None:
+    """F5: not by a takeover on the change with its own keys, nor below it."""
+    grown = Grown()
+    world = grown.world
+    ledger = world.ledger(CLEO)
+    feed(ledger, grown.change)
+    cosign(ledger, world, grown.change, ANN, BEN, CLEO)
+    with pytest.raises(Rejected) as caught:
+        feed(ledger, world.recover(grown.change, ANN, ANN, epoch=2, author=ANN))
+    assert caught.value.rule == "V6"
+    feed(ledger, grown.rival(abandons=(grown.change.id,)))
+    assert (ledger.head.id, ledger.conflict()) == (grown.change.id, None)
