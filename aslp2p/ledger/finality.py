@@ -132,11 +132,9 @@ def first_change(reader: Reader, branch: int, above: int, height: int) -> Floor 
 
 def settling(reader: Reader, tip: Place, gone: Collection[bytes]) -> tuple[bytes, ...] | None:
     """The cosignatures that settle the policy change of the line to `tip` (P4), as a snapshot on it embeds
-    them, without the keys in `gone`, which are revoked; None where nothing is unsettled, or the change is not
-    known to be final under both policies."""
+    them, without the keys in `gone`, which are revoked; None where the change is not known to be final under
+    both policies. One has to be unsettled there."""
     standing = standing_at(reader, *tip)
-    if not standing.joint:
-        return None
     usable = {
         key: raw
         for key, (height, raw) in cosignatures_on(reader, *tip).items()

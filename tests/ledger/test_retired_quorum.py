@@ -10,7 +10,7 @@ from aslp2p.artifacts.types import Expel
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.ledger import history
 from aslp2p.ledger.abandonment import read_abandonments
-from aslp2p.ledger.finality import read_final
+from aslp2p.ledger.finality import first_change, read_final
 from aslp2p.ledger.floor import Floor, FloorMove, give_floor, read_floor, read_floor_moves
 from aslp2p.ledger.history import Ledger, read_abandoned
 from aslp2p.ledger.promises import COSIGN, ENDORSE, META_STALE
@@ -205,6 +205,18 @@ def test_several_changes_in_a_row() -> None:
             assert ledger.conflict() is None
             assert ledger.final_height() == tip.height
         reopened(ledger)
+
+
+def test_a_change_is_found_below_very_many_successions(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, changes, tip = several_changes()
+    ledger = world.ledger()
+    feed(ledger, tip)
+    looked_through = ledger._store.fact_changes
+    monkeypatch.setattr(
+        ledger._store, "fact_changes", lambda *where, limit=2: looked_through(*where, limit=limit)
+    )
+    found = [first_change(ledger._store, 0, node.height, tip.height) for node in (world.root, *changes)]
+    assert found == [*(Floor(one.height, one.id) for one in changes), None]
 
 
 def test_a_revocation_and_an_expulsion_between() -> None:

@@ -55,9 +55,9 @@ MUTANTS = (
         "one cosignature less than a quorum makes final",
         (
             Edit(
-                f"{FINALITY}:final_height",
-                "if satisfies_all(standing_at(reader, branch, candidate).policies, signers)",
-                "if len(signers) + 1 >= standing_at(reader, branch, candidate).policies[-1].threshold",
+                f"{FINALITY}:_has_quorum",
+                "return satisfies_all(",
+                "return (lambda policies, keys: len(keys) + 1 >= policies[-1].threshold)(",
             ),
         ),
     ),
@@ -65,7 +65,7 @@ MUTANTS = (
         "final-from-below",
         "F1",
         "a cosignature makes final what stands on what it names",
-        (Edit(f"{FINALITY}:final_height", "if at >= candidate)", ")"),),
+        (Edit(f"{FINALITY}:_has_quorum", " if at >= height))", "))"),),
     ),
     Mutant(
         "leaves-final",
@@ -269,7 +269,7 @@ MUTANTS = (
             Edit(f"{KEYRING}:Keyring._require_journal", "if self.stale_reason() is not None:", "if False:"),
             Edit(
                 f"{KEYRING}:Keyring.stale_reason",
-                "return None if raw is None else raw.decode()",
+                "return self._context.outdated() if raw is None else raw.decode()",
                 "return None",
             ),
         ),

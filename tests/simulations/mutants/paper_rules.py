@@ -100,9 +100,9 @@ MUTANTS = (
         (
             Edit("aslp2p.core.paper:Paper.quorum", "policies = (*policies, action.policy)", "pass"),
             Edit(
-                f"{CERTIFICATE}:require_certificate",
-                "(*standing.policies, action.policy), keys",
-                "standing.policies, keys",
+                f"{CERTIFICATE}:_require_change",
+                "(*standing.policies, action.policy), counted",
+                "standing.policies, counted",
             ),
         ),
     ),
@@ -139,7 +139,7 @@ MUTANTS = (
         "a change is settled by whatever cosignatures there are",
         (
             Edit(
-                "aslp2p.core.witness:Witness._settlement",
+                "aslp2p.ledger.finality:settling",
                 "if not satisfies_all(standing.policies, usable.keys()):",
                 "if False:",
             ),
@@ -155,7 +155,7 @@ MUTANTS = (
         "P4",
         "cosignatures from below the change settle it",
         (
-            Edit("aslp2p.core.witness:Witness._settlement", "height >= standing.change_height and ", ""),
+            Edit("aslp2p.ledger.finality:settling", "height >= standing.change_height and ", ""),
             Edit(
                 f"{CERTIFICATE}:require_settlement",
                 "not standing.change_height <= at.height <= parent.height or ",
@@ -167,7 +167,7 @@ MUTANTS = (
         "never-settles",
         "P4",
         "the witness does not settle a change",
-        (Edit("aslp2p.core.witness:Witness._settlement", "if not standing.joint:", "if True:"),),
+        (Edit("aslp2p.ledger.history:Ledger.deciding", "if not standing.joint:", "if True:"),),
     ),
     Mutant(
         "counted-twice",
@@ -270,9 +270,9 @@ MUTANTS = (
         "a takeover rides on the head, whatever its base is",
         (
             Edit(
-                "aslp2p.core.paper:Paper.ready",
-                "parent, epoch = context.ledger.tip_at(row.branch, row.height), action.epoch",
-                "parent, epoch = head, action.epoch",
+                "aslp2p.core.paper:Paper._ready_takeover",
+                "parent = context.ledger.tip_at(row.branch, row.height)",
+                "parent = context.ledger.head",
             ),
             Edit(
                 f"{CERTIFICATE}:_require_takeover",
@@ -364,8 +364,8 @@ MUTANTS = (
             ),
             Edit(
                 f"{CERTIFICATE}:require_certificate",
-                "_require_quorum(standing.policies, keys - gone",
-                "_require_quorum(standing.policies, keys",
+                "gone = revoked_keys(parent.members)",
+                "gone = frozenset[bytes]()",
             ),
         ),
     ),
