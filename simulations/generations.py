@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.types import Named, Policy, PolicyChange, Proposal
-from aslp2p.core.inputs import ChangePolicy, Rotate
-from aslp2p.ledger.policy import authority_keys
+from aslp2p.core.inputs import ChangePolicy, Recover, Rotate
+from aslp2p.ledger.policy import authority_keys, satisfies_all
 from aslp2p.ledger.state import is_admitted
 from simulations import people
 from simulations.scenario import SECOND
@@ -38,7 +38,13 @@ def generation(play: Play, names: Sequence[str], options: Mapping[str, str]) -> 
         return
     policy = _next_policy(play, head, options)
     if policy is not None:
-        pursue(play, policy, ATTEMPTS_MAX)
+        begin(play, policy)
+
+
+def begin(play: Play, policy: Policy) -> None:
+    """From now on people want `policy`, and none of those that they wanted before."""
+    play.policy_wanted = policy
+    _pursue(play, policy, ATTEMPTS_MAX)
 
 
 def _next_policy(play: Play, head: Tip, options: Mapping[str, str]) -> Policy | None:
@@ -69,15 +75,15 @@ def _is_member(play: Play, head: Tip, name: str) -> bool:
     return is_admitted(head.members, play.world.nodes[name].key)
 
 
-def pursue(play: Play, policy: Policy, attempts: int) -> None:
+def _pursue(play: Play, policy: Policy, attempts: int) -> None:
     """Propose `policy`, look again and again whether it is in force, and then hand over to one of its own."""
     head = play.newest_head()
-    if head is None or attempts == 0:
+    if head is None or attempts == 0 or play.policy_wanted is not policy:
         return
     installed = head.standing.policies[-1].witnesses == policy.witnesses
     if installed and not head.standing.joint and head.standing.next_witness in authority_keys(policy):
         return
-    play.world.plan(play.random.randint(*AGAIN_MS), pursue, play, policy, attempts - 1)
+    play.world.plan(play.random.randint(*AGAIN_MS), _pursue, play, policy, attempts - 1)
     if attempts % ASKS_AGAIN:
         return
     if installed:
@@ -109,5 +115,17 @@ def _hand_over(play: Play, head: Tip, policy: Policy) -> None:
 
 
 def heed(play: Play, _names: Sequence[str], _options: Mapping[str, str]) -> None:
-    """Where status asks for a revocation, somebody does it (F3)."""
+    """Where status asks for a revocation, somebody does it (F3); and whoever decides alone appoints another
+    witness where nothing is listed, as no daemon counts silence that nobody else hears (S2)."""
     people.heed_evidence(play)
+    recover_alone(play)
+
+
+def recover_alone(play: Play) -> None:
+    """A person whose key is all that the policy asks for does not wait for a witness that lies or is gone."""
+    head, witness = play.newest_head(), play.witness()
+    if head is None or witness not in {*play.liars, *play.gone}:
+        return
+    for name in play.choose("any-honest-authority"):
+        if satisfies_all(head.standing.policies, frozenset([play.world.nodes[name].key])):
+            people.command(play, name, Recover("nothing is listed any more"))

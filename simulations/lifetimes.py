@@ -20,7 +20,7 @@ MACHINES_MIN = 7
 FIRST = ((1, 1), (1, 1), (2, 2), (3, 2), (3, 2), (4, 3))
 NEXT = ((3, 2), (3, 2), (3, 2), (4, 3), (5, 3), (5, 4), (2, 2), (1, 1))
 """(authorities, threshold) of the policies; the everyday one most often."""
-PUTS = 50
+PUTS = 30
 
 
 def lifetime(random: Random, base: Scenario) -> Scenario:
@@ -37,7 +37,7 @@ def lifetime(random: Random, base: Scenario) -> Scenario:
     return replace(
         base,
         about=f"{base.about}, a lifetime",
-        machines=random.randint(MACHINES_MIN, MACHINES_MIN + 1),
+        machines=MACHINES_MIN,
         authorities=authorities,
         threshold=threshold,
         participants="invited",
@@ -68,7 +68,7 @@ def _generations(random: Random, count: int, span: int) -> list[Step]:
 
 def _pressures(random: Random, base: Scenario, span: int, lasts: int) -> list[list[Step]]:
     """What may press on it: each is in or out for the whole run, and retired keys are most of it."""
-    often, seldom = (20 * SECOND, 90 * SECOND), (2 * MINUTE, 6 * MINUTE)
+    often, seldom = (30 * SECOND, 2 * MINUTE), (2 * MINUTE, 6 * MINUTE)
     away = (span // 4, span)
 
     def again(do: str, on: str, every_ms: tuple[int, int], **options: str) -> Step:

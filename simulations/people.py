@@ -41,6 +41,7 @@ from aslp2p.errors import DiskFault, UserError
 from aslp2p.ledger.floor import give_floor, read_floor
 from aslp2p.ledger.history import read_evidence
 from aslp2p.ledger.state import Entry, path_key, revoked_keys, unpack
+from aslp2p.limits import INVITE_USES_MAX
 from aslp2p.views.branches import cosigned_beside
 from aslp2p.views.view import View
 from simulations.names import name_of
@@ -137,7 +138,7 @@ def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
 def make_invite(play: Play, inviter: str) -> bytes | None:
     """The token of an invite of this machine, or None when it was refused."""
     wall = play.world.nodes[inviter].clock.now(play.world.now_ms).wall
-    token = command(play, inviter, MakeToken(wall + DAY, 1_000))
+    token = command(play, inviter, MakeToken(wall + DAY, INVITE_USES_MAX))
     return token if isinstance(token, bytes) else None
 
 

@@ -18,7 +18,7 @@ from aslp2p.core.inputs import MarkStale
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.state import ADMITTED, is_admitted
-from simulations import people
+from simulations import generations, people
 from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, SNAPSHOT, action_of, read
 from simulations.crowd import found
 from simulations.dialer import LINKS, Dialer
@@ -75,6 +75,8 @@ class Play:
         """Machines that sign with their key beside their node."""
         self.outdated: set[str] = set()
         """Machines whose journal is not that of their key (S11)."""
+        self.policy_wanted: Policy | None = None
+        """What people are bringing about (`generations.py`)."""
         self.coalition: list[str] = []
         """Machines whose keys lie together (`retired.py`)."""
         self.asked: set[str] = set()
@@ -259,7 +261,7 @@ class Play:
         while world.now_ms < end:
             if self.scenario.expect.progress and patient_until <= world.now_ms:
                 patient_until = end
-                people.heed_evidence(self)
+                generations.heed(self, (), {})
             self._forget_probes_in_vain()
             if tries < PROBE_TRIES and (not self.probes or self._waits_for_finality()):
                 tries += 1

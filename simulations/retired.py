@@ -19,7 +19,7 @@ from aslp2p.artifacts.envelope import decode_as, sign_statement
 from aslp2p.artifacts.types import Named, Policy, Put, Recovery, Snapshot
 from aslp2p.core.inputs import Import
 from aslp2p.gossip.messages import Push, encode_message
-from aslp2p.ledger.finality import read_final, standing_at
+from aslp2p.ledger.finality import final_height, standing_at
 from aslp2p.ledger.history import load_tip
 from aslp2p.ledger.policy import satisfies_all
 from simulations import people
@@ -153,7 +153,7 @@ def knows_final(node: Node, change: tuple[int, bytes]) -> bool:
     if head is None or head.height < height:
         return False
     row = node.store.snapshot_at(head.branch, height)
-    final = read_final(node.store, (head.branch, head.height))
+    final = final_height(node.store, head.branch, head.height)
     return row is not None and row.id == id_ and final >= height
 
 

@@ -84,6 +84,7 @@ class Room:
         if not self._before:
             self._before = self.wanted.not_witness = head.standing.next_witness
         if witness in play.gone:
+            generations.recover_alone(play)
             return
         if play.spares(witness):
             play.gone.add(witness)
@@ -118,7 +119,7 @@ class Room:
                 witnesses, old.threshold, old.rotation_allowed, old.grace_period_ms, old.participants, 1
             )
             self.wanted.authorities = authority_keys(self._policy)
-            generations.pursue(play, self._policy, generations.ATTEMPTS_MAX)
+            generations.begin(play, self._policy)
 
     def _is_settled(self, head: Tip) -> bool:
         asked = self._policy is not None and authority_keys(self._policy)

@@ -1,9 +1,9 @@
 """Random scenarios: each seed draws a topology, a policy, a workload and a handful of faults.
 
 A swarm switches most options off in each run, so that what is on gets in each other's way undisturbed
-(Groce and others, "Swarm testing"). Some seeds are staged instead (`staged.py`). What it draws stays within
-what P1 says the policy survives, so that safety must always hold; liveness is asked for where a quorum is
-left in the calm.
+(Groce and others, "Swarm testing"). Some seeds are staged instead (`staged.py`), some go through years
+(`lifetimes.py`). What is drawn stays within what P1 says the policy survives, so that safety must always
+hold; liveness is asked for where a quorum is left in the calm.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from simulations import lifetimes
 from simulations.names import name_of
 from simulations.network import Weather
 from simulations.scenario import HOUR, MINUTE, SECOND, Expect, Scenario, Step, Workload
@@ -62,6 +63,8 @@ def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     takeovers = (0, 0) if _stays(base, steps) else None
     if nodes_max >= MACHINES_MIN and seed % EVERY == 0:
         return staged(random, base, seed // EVERY)
+    if nodes_max >= lifetimes.MACHINES_MIN and seed % lifetimes.EVERY == 0:
+        return lifetimes.lifetime(random, base)
     return replace(
         base,
         workload=_seldom(base.workload, base.lasts_ms),

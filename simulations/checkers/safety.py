@@ -94,6 +94,10 @@ class Judge:
         """The policy changes that took power from others, upwards."""
         return true_floors(self)
 
+    def floor_at(self, order: int) -> bytes:
+        """The floor at that place in the order of signing."""
+        return [one.id for one in self.floors if one.order <= order][-1]
+
     @cached_property
     def abandonments(self) -> list[tuple[bytes, frozenset[bytes]]]:
         """What certificates on any disk give up, and who endorsed that (S9)."""
@@ -284,13 +288,29 @@ def promises(judge: Judge) -> Found:
             if places.setdefault(place, one.paper.id) != one.paper.id:
                 yield f"{machine} signed two snapshots @{place[1]} in epoch {place[0]}"
     for machine, signed in _by_machine(judge, ENDORSEMENT):
-        last, of = 0, b""
+        before: list[Promise] = []
         for one in signed:
             _, proposal, epoch, _ = one.paper.body
-            if epoch and proposal != of:
-                if epoch <= last:
+            if epoch:
+                last = max((other.paper.body[2] for other in _standing(judge, before, one)), default=0)
+                again = any(other.paper.body[1] == proposal for other in before)
+                if epoch <= last and not again:
                     yield f"{machine} endorsed for epoch {epoch} after {last}"
-                last, of = max(last, epoch), proposal
+                before.append(one)
+
+
+def _standing(judge: Judge, before: list[Promise], one: Promise) -> Iterator[Promise]:
+    """Those of a machine's earlier promises about succession that still bind it as it makes `one`: whose
+    base, or snapshot, contains the floor of that time (F5b), as far as anybody still has it."""
+    lines, floor = judge.evidence.lines, judge.floor_at(one.order)
+    for other in before:
+        if other.paper.type == ENDORSEMENT:
+            raw = judge.proposal(other.paper.body[1])
+            at = action_of(read(raw))[3] if raw is not None else b""
+        else:
+            at = other.paper.body[3]
+        if at not in lines.paper or lines.contains(at, floor):
+            yield other
 
 
 def fencing(judge: Judge) -> Found:
@@ -299,19 +319,24 @@ def fencing(judge: Judge) -> Found:
     for one in judge.evidence.trusted_promises():
         orders.setdefault(one.machine, []).append(one)
     for machine, signed in orders.items():
-        endorsed, emitted, cosigned = 0, 0, None
+        emitted = 0
+        endorsed: list[Promise] = []
+        cosigned: list[Promise] = []
         for one in sorted(signed, key=lambda one: one.order):
             paper = one.paper
+            last = [other.paper.body[3] for other in _standing(judge, cosigned[-1:], one)]
             if paper.type == ENDORSEMENT:
-                if paper.body[2] and cosigned is not None:
-                    yield from _endorses_what_it_cosigned(judge, machine, paper, cosigned)
-                endorsed = max(endorsed, paper.body[2])
+                if paper.body[2]:
+                    for snapshot in last:
+                        yield from _endorses_what_it_cosigned(judge, machine, paper, snapshot)
+                    endorsed.append(one)
             elif paper.type == COSIGNATURE:
-                if paper.body[1] < endorsed:
-                    yield f"{machine} cosigned in epoch {paper.body[1]} after it endorsed {endorsed} (S4)"
-                if cosigned is not None and not _may_pass(judge, cosigned, paper.body[3]):
+                bound = max((other.paper.body[2] for other in _standing(judge, endorsed, one)), default=0)
+                if paper.body[1] < bound:
+                    yield f"{machine} cosigned in epoch {paper.body[1]} after it endorsed {bound} (S4)"
+                if any(not _may_pass(judge, snapshot, paper.body[3]) for snapshot in last):
                     yield f"{machine} cosigned @{paper.body[2]} past what it cosigned before (S5)"
-                cosigned = paper.body[3]
+                cosigned.append(one)
             else:
                 if paper.body[3] < emitted:
                     yield f"{machine} emitted in epoch {paper.body[3]} after {emitted}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from simulations import staged, swarm
+from simulations import lifetimes, staged, swarm
+from simulations.faults import FAULTS
 from simulations.staged import SITUATIONS
 
 DRAWN = [swarm.draw(seed) for seed in range(400)]
-UNSTAGED = [one for seed, one in enumerate(DRAWN) if seed % staged.EVERY]
+LIFETIMES = [one for seed, one in enumerate(DRAWN) if seed % staged.EVERY and not seed % lifetimes.EVERY]
+UNSTAGED = [one for seed, one in enumerate(DRAWN) if seed % staged.EVERY and seed % lifetimes.EVERY]
 
 
 def test_a_hundred_seeds_hold_every_situation() -> None:
@@ -32,3 +34,16 @@ def test_a_run_has_not_many_more_proposals_than_the_bound() -> None:
     for one in UNSTAGED:
         assert one.workload is not None
         assert 2 * one.lasts_ms / sum(one.workload.every_ms) <= 1.05 * swarm.PUTS_MAX
+
+
+def test_every_lifetime_goes_through_policies_and_asks_for_room() -> None:
+    assert len(LIFETIMES) == 60
+    for one in LIFETIMES:
+        assert 3 <= sum(step.do == "generation" for step in one.steps) <= 5 and one.expect.room
+
+
+def test_all_that_presses_on_years_is_drawn_within_a_hundred_seeds() -> None:
+    done = {(step.do, step.options.get("how")) for one in LIFETIMES[:15] for step in one.steps}
+    kinds = {"collude", "newcomer", "push", "hide", "fill", "expel", "revoke", "heed"}
+    assert kinds <= {do for do, _ in done} <= FAULTS.keys()
+    assert {("collude", "any"), ("collude", "abandons"), ("collude", "takeover")} <= done
