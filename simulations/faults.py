@@ -296,7 +296,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "fill": Fault(
         fillers.fill, "fills places", on="any-participant",
-        options={"what": "keys|names|junk|newcomers|any", "count": "whole"},
+        options={"what": "keys|invite|names|junk|newcomers|any", "count": "whole"},
     ),
     "equivocate": Fault(
         liars.equivocate, "signs two histories", on="witness", options={"back": "whole"}

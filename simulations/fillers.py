@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aslp2p.artifacts.token import bear, make_token, read_shown
 from aslp2p.artifacts.types import Admit, Expel, Put
+from aslp2p.limits import INVITE_SEED_BYTES
 from simulations.keys import SeededKey
 from simulations.liars import linked, new_proposal, tell
 from simulations.names import name_of
 from simulations.retired import NOTHING
+from simulations.scenario import DAY
 
 if TYPE_CHECKING:
     from simulations.machine import Node
@@ -33,7 +36,7 @@ def fill(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
         node = play.world.nodes[name]
         what = options.get("what", "any")
         count = int(options.get("count", "100"))
-        kind = play.random.choice(("keys", "names", "junk", "newcomers")) if what == "any" else what
+        kind = play.random.choice(("keys", "invite", "names", "junk", "newcomers")) if what == "any" else what
         actions = _actions(play, node, kind, count)
         for first in range(0, len(actions), AT_ONCE):
             raws = [new_proposal(play, node, one).raw for one in actions[first : first + AT_ONCE]]
@@ -53,6 +56,8 @@ def _actions(play: Play, node: Node, kind: str, count: int) -> list[Any]:
                 Put(f"{node.name}/junk/{play.serial()}", NOTHING, 0, "text/plain", False, 0, None)
                 for _ in range(count)
             ]
+        case "invite":
+            return _used_again(play, node)
         case _:
             came = [other for other in play.world.nodes.values() if other.inviter and other is not node]
             return [Expel(other.key) for other in came]
@@ -60,3 +65,16 @@ def _actions(play: Play, node: Node, kind: str, count: int) -> list[Any]:
 
 def _admit(play: Play, name: str) -> Admit:
     return Admit(SeededKey(f"filler {play.serial()}").key, name, None)
+
+
+def _used_again(play: Play, node: Node) -> list[Any]:
+    """Several keys that one invite of one use is to let in."""
+    wall = max(0, node.clock.now(play.world.now_ms).wall)
+    seed = play.random.randbytes(INVITE_SEED_BYTES)
+    _, token = make_token(play.world.common_id, wall + DAY, 1, seed, node.signer)
+    found = []
+    for _ in range(NEXT_NAMES):
+        name = f"guest {play.serial()}"
+        key = SeededKey(name).key
+        found.append(Admit(key, name, read_shown(bear(token, key))))
+    return found

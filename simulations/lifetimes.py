@@ -88,7 +88,10 @@ def _pressures(random: Random, base: Scenario, span: int, lasts: int) -> list[li
         [again("collude", "any-retired", often, how="takeover"), *joining],
         [again("collude", "any-retired", seldom, how="change"), joining[2]],
         [again("push", "any-other", seldom)],
-        [again("push", "any-other", seldom, count="20", leap="1")],
+        [
+            again("push", "any-other", often, count="20", leap="1"),
+            Step("crash", "witness", every_ms=seldom, for_ms=(span // 2, span)),
+        ],
         [again("push", "any-retired", often)],
         [Step("hide", "witness", at_ms=random.randint(span, lasts))],
         [again("fill", "any-retired", often)],

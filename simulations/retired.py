@@ -40,6 +40,8 @@ LIES = 0.85
 """The chance that whoever held a retired key lies."""
 MANY = (20, 40)
 EPOCHS = (1, 2, 5, 2**19, 2**19 + 1)
+TOO_FAR = 2**52 + 1
+"""An epoch that no certificate may have (V6)."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def _begun(
     rival = Rival(play, past.tip(at), keys)
     head = past.standings[-1].next_epoch
     ahead = play.random.choice((rival.epoch, max(head, rival.epoch)))
-    rival.take_over(ahead + play.random.choice(EPOCHS), abandons)
+    epoch = ahead + play.random.choice(EPOCHS)
+    rival.take_over(TOO_FAR if play.random.random() < 0.05 else epoch, abandons)
     return rival
 
 

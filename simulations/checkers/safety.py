@@ -29,8 +29,8 @@ from functools import cached_property
 from itertools import pairwise
 
 from simulations.checkers.calm import calm
-from simulations.checkers.evidence import Claim, Evidence, Promise
-from simulations.checkers.floors import FOREVER, Floor, abandonments, floor, given_up, true_floors
+from simulations.checkers.evidence import Claim, Evidence, Image, Promise
+from simulations.checkers.floors import FOREVER, Floor, abandonments, floor, given_up, known_by, true_floors
 from simulations.checkers.law import Line, judge_line
 from simulations.checkers.observed import counters, deposed
 from simulations.checkers.papers import (
@@ -427,6 +427,21 @@ def noted(judge: Judge) -> Found:
             rival = signed.setdefault((epoch, paper.key, height), id_)
             if rival != id_ and (epoch, paper.key) not in image.noted:
                 yield f"{image.name} holds two snapshots @{height} of one witness, and no evidence of it"
+        yield from _accused_from_below(judge, image)
+
+
+def _accused_from_below(judge: Judge, image: Image) -> Found:
+    """What leaves out a floor that this machine knows is no evidence (F5)."""
+    claims = [one for one in judge.evidence.claims if one.machine == image.name]
+    lines, floor = judge.evidence.lines, known_by(judge, claims, FOREVER).id
+    for epoch, key in sorted(image.noted):
+        places: Counter[int] = Counter()
+        for id_, paper in lines.paper.items():
+            on = paper.type == SNAPSHOT and (lines.contains(id_, floor) or lines.contains(floor, id_))
+            if on and (paper.body[3], paper.key) == (epoch, key):
+                places[paper.body[1]] += 1
+        if max(places.values(), default=0) < 2:
+            yield f"{image.name} accuses a witness in epoch {epoch} by what leaves out the floor"
 
 
 def held(judge: Judge) -> Found:
