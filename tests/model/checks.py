@@ -23,7 +23,7 @@ from aslp2p.artifacts.types import (
     Snapshot,
 )
 from aslp2p.errors import Incomplete, Rejected
-from tests.model.town import Party, Town
+from tests.model.town import Party, Town, key
 
 
 class Violation(AssertionError):
@@ -147,7 +147,8 @@ def require_sound(town: Town) -> dict[bytes, Place]:
 
 
 def harm(town: Town) -> set[str]:
-    """What came to harm, for walks in which a rule is missing: `finals`, `certificates`, `promises`.
+    """What came to harm, for walks in which a rule is missing: `finals`, `certificates`, `promises`,
+    `epochs`.
 
     Finality is what the rules in force say (the oracle's, with all cosignatures), so a missing rule about
     policies shows too.
@@ -167,7 +168,17 @@ def harm(town: Town) -> set[str]:
         require_own_promises(town, places_of(town))
     except Violation:
         found.add("promises")
+    if _epochs_are_used_up(town):
+        found.add("epochs")
     return found
+
+
+def _epochs_are_used_up(town: Town) -> bool:
+    """S1: whether an honest key was led further up than its own and other honest keys' steps go together."""
+    liars = {key(name) for name in town.liars}
+    signed = [(item.signed.key, item.signed.statement) for item in town.heap]
+    honest = [one.epoch for by, one in signed if by not in liars and isinstance(one, Endorsement)]
+    return max(honest, default=0) > 2**19 * (len(honest) + 1)
 
 
 def _base(town: Town, proposal: bytes) -> bytes:

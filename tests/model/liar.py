@@ -23,6 +23,9 @@ from aslp2p.artifacts.types import (
 from aslp2p.ledger.gate import Tip
 from tests.model.town import KEYS, WALL_MS, Town, key
 
+FAR = 2**40
+"""How far above what is appointed it asks at times, to use epochs up (S1)."""
+
 
 class Liar:
     """Signs for `name`, by no rule."""
@@ -59,7 +62,7 @@ class Liar:
     def propose(self) -> None:
         """A rotation, or a recovery, on any base."""
         parent = self._anywhere()
-        above = self._random.randint(1, 3)
+        above = self._random.randint(1, 3) if self._random.random() < 0.8 else FAR
         epoch = parent.standing.next_epoch + above
         to = key(self._random.choice([*self._town.parties, *self._town.liars]))
         action: Succession

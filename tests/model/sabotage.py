@@ -22,6 +22,7 @@ from aslp2p.ledger.policy import authority_keys
 from aslp2p.ledger.reader import Reader, SnapshotRow
 from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.succession import Ask, may_stand_on
+from aslp2p.limits import EPOCH_MAX
 
 Patch = pytest.MonkeyPatch
 
@@ -29,7 +30,9 @@ Patch = pytest.MonkeyPatch
 def _s1(patch: Patch) -> None:
     """Endorse any number of successions an epoch, in any order."""
 
-    def classify(ledger: Ledger, reader: Reader, proposal: bytes, action: Succession | PolicyChange) -> Ask:
+    def classify(
+        ledger: Ledger, reader: Reader, proposal: bytes, action: Succession | PolicyChange, ceiling: int
+    ) -> Ask:
         if isinstance(action, PolicyChange):
             return Ask.ENDORSE_POLICY
         base = reader.snapshot(action.base_id)
@@ -37,6 +40,11 @@ def _s1(patch: Patch) -> None:
         return Ask.ENDORSE_HIGHER if stands else Ask.ENDORSE_BEHIND
 
     patch.setattr(keyring, "classify_endorsement", classify)
+
+
+def _s1_steps(patch: Patch) -> None:
+    """Endorse an epoch however far it is above all that is reached."""
+    patch.setattr(keyring, "ceiling", lambda *_: EPOCH_MAX)
 
 
 def _s3(patch: Patch) -> None:
@@ -163,6 +171,7 @@ def _p4_settlement(patch: Patch) -> None:
 
 RULES: dict[str, Callable[[Patch], None]] = {
     "S1": _s1,
+    "S1 steps": _s1_steps,
     "S3": _s3,
     "S4": _s4,
     "S5": _s5,

@@ -91,6 +91,7 @@ class Sabotage(Struct, frozen=True):
 
 SABOTAGES = {
     "S1": Sabotage(LAGGING, "certificates"),
+    "S1 steps": Sabotage(LIARS, "epochs"),
     "S3": Sabotage(LAGGING, "finals"),
     "S4": Sabotage(LAGGING, "finals"),
     "S5": Sabotage(FORKS, "finals"),
