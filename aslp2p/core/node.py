@@ -330,10 +330,8 @@ class NodeCore:
         context.must_last()
         self._succession.close_what_is_over()
         if before is not None and self._floor.height > before.height:
-            text = (
-                f"@{self._floor.height} changed the policy for good: nothing that leaves it out counts here"
-            )
-            context.publish("notice", code="floor-moved", text=text)
+            text = f"the policy of @{self._floor.height} is final: what leaves it out counts for nothing here"
+            context.publish("notice", code="floor-raised", text=text)
 
     def _watch_clocks(self) -> None:
         """After a start, or when the wall clock ran ahead of the monotonic one, this machine was away

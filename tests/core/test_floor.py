@@ -32,6 +32,10 @@ def settled(own: Key) -> tuple[Stage, Grown, Neighbour]:
     ann.pushes(*(grown.world.cosignature(grown.tip, key) for key in (BEN, CLEO, DAN) if key is not own))
     stage.wait(5 * SECOND_MS)
     assert stage.head == grown.tip.id
+    assert said(stage.log, "* notice floor-") == [
+        f"* notice floor-raised: the policy of @{grown.change.height} is final: what leaves it out counts for"
+        " nothing here"
+    ]
     return stage, grown, ann
 
 
