@@ -12,7 +12,8 @@ What a peer tells of its head is its word and nothing else, and anybody who is l
    nothing. So nothing is ever asked again in a tight loop.
 2. Keys whose words came to nothing so far are tried after all others.
 3. A catch-up holds up the rest of the node (`holds_up`) as long as what comes is new and verifies. A mere
-   word of a member does so for a round, all words together, until something comes of one; a guest's never.
+   word of a member does so for as long as one answer may take, and a round at most, all words together, until
+   something comes of one; a guest's never.
 4. A peer that does not know a line that another told is not asked for that line again, and not doubted.
 5. Bytes that do not verify are blamed on the relay that sent them. What is merely incomplete never is.
 """
@@ -238,9 +239,10 @@ class Catchup:
         self._context.send(peer.link, GetRange(self._request, spans.tip, (), span.first, span.count))
 
     def _claims_left_ms(self) -> int:
-        """How long words that nothing has come of may still hold up this node: a round for all together."""
-        head = self._context.ledger.head
-        return max(0, round_ms(grace_ms(head.standing.policies)) - self._claims_held_ms)
+        """How long words that nothing has come of may still hold up this node: all together as long as one
+        answer may take, and a round at most."""
+        a_round = round_ms(grace_ms(self._context.ledger.head.standing.policies))
+        return max(0, min(a_round, REQUEST_TIMEOUT_MS) - self._claims_held_ms)
 
     def _hold_ends(self) -> None:
         """Nothing runs: a word that held this node up until now has used so much of the round."""

@@ -18,15 +18,17 @@ from collections.abc import Sequence
 import trio
 from msgspec import Struct
 
+from aslp2p.limits import KIB, MIB
+
 AHEAD_S = 0.02
 ITEMS_MAX = 1024
-BYTES_MAX = 8 * 1024 * 1024
+BYTES_MAX = 8 * MIB
 """Of all accounts together, queued for the thread."""
 OFFICE_SHARE = 0.25
 SENT_BYTES_PER_S = 200e6
 """What sealing and sending take is not measured here; about so many bytes a second."""
-FIRST_GUESS_S = {4: 0.005, 6: 0.02, 8: 0.005}
-"""By the kind of message, where none was measured yet: *want*, *get range*, *get content*."""
+FIRST_GUESS_S = {2: 0.0005, 4: 0.005, 6: 0.02, 8: 0.005}
+"""By the kind of message, where none was measured yet: *push*, *want*, *get range*, *get content*."""
 GUESS_S = 0.0002
 WEIGHT = 0.2
 """Of the latest measurement in the guess."""
@@ -98,13 +100,18 @@ class Fair:
         self._used.move_to_end(load.account)
         if len(self._used) > ACCOUNTS_MAX:
             self._used.popitem(last=False)
-        each = spent.seconds / max(1, load.items)
+        each = spent.seconds / self._units(load)
         before = self._each_s.get(load.kind, GUESS_S)
         self._each_s[load.kind] = before + WEIGHT * (each - before)
         self._admit()
 
     def _guess(self, load: Load) -> float:
-        return self._each_s.get(load.kind, GUESS_S) * load.items
+        return self._each_s.get(load.kind, GUESS_S) * self._units(load)
+
+    @staticmethod
+    def _units(load: Load) -> int:
+        """What a guess is for: a message, or a KiB of a long one."""
+        return max(1, load.items, load.size // KIB)
 
     def _fits(self, load: Load) -> bool:
         if not self.items:
