@@ -49,7 +49,8 @@ def log_command(
             mark = f"  ** {one['transition']} **" if one["transition"] else ""
             say(f"@{one['height']}  {when(one['created_ms'])}  witness {witness}  {one['id'][:12]}{mark}")
             for action in one["actions"]:
-                say(f"    {sentence(action['author'], action['words'])}")
+                again = ", WHICH WAS ERASED" if action["revives"] else ""
+                say(f"    {sentence(action['author'], action['words'])}{again}")
             if (more := one["count"] - len(one["actions"])) > 0:
                 say(f"    and {more} more: asl show @{one['height']}")
         if wanted and not found:

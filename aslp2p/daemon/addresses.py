@@ -116,15 +116,22 @@ class AddressBook:
                     if not place.success_ms and not place.busy:
                         del self._places[place.address]
 
-    def choose(self, now: float, linked: Collection[bytes], outgoing: int) -> list[Address]:
+    def choose(
+        self, now: float, linked: Collection[bytes], outgoing: int, *, joining: bool = False
+    ) -> list[Address]:
         """What to dial now, when the keys in `linked` are linked, `outgoing` of them by our dialling.
 
-        Whatever this answers is taken to be dialled: call `started` for each.
+        A machine that is `joining` dials where its invite says first: whoever announces itself on this
+        network may know the network secret and be no member any more. Whatever this answers is taken to be
+        dialled: call `started` for each.
         """
         due = [place for place, at in self._waiting(linked) if at <= now]
         few = len(self._places) <= DIAL_ALL_MAX
+        first = {Source.STATIC, Source.INVITE} if joining else {Source.STATIC}
         if not few:
-            due.sort(key=lambda place: (place.source is not Source.STATIC, self._chance()))
+            due.sort(key=lambda place: (place.source not in first, self._chance()))
+        elif joining:
+            due.sort(key=lambda place: place.source not in first)
         dialling = sum(place.busy for place in self._places.values())
         chosen: list[Address] = []
         instances: set[str] = set()

@@ -100,7 +100,8 @@ class Dialer:
         now = trio.current_time()
         pause = IDLE_S
         if self._node.accepts_links:
-            for address in self.book.choose(now, linked, self._outgoing):
+            joining = not self._node.is_admitted
+            for address in self.book.choose(now, linked, self._outgoing, joining=joining):
                 self.book.started(address, now)
                 nursery.start_soon(self._dial, address)
             due = self.book.next_due(now, linked)

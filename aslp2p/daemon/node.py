@@ -178,6 +178,11 @@ class CommonNode:
             self._log.warning("damaged, and asked for again: %s", ", ".join(id_.hex()[:12] for id_ in ids))
             self._worker.put(Inputs((Lost(tuple(ids)),), 0, self.condition.era))
 
+    @property
+    def is_admitted(self) -> bool:
+        """Whether this machine is a member, as the core knew a moment ago."""
+        return bool(self._live.get("admitted"))
+
     def live(self) -> dict[str, Any]:
         """What only the running node knows (see `live`); what the core says in it is at most 0.25 s old."""
         return live_json(

@@ -19,6 +19,7 @@ from aslp2p.artifacts.types import (
     Snapshot,
 )
 from aslp2p.errors import InvariantBroken, UsageError, UserError
+from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.finality import cosigners
 from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.state import path_key
@@ -188,7 +189,10 @@ def _line(
         **row_json(view, row),
         "transition": _transition(row, proposals),
         "count": len(about),
-        "actions": [_proposal_line(view, one) for one in about[:ACTIONS_SHOWN]],
+        "actions": [
+            {**_proposal_line(view, one), "revives": _revives(view, row.height, one)}
+            for one in about[:ACTIONS_SHOWN]
+        ],
     }
 
 
@@ -218,6 +222,15 @@ def created_ms(row: SnapshotRow) -> int:
     if row.height == 0:
         return decode_as(Genesis, row.raw).statement.created_ms
     return decode_as(Snapshot, row.raw).statement.created_ms
+
+
+def _revives(view: View, height: int, proposal: Signed[Proposal]) -> bool:
+    """Whether it puts again, at `height`, a content that was erased before."""
+    action = proposal.statement.action
+    if not isinstance(action, Put) or height == 0:
+        return False
+    held = held_at(view.reader, view.branch, height - 1, action.content)
+    return held is not None and bool(held.erased)
 
 
 def _proposal_line(view: View, proposal: Signed[Proposal]) -> dict[str, Any]:

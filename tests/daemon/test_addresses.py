@@ -245,3 +245,14 @@ def test_remembered_addresses_survive_the_file_and_are_bounded() -> None:
 def test_a_damaged_file_of_addresses_gives_hints_or_nothing(data: bytes) -> None:
     for (host, port), at_ms in unpack(data):
         assert host and 1 <= port <= 65535 and at_ms >= 0
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_whoever_joins_dials_where_the_invite_says_first(many: bool) -> None:
+    """Announcements of strangers that know the network secret do not come before it, however many."""
+    one = book()
+    for number in range(DIAL_ALL_MAX + 1 if many else 20):
+        one.learn((f"10.1.0.{number}", 4000), Source.MDNS, 0.0)
+    one.learn(A, Source.INVITE, 0.0)
+    assert one.choose(0.0, (), 0, joining=True)[0] == A
+    assert one.choose(0.0, (), 0)[0] != A, "a member's invite is old"

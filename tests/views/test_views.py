@@ -10,7 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from aslp2p.artifacts.envelope import sign_statement
-from aslp2p.artifacts.types import Admit, Cosignature, Endorsement, Expel, Put, Remove, Rotation, Snapshot
+from aslp2p.artifacts.types import (
+    Admit,
+    Cosignature,
+    Endorsement,
+    Erase,
+    Expel,
+    Put,
+    Remove,
+    Rotation,
+    Snapshot,
+)
 from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.finality import keep_cosignature
 from aslp2p.ledger.joining import META_NAME_CHOSEN
@@ -217,6 +227,21 @@ def test_find_refuses_an_ambiguous_prefix() -> None:
         seen[prefix] = proposal.id
     with pytest.raises(UsageError, match=r"2 ids begin with [0-9a-f]{4}; write more digits"):
         ask(history, "find", id=prefix)
+
+
+def test_the_log_says_what_is_erased_and_what_revives_it(history: History) -> None:
+    data = b"private" * 10
+    put = history.put("diary", data)
+    action = put.statement.action
+    assert isinstance(action, Put)
+    history.emit(put, history.propose(Remove("diary", None)))
+    history.emit(history.propose(Erase(action.content, "it was private")))
+    history.emit(history.put("again", data, history.ben))
+    snapshots = ask(history, "log")["snapshots"]
+    (revived,), (erased,) = snapshots[0]["actions"], snapshots[1]["actions"]
+    assert erased["words"] == f"ERASES the content {action.content.hex()[:12]} everywhere: it was private"
+    assert revived["revives"] and not erased["revives"]
+    assert not any(one["revives"] for one in snapshots[2]["actions"])
 
 
 def test_members_and_roles(history: History) -> None:
