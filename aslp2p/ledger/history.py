@@ -464,6 +464,10 @@ class Ledger:
             full = len(self._branches) - len(beside) >= places
             if not full and len(self._branches) >= BRANCHES_MAX:
                 full = not self._make_room(beside)
+            if full and self.waits_for_floor is not None:
+                # Nobody knows yet which of these leads to the floor: the longest are the dearest to make.
+                longest_first = sorted(self.branches(), key=lambda row: -row.tip_height)
+                full = not self._make_room(longest_first)
         if full:
             raise Rejected("A4", "too many branches of one history", subject=judged.snapshot.id)
 
@@ -481,7 +485,7 @@ class Ledger:
         return satisfies_all(standing.policies, judged.endorsers)
 
     def _make_room(self, beside: Sequence[BranchRow]) -> bool:
-        """Forget the newest of the lines `beside` on which nothing stands that is evidence, or that this key
+        """Forget the last of the lines `beside` on which nothing stands that is evidence, or that this key
         cosigned last (S5); whether there was one."""
         last = self.promises.last_cosigned(self.floor)
         kept = {id_ for one in self.evidence for id_ in (one.one, one.other)}

@@ -667,6 +667,20 @@ def test_lines_from_before_the_floor_moved_make_room(monkeypatch: pytest.MonkeyP
     reopened(ledger, CLEO)
 
 
+def test_who_waits_for_a_floor_has_a_place_for_the_line_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A4, section 11: retired keys that come first cannot fill all places of a joiner."""
+    small(monkeypatch, 5, 1, 1)
+    grown = Grown()
+    ledger = given(grown)
+    for epoch in range(2, 12):
+        feed(ledger, grown.rival(epoch=epoch))
+        assert len(ledger.branches()) <= 4
+    feed(ledger, grown.tip)
+    cosign(ledger, grown.world, grown.tip, BEN, CLEO)
+    stands(ledger, grown)
+    stands(reopened(ledger, EVE), grown)
+
+
 def test_what_is_evidence_or_was_cosigned_last_makes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """F3, S5: forgetting it would unsay more than a line; then there is no place."""
     small(monkeypatch, 4, 1, 0)
