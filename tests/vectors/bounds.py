@@ -62,8 +62,9 @@ def maybe(field: Field) -> Field:
     return Field((None, *field.good), tuple(one for one in field.kind if one is not None), field.bounds)
 
 
-def many(item: Any, most: int, kind: Any = 1) -> Field:
-    return Field(([], [item] * most), (None, b"", [kind]), ([item] * (most + 1),))
+def many(item: Any, most: int, kind: Any = 1, *beyond: Any) -> Field:
+    """`kind` is an item of another kind; each of `beyond` is one out of its bounds."""
+    return Field(([], [item] * most), (None, b"", [kind]), ([item] * (most + 1), *([one] for one in beyond)))
 
 
 def text(good: tuple[str, ...], bad: tuple[str, ...]) -> Field:
@@ -85,14 +86,16 @@ NAMES = text(
         *(f"a{chr(one)}b" for one in (*UNSEEN, *UNSEEN_TOO, *HIDDEN)),
     ),
 )
+LONGEST = "/".join(["x" * 255] * 3 + ["x" * 254, "x"])
+"""A path of 1,024 bytes."""
 PATHS = text(
     (
-        *("a", "...", "a/b/c", " ", "é" * 127 + "x", "/".join(["x" * 255] * 4)),
+        *("a", "...", "a/b/c", " ", "é" * 127 + "x", LONGEST),
         *(f"a{chr(one)}b" for one in (*BESIDE, *UNSEEN, *UNSEEN_TOO)),
     ),
     (
         *("", "/", "/a", "a/", "a//b", ".", "..", "a/.", "a/../b", "x" * 256, "é" * 128),
-        "/".join(["x" * 255] * 4) + "/x",
+        LONGEST + "x",
         *(f"a{chr(one)}b" for one in HIDDEN),
     ),
 )
@@ -102,7 +105,7 @@ CODES = text(("A", "z", "0", "9z-.Z", "c" * 32), ("", "c" * 33, "-a", ".a", "a_b
 BOOLEANS = Field((True, False), (None, 0, "true"), ())
 EXPECTS = Field((None, b"", ID), (0, "x" * 32, []), (bytes(31), bytes(33), b"\x00"))
 UINT, POS, KEY = number(0, UINT_MAX), number(1, UINT_MAX), blob(32)
-ARTIFACTS = many(b"x", 64, "x")
+ARTIFACTS = many(b"x", 64, "x", b"")
 
 POLICY_FIELDS: dict[int, Field] = {
     0: many(NAMED, 32, [1, ANN.key]),
@@ -121,10 +124,10 @@ BODY_FIELDS: dict[str, dict[int, Field]] = {
         2: KEY,
         3: UINT,
         4: UINT,
-        5: many(ID, 1024),
+        5: many(ID, 1024, 1, bytes(31)),
         6: UINT,
         7: KEY,
-        8: maybe(many(b"x", 65, "x")),
+        8: maybe(many(b"x", 65, "x", b"")),
         9: maybe(ARTIFACTS),
     },
     "endorsement": {0: KEY, 1: KEY, 2: UINT, 3: UINT},

@@ -254,6 +254,20 @@ def joint_by_one_policy() -> Scene:
     )
 
 
+def joint_by_the_new_policy() -> Scene:
+    world, change = _joint()
+    tip = world.puts(change, "b")
+    taken = world.recover(change, DAN, BEN, CLEO, DAN, author=DAN)
+    return Scene(
+        world,
+        (*lines(tip, taken), *cosigned(world, tip, DAN, EVE)),
+        taken,
+        world.root,
+        superseded=(tip,),
+        pending=(tip,),
+    )
+
+
 def joint_by_both() -> Scene:
     world, change = _joint()
     tip = world.puts(change, "b")
@@ -536,6 +550,22 @@ def one_epoch_of_two_witnesses() -> Scene:
     )
 
 
+def one_height_in_two_epochs() -> Scene:
+    """One witness signed the height in two epochs, appointed to each: no evidence."""
+    world = World()
+    base = world.puts(world.root, "a")
+    old = world.chain(base, 2, "old")
+    taken = world.puts(world.recover(base, ANN), "new")
+    return Scene(
+        world,
+        tuple(lines(old, taken)),
+        taken,
+        world.root,
+        superseded=tuple(old.line()[1:]),
+        pending=tuple(old.line()[1:]),
+    )
+
+
 def rivals_below_a_new_epoch() -> Scene:
     """The line is cut in its tip's own reign only: what was signed twice below that is passed over."""
     world, _base, low, high = _twice(2)
@@ -745,6 +775,7 @@ SCENES: list[tuple[str, str, Callable[[], Scene]]] = [
     ("given up on another line", "F1", given_up_elsewhere),
     ("two finals", "F1", two_finals),
     ("a joint phase by one policy", "F1", joint_by_one_policy),
+    ("a joint phase by the new policy alone", "F1", joint_by_the_new_policy),
     ("a joint phase by both", "F1", joint_by_both),
     ("a settlement proves finality", "F1", a_settlement_proves_finality),
     ("a revoked key counts below its revocation", "V8", a_revoked_key_counts_below),
@@ -763,6 +794,7 @@ SCENES: list[tuple[str, str, Callable[[], Scene]]] = [
     ("histories that parted before the witness came", "F3", parted_before_the_witness_came),
     ("one epoch begun at two heights", "F3", one_epoch_begun_at_two_heights),
     ("one epoch of two witnesses", "F3", one_epoch_of_two_witnesses),
+    ("one height in two epochs", "F3", one_height_in_two_epochs),
     ("rivals below a new epoch", "F3", rivals_below_a_new_epoch),
     ("what is pending again", "F4", pending_again),
     ("pending only of members", "F4", pending_of_members_only),

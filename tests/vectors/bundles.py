@@ -12,7 +12,7 @@ from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.invite import GivenFloor
 from aslp2p.artifacts.types import Statement
 from aslp2p.limits import ARTIFACT_BYTES_MAX, CHUNK_BYTES, UINT_MAX
-from tests.ledger.builder import ANN, BEN, World
+from tests.ledger.builder import ANN, BEN, Node, World
 from tests.ledger.proofs import years
 
 
@@ -70,7 +70,31 @@ def good() -> dict[str, bytes]:
         "contents": bundle(world.id, (), [b"", b"one", b"two"]),
         "years": bundle(world.id, {one.id: one for one in history}.values(), [b"x"]),
         "a floor": bundle(world.id, paper, floor=GivenFloor(UINT_MAX, told.tip.id)),
+        "a snapshot missing": bundle(world.id, [world.genesis, *_known(line[:2]), *_known(line[3:])]),
+        "a proposal missing": bundle(world.id, [world.genesis, *_known(line[:2]), line[2].snapshot]),
+        "a snapshot that is refused": bundle(
+            world.id, [world.genesis, *_known(line[:2]), *_known([world.puts(line[1], "x", epoch=1)])]
+        ),
     }
+
+
+def heads() -> dict[str, bytes]:
+    """Where the good ones lead, those that have a genesis."""
+    told = years()
+    below = told.tip.line()[1].id
+    return {
+        "years": told.tip.id,
+        "a snapshot missing": below,
+        "a proposal missing": below,
+        "a snapshot that is refused": below,
+    }
+
+
+def _known(nodes: Iterable[Node]) -> list[Signed[Statement]]:
+    found: list[Signed[Statement]] = []
+    for node in nodes:
+        found += [node.snapshot, *node.proposals]
+    return found
 
 
 def bad() -> list[tuple[str, str, bytes]]:
@@ -89,6 +113,7 @@ def bad() -> list[tuple[str, str, bytes]]:
     long_header = header(id_) + b"A" + (ARTIFACT_BYTES_MAX + 1).to_bytes(4, "big")
     long_content = header(id_) + b"C" + (CHUNK_BYTES + 1).to_bytes(4, "big")
     begun = len(header(id_))
+    other_floor = header(id_, 0, first.id) + whole[begun:-32]
     return [
         ("empty file", "A3", b""),
         ("not a bundle", "A3", b"PK\x03\x04" + bytes(100)),
@@ -96,7 +121,7 @@ def bad() -> list[tuple[str, str, bytes]]:
         ("a later version", "A4", MAGIC[:-1] + b"\x02" + whole[len(MAGIC) :]),
         ("cut off in the header", "A3", whole[:20]),
         ("cut off in its floor", "A3", whole[: begun - 1]),
-        ("a floor at height 0 that is not the genesis", "A3", header(id_, 0, first.id) + whole[begun:]),
+        ("a floor at height 0 that is not the genesis", "A3", other_floor + sha256(other_floor).digest()),
         ("a floor above 2^53 - 1", "A4", header(id_, UINT_MAX + 1) + whole[begun:]),
         ("cut off between records", "A3", whole[: begun + 5 + len(first.raw)]),
         ("cut off in a record", "A3", whole[: begun + 5 + len(first.raw) - 1]),
@@ -110,8 +135,11 @@ def bad() -> list[tuple[str, str, bytes]]:
         ("a content longer than a chunk", "A4", long_content + bytes(64)),
         ("not sorted", "A3", raw_bundle(id_, [b, a])),
         ("contents not sorted", "A3", raw_bundle(id_, [(b"C", high), (b"C", low)])),
-        ("an artifact twice", "A3", raw_bundle(id_, [a, a])),
-        ("a content twice", "A3", raw_bundle(id_, [(b"C", low), (b"C", low)])),
+        ("an artifact twice", "A3", raw_bundle(id_, [a, a], count=1)),
+        ("a content twice", "A3", raw_bundle(id_, [(b"C", low), (b"C", low)], count=1)),
+        ("an artifact of 128 KiB that is cut off", "A3", header(id_) + b"A" + (128 << 10).to_bytes(4, "big")),
+        ("a content of 1 MiB that is cut off", "A3", header(id_) + b"C" + (1 << 20).to_bytes(4, "big")),
+        ("fewer records than it says", "A3", raw_bundle(id_, [a, b], count=3)),
         ("an artifact after a content", "A3", raw_bundle(id_, [(b"C", low), a])),
         ("bytes that are no artifact", "A3", raw_bundle(id_, [(b"A", b"\x90")])),
         ("an artifact of no known type", "A4", raw_bundle(id_, [(b"A", unknown_type(first))])),

@@ -41,9 +41,11 @@ from aslp2p.artifacts.types import (
     Rotation,
 )
 from aslp2p.ledger.proof import check_proof
-from aslp2p.limits import CHUNK_BYTES, UINT_MAX
-from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, bad_signature, policy, swap
+from aslp2p.ledger.state import Entry, unpack
+from aslp2p.limits import CHUNK_BYTES, CONTENT_BYTES_MAX, UINT_MAX
+from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, bad_signature, feed, policy, swap
 from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_reign
+from tests.ledger.edges import EDGES
 from tests.ledger.proofs import BAD, GOOD, bad, good, years
 from tests.vectors import branches
 from tests.vectors import bundles as published
@@ -232,6 +234,10 @@ def broken_artifacts() -> list[tuple[str, str, bytes]]:
     return [
         ("not an array", "A3", encode("artifact")),
         ("three fields", "A3", envelope(type_, body, key)),
+        ("five fields", "A3", envelope(type_, body, key, signature, None)),
+        ("a short signature", "A4", envelope(type_, body, key, signature[1:])),
+        ("a long signature", "A4", envelope(type_, body, key, signature + b"\x00")),
+        ("a long key", "A4", envelope(type_, body, key + b"\x00", signature)),
         ("a body that is not bytes", "A3", envelope(type_, fields, key, signature)),
         ("a trailing byte", "A3", good.raw + b"\x00"),
         ("a body with a trailing byte", "A3", envelope(type_, body + b"\x00", key, signature)),
@@ -375,13 +381,31 @@ def content() -> Vectors:
         "another size": ["asl.manifest/1", size + 1, one + two],
         "ids in an array": ["asl.manifest/1", size, [one, two]],
         "a field too many": ["asl.manifest/1", size, one + two, None],
+        "a smaller size": ["asl.manifest/1", size - 1, one + two],
+        "a size that is text": ["asl.manifest/1", str(size), one + two],
+        "a chunk too many": ["asl.manifest/1", size, one + two + one],
+        "ids that are not whole": ["asl.manifest/1", size, one + two[1:]],
     }
+    none = {"content that is one artifact": (CHUNK_BYTES, one), "nothing": (0, b"")}
+    beyond = CONTENT_BYTES_MAX + 1
     return {
         "raw": [{"hex": data.hex(), "id": hashlib.sha256(data).hexdigest()} for data in (b"", b"hello")],
         "manifests": [{"size": size, "chunks": [one.hex(), two.hex()], "hex": good.hex(), "id": id_}],
         "invalid": [
             {"name": name, "rule": "A3", "size": size, "hex": encode(fields).hex()}
             for name, fields in manifests.items()
+        ]
+        + [
+            {"name": name, "rule": "A4", "size": size, "hex": encode(["asl.manifest/1", size, ids]).hex()}
+            for name, (size, ids) in none.items()
+        ]
+        + [
+            {
+                "name": "more than any",
+                "rule": "A4",
+                "size": beyond,
+                "hex": encode(["asl.manifest/1", beyond, one]).hex(),
+            }
         ],
     }
 
@@ -404,15 +428,26 @@ def history(name: str, rule: str, world: World, base: Node, node: Node, expect: 
     }
 
 
-def appoints(node: Node) -> dict[str, Any]:
-    return {"epoch": node.next_epoch, "witness": node.next_signer.key.hex()}
+def afterwards(world: World, node: Node) -> dict[str, Any]:
+    """What stands after an accepted candidate, as the ledger has it."""
+    ledger = world.ledger()
+    feed(ledger, node)
+    tip = ledger.head
+    facts = ledger._store.facts(tip.branch, b"t", tip.height)
+    return {
+        "epoch": node.next_epoch,
+        "witness": node.next_signer.key.hex(),
+        "policies": [one.id.hex() for one in tip.standing.installed],
+        "members": {key.hex(): [one.name, one.status] for key, one in sorted(tip.members.items())},
+        "contents": sorted(unpack(Entry, value).content.hex() for _, value, _ in facts),
+    }
 
 
 def of_case(case: Case) -> dict[str, Any]:
     world, base, node = case.build()
     expect: Any = {"rule": case.rule} if case.rule else "accepted"
     found = history(case.name, case.rule, world, base, node, expect)
-    return found if case.rule else found | {"then": appoints(node)}
+    return found if case.rule else found | {"then": afterwards(world, node)}
 
 
 def of_genesis(name: str, rule: str, build: Callable[[], World]) -> dict[str, Any]:
@@ -447,7 +482,7 @@ def story() -> list[dict[str, Any]]:
     tip = world.puts(settled, "i")
     forged = swap(tip, signed=bad_signature(tip.snapshot))
     name = "a household's years"
-    good = history(name, "", world, settled, tip, "accepted") | {"then": appoints(tip)}
+    good = history(name, "", world, settled, tip, "accepted") | {"then": afterwards(world, tip)}
     return [good, history(f"{name}, badly signed", "A5", world, settled, forged, {"rule": "A5"})]
 
 
@@ -455,6 +490,7 @@ def histories() -> Vectors:
     return {
         "vectors": [
             *(of_case(case) for case in ACCEPTED),
+            *(of_case(case) for case in EDGES),
             *story(),
             *(of_genesis(name, rule, build) for name, (rule, build) in GENESES.items()),
             *(of_case(case) for case in REFUSALS),
@@ -503,7 +539,7 @@ def proofs() -> Vectors:
 
 
 def bundles() -> Vectors:
-    valid = []
+    valid, heads = [], published.heads()
     for name, data in published.good().items():
         reader = BundleReader(io.BytesIO(data))
         records = list(reader.records())
@@ -515,7 +551,7 @@ def bundles() -> Vectors:
                 "bundle": data.hex(),
                 "artifacts": [one.id.hex() for one in records if one.artifact is not None],
                 "contents": [one.id.hex() for one in records if one.artifact is None],
-                "head": years().tip.id.hex() if name == "years" else None,
+                "head": heads[name].hex() if name in heads else None,
             }
         )
     invalid = [{"name": name, "rule": rule, "bundle": data.hex()} for name, rule, data in published.bad()]

@@ -1,0 +1,236 @@
+"""Mistakes in how proofs are judged (10.2), and the vector that notices each."""
+
+from __future__ import annotations
+
+from tests.independent_verifier.mutants.plant import Mutant
+
+PROOFS = [
+    Mutant(
+        "proofs",
+        "if len(path) % 32:",
+        "if False:",
+        "proofs: a path of 33 bytes",
+    ),
+    Mutant(
+        "proofs",
+        "    many(ARTIFACT, 64),\n",
+        "    many(ARTIFACT, 65),\n",
+        "proofs: 65 cosignatures",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(read(genesis, "genesis").id == common_id, "V1")',
+        "pass",
+        "proofs: another Common",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(index == position and not path, "V7")',
+        '_demand(index == position, "V7")',
+        "proofs: whole: a path",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(index == position and not path, "V7")',
+        '_demand(not path, "V7")',
+        "proofs: whole: an index that is not the place",
+    ),
+    Mutant(
+        "proofs",
+        '_demand([one.id for one in here] == list(fields["proposals"]), "V7", "their order")',
+        "pass",
+        "proofs: whole: proposals of a snapshot in another order",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(len(last.log) == len(self.listed), "V7", "too many proposals")',
+        "pass",
+        "proofs: whole: a proposal too many",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(self.final is None or self.final in self.snapshots, "P2")',
+        "pass",
+        "proofs: whole: the final one beyond the line, and nothing cosigned",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(self.final in named, "P2", "nothing final")',
+        "pass",
+        "proofs: nothing final",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(index > before and one.fields["common_id"] == self.common.id, "V7")',
+        '_demand(index >= before and one.fields["common_id"] == self.common.id, "V7")',
+        "proofs: a proposal twice",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(index > before and one.fields["common_id"] == self.common.id, "V7")',
+        '_demand(index > before, "V7")',
+        "proofs: a proposal of another Common",
+    ),
+    Mutant(
+        "proofs",
+        "            before = index\n            one.verify()\n",
+        "            before = index\n",
+        "proofs: a proposal that is not signed",
+    ),
+    Mutant(
+        "proofs",
+        "above = index >= size and not nodes",
+        "above = index > size and not nodes",
+        "proofs: brief, cosigned above a rotation that is not in the final log",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(not self.rest, "V7", "more than is needed")',
+        "pass",
+        "proofs: a proposal that nothing lists",
+    ),
+    Mutant(
+        "proofs",
+        '        _demand(fields["common_id"] == self.common.id, "V1")\n        follows',
+        "        follows",
+        "proofs: a snapshot of another Common",
+    ),
+    Mutant(
+        "proofs",
+        'height > below.height and (not follows or fields["previous"] == below.id), "V2")',
+        'height > below.height, "V2")',
+        "proofs: a snapshot that does not follow",
+    ),
+    Mutant(
+        "proofs",
+        'height > below.height and (not follows or fields["previous"] == below.id), "V2")',
+        'not follows or fields["previous"] == below.id, "V2")',
+        "proofs: a snapshot twice",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(below.height < self.final, "V2", "a gap above what is final")',
+        "pass",
+        "proofs: a gap above what is final",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(start == size if follows else start >= size, "V7", "the log")',
+        '_demand(start >= size, "V7", "the log")',
+        "proofs: a log that goes on from elsewhere",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(start == size if follows else start >= size, "V7", "the log")',
+        '_demand(start == size or not follows, "V7", "the log")',
+        "proofs: a log that goes back",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(first is not None and first[1] == start, "V9")',
+        '_demand(first is not None, "V9")',
+        "proofs: a certificate for a proposal at another index",
+    ),
+    Mutant(
+        "proofs",
+        "        snapshot.verify()\n        judgement",
+        "        judgement",
+        "proofs: a snapshot that is not signed",
+    ),
+    Mutant(
+        "proofs",
+        'not in PAPER and index < self.size, "V7")',
+        'not in PAPER, "V7")',
+        "proofs: a proposal that is listed above what is final",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(one.key in members and members[one.key][1] == "admitted", "V7", "its author")',
+        '_demand(one.key in members, "V7", "its author")',
+        "proofs: an author who is revoked",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(keys == sorted(set(keys)), "P2", "not strictly ascending")',
+        '_demand(keys == sorted(keys), "P2", "not strictly ascending")',
+        "proofs: cosignatures enough, and one twice",
+    ),
+    Mutant(
+        "proofs",
+        "        for one in self.cosignatures:\n            one.verify()\n",
+        "",
+        "proofs: a cosignature that is not signed",
+    ),
+    Mutant(
+        "proofs",
+        '            _demand(at["common_id"] == self.common.id, "P2")\n',
+        "",
+        "proofs: a cosignature of another Common",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(at["height"] >= self.final and at["height"] in self.snapshots, "P2")',
+        '_demand(at["height"] in self.snapshots, "P2")',
+        "proofs: a cosignature below",
+    ),
+    Mutant(
+        "proofs",
+        '_demand((node.id, node.epoch) == (at["snapshot"], at["epoch"]), "P2")',
+        '_demand(node.id == at["snapshot"], "P2")',
+        "proofs: a cosignature of another epoch",
+    ),
+    Mutant(
+        "proofs",
+        '_demand((node.id, node.epoch) == (at["snapshot"], at["epoch"]), "P2")',
+        '_demand(node.epoch == at["epoch"], "P2")',
+        "proofs: a cosignature of another snapshot",
+    ),
+    Mutant(
+        "proofs",
+        'node.authorities() - node.revoked(), "P2")',
+        'node.authorities(), "P2")',
+        "proofs: a cosignature by the revoked",
+    ),
+    Mutant(
+        "proofs",
+        "installed = self.after[self.final].installed\n",
+        "installed = self.after[self.final].installed[:1]\n",
+        "proofs: one policy of two",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(bool(self.snapshots), "V9")',
+        "pass",
+        "proofs: whole: nothing",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(self.subject < self.snapshots[self.top].fields["log_size"], "V7")',
+        "pass",
+        "proofs: whole: a subject that is listed above what is final",
+    ),
+    Mutant(
+        "proofs",
+        "if index == self.subject and one",
+        "if one",
+        "proofs: whole, of what is final",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(first <= action["base_height"] <= parent.height, "V4")',
+        '_demand(action["base_height"] <= parent.height, "V4")',
+        "proofs: a rotation with a base in another reign",
+    ),
+    Mutant(
+        "proofs",
+        '_demand(known.get(action["base_height"], action["base_id"]) == action["base_id"], "V4")',
+        "pass",
+        "proofs: a rotation with another base",
+    ),
+    Mutant(
+        "proofs",
+        "first = parent.height if parent.appoints",
+        "first = parent.height if not parent.appoints",
+        "proofs: brief, early, to a final snapshot above all changes",
+    ),
+]
