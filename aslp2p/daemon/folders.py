@@ -27,6 +27,7 @@ from aslp2p.worktree.base import has_base, opened_base
 from aslp2p.worktree.common import Proposals
 from aslp2p.worktree.disk import Folder
 from aslp2p.worktree.sync import Report, Sync, Ways, require_same
+from aslp2p.worktree.trees import Step
 
 QUIET_S = 2.0
 """A change is proposed once the folder has been quiet for so long."""
@@ -51,6 +52,7 @@ class _Followed:
         self.ended = trio.Event()
         self.wake = trio.Event()
         self.approved = False
+        self.refused: set[Step] = set()
         self.watched = ""
         self.report: Report | None = None
         self.problem = ""
@@ -211,7 +213,9 @@ class Folders:
         one.approved = False
         before = one.problem
         try:
-            one.report = await trio.to_thread.run_sync(_sync_once, str(self._home), entry, approved)
+            one.report = await trio.to_thread.run_sync(
+                _sync_once, str(self._home), entry, approved, one.refused
+            )
             one.problem = ""
         except (AslError, OSError) as error:
             one.problem = str(error)
@@ -219,7 +223,7 @@ class Folders:
                 logger.warning("%s is not in step: %s", entry.folder, error)
 
 
-def _sync_once(home: str, entry: FollowedFolder, approved: bool) -> Report:
+def _sync_once(home: str, entry: FollowedFolder, approved: bool, refused: set[Step]) -> Report:
     """One run, in a thread."""
     lost = UserError(
         f"{entry.folder} is not the folder that was added: not mounted, or another one",
@@ -237,7 +241,7 @@ def _sync_once(home: str, entry: FollowedFolder, approved: bool) -> Report:
             raise lost
         calls = _Calls(client, entry.common)
         remote = Proposals(calls, entry.path, lambda proposed: _settled(calls, proposed))
-        return Sync(disk, base, remote, hidden=entry.hidden, ways=ways).run()
+        return Sync(disk, base, remote, hidden=entry.hidden, ways=ways, refused=refused).run()
 
 
 class _Calls:

@@ -11,13 +11,15 @@ from collections.abc import Iterable
 
 from pathspec import GitIgnoreSpec
 
-from aslp2p.errors import UserError
 from aslp2p.worktree.aside import ancestors
 from aslp2p.worktree.disk import FILE, Disk
 from aslp2p.worktree.names import kept_out
 
 IGNORE_FILE = ".aslignore"
 IGNORE_BYTES_MAX = 256 * 1024
+IGNORE_LINES_MAX = 2000
+STARS_MAX = 3
+"""In one component of a pattern: each more multiplies what it can cost to try a long name."""
 JUNK = (
     ".DS_Store",
     "._*",
@@ -57,11 +59,10 @@ class Rules:
     def __init__(self, ignore: str | None = None, *, hidden: bool = False, folds: bool = False) -> None:
         self._hidden = hidden
         self._folds = folds
-        lines = [] if ignore is None else [*JUNK, *ignore.splitlines()]
-        try:
-            self._ignored = GitIgnoreSpec.from_lines(lines)
-        except ValueError as error:
-            raise UserError(f"{IGNORE_FILE} cannot be read: {error}", remedy="correct that line") from None
+        lines = (
+            [] if ignore is None else [*JUNK, *filter(_is_pattern, ignore.splitlines()[:IGNORE_LINES_MAX])]
+        )
+        self._ignored = GitIgnoreSpec.from_lines(lines)
 
     def why_not(self, path: str, *, folder: bool = False) -> str | None:
         """Why the folder does not hold `path`, a file's or (`folder`) a folder's; None where it does."""
@@ -93,15 +94,25 @@ class Rules:
 
 
 def ignore_file(disk: Disk) -> str:
-    """The text of the folder's ignore file; empty: there is none. Raises `UserError` for one too long."""
+    """The text of the folder's ignore file; empty: there is none, or one that is too long."""
     status = disk.status(IGNORE_FILE)
     if status is None or status.kind != FILE:
         return ""
     with disk.reading(IGNORE_FILE) as file:
         data = file.read(IGNORE_BYTES_MAX + 1)
-    if len(data) > IGNORE_BYTES_MAX:
-        raise UserError(f"{IGNORE_FILE} has more than {IGNORE_BYTES_MAX} bytes", remedy="make it shorter")
-    return data.decode("utf-8", errors="replace")
+    return "" if len(data) > IGNORE_BYTES_MAX else data.decode("utf-8", errors="replace")
+
+
+def _is_pattern(line: str) -> bool:
+    """Whether a line of the ignore file is one that git would take, and that costs little to try. The file is
+    everybody's: a line that somebody got wrong, or made to be slow, stops nobody's folder."""
+    if any(component.count("*") > STARS_MAX for component in line.split("/")):
+        return False
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
 
 
 def _folded(path: str) -> str:

@@ -43,6 +43,7 @@ ROUNDS_MAX = 20
 REMOVALS_MAX = 100
 """More removals than this, or of more than half of the files, are asked about first."""
 _COMMIT_EVERY = 256
+REFUSED = "was refused; see `asl proposals`"
 BOTH = "changed here and there; `asl sync` keeps both"
 
 
@@ -129,7 +130,9 @@ class Report:
 
 
 class Sync:
-    """One run. `progress` is called before a round with the number of its steps, and with 0 after each."""
+    """One run. `progress` is called before a round with the number of its steps, and with 0 after each.
+    `refused` are proposals that are not made again as they were; it grows, and can be given to the next run.
+    """
 
     def __init__(
         self,
@@ -140,6 +143,7 @@ class Sync:
         hidden: bool = False,
         ways: Ways | None = None,
         progress: Callable[[int], None] = lambda _: None,
+        refused: set[Step] | None = None,
     ) -> None:
         self._disk = disk
         self._base = base
@@ -147,6 +151,7 @@ class Sync:
         self._hidden = hidden
         self._ways = ways or Ways()
         self._progress = progress
+        self._refused = set() if refused is None else refused
         self._writer = Writer(disk)
         self._failed: dict[str, str] = {}
         self._entries: dict[str, Entry] = {}
@@ -175,9 +180,12 @@ class Sync:
             proposed = any(isinstance(step, Put | Remove) for step in steps)
             if all(step.path in self._failed for step in steps) and not self._waiting:
                 break
-            if (proposed or self._waiting) and not self._remote.settle():
-                self.report.waits = True
-                break
+            if proposed or self._waiting:
+                all_settled = self._remote.settle()
+                self._refused |= {step for step in steps if step.path in self._remote.problems}
+                if not all_settled:
+                    self.report.waits = True
+                    break
         self.report.said |= self._remote.problems
         self.report.again = bool(self._failed)
         return self.report
@@ -285,7 +293,9 @@ class Sync:
         self.report.held = planned.held
         meant: list[Step] = []
         for step in planned.steps:
-            if isinstance(step, Put | Remove):
+            if step in self._refused:
+                self._failed[step.path] = REFUSED  # unless something changes it would be so again
+            elif isinstance(step, Put | Remove):
                 if ways.send and not (isinstance(step, Remove) and (braked or not ways.remove)):
                     meant.append(step)
             elif ways.receive or isinstance(step, Adopt | Forget):

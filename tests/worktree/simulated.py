@@ -203,6 +203,9 @@ class MemoryRemote:
         self.name = name
         self.contents = contents
         self.missing: set[str] = set()
+        self.stubborn = False
+        """The witness refuses all."""
+        self.proposed = 0
         self.problems: dict[str, str] = {}
 
     def version(self) -> Version:
@@ -232,6 +235,7 @@ class MemoryRemote:
         content = sha256(data).hexdigest()
         assert content == found.like.content
         self.contents[content] = data
+        self.proposed += 1
         self.common.open.append((self.name, Put(path, found, expects)))
 
     def remove(self, path: str, expects: str, /) -> None:
@@ -239,7 +243,8 @@ class MemoryRemote:
 
     def settle(self) -> bool:
         for _, step in self.common.open:
-            self.common.list_one(step)
+            if self.stubborn or not self.common.list_one(step):
+                self.problems[step.path] = "refused"
         self.common.open.clear()
         return True
 

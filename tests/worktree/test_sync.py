@@ -7,6 +7,8 @@ from random import Random
 import pytest
 
 from aslp2p.worktree.aside import conflict_of
+from aslp2p.worktree.sync import Sync
+from aslp2p.worktree.trees import Step
 from tests.worktree.model import Common
 from tests.worktree.simulated import Machine, MemoryDisk
 
@@ -225,3 +227,18 @@ def test_a_full_disk_is_said_and_changes_nothing() -> None:
     assert bob.disk.tree() == {"x": b"1"}
     bob.disk.full = False
     assert settled(bob, ann) == {"x": b"22"}
+
+
+def test_what_is_refused_is_not_proposed_again_as_it_was() -> None:
+    """A witness that refuses everything is asked once, not in every round and at every look."""
+    ann, _ = two_machines()
+    ann.disk.write("x", b"1")
+    ann.remote.stubborn = True
+    refused: set[Step] = set()
+    for _ in range(3):
+        report = Sync(ann.disk, ann.base, ann.remote, refused=refused).run()
+        assert "x" in report.said
+    assert ann.remote.proposed == 1
+    ann.disk.write("x", b"2")
+    Sync(ann.disk, ann.base, ann.remote, refused=refused).run()
+    assert ann.remote.proposed == 2, "it changed, so it is asked again"
