@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aslp2p.artifacts.text import name_problem
 from aslp2p.artifacts.types import Expel, Forget, Rename, RevokeInvite
 from aslp2p.ledger.history import Ledger
-from aslp2p.ledger.members import name_fits, name_for
+from aslp2p.ledger.members import name_fits, name_for, name_is_free, was_forgotten
 from aslp2p.ledger.state import load_members
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, GUS, Node, World, feed, policy
 
@@ -179,3 +179,21 @@ def test_a_roll_back_forgets_uses_and_names(at: tuple[World, Ledger]) -> None:
     assert ledger.head.id == taken.id
     feed(ledger, world.after(taken, world.admit(FAY, CLEO, "eve", world.shown(FAY, DAN))))
     assert members_of(ledger)["eve"] == "admitted"
+
+
+def test_what_whoever_proposes_an_admission_may_ask_before(at: tuple[World, Ledger]) -> None:
+    """So that nobody is let in by a daemon whom only a person may, and no name is asked for in vain."""
+    world, ledger = at
+    gone = world.after(
+        world.root,
+        world.propose(Rename(DAN.key, "dan"), DAN),
+        world.admit(EVE),
+        world.propose(Expel(EVE.key)),
+        world.propose(Forget(EVE.key)),
+    )
+    feed(ledger, gone)
+    draft = ledger.draft()
+    assert was_forgotten(draft, EVE.key) and not was_forgotten(draft, FAY.key)
+    assert name_is_free(draft, "fay", FAY.key) and name_is_free(draft, "dan", DAN.key)
+    for name in ("dan", "eve", f"x-{GUS.key.hex()[:16]}"):
+        assert not name_is_free(draft, name, FAY.key)

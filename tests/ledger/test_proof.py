@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from aslp2p.artifacts.envelope import VERIFIER
 from aslp2p.artifacts.proof import decode_proof, encode_proof
+from aslp2p.artifacts.types import Erase, Remove
 from aslp2p.errors import ArtifactError, Rejected, UserError
 from aslp2p.ledger.history import Ledger, found_common
 from aslp2p.ledger.proof import Proven, check_proof
@@ -19,7 +20,7 @@ from aslp2p.limits import ARTIFACT_BYTES_MAX, PROOF_BYTES_MAX, PROOF_LINE_MAX
 from aslp2p.store.memory import MemoryStore
 from aslp2p.views.proof import prove
 from aslp2p.views.view import View
-from tests.ledger.builder import ANN, BEN, CLEO, DAN, World, feed, policy
+from tests.ledger.builder import ANN, BEN, CLEO, DAN, LARGE, World, feed, policy
 from tests.ledger.proofs import (
     BAD,
     BOTH,
@@ -175,3 +176,24 @@ def test_a_brief_proof_does_not_grow_with_a_joint_phase() -> None:
     proof = decode_proof(base64.b64decode(prove(View(store), "doc", brief=True)["proof"]))
     assert [one.statement.height for one in proof.line] == [2, 43, 44]
     assert check_proof(proof, world.id).top == 44
+
+
+def test_a_brief_proof_takes_an_erasure_on_its_line_at_its_quorums_word() -> None:
+    """It moves no authority: the trace leaves it out, and what paths hold is not known in a brief proof."""
+    world = World()
+    store = MemoryStore()
+    found_common(store, world.genesis)
+    ledger = Ledger(store)
+    node = world.after(world.root, world.put("doc"), world.large("a", DAN), world.large("b", CLEO))
+    node = world.after(node, world.propose(Remove("a", None)), world.propose(Remove("b", None)))
+    erase = world.propose(Erase(LARGE, ""), DAN)
+    tip = world.after(node, erase, certificate=world.certificate(erase, ANN, BEN))
+    for one in tip.line():
+        store.apply([PutArtifacts(VERIFIER.verify_all(one.proposals))])
+    feed(ledger, tip)
+    for by in (ANN, BEN):
+        ledger.add_cosignature(world.cosignature(tip, by))
+    proof = decode_proof(base64.b64decode(prove(View(store), "doc", brief=True)["proof"]))
+    assert [one.statement.height for one in proof.line] == [3]
+    proven = check_proof(proof, world.id)
+    assert (proven.top, [step.by for step in proven.trace]) == (3, ["genesis"])
