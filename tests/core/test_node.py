@@ -48,9 +48,18 @@ def test_guests_leave_most_of_the_room_to_members() -> None:
     assert links(stage) == GUESTS_MAX + 1
 
 
-@pytest.mark.parametrize("data", [b"", b"\xc0", b"\x91\xff", b"\x91\x63"], ids=repr)
+@pytest.mark.parametrize("data", [b"", b"\xc0", b"\x90", b"\x91\x01", b"\x91\xa1a"], ids=repr)
 def test_what_is_no_message_costs_the_link(data: bytes) -> None:
     stage = Stage(World(), CLEO)
     ben = stage.link(BEN)
     log = stage.happen(Received(ben.link, data))
     assert len(said(log, "ben < closed, blamed: not a message")) == 1
+
+
+def test_a_message_that_only_a_later_version_knows_ends_the_link_without_blame() -> None:
+    """A4: who has not been updated cannot judge who has; its person is told what to do."""
+    stage = Stage(World(), CLEO)
+    ben = stage.link(BEN)
+    log = stage.happen(Received(ben.link, b"\x91\x63"))
+    assert [line.partition(":")[0] for line in said(log, "ben < closed")] == ["ben < closed"]
+    assert len(said(log, "* notice update")) == 1
