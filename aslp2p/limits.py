@@ -159,7 +159,7 @@ KNOWN_IDS_MAX = 4096
 PEERS_MAX = 64
 PEERS_RESERVED = 16
 """Of those: for the witness and authorities alone."""
-TOLL_TOKENS_MAX = 20_000
+TOLL_TOKENS_MAX = 6_000
 TOLL_PER_SECOND = 100
 """What may be asked for again, and small talk (`core/tolls.py`)."""
 USELESS_TOKENS_MAX = 20_000

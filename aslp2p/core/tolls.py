@@ -19,8 +19,9 @@ from hashlib import blake2b
 
 from aslp2p.limits import KIB, TOLL_PER_SECOND, TOLL_TOKENS_MAX
 
-BITS = 2**19
-ACCOUNTS_MAX = 128
+BITS = 2**21
+ACCOUNTS_MAX = 32
+"""At 256 KiB each."""
 SNAPSHOTS_PER_TOKEN = 8
 BYTES_PER_TOKEN = 64 * KIB
 
