@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -593,6 +594,39 @@ def test_audits_on_branches() -> None:
     assert ledger.audited_on(0) == 3
     feed(ledger, world.recover(base, CLEO, epoch=7))  # a new branch upon what is not audited
     assert ledger.audited_height() == 3
+
+
+def test_what_was_audited_is_stored() -> None:
+    world = World()
+    ledger = world.ledger()
+    with pytest.raises(InvariantBroken):
+        ledger.mark_audited(world.puts(world.root, "a").snapshot)
+
+
+def test_a_sound_copy_takes_the_place_of_a_bad_one_on_its_branch() -> None:
+    """G4: and what no branch has a place for stays out."""
+    world = World()
+    base = world.chain(world.root, 3)
+    taken = world.chain(world.recover(base.line()[0], BEN), 2, "b")
+    ledger = world.ledger()
+    spoiled = [
+        (bad_signature(one), proposals) if one.statement.height == 3 else (one, proposals)
+        for one, proposals in [*run_of(base), *run_of(world.puts(base, "d"), 3)]
+    ]
+    assert ledger.accept_run(spoiled).error is None
+    feed(ledger, taken)
+    good = base.snapshot
+    (row,) = ledger._store.snapshots(0, 3, 1)
+    assert row.raw != good.raw
+    ledger.put_back(good)
+    assert ledger._store.snapshots(0, 3, 1) == [msgspec.structs.replace(row, raw=good.raw)]
+    ledger.put_back(taken.line()[2].snapshot)
+    assert ledger._store.snapshots(1, 3, 1)[0].raw == taken.line()[2].snapshot.raw
+    before = [ledger._store.snapshots(branch, 1, 9) for branch in (0, 1)]
+    ledger.put_back(world.chain(base, 2, "not here").snapshot)
+    ledger.put_back(world.puts(world.puts(world.root, "aside"), "aside too").snapshot)
+    assert [ledger._store.snapshots(branch, 1, 9) for branch in (0, 1)] == before
+    reopened(ledger)
 
 
 def test_rolling_back_takes_what_stands_on_it_too() -> None:
