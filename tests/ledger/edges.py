@@ -9,7 +9,22 @@ from dataclasses import replace
 from typing import Any
 
 from aslp2p.artifacts.types import Erase, Expel, Forget, Named, Rename, RevokeInvite
-from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, Key, Node, World, embed, named, person, policy
+from tests.ledger.builder import (
+    ANN,
+    BEN,
+    CLEO,
+    DAN,
+    EVE,
+    FAY,
+    Key,
+    Node,
+    World,
+    bad_signature,
+    embed,
+    named,
+    person,
+    policy,
+)
 from tests.ledger.cases import Build, Case, Scene, invited, joint, plain
 
 GUS, HAL = person("gus"), person("hal")
@@ -145,6 +160,29 @@ def joint_of_four() -> tuple[World, Node]:
 
 
 EDGES_REFUSED: list[tuple[str, str, Scene, Build]] = [
+    (
+        "endorsements out of order, and one that is none",
+        "A3",
+        plain,
+        lambda w, n: w.after(
+            n, p := w.rotation(n, BEN), certificate=(*w.certificate(p, ANN, BEN)[::-1], p.raw)
+        ),
+    ),
+    (
+        "an endorsement that is not signed, and one of another Common",
+        "V6",
+        plain,
+        lambda w, n: w.after(
+            n,
+            p := w.rotation(n, BEN),
+            certificate=embed(
+                [
+                    bad_signature(w.endorsement(p, ANN)),  # type: ignore[list-item]
+                    w.endorsement(p, BEN, common_id=bytes(32)),
+                ]
+            ),
+        ),
+    ),
     (
         "a proposal twice, by who is not the witness",
         "V7",
@@ -302,6 +340,7 @@ def _at_height(node: Node, height: int) -> Node:
 # --- what is accepted ---------------------------------------------------------------------------------
 
 EDGES_ACCEPTED: list[tuple[str, Scene, Build]] = [
+    ("a rotation on genesis", plain, lambda w, n: w.rotate(n, CLEO, ANN, BEN, base=w.root)),
     (
         "erasing what has 64 bytes",
         put_in_sizes(64),

@@ -19,12 +19,6 @@ CHOICE = [
     ),
     Mutant(
         "choice",
-        "return any(one.id in abandoned for one in node.line())",
-        "return node.id in abandoned",
-        "branches: what stands on what is given up",
-    ),
-    Mutant(
-        "choice",
         "if node in named.line() and",
         "if node is named and",
         "branches: a descendant's cosignature counts",
@@ -133,8 +127,32 @@ CHOICE = [
     ),
     Mutant(
         "choice",
-        '        for raw in read(snapshot, "snapshot").fields["settlement"] or ():',
-        "        for raw in ():",
+        'for raw in fields["settlement"] or ():',
+        "for raw in ():",
         "branches: a settlement proves finality",
+    ),
+    Mutant(
+        "choice",
+        "line = {node.id for node in named.line()}",
+        "line = {named.id}",
+        "branches: what stands on what is given up",
+    ),
+    Mutant(
+        "choice",
+        "            and all(policy.satisfied(self.endorsers[one.id] - at.revoked()) for policy in at.installed)\n",
+        "",
+        "branches: retired keys abandon the change",
+    ),
+    Mutant(
+        "choice",
+        "not self.given_up(named, node)",
+        "not self.given_up(node, node)",
+        "branches: what is given up is final no more",
+    ),
+    Mutant(
+        "choice",
+        "return self.floor in node.line()",
+        "return True",
+        "branches: retired keys make a second final",
     ),
 ]
