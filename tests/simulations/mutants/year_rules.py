@@ -171,6 +171,18 @@ MUTANTS = (
             ),
         ),
     ),
+    Mutant(
+        "deaf-to-idleness",
+        "S2",
+        "signs of life end a silence, however long what was proposed has waited",
+        (
+            Edit(
+                "aslp2p.core.vigil:Vigil._is_alive",
+                "return not self.counts or not self._unanswered.hides_a_silence()",
+                "return True",
+            ),
+        ),
+    ),
     # --- places -----------------------------------
     Mutant(
         "any-number-of-guests",
