@@ -9,9 +9,6 @@ spaced so that each lists many.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Proposal, Put, Rejection, Snapshot
 from aslp2p.core.audit import Audit
@@ -32,9 +29,6 @@ from aslp2p.ledger.state import NotApplicable, is_admitted
 from aslp2p.limits import BATCH_SPACING_MS, RETURN_WAIT_MS, SNAPSHOT_PROPOSALS_MAX, TEXT_BYTES_MAX
 from aslp2p.recovery import grace_ms
 
-TURN = 64
-REJECTED_AT_ONCE_MAX = 64
-"""A signature each; the rest the next time, after what somebody else has sent meanwhile."""
 APART_MS = 86_400_000
 """When a witness that nobody can reach looks again: longer than any command lasts."""
 
@@ -74,8 +68,6 @@ class Witness:
         self._apart = apart
         self._emitted_ms = -(10**9)
         self._looked_at: tuple[object, ...] = ()
-        self._left = False
-        """Whether there was more to reject than is rejected at once."""
         self._incomplete: dict[bytes, bytes] = {}
         """Puts that lack content, and one thing that each lacks: until that comes they cost nothing."""
         self._returned_ms: int | None = None
@@ -203,7 +195,7 @@ class Witness:
             listed = self._choose(head)
             if listed or settlement is not None or was_renewed(head.standing):
                 self._sign(head, head.standing.next_epoch, listed, settlement=settlement)
-            more = self._left or len(listed) == SNAPSHOT_PROPOSALS_MAX
+            more = len(listed) == SNAPSHOT_PROPOSALS_MAX
         self._looked_at = () if more else self._state()
 
     # --- what -------------------------------------------------------------------------------------
@@ -214,9 +206,7 @@ class Witness:
         members = dict(parent.members)
         listed: list[Verified[Proposal]] = []
         self._look_again()
-        self._left = False
-        rejected = 0
-        for proposal in self._in_turn():
+        for proposal in list(self._pending.proposals.values()):
             action = proposal.statement.action
             if isinstance(action, AUTHORITY_ACTIONS):
                 continue
@@ -230,10 +220,6 @@ class Witness:
                         continue
                 apply_action(draft, members, parent.standing, proposal)
             except NotApplicable as refused:
-                if rejected == REJECTED_AT_ONCE_MAX:
-                    self._left = True
-                    continue
-                rejected += 1
                 self._reject(proposal, refused.reason_code, refused.reason)
                 continue
             draft.set(b"p" + proposal.id, b"")
@@ -241,19 +227,6 @@ class Witness:
             if len(listed) == SNAPSHOT_PROPOSALS_MAX:
                 break
         return listed
-
-    def _in_turn(self) -> Iterator[Verified[Proposal]]:
-        """What is pending in the order in which it came, but of one author `TURN` and then all others': who
-        floods keeps nobody waiting (G5)."""
-        taken: Counter[bytes] = Counter()
-        late: list[Verified[Proposal]] = []
-        for proposal in list(self._pending.proposals.values()):
-            taken[proposal.key] += 1
-            if taken[proposal.key] <= TURN:
-                yield proposal
-            else:
-                late.append(proposal)
-        yield from late
 
     def _look_again(self) -> None:
         """Forget of what is pending no more that it lacked something, and of what that has come for."""

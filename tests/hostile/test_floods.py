@@ -1,4 +1,4 @@
-"""A member that asks and pushes without a pause: what an honest member's put waits for meanwhile (G5).
+"""A member that asks without a pause: what an honest member's put waits for meanwhile (G5).
 
 The flooder is a process of its own, so that it takes no time from who measures. A put is compared with the
 same run's calm: a ratio, since nobody knows how fast this machine is. It may be busy with something else:
@@ -20,7 +20,6 @@ from multiprocessing.synchronize import Event
 
 import pytest
 
-from aslp2p.artifacts.types import Remove
 from aslp2p.control.client import Client
 from aslp2p.errors import AslError
 from aslp2p.gossip.messages import AnyMessage, GetContent, GetRange
@@ -45,10 +44,6 @@ def ranges(intruder: Intruder, target: Target) -> AnyMessage:
 
 def contents(intruder: Intruder, target: Target) -> AnyMessage:
     return GetContent((target.content,) * 6)
-
-
-def pushes(intruder: Intruder, target: Target) -> AnyMessage:
-    return intruder.propose(*[Remove(f"no/{number}", os.urandom(32)) for number in range(200)])
 
 
 def flood(target: Target, strike: Strike, links: int, stop: Event) -> None:
@@ -110,7 +105,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 
 @pytest.mark.parametrize("links", [1, 4])
-@pytest.mark.parametrize("strike", [ranges, contents, pushes])
+@pytest.mark.parametrize("strike", [ranges, contents])
 def test_a_put_waits_for_no_flood(town: Town, strike: Strike, links: int) -> None:
     name = f"{strike.__name__}-{links}"
     target = town.target(name)
