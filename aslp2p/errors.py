@@ -62,6 +62,7 @@ class ArtifactError(PeerFault):
 class NewerArtifact(ArtifactError):
     """An artifact of a type, or a proposal of an action, that only a later version knows (A4)."""
 
+    code = "artifact.newer"
     newer = True
 
     def __init__(self, what: str) -> None:
@@ -71,6 +72,7 @@ class NewerArtifact(ArtifactError):
 class NewerPeer(PeerFault):
     """A peer whose messages only a later version understands (A4)."""
 
+    code = "peer.newer"
     newer = True
 
     def __init__(self, what: str) -> None:
@@ -102,6 +104,7 @@ class NewerProtocol(Rejected):
     `decided`: a quorum has put it in force, so that the history goes on where this version cannot follow.
     """
 
+    code = "rejected.newer"
     newer = True
 
     def __init__(self, protocol: int, *, decided: bool = False, subject: bytes | None = None) -> None:

@@ -8,7 +8,7 @@ import socket
 from aslp2p.artifacts.envelope import sign_statement
 from aslp2p.artifacts.invite import Invite
 from aslp2p.artifacts.types import Snapshot
-from aslp2p.gossip.messages import Push, encode_message
+from aslp2p.gossip.messages import Push, Refused, decode_message, encode_message
 from aslp2p.home import Home
 from aslp2p.home.key import create_key
 from aslp2p.link.session import Established, Network, Session
@@ -17,11 +17,13 @@ INVENTED = 999
 _TIMEOUT_S = 30.0
 
 
-def send_invented(invite: Invite, home: Home, port: int, *, after: bytes, epoch: int) -> str:
+def send_invented(
+    invite: Invite, home: Home, port: int, *, after: bytes, epoch: int
+) -> tuple[str, list[str]]:
     """Link with the daemon at `port` and push an invented snapshot that claims to stand on `after`.
 
-    Returns the snapshot's id once the daemon has hung up. Raises `OSError` (also when it does not hang up)
-    and `LinkError`.
+    Returns the snapshot's id and what the daemon gave as its reasons, once it has hung up. Raises `OSError`
+    (also when it does not hang up) and `LinkError`.
     """
     home.create()
     secret = create_key(home)
@@ -45,15 +47,19 @@ def send_invented(invite: Invite, home: Home, port: int, *, after: bytes, epoch:
         static_private=os.urandom(32),
         ephemeral_private=os.urandom(32),
     )
+    reasons: list[str] = []
     with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S) as connection:
         connection.sendall(session.take_output())
         while data := _received(connection):
             events = session.receive(data)
-            if any(isinstance(event, Established) for event in events):
-                session.send(encode_message(Push((snapshot.raw,), ())))
+            for event in events:
+                if isinstance(event, Established):
+                    session.send(encode_message(Push((snapshot.raw,), ())))
+                elif isinstance(message := decode_message(event.data), Refused):
+                    reasons.append(message.text)
             if output := session.take_output():
                 connection.sendall(output)
-    return snapshot.id.hex()
+    return snapshot.id.hex(), reasons
 
 
 def _received(connection: socket.socket) -> bytes:

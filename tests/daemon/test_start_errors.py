@@ -11,7 +11,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,11 +84,17 @@ def test_a_damaged_store(
     require_one_line(asl(python, home, "up", "--no-mdns", "--listen", "127.0.0.1"), says)
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path leaves room for a socket's."""
+    with tempfile.TemporaryDirectory(prefix="asl-run-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("python", interpreters())
-def test_a_squatted_runtime_folder(tmp_path: Path, python: str) -> None:
+def test_a_squatted_runtime_folder(tmp_path: Path, short_folder: Path, python: str) -> None:
     home = tmp_path / ("a" * 110)
-    runtime = tmp_path / "run"
-    runtime.mkdir(mode=0o700)
+    runtime = short_folder
     assert asl(python, home, "init", "home", runtime=runtime).returncode == 0
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
@@ -97,6 +104,7 @@ def test_a_squatted_runtime_folder(tmp_path: Path, python: str) -> None:
         os.environ.pop("XDG_RUNTIME_DIR")
         if before is not None:
             os.environ["XDG_RUNTIME_DIR"] = before
+    assert squatted.parent == runtime, "the folder of the test's own, and not the one that all share"
     squatted.mkdir(exist_ok=True)
     squatted.chmod(0o777)
     up = asl(python, home, "up", "--no-mdns", "--listen", "127.0.0.1", runtime=runtime)
