@@ -350,7 +350,8 @@ def apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Me
             admit(draft, members, witness.key, witness.name, special.id)
     elif isinstance(action, Succession):
         admit(draft, members, action.new_witness, "", special.id)
-    elif isinstance(action, Erase):
+    else:
+        assert isinstance(action, Erase)  # noqa: S101 - nothing else is certified
         erasure.apply_certified(draft, action, special.id)
     if isinstance(action, Revocation):
         gone = members[action.revoked]

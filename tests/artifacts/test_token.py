@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aslp2p.artifacts.token import bear, borne, make_token, read_shown
+from aslp2p.artifacts.token import bear, borne, invite_id, make_token, read_shown
 from aslp2p.artifacts.types import Shown
 from aslp2p.errors import ArtifactError
 from aslp2p.limits import INVITE_TOKEN_BYTES_MAX, INVITE_USES_MAX, UINT_MAX
@@ -26,6 +26,12 @@ def test_a_token_that_is_borne_names_its_inviter_and_what_it_is_good_for() -> No
         INVITE_USES_MAX,
     )
     assert len(TOKEN) < len(bear(TOKEN, BEN.key)) <= INVITE_TOKEN_BYTES_MAX, "the largest there is"
+
+
+def test_an_invite_is_revoked_by_the_id_of_its_artifact() -> None:
+    assert invite_id(TOKEN) == ARTIFACT.id
+    with pytest.raises(ArtifactError):
+        invite_id(bear(TOKEN, BEN.key))
 
 
 def test_what_is_seen_on_a_link_is_worth_nothing_to_whom_it_is_shown() -> None:
