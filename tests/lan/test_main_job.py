@@ -102,14 +102,14 @@ def test_a_cut_cable_and_its_healing(build_household: BuildHousehold, tmp_path: 
 
 def test_a_latecomer_gets_everything(build_household: BuildHousehold, tmp_path: Path) -> None:
     lan, (anna, ben) = build_household("anna", "ben")
-    invite = found(anna, ben)
+    found(anna, ben)
     write_large(tmp_path / "film", MIDDLING_BYTES)
     copy_tracked_files(tmp_path / "project")
     anna.asl("put", "-r", f"{tmp_path}/project/aslp2p", "work/")
     ben.asl("put", tmp_path / "film", "film")
 
     late = Machine(lan.add_host(), tmp_path, "late")
-    late.asl("join", invite, "--name", late.name)
+    late.asl("join", ben.json("invite")["invite"], "--name", late.name)
     late.up()
     wait_joined(anna, ben, late)
     machines = [anna, ben, late]
