@@ -21,9 +21,10 @@ from aslp2p.core.context import Context
 from aslp2p.core.pace import Pace
 from aslp2p.core.paper import Paper
 from aslp2p.errors import Rejected
-from aslp2p.ledger.epochs import ceiling
+from aslp2p.ledger import epochs
 from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
+from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import revoked_keys
 from aslp2p.ledger.succession import (
     WHY,
@@ -76,14 +77,14 @@ class Keyring:
         """The highest epoch for which this key has endorsed a succession; -1 if none that counts."""
         return -1 if self.stale_reason() is not None else endorsed_epoch(self._context.ledger)
 
-    def ceiling(self) -> int:
-        """The highest epoch that this key may endorse (S1)."""
+    def ceiling(self, judging: Standing) -> int:
+        """The highest epoch that this key may endorse (S1) for what `judging` judges at the head: of two
+        policies in force the new one alone counts where it alone decides (P4)."""
         head = self._context.ledger.head
-        standing = head.standing
-        return ceiling(
-            standing.next_epoch,
+        return epochs.ceiling(
+            head.standing.next_epoch,
             self.endorsed_epoch(),
-            standing.policies,
+            judging.policies,
             self._paper.reached_epochs(),
             revoked_keys(head.members),
         )
@@ -121,7 +122,8 @@ class Keyring:
         """Raises `Rejected` (S1, S3, S11, F1) where `endorse` would; nothing is signed."""
         context = self._context
         self._require_journal()
-        ask = classify_endorsement(context.ledger, context.store, proposal, action, self.ceiling())
+        ceiling = self.ceiling(self._paper.judging(context.ledger.head, action))
+        ask = classify_endorsement(context.ledger, context.store, proposal, action, ceiling)
         decide(self.stance, ask)
 
     # --- promises ---------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from aslp2p.ledger.certificate import Parent, require_applicable
 from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.promises import ENDORSE
+from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import is_admitted
 
 _REMEDY = {
@@ -105,7 +106,7 @@ class Orders:
         if (
             refused.rule != "S1"
             or isinstance(action, PolicyChange)
-            or action.epoch <= self._keyring.ceiling()
+            or action.epoch <= self._keyring.ceiling(self._judging(action))
         ):
             return
         if isinstance(action, Rotation):
@@ -114,6 +115,10 @@ class Orders:
         raise UserError(
             refused.message, remedy=f"propose it yourself, in an epoch that is within reach: {command}"
         )
+
+    def _judging(self, action: Special) -> Standing:
+        """What judges `action` on our head (P4)."""
+        return self._paper.judging(self._context.ledger.head, action)
 
     def _is_behind(self, action: Takeover) -> bool:
         """Whether our head only goes on from its base, and this key may endorse it there. Where lines part,
@@ -127,7 +132,7 @@ class Orders:
         """Since `action` was proposed this key has cosigned beyond its base (S3): propose the same on our
         head, and endorse that. Who has endorsed the other one endorses this one without being asked."""
         head = self._context.ledger.head
-        epoch = self._succession.next_epoch()
+        epoch = self._succession.next_epoch(self._judging(action))
         newer = msgspec.structs.replace(action, epoch=epoch, base_height=head.height, base_id=head.id)
         self._propose(newer)
         return self._context.store.journal(ENDORSE)[0].raw
@@ -175,9 +180,8 @@ class Orders:
                 remedy="type it there, or if it is gone: asl recover",
             )
         self._require_member(command.new_witness)
-        action = Rotation(
-            self._succession.next_epoch(), head.height, head.id, command.new_witness, command.reason
-        )
+        epoch = self._succession.next_epoch(head.standing)
+        action = Rotation(epoch, head.height, head.id, command.new_witness, command.reason)
         return self._propose(action)
 
     def take_back(self, proposal: Verified[Proposal]) -> None:
@@ -197,7 +201,8 @@ class Orders:
             return
         head = self._context.ledger.head
         reason = "a rotation is taken back"
-        self._propose(Rotation(self._succession.next_epoch(), head.height, head.id, witness, reason))
+        epoch = self._succession.next_epoch(standing)
+        self._propose(Rotation(epoch, head.height, head.id, witness, reason))
 
     def recover(self, command: Recover) -> bytes:
         """The proposal's id; only an authority may ask. Raises `UserError`."""
@@ -206,9 +211,8 @@ class Orders:
         head = context.ledger.head
         new_witness = command.new_witness or context.key
         self._require_member(new_witness)
-        action = Recovery(
-            self._succession.next_epoch(), head.height, head.id, new_witness, command.reason, command.abandons
-        )
+        epoch = self._succession.next_epoch(self._seats.now.deciding)
+        action = Recovery(epoch, head.height, head.id, new_witness, command.reason, command.abandons)
         return self._propose(action)
 
     def revoke(self, command: Revoke) -> bytes:
@@ -220,7 +224,7 @@ class Orders:
         new_witness = command.new_witness or (witness if witness != command.revoked else context.key)
         self._require_member(new_witness)
         action = Revocation(
-            self._succession.next_epoch(),
+            self._succession.next_epoch(context.ledger.deciding(head, (command.revoked,))[0]),
             head.height,
             head.id,
             new_witness,

@@ -29,6 +29,7 @@ from aslp2p.core.witness import Witness
 from aslp2p.errors import Rejected
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.policy import satisfies_all
+from aslp2p.ledger.standing import Standing
 from aslp2p.recovery import proposes_after_ms, round_ms
 
 
@@ -194,7 +195,7 @@ class Succession:
         self._draw_jitter()
         head = context.ledger.head
         action = Recovery(
-            epoch=self.next_epoch(),
+            epoch=self.next_epoch(self._seats.now.deciding),
             base_height=head.height,
             base_id=head.id,
             new_witness=context.key,
@@ -226,14 +227,15 @@ class Succession:
         free = standing.authorities() - seat.gone - {standing.next_witness} - self._paper.held_back()
         return not satisfies_all(standing.policies, free)
 
-    def next_epoch(self) -> int:
-        """The epoch for a new succession: one above the head's, our own promises, and what authorities in
-        force have endorsed; what lies above our ceiling is reached in steps (S1)."""
+    def next_epoch(self, judging: Standing) -> int:
+        """The epoch for a new succession that `judging` judges at the head: one above the head's, our own
+        promises, and what its authorities have endorsed; what lies above our ceiling is reached in steps
+        (S1)."""
         head = self._context.ledger.head
-        counted = head.standing.authorities() - self._seats.now.gone
+        counted = judging.authorities() - self._seats.now.gone
         endorsed = [epoch for key, epoch in self._paper.endorsed_epochs().items() if key in counted]
         highest = max(head.standing.next_epoch, self._keyring.endorsed_epoch(), *endorsed)
-        return min(highest + 1, self._keyring.ceiling())
+        return min(highest + 1, self._keyring.ceiling(judging))
 
     def propose(self, action: Special) -> Verified[Proposal]:
         """Sign, keep and spread a succession or policy change."""
@@ -351,7 +353,9 @@ class Succession:
         context = self._context
         self._renews_again_ms = context.now.mono + round_ms(self._seats.now.grace_ms)
         head = context.ledger.head
-        action = Rotation(self.next_epoch(), head.height, head.id, context.key, "the witness is well")
+        action = Rotation(
+            self.next_epoch(head.standing), head.height, head.id, context.key, "the witness is well"
+        )
         proposal = self.propose(action)
         self._try_endorse(proposal, action)
 

@@ -18,6 +18,7 @@ from aslp2p.artifacts.types import (
     Proposal,
     Recovery,
     Revocation,
+    Rotation,
     Succession,
 )
 from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Rotate
@@ -28,6 +29,9 @@ from aslp2p.limits import EPOCH_MAX, EPOCH_STRIDE, PROMISES_PER_AUTHOR_MAX, SPEC
 from aslp2p.recovery import round_ms
 from simulations.world import World
 from tests.core.households import founded
+from tests.core.scripted import Stage
+from tests.ledger.builder import ANN, BEN, CLEO, DAN
+from tests.ledger.grown import Grown
 
 GRACE_MS = 2 * 60_000
 ROUND_MS = round_ms(GRACE_MS)
@@ -170,9 +174,11 @@ def test_who_pushes_without_end_gets_two_promises_a_round(threshold: int) -> Non
     pushed = home.honest[-1]
     rounds = 12
     for _ in range(rounds):
-        keyring = home.world.nodes[pushed].core._keyring  # type: ignore[union-attr]
+        core = home.world.nodes[pushed].core
+        assert core is not None and core.head is not None
+        ceiling = core._keyring.ceiling(core.head.standing)
         for step in range(3):
-            home.tell(home.attempt(keyring.ceiling() + step * EPOCH_STRIDE), to=(pushed,))
+            home.tell(home.attempt(ceiling + step * EPOCH_STRIDE), to=(pushed,))
         home.world.run(ROUND_MS)
     most = (rounds + 1) * (PROMISES_PER_AUTHOR_MAX * len(home.names))
     assert 2 < home.endorsed(pushed) <= most
@@ -322,7 +328,7 @@ def test_a_retired_key_beside_a_liar_lifts_nobody(far: int, base: int) -> None:
     made.run(1_000)
     core = cleo.core
     assert core is not None and core.head is not None
-    assert core._keyring.ceiling() <= core.head.standing.next_epoch + 1 + EPOCH_STRIDE
+    assert core._keyring.ceiling(core.head.standing) <= core.head.standing.next_epoch + 1 + EPOCH_STRIDE
     made.command("ben", Propose(Admit(bytes([8] * 32), "another", None)))
     made.run(10 * GRACE_MS)
     asked = made.command("cleo", Recover("slow"))
@@ -334,3 +340,61 @@ def test_a_retired_key_beside_a_liar_lifts_nobody(far: int, base: int) -> None:
         assert core is not None and core.head is not None
         assert core.head.standing.next_witness == cleo.key
         assert core.live()["final_height"] == core.head.height == 6
+
+
+# --- while two policies are in force (S1, P4) ---------------------------------------------------------
+
+
+def _joint(*, final: bool) -> tuple[Stage, Grown]:
+    """Dan, of the new 2 of 3, whose change the old key alone had to agree to; ben and cleo have reached
+    `EPOCH_STRIDE` and the old key nothing."""
+    grown = Grown()
+    world, change = grown.world, grown.change
+    stage = Stage(world, DAN)
+    ben = stage.link(BEN).holds(change)
+    ben.heads(change)
+    if final:
+        ben.pushes(*(world.cosignature(change, one) for one in (ANN, BEN, CLEO)))
+    asked = world.recovery(change, BEN, EPOCH_STRIDE)
+    ben.pushes(asked, world.endorsement(asked, CLEO))
+    assert stage.core.head is not None and stage.core.head.standing.joint
+    return stage, grown
+
+
+def _takes(stage: Stage, asked: Verified[Proposal]) -> bool:
+    """Whether dan endorses it when he is asked."""
+    stage.link(CLEO).pushes(asked)
+    try:
+        stage.does(Endorse(asked.id))
+    except UserError:
+        return False
+    return asked.id in stage.promised(ENDORSE)
+
+
+def test_where_the_new_policy_alone_judges_its_authorities_alone_lift_the_ceiling() -> None:
+    """P4: keys that have retired hold down nobody's ceiling once the change is final."""
+    stage, grown = _joint(final=True)
+    far = grown.world.recovery(grown.change, CLEO, 2 * EPOCH_STRIDE, CLEO)
+    assert not _takes(stage, grown.world.recovery(grown.change, CLEO, 2 * EPOCH_STRIDE + 1, CLEO))
+    assert _takes(stage, far)
+    assert stage.does(Recover("slow")) is not None
+    newest = stage.store.journal(ENDORSE)[0]
+    assert newest.epoch == 2 * EPOCH_STRIDE + 1, "one above the highest, within reach (S1)"
+
+
+def test_while_both_policies_judge_the_least_of_both_is_the_ceiling() -> None:
+    stage, grown = _joint(final=False)
+    assert not _takes(stage, grown.world.recovery(grown.change, CLEO, EPOCH_STRIDE + 1, CLEO))
+    assert _takes(stage, grown.world.recovery(grown.change, CLEO, EPOCH_STRIDE, CLEO))
+
+
+def test_a_handover_in_a_joint_phase_has_the_ceiling_of_both_policies() -> None:
+    """A rotation carries no settlement: both judge it, whatever is final."""
+    stage, grown = _joint(final=True)
+    core, head = stage.core, stage.core.head
+    assert head is not None
+    handover = grown.world.rotation(grown.change, BEN, EPOCH_STRIDE).statement.action
+    takeover = grown.world.recovery(grown.change, BEN, EPOCH_STRIDE).statement.action
+    assert isinstance(handover, Rotation) and isinstance(takeover, Recovery)
+    assert core._keyring.ceiling(core._paper.judging(head, handover)) == EPOCH_STRIDE
+    assert core._keyring.ceiling(core._paper.judging(head, takeover)) == 2 * EPOCH_STRIDE

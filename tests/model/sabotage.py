@@ -15,7 +15,7 @@ from aslp2p.artifacts.envelope import Signed, decode_as
 from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Rotation, Snapshot, Succession
 from aslp2p.core import keyring
 from aslp2p.errors import Rejected
-from aslp2p.ledger import certificate, gate, succession
+from aslp2p.ledger import certificate, epochs, gate, succession
 from aslp2p.ledger.certificate import Parent
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.policy import authority_keys
@@ -44,7 +44,7 @@ def _s1(patch: Patch) -> None:
 
 def _s1_steps(patch: Patch) -> None:
     """Endorse an epoch however far it is above all that is reached."""
-    patch.setattr(keyring, "ceiling", lambda *_: EPOCH_MAX)
+    patch.setattr(epochs, "ceiling", lambda *_: EPOCH_MAX)
 
 
 def _s3(patch: Patch) -> None:
