@@ -183,7 +183,8 @@ def test_a_liar_that_endorses_two_successions_of_one_epoch(build_household: Buil
 
 def test_a_liar_that_is_not_the_witness_takes_nothing(build_household: BuildHousehold) -> None:
     """V3, V6, V9, S12: endorsed attempts of its own at ever higher epochs, from @0 too; an invented @999; a
-    takeover with no endorsement but its own. What nobody else endorses renews nobody, and the history goes on."""
+    takeover with no endorsement but its own. What nobody else endorses renews nobody, and the history goes
+    on."""
     _, machines = build_household("you", "alice", "james", "zoe")
     zoe, others = machines[3], machines[:3]
     you, alice, _ = others
@@ -213,4 +214,4 @@ def test_a_liar_that_is_not_the_witness_takes_nothing(build_household: BuildHous
         wait_until(lambda: not liar.linked(), PATIENCE_S, "V6: who sends such a thing is hung up on")
         put(you, "on it goes")
         agreed(others, witness="you", files=["before", "after", "on it goes"])
-        assert one_head(others, bool)["epoch"] == head.standing.epoch, "S12: the witness was well and renewed nothing"
+        assert one_head(others, bool)["epoch"] == head.standing.epoch, "S12: nothing was renewed"
