@@ -45,6 +45,7 @@ from aslp2p.views.commons import Followed, choose_common, common_status, unreada
 from aslp2p.views.people import member_key
 from aslp2p.views.queries import QUERIES
 from aslp2p.views.view import View
+from aslp2p.worktree.never import require_puttable
 
 logger = logging.getLogger(__name__)
 
@@ -347,6 +348,7 @@ class _Methods:
             raise UsageError(
                 "data has more than 1 MiB", remedy="use upload.begin, upload.chunk and upload.put"
             )
+        require_puttable(raw)
         builder = ContentBuilder()
         pieces = builder.feed(raw)
         content = builder.finish()

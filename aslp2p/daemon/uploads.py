@@ -10,6 +10,7 @@ import trio
 from aslp2p.artifacts.content import ContentBuilder, Piece
 from aslp2p.errors import UserError
 from aslp2p.limits import UPLOAD_IDLE_S, UPLOADS_MAX
+from aslp2p.worktree.never import require_puttable
 
 
 class Upload:
@@ -23,11 +24,14 @@ class Upload:
         self.used_at = trio.current_time()
 
     def feed(self, offset: int, data: bytes) -> list[Piece]:
-        """The pieces that `data` completes. Raises `UserError` unless it begins where the last one ended."""
+        """The pieces that `data` completes. Raises `UserError` unless it begins where the last one ended,
+        and for what is never put."""
         if offset != self.size:
             raise UserError(
                 f"a chunk at {offset} where {self.size} bytes have come", remedy="upload it again"
             )
+        if not offset:
+            require_puttable(data)
         pieces = self.builder.feed(data)
         self.size += len(data)
         return pieces

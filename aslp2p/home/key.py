@@ -29,11 +29,11 @@ from aslp2p.artifacts.keys import key_text, parse_key, short_key
 from aslp2p.errors import UsageError, UserError
 from aslp2p.home.files import atomic_create, atomic_write
 from aslp2p.home.folder import Home
+from aslp2p.home.marks import KEY_FIRST_LINE
 from aslp2p.home.retired import require_active
 from aslp2p.limits import KDF_MEMORY_BYTES_MAX, KDF_OPERATIONS_MAX, KEY_BYTES, KEY_FILE_BYTES_MAX
 
 PASSPHRASE_VARIABLE = "ASL_PASSPHRASE"
-_FIRST_LINE = "aslp2p domain key 1"
 
 Passphrase = Callable[[], str]
 """Asked only when there is something to unseal."""
@@ -109,7 +109,7 @@ def seal_key(home: Home, secret: SecretKey, passphrase: str | None, *, cost: Kdf
 
 
 def _written(secret: SecretKey, passphrase: str | None, cost: KdfCost) -> bytes:
-    lines = [_FIRST_LINE, f"public: {key_text(secret.key)}"]
+    lines = [KEY_FIRST_LINE, f"public: {key_text(secret.key)}"]
     if passphrase is None:
         lines.append(f"seed: {secret._seed().hex()}")
     else:
@@ -196,8 +196,8 @@ def _read(home: Home) -> dict[str, str]:
     if len(data) > KEY_FILE_BYTES_MAX or not data.isascii() or not data.endswith(b"\n"):
         raise _damaged(home, "it is cut off, or no text")
     first, *lines = data.decode("ascii").splitlines()
-    if first != _FIRST_LINE:
-        raise _damaged(home, f"its first line is not {_FIRST_LINE!r}")
+    if first != KEY_FIRST_LINE:
+        raise _damaged(home, f"its first line is not {KEY_FIRST_LINE!r}")
     fields = dict(_field(home, line) for line in lines)
     if len(fields) != len(lines) or set(fields) not in ({"public", "seed"}, {"public", "argon2id", "sealed"}):
         raise _damaged(home, "a line is missing, or one too many")

@@ -125,8 +125,9 @@ def _configure(db: sqlite3.Connection, path: Path, *, read_only: bool, checkpoin
     if version < len(migrations()):
         if read_only:
             raise UserError(f"{path} was written by an older aslp2p", remedy="start it once with `asl up`")
-        db.execute("PRAGMA journal_mode=WAL")
+        # The id first, into the file itself: a copy is known for a store before any checkpoint.
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        db.execute("PRAGMA journal_mode=WAL")
         _migrate(db, version)
     elif not read_only:
         db.execute("PRAGMA journal_mode=WAL")

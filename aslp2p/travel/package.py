@@ -1,7 +1,7 @@
 """A home in a file: what `asl move` carries to another machine, and what `asl backup` keeps.
 
-    header    8 bytes MAGIC (its last byte is the version), 4 bytes length (big-endian), as many bytes: the
-              canonical array ["asl.home/1", kind, id, created_ms, key, [[name, size] …]]
+    header    8 bytes HOME_FILE_MAGIC (its last byte is the version), 4 bytes length (big-endian), as many
+              bytes: the canonical array ["asl.home/1", kind, id, created_ms, key, [[name, size] …]]
     files     their bytes, one after the other, in the header's order
     trailer   32 bytes SHA-256 of all that comes before
 
@@ -22,9 +22,9 @@ from aslp2p.artifacts import canonical
 from aslp2p.errors import ArtifactError, UserError
 from aslp2p.home import Home
 from aslp2p.home.files import TEMPORARY_PREFIX, sync_folder
+from aslp2p.home.marks import HOME_FILE_MAGIC
 from aslp2p.limits import ARRAY_ITEMS_MAX, HOME_FILE_HEADER_BYTES_MAX, KEY_BYTES, MIB, UINT_MAX
 
-MAGIC = b"\x89ASLH\r\n\x01"
 TAG = "asl.home/1"
 MOVE, BACKUP = "move", "backup"
 ID_BYTES = 16
@@ -98,7 +98,7 @@ class PackageWriter:
             self._file = open(descriptor, "wb")  # noqa: SIM115 - closed by `__exit__`
             fields = [TAG, *header[:4], [list(one) for one in header.files]]
             packed = canonical.encode(fields)
-            self._write(MAGIC + len(packed).to_bytes(_LENGTH_BYTES, "big") + packed)
+            self._write(HOME_FILE_MAGIC + len(packed).to_bytes(_LENGTH_BYTES, "big") + packed)
             done = 0
             for name, size in header.files:
                 with (home.path / name).open("rb") as file:
@@ -173,11 +173,13 @@ class PackageReader:
         self._file.close()
 
     def _read_header(self) -> Header:
-        start = self._take(len(MAGIC) + _LENGTH_BYTES)
-        if not start.startswith(MAGIC):
-            what = "from a newer aslp2p" if start.startswith(MAGIC[:-1]) else "not the file of a home"
+        start = self._take(len(HOME_FILE_MAGIC) + _LENGTH_BYTES)
+        if not start.startswith(HOME_FILE_MAGIC):
+            what = (
+                "from a newer aslp2p" if start.startswith(HOME_FILE_MAGIC[:-1]) else "not the file of a home"
+            )
             raise UserError(f"{self.path} is {what}", remedy="name the file that `asl move out` wrote")
-        length = int.from_bytes(start[len(MAGIC) :], "big")
+        length = int.from_bytes(start[len(HOME_FILE_MAGIC) :], "big")
         if length > HOME_FILE_HEADER_BYTES_MAX:
             raise self._damaged("its header is too long")
         packed = self._take(length)

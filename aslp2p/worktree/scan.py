@@ -18,6 +18,7 @@ from aslp2p.limits import CHUNK_BYTES, PATH_BYTES_MAX
 from aslp2p.worktree.base import Base, Seen
 from aslp2p.worktree.disk import FILE, FOLDER, LINK, Disk, Status
 from aslp2p.worktree.names import TEMPORARY_PREFIX, is_ours
+from aslp2p.worktree.never import A_HOME, A_STORE, HEAD_BYTES, is_home, logs_of_stores, require_puttable
 from aslp2p.worktree.rules import Rules
 from aslp2p.worktree.trees import Found, Like
 
@@ -58,11 +59,12 @@ class Scanner:
         self._todo: list[str] = [""]  # not by recursion: a folder may be deeper than Python's stack
 
     def scan(self) -> Scan:
-        """The whole folder. Raises `OSError` when its root cannot be read."""
+        """The whole folder. Raises `OSError` when its root cannot be read, `UserError` when it is a home."""
         while self._todo:
             folder = self._todo.pop()
             try:
-                self._entries(folder, self._disk.entries(folder))
+                entries = self._disk.entries(folder)
+                self._entries(folder, self._without_secrets(folder, entries))
             except (OSError, UserError) as error:
                 if not folder:
                     raise
@@ -70,6 +72,24 @@ class Scanner:
         for path in self._seen.keys() - self.found.local.keys():
             self._base.unsee(path)
         return self.found
+
+    def _without_secrets(self, folder: str, entries: list[tuple[str, Status]]) -> list[tuple[str, Status]]:
+        """`entries` but what only its place shows to hold a secret. Raises `UserError` in a home."""
+
+        def head_of(name: str) -> bytes:
+            try:
+                with self._disk.reading(f"{folder}/{name}" if folder else name) as file:
+                    return file.read(HEAD_BYTES)
+            except (OSError, UserError):
+                return b""  # nor can it be put
+
+        files = {name for name, status in entries if status.kind == FILE}
+        if is_home(files, head_of):
+            raise UserError(f"{A_HOME}, and is never put", remedy="name another folder")
+        logs = logs_of_stores(files, head_of)
+        for name in logs:
+            self.found.unseen[f"{folder}/{name}" if folder else name] = f"{A_STORE}, and is never put"
+        return [one for one in entries if one[0] not in logs]
 
     def look(self, paths: Iterable[str]) -> Scan:
         """Only what is at `paths`: for a folder that holds more than anybody wants to read."""
@@ -165,11 +185,16 @@ def left_out(disk: Disk, rules: Rules) -> dict[str, str]:
 
 
 def content_of(disk: Disk, path: str, status: Status) -> str | None:
-    """The content id of the file at `path`; None if it is, or becomes, another than `status` says."""
+    """The content id of the file at `path`; None if it is, or becomes, another than `status` says.
+
+    Raises `OSError`, and `UserError` for what is never put.
+    """
     builder = ContentBuilder()
     with disk.reading(path) as file:
         if not _is_same(file.status(), status):
             return None
+        require_puttable(head := file.read(CHUNK_BYTES))
+        builder.feed(head)
         while data := file.read(CHUNK_BYTES):
             builder.feed(data)
         if not _is_same(file.status(), status):

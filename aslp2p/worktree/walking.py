@@ -21,6 +21,7 @@ from typing import NamedTuple
 from aslp2p.artifacts.text import path_problem
 from aslp2p.errors import UsageError
 from aslp2p.worktree.names import GIT, is_git_folder, is_ours
+from aslp2p.worktree.never import A_HOME, A_STORE, HEAD_BYTES, WAL_SUFFIX, HeadOf, is_home, logs_of_stores
 
 STDIN = "-"
 
@@ -52,7 +53,8 @@ _SECRET = "is the home of aslp2p, with this machine's secret"
 class Walk:
     """The files of one `asl put`. Iterate; `problems` and `skipped` grow on the way, each one line.
 
-    Nothing inside `home` is taken: with the secret that is there, everybody could be this machine.
+    Nothing inside `home` is taken, nor a copy of one: with the secret that is there, everybody could be that
+    machine. (Other files with secrets are refused when they are read, `never`.)
     """
 
     def __init__(self, sources: Sequence[str], dest: str, *, recursive: bool, home: str = "") -> None:
@@ -101,6 +103,8 @@ class Walk:
                 self.problems.append(f"{_shown(source)} is a folder; put it with -r")
                 return
             yield from self._folder(source, target)
+        elif _is_log_of_store(source):
+            self.problems.append(f"{_shown(source)} {A_STORE}, and is never put")
         elif stat.S_ISREG(mode):
             yield from self._checked(source, target)
         else:
@@ -117,10 +121,18 @@ class Walk:
         try:
             with os.scandir(folder) as found:
                 entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
+            names = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
         except OSError as error:
             self.problems.append(unreadable(folder, error))
             return
+        if is_home(names, head_of := _heads(folder)):
+            self.problems.append(f"{_shown(folder)} {A_HOME}, and is never put")
+            return
+        logs = logs_of_stores(names, head_of)
         for entry in entries:
+            if entry.name in logs:
+                self.problems.append(f"{_shown(entry.path)} {A_STORE}, and is never put")
+                continue
             if is_ours(entry.name):
                 continue
             if is_git_folder(entry.name):
@@ -157,6 +169,26 @@ class Walk:
         else:
             self._seen[path] = source
             yield Item(source, path)
+
+
+def _is_log_of_store(source: str) -> bool:
+    folder, name = os.path.split(os.path.realpath(source))
+    store = name.removesuffix(WAL_SUFFIX)
+    return bool(logs_of_stores({name, store}, _heads(folder)))
+
+
+def _heads(folder: str) -> HeadOf:
+    """The first bytes of files in `folder`; none where one cannot be read, so neither put."""
+
+    def head_of(name: str) -> bytes:
+        try:
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            with open(os.open(os.path.join(folder, name), flags), "rb") as file:
+                return file.read(HEAD_BYTES)
+        except OSError:
+            return b""
+
+    return head_of
 
 
 def _joined(folder: str, name: str) -> str:

@@ -18,6 +18,7 @@ from aslp2p.errors import UserError
 from aslp2p.home import Home
 from aslp2p.home.key import load_key, load_public_key
 from aslp2p.home.lock import HomeLock
+from aslp2p.home.marks import HOME_FILE_MAGIC
 from aslp2p.home.retired import HomeRetired, clear_retired, read_retired
 from aslp2p.ledger.floor import (
     Floor,
@@ -33,7 +34,7 @@ from aslp2p.ledger.promises import EMIT, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.travel.moving import back_up, move_in, move_out, restore
-from aslp2p.travel.package import MAGIC, PackageReader
+from aslp2p.travel.package import PackageReader
 from tests.cli.conftest import run_asl
 
 NOW_MS = 1_800_000_000_000
@@ -357,7 +358,7 @@ def test_a_retired_home_can_be_backed_up(old: Home, tmp_path: Path) -> None:
 
 def header(*fields: object) -> bytes:
     packed = canonical.encode(list(fields))
-    return MAGIC + len(packed).to_bytes(4, "big") + packed
+    return HOME_FILE_MAGIC + len(packed).to_bytes(4, "big") + packed
 
 
 def test_the_floor_goes_along(old: Home, tmp_path: Path) -> None:
@@ -400,10 +401,10 @@ def test_sizes_are_held_against_the_file_before_anything_is_written(tmp_path: Pa
         file.write_bytes(header("asl.home/1", "move", bytes(16), 1, bytes(32), files) + bytes(32))
         with pytest.raises(UserError, match="cut off, or longer"):
             move_in(Home(tmp_path / "new"), file, quiet)
-    file.write_bytes(MAGIC + b"\xff" * 4)
+    file.write_bytes(HOME_FILE_MAGIC + b"\xff" * 4)
     with pytest.raises(UserError, match="header is too long"):
         PackageReader(file)
-    file.write_bytes(MAGIC[:-1] + b"\x02" + bytes(4))
+    file.write_bytes(HOME_FILE_MAGIC[:-1] + b"\x02" + bytes(4))
     with pytest.raises(UserError, match="newer aslp2p"):
         PackageReader(file)
     assert os.listdir(tmp_path) == ["file"]
