@@ -235,6 +235,8 @@ CONTROL_CONNECTIONS_MAX = 64
 CONTROL_BACKLOG = 128
 CONTROL_CALLS_MAX = 64
 """In flight on one connection; the next line is read when one of them is answered."""
+DESCRIPTORS_MAX = 32
+"""Open files that a client has handed over on one connection and that no call has taken yet."""
 CONTROL_BATCH_MAX = 256
 CONTROL_SUBSCRIPTIONS_MAX = 16
 """On one connection."""

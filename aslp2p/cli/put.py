@@ -1,14 +1,17 @@
-"""`asl put`: files into the Common, small ones several at once, large ones in chunks."""
+"""`asl put`: files into the Common, handed to the daemon open; small ones several at once."""
 
 from __future__ import annotations
 
-import base64
+import io
 import mimetypes
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from contextlib import ExitStack, contextmanager, suppress
+from tempfile import TemporaryFile
+from typing import Any
 
 import click
 
@@ -21,6 +24,7 @@ from aslp2p.cli.source import Daemon, home_of, open_daemon
 from aslp2p.cli.sync import run_sync
 from aslp2p.cli.versions import split_version
 from aslp2p.cli.waiting import Waiter, wait_for_admission
+from aslp2p.control.client import File
 from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError
 from aslp2p.limits import CHUNK_BYTES, ID_BYTES, UINT_MAX
@@ -143,6 +147,7 @@ class _Putting:
         self._types = mimetypes.MimeTypes(filenames=())  # the same on every machine
         self._batch: list[tuple[str, tuple[str, dict[str, Any]]]] = []
         self._batch_bytes = 0
+        self._opened = ExitStack()
         self._noted = 0
         self.put = 0
         self.bytes = 0
@@ -150,7 +155,7 @@ class _Putting:
 
     def run(self) -> None:
         """Everything that the walk finds."""
-        with Progress("putting", bytes_=True) as progress:
+        with self._opened, Progress("putting", bytes_=True) as progress:
             for item in self._walk:
                 try:
                     self._item(item, progress)
@@ -162,64 +167,68 @@ class _Putting:
 
     def _item(self, item: Item, progress: Progress) -> None:
         if item.source == STDIN:
-            self._file(sys.stdin.buffer, item.path, progress)
+            with _standard_input() as descriptor:
+                self._long(self._params(item.path, descriptor, None), progress)
             return
         # Not blocking, in case it has become a pipe since we looked.
-        with open(os.open(item.source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
+        descriptor = os.open(item.source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with ExitStack() as opened:
+            opened.callback(os.close, descriptor)
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 self._walk.skipped.append(f"{item.source}: no file any more")
                 return
             progress.expect(status.st_size)
-            self._file(file, item.path, progress, status)
+            params = self._params(item.path, descriptor, status)
+            if status.st_size > _BATCH_BYTES:
+                self._flush()
+                self._long(params, progress)
+                return
+            progress.step(status.st_size)
+            self._batch.append((item.path, self._daemon.request("put.file", **params)))
+            self._batch_bytes += status.st_size
+            self._opened.push(opened.pop_all())  # until it is answered
+        if len(self._batch) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
+            self._flush()
 
-    def _file(
-        self, file: BinaryIO, path: str, progress: Progress, status: os.stat_result | None = None
-    ) -> None:
-        first = _read(file)
-        params: dict[str, Any] = {
+    def _params(self, path: str, descriptor: int, status: os.stat_result | None) -> dict[str, Any]:
+        return {
             "path": path,
+            "file": File(descriptor),
             "executable": status is not None and bool(status.st_mode & stat.S_IXUSR),
             "modified_ms": 0 if status is None else min(max(status.st_mtime_ns // 10**6, 0), UINT_MAX),
             "media_type": self._types.guess_type(path)[0] or "",
             "expects": self._expects if self._known is None else self._known.get(path, ""),
             "skip_same": self._expects is None,
         }
-        if len(first) == CHUNK_BYTES and (second := _read(file)):
-            self._flush()
-            self._large(first, second, file, params, progress)
-            return
-        progress.step(len(first))
-        self._batch.append((path, self._daemon.request("put", data=_base64(first), **params)))
-        self._batch_bytes += len(first)
-        if len(self._batch) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
-            self._flush()
 
     def _flush(self) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        answers = self._daemon.client.call_many([request for _, request in batch])
+        with self._opened.pop_all():
+            answers = list(self._daemon.client.call_many([request for _, request in batch]))
         for (path, _), answer in zip(batch, answers, strict=True):
             if isinstance(answer, RemoteError):
                 self._walk.problems.append(f"{path}: {answer}")
             else:
                 self._done(path, answer)
 
-    def _large(
-        self, first: bytes, second: bytes, file: BinaryIO, params: dict[str, Any], progress: Progress
-    ) -> None:
-        client = self._daemon.client
-        upload = self._daemon.call("upload.begin")["upload"]
-        offset = 0
-        for chunk in _chunks(first, second, file):
-            client.call("upload.chunk", upload=upload, offset=offset, data=_base64(chunk))
-            offset += len(chunk)
-            progress.step(len(chunk))
+    def _long(self, params: dict[str, Any], progress: Progress) -> None:
+        """One file by itself, as long as it takes; how far the daemon has read it, its own descriptor
+        tells."""
+        read = 0
+
+        def look() -> None:
+            nonlocal read
+            with suppress(OSError):  # a pipe is nowhere
+                at = os.lseek(params["file"], 0, os.SEEK_CUR)
+                progress.step(at - read)
+                read = at
+
         try:
-            answer = client.call("upload.put", upload=upload, **params)
+            self._done(params["path"], self._daemon.call_long(look, "put.file", **params))
         except RemoteError as error:
             self._walk.problems.append(f"{params['path']}: {error}")
-            return
-        self._done(params["path"], answer)
+        look()
 
     def _done(self, path: str, answer: dict[str, Any]) -> None:
         if answer["proposal"] is None:
@@ -236,25 +245,16 @@ class _Putting:
         self._noted = len(self._walk.problems)
 
 
-def _chunks(first: bytes, second: bytes, file: BinaryIO) -> Iterator[bytes]:
-    yield first
-    yield second
-    while chunk := _read(file):
-        yield chunk
-
-
-def _read(file: BinaryIO) -> bytes:
-    """The next chunk, whole unless the file ends."""
-    parts = []
-    left = CHUNK_BYTES
-    while left and (data := file.read(left)):
-        parts.append(data)
-        left -= len(data)
-    return b"".join(parts)
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+@contextmanager
+def _standard_input() -> Iterator[int]:
+    """A descriptor that standard input can be read from."""
+    try:
+        yield sys.stdin.fileno()
+    except io.UnsupportedOperation:  # it is no file of the system's
+        with TemporaryFile() as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+            file.seek(0)
+            yield file.fileno()
 
 
 def _report(settings: Settings, putting: _Putting, waiter: Waiter, walk: Walk) -> None:

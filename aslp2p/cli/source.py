@@ -7,7 +7,7 @@ has.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol
 
@@ -48,6 +48,11 @@ class Daemon:
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """The answer to a method that is about one Common."""
         answer: dict[str, Any] = self.client.call(method, common=self._common, **params)
+        return answer
+
+    def call_long(self, look: Callable[[], object], method: str, **params: Any) -> dict[str, Any]:
+        """As `call`, for what takes as long as it takes; `look` is called meanwhile."""
+        answer: dict[str, Any] = self.client.call_long(look, method, common=self._common, **params)
         return answer
 
     def request(self, method: str, **params: Any) -> tuple[str, dict[str, Any]]:

@@ -18,18 +18,24 @@ from aslp2p.limits import CONTROL_CALLS_MAX, CONTROL_LINE_BYTES_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Self
 
 TIMEOUT_S = 30.0
 _READ_BYTES = 64 * 1024
 _BUSY_WAIT_S = 0.02
+_LOOK_S = 0.2
 
 
 class NoAnswer(UserError):
     """The daemon is there and did not answer in time. What was asked may still happen."""
 
     code = "no-answer"
+
+
+class File(int):
+    """A descriptor, as a parameter: the open file is handed over with the call, which reads it from where it
+    stands. It stays open here."""
 
 
 class _Lines:
@@ -70,11 +76,12 @@ class _Lines:
                     remedy="start it with `asl up`",
                 ) from None
 
-    def send(self, message: object, deadline: float | None) -> None:
+    def send(self, message: object, deadline: float | None, files: Sequence[int] = ()) -> None:
         line = protocol.encode(message)
         self._wait_at_most(deadline)
         try:
-            self._socket.sendall(line)
+            sent = socket.send_fds(self._socket, [line], files) if files else 0
+            self._socket.sendall(line[sent:])
         except TimeoutError:
             self.close()  # half a line may be out: nothing more fits behind it
             raise self._no_answer() from None
@@ -152,7 +159,7 @@ class Client:
         self._home = home or path
         self._timeout_s = timeout_s
         self._lines = _Lines(path, self._home, _deadline(timeout_s))
-        self._last_id = 0
+        self._last_id = self._handed = 0
         self._answers: dict[int, dict[str, Any] | None] = {}  # by id; None: waited for
 
     @classmethod
@@ -169,6 +176,23 @@ class Client:
         id_ = self._send(method, params, deadline)
         try:
             return self._take(id_, method, deadline)
+        finally:
+            self._answers.pop(id_, None)
+
+    def call_long(self, look: Callable[[], object], method: str, /, **params: Any) -> Any:
+        """As `call`, for what takes as long as it takes: only a daemon that answers nothing else either is
+        given up. `look` is called a few times a second meanwhile."""
+        deadline = _deadline(self._timeout_s)
+        id_ = self._send(method, params, deadline)
+        try:
+            while True:
+                try:
+                    return self._take(id_, method, _deadline(_LOOK_S))
+                except NoAnswer:
+                    look()
+                    if deadline is not None and monotonic() > deadline:
+                        self.call("version")
+                        deadline = _deadline(self._timeout_s)
         finally:
             self._answers.pop(id_, None)
 
@@ -214,8 +238,15 @@ class Client:
 
     def _send(self, method: str, params: Mapping[str, Any], deadline: float | None) -> int:
         self._last_id += 1
+        files = [value for value in params.values() if isinstance(value, File)]
+        if files:  # numbered as they are handed over, from 0
+            numbers = iter(range(self._handed, self._handed + len(files)))
+            params = {
+                name: next(numbers) if isinstance(value, File) else value for name, value in params.items()
+            }
+            self._handed += len(files)
         try:
-            self._lines.send(protocol.request(self._last_id, method, params), deadline)
+            self._lines.send(protocol.request(self._last_id, method, params), deadline, files)
         except protocol.ProtocolError as error:
             raise UserError(f"{method}: {error.message}") from None
         self._answers[self._last_id] = None

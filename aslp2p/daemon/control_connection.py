@@ -21,6 +21,7 @@ import trio
 
 from aslp2p.control import protocol
 from aslp2p.daemon.control_calls import Calls
+from aslp2p.daemon.control_descriptors import ANCILLARY_BYTES, RECEIVED, Descriptors
 from aslp2p.daemon.control_events import EventSource, EventSubscription
 from aslp2p.daemon.control_listener import is_gone, peer_uid
 from aslp2p.daemon.control_methods import InvalidParams, Method, typed
@@ -30,6 +31,7 @@ from aslp2p.limits import CONTROL_CALLS_MAX, CONTROL_LINE_BYTES_MAX, CONTROL_SUB
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 64 * 1024
+_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _WATCH_S = 1.0
 _GRACE_S = 5.0
 
@@ -48,9 +50,11 @@ class Connection:
         self._slots = trio.Semaphore(CONTROL_CALLS_MAX)
         self._subscriptions: dict[int, EventSubscription] = {}
         self._last_subscription = 0
+        self._descriptors = Descriptors()
 
     async def serve(self) -> None:
         """Until the client leaves or is refused. Raises only `InvariantBroken`, in a group."""
+        RECEIVED.set(self._descriptors)
         try:
             if self._is_allowed():
                 await self._serve_lines()
@@ -59,6 +63,7 @@ class Connection:
         finally:
             for subscription in self._subscriptions.values():
                 subscription.close()
+            self._descriptors.close()
             # Not `aclose`: cancelled meanwhile, that raises `Cancelled` in the place of what broke.
             self._stream.socket.close()
 
@@ -106,12 +111,22 @@ class Connection:
             if searched >= CONTROL_LINE_BYTES_MAX:
                 await self._refuse_line(f"a line of more than {CONTROL_LINE_BYTES_MAX} bytes")
                 return
-            data = await self._stream.receive_some(_READ_BYTES)
+            data = await self._receive()
             if not data:
                 if buffer.strip():
                     await self._refuse_line("the last line has no newline")
                 return
             buffer += data
+
+    async def _receive(self) -> bytes:
+        try:
+            data, ancillary, _, _ = await self._stream.socket.recvmsg(
+                _READ_BYTES, ANCILLARY_BYTES, _CLOSE_ON_EXEC
+            )
+        except OSError as error:
+            raise trio.BrokenResourceError(str(error)) from None
+        self._descriptors.came(ancillary)
+        return data
 
     async def _answer_line(self, line: bytes) -> None:
         try:

@@ -7,8 +7,6 @@ become methods as they are, so a stopped home and a running daemon answer alike.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import inspect
 import logging
 import os
@@ -19,18 +17,18 @@ from typing import Any, Protocol, TypeVar
 import trio
 
 from aslp2p import __version__
-from aslp2p.artifacts.content import Content, ContentBuilder
 from aslp2p.artifacts.invite import PREFIX, GivenFloor, Hint, Invite
 from aslp2p.artifacts.keys import key_text
 from aslp2p.artifacts.token import invite_id
-from aslp2p.artifacts.types import Action, Admit, Expel, Forget, Put, Remove, Rename, RevokeInvite
-from aslp2p.core.inputs import AddContent, Command, Dismiss, MakeToken, Pin, Propose, Withdraw
+from aslp2p.artifacts.types import Admit, Expel, Forget, Remove, Rename, RevokeInvite
+from aslp2p.core.inputs import Command, Dismiss, MakeToken, Pin, Withdraw
 from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.folder_methods import FolderMethods
 from aslp2p.daemon.folders import Folders
+from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
+from aslp2p.daemon.put_methods import PutMethods
 from aslp2p.daemon.succession_methods import SuccessionMethods
-from aslp2p.daemon.uploads import Uploads
 from aslp2p.errors import ArtifactError, AslError, UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.home.names import name_is_chosen
@@ -38,21 +36,17 @@ from aslp2p.ledger.floor import read_floor
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.policy_file import SELF
 from aslp2p.ledger.reader import Reader
-from aslp2p.ledger.state import Entry, path_key, unpack
-from aslp2p.limits import CHUNK_BYTES, INVITE_HINTS_MAX, PROTOCOL_VERSION, REJECTIONS_MAX
+from aslp2p.limits import INVITE_HINTS_MAX, PROTOCOL_VERSION, REJECTIONS_MAX
 from aslp2p.views.actions import Uint, action_from_json, parse_id
 from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
 from aslp2p.views.people import member_key
 from aslp2p.views.queries import QUERIES
 from aslp2p.views.view import View
-from aslp2p.worktree.never import require_puttable
 
 logger = logging.getLogger(__name__)
 
 INVITES_KEPT = 63
 T = TypeVar("T")
-ExpectsText = str | None
-"""null: anything may be there; "": nothing may; else the id that must be there."""
 
 
 class Node(Protocol):
@@ -139,18 +133,15 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "invite.revoke": methods.invite_revoke,
         "propose": methods.propose,
         "withdraw": methods.withdraw,
-        "put": methods.put,
         "remove": methods.remove,
         "admit": methods.admit,
         "expel": methods.expel,
         "rename": methods.rename,
         "members.forget": methods.members_forget,
-        "upload.begin": methods.upload_begin,
-        "upload.chunk": methods.upload_chunk,
-        "upload.put": methods.upload_put,
         **SuccessionMethods(methods._node, methods._view).table(),
         **FolderMethods(daemon.folders, lambda common: methods._node(common).id).table(),
         **BundleMethods(daemon.home, methods._node).table(),
+        **PutMethods(daemon.home, methods._node).table(),
     }
     made = {name: typed(function) for name, function in table.items()}
     made.update((name, typed(methods.asking(function))) for name, function in QUERIES.items())
@@ -160,7 +151,6 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
 class _Methods:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._uploads = Uploads()
         self._invites: list[bytes] = []
         """The ids of those made last, so that their first digits are enough."""
 
@@ -285,7 +275,7 @@ class _Methods:
     async def invite_revoke(self, invite: str, common: str = "") -> dict[str, Any]:
         """End an invite: its id, the first digits of one that was made here since the daemon started, or the
         invite itself."""
-        return await self._propose(self._node(common), RevokeInvite(self._invite_id(invite)))
+        return await propose(self._node(common), RevokeInvite(self._invite_id(invite)))
 
     def _invite_id(self, text: str) -> bytes:
         if text.lower().startswith(PREFIX):
@@ -299,106 +289,36 @@ class _Methods:
     # --- proposing --------------------------------------------------------------------------------
 
     async def propose(self, action: dict[str, Any], common: str = "") -> dict[str, Any]:
-        return await self._propose(self._node(common), action_from_json(action))
+        return await propose(self._node(common), action_from_json(action))
 
     async def withdraw(self, id: str, common: str = "") -> dict[str, Any]:
         return {"withdrawn": await self._node(common).command(Withdraw(parse_id(id)))}
 
     async def remove(self, path: str, common: str = "", expects: ExpectsText = None) -> dict[str, Any]:
-        return await self._propose(self._node(common), _made(Remove, path, _expects(expects)))
+        return await propose(self._node(common), made(Remove, path, expected(expects)))
 
     async def admit(self, key: str, name: str, common: str = "") -> dict[str, Any]:
         action = action_from_json({"kind": "admit", "key": key, "name": name})
         assert isinstance(action, Admit)  # noqa: S101 - of the kind asked for
-        return await self._propose(self._node(common), action)
+        return await propose(self._node(common), action)
 
     async def expel(self, member: str, common: str = "") -> dict[str, Any]:
         node = self._node(common)
-        return await self._propose(node, Expel(await self._member(node, member)))
+        return await propose(node, Expel(await self._member(node, member)))
 
     async def members_forget(self, member: str, common: str = "") -> dict[str, Any]:
         node = self._node(common)
-        return await self._propose(node, Forget(await self._member(node, member)))
+        return await propose(node, Forget(await self._member(node, member)))
 
     async def rename(self, member: str, name: str, common: str = "") -> dict[str, Any]:
         node = self._node(common)
-        return await self._propose(node, _made(Rename, await self._member(node, member), name))
+        return await propose(node, made(Rename, await self._member(node, member), name))
 
     async def _member(self, node: Node, member: str) -> bytes:
         """The key of the member that a name, a key or `self` names."""
         if member == SELF:
             return self._daemon.own_key
         return await node.query(lambda reader: member_key(self._view(reader), member))
-
-    async def put(
-        self,
-        path: str,
-        data: str,
-        common: str = "",
-        executable: bool = False,
-        media_type: str = "",
-        modified_ms: Uint = 0,
-        expects: ExpectsText = None,
-        skip_same: bool = False,
-    ) -> dict[str, Any]:
-        """Put at most 1 MiB, in base64, at `path`; larger files are uploaded."""
-        node = self._node(common)
-        raw = _unbase64(data)
-        if len(raw) > CHUNK_BYTES:
-            raise UsageError(
-                "data has more than 1 MiB", remedy="use upload.begin, upload.chunk and upload.put"
-            )
-        require_puttable(raw)
-        builder = ContentBuilder()
-        pieces = builder.feed(raw)
-        content = builder.finish()
-        action = _made(
-            Put, path, content.id, content.size, media_type, executable, modified_ms, _expects(expects)
-        )
-        if skip_same and await node.query(lambda reader: self._is_there(reader, action)):
-            return _unchanged(content)
-        proposed = await self._propose(node, action, (*pieces, *content.last))
-        return {**proposed, "content": content.id.hex(), "size": content.size}
-
-    async def upload_begin(self, common: str = "") -> dict[str, Any]:
-        node = self._node(common)
-        return {"upload": self._uploads.begin(node.id)}
-
-    async def upload_chunk(self, upload: int, offset: Uint, data: str) -> dict[str, Any]:
-        """Add at most 1 MiB at `offset`, which is how much was uploaded before; the answer is how much is
-        now.
-        """
-        raw = _unbase64(data)
-        if len(raw) > CHUNK_BYTES:
-            raise UsageError("data has more than 1 MiB", remedy="upload it in several chunks")
-        async with self._uploads.using(upload) as taken:
-            pieces = taken.feed(offset, raw)
-            if pieces:
-                await self._node(taken.common_id.hex()).command(AddContent(tuple(pieces)))
-            return {"size": taken.size}
-
-    async def upload_put(
-        self,
-        upload: int,
-        path: str,
-        executable: bool = False,
-        media_type: str = "",
-        modified_ms: Uint = 0,
-        expects: ExpectsText = None,
-        skip_same: bool = False,
-    ) -> dict[str, Any]:
-        """Put what was uploaded at `path`; the upload ends, whatever comes of it."""
-        async with self._uploads.using(upload) as taken:
-            self._uploads.end(upload)
-            node = self._node(taken.common_id.hex())
-            content = taken.builder.finish()
-            action = _made(
-                Put, path, content.id, content.size, media_type, executable, modified_ms, _expects(expects)
-            )
-            if skip_same and await node.query(lambda reader: self._is_there(reader, action)):
-                return _unchanged(content)
-            await node.command(AddContent(content.last))
-            return {**await self._propose(node, action), "content": content.id.hex(), "size": content.size}
 
     # --- asking -----------------------------------------------------------------------------------
 
@@ -422,44 +342,6 @@ class _Methods:
 
     def _view(self, reader: Reader) -> View:
         return View(reader, own_key=self._daemon.own_key, name_chosen=name_is_chosen(self._daemon.home))
-
-    def _is_there(self, reader: Reader, action: Put) -> bool:
-        """Whether the head has exactly this at the path already."""
-        view = self._view(reader)
-        data = reader.fact(view.branch, path_key(action.path), view.height)
-        if data is None:
-            return False
-        entry = unpack(Entry, data)
-        return (entry.content, entry.executable) == (action.content, action.executable)
-
-    async def _propose(
-        self, node: Node, action: Action, pieces: tuple[tuple[bytes, bytes], ...] = ()
-    ) -> dict[str, Any]:
-        id_: bytes = await node.command(Propose(action, pieces))
-        return {"proposal": id_.hex()}
-
-
-def _unchanged(content: Content) -> dict[str, Any]:
-    return {"proposal": None, "content": content.id.hex(), "size": content.size}
-
-
-def _made(record: Callable[..., T], *fields: Any) -> T:
-    """An action from a user's parameters; what it refuses is the user's fault."""
-    try:
-        return record(*fields)
-    except ValueError as error:
-        raise UsageError(f"this cannot be proposed: it is {error}") from None
-
-
-def _expects(text: ExpectsText) -> bytes | None:
-    return parse_id(text, "expects") if text else None if text is None else b""
-
-
-def _unbase64(data: str) -> bytes:
-    try:
-        return base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        raise UsageError("data is not base64") from None
 
 
 def _hint(address: str) -> Hint:

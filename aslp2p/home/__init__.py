@@ -9,6 +9,7 @@
     HOME/control.sock      the control socket, or control.path with its path when that is too long
     HOME/retired           there when the key signs nothing here (`retired`)
     HOME/default           the id of the Common that commands mean when they name none
+    HOME/seen.db           what files held when they were put (`seen`); in no backup
     HOME/folders           the folders that follow a Common (`followed`)
     HOME/commons/ID16/     a Common, by the first 16 digits of its id; its history is in store.db
 

@@ -1,0 +1,183 @@
+"""Putting files through the control socket: handed over open, or in base64 where a client cannot do that."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from aslp2p.artifacts.content import Content, ContentBuilder, Piece
+from aslp2p.artifacts.types import Put
+from aslp2p.core.inputs import AddContent, Command
+from aslp2p.daemon.control_descriptors import RECEIVED
+from aslp2p.daemon.intake import Intake
+from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
+from aslp2p.daemon.uploads import Uploads
+from aslp2p.errors import UsageError
+from aslp2p.home import Home
+from aslp2p.home.seen import Seen
+from aslp2p.ledger.reader import Reader
+from aslp2p.ledger.state import Entry, path_key, unpack
+from aslp2p.limits import CHUNK_BYTES
+from aslp2p.views.actions import Uint
+from aslp2p.views.content import missing
+from aslp2p.views.view import View
+from aslp2p.worktree.never import require_puttable
+
+T = TypeVar("T")
+SEEN_NAME = "seen.db"
+
+
+class Node(Protocol):
+    """One Common in the running daemon, as far as putting goes."""
+
+    @property
+    def id(self) -> bytes: ...
+
+    async def query(self, function: Callable[[Reader], T], /) -> T: ...
+
+    async def command(self, command: Command, /) -> Any: ...
+
+
+class PutMethods:
+    """`node` finds a Common by its name."""
+
+    def __init__(self, home: Home, node: Callable[[str], Node]) -> None:
+        self._home = home
+        self._node = node
+        self._uploads = Uploads()
+        self._intake: Intake | None = None
+
+    def table(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        """Every method by its name."""
+        return {
+            "put": self.put,
+            "put.file": self.put_file,
+            "upload.begin": self.upload_begin,
+            "upload.chunk": self.upload_chunk,
+            "upload.put": self.upload_put,
+        }
+
+    async def put(
+        self,
+        path: str,
+        data: str,
+        common: str = "",
+        executable: bool = False,
+        media_type: str = "",
+        modified_ms: Uint = 0,
+        expects: ExpectsText = None,
+        skip_same: bool = False,
+    ) -> dict[str, Any]:
+        """Put at most 1 MiB, in base64, at `path`; larger files are uploaded."""
+        raw = _unbase64(data)
+        if len(raw) > CHUNK_BYTES:
+            raise UsageError(
+                "data has more than 1 MiB", remedy="use upload.begin, upload.chunk and upload.put"
+            )
+        require_puttable(raw)
+        builder = ContentBuilder()
+        pieces = builder.feed(raw)
+        content = builder.finish()
+        action = _put(path, content, executable, media_type, modified_ms, expects)
+        return await _proposed(self._node(common), action, (*pieces, *content.last), skip_same=skip_same)
+
+    async def put_file(
+        self,
+        path: str,
+        file: Uint,
+        common: str = "",
+        executable: bool = False,
+        media_type: str = "",
+        modified_ms: Uint = 0,
+        expects: ExpectsText = None,
+        skip_same: bool = False,
+    ) -> dict[str, Any]:
+        """Put what the open `file` holds, from where it stands, at `path`: the number of one that came with
+        the line."""
+        descriptor = RECEIVED.get().take(file)
+        try:
+            node = self._node(common)
+            content = await self._taken_in(node, descriptor)
+        finally:
+            os.close(descriptor)
+        action = _put(path, content, executable, media_type, modified_ms, expects)
+        return await _proposed(node, action, content.last, skip_same=skip_same)
+
+    async def _taken_in(self, node: Node, descriptor: int) -> Content:
+        async def keep(pieces: tuple[Piece, ...]) -> None:
+            await node.command(AddContent(pieces))
+
+        async def is_here(id_: bytes, size: int) -> bool:
+            return not await node.query(lambda reader: missing(reader, id_, size))
+
+        if self._intake is None:
+            self._intake = Intake(Seen(self._home.path / SEEN_NAME))
+        return await self._intake.take(descriptor, keep, is_here)
+
+    async def upload_begin(self, common: str = "") -> dict[str, Any]:
+        return {"upload": self._uploads.begin(self._node(common).id)}
+
+    async def upload_chunk(self, upload: int, offset: Uint, data: str) -> dict[str, Any]:
+        """Add at most 1 MiB at `offset`, which is how much was uploaded before; the answer is how much is
+        now.
+        """
+        raw = _unbase64(data)
+        if len(raw) > CHUNK_BYTES:
+            raise UsageError("data has more than 1 MiB", remedy="upload it in several chunks")
+        async with self._uploads.using(upload) as taken:
+            pieces = taken.feed(offset, raw)
+            if pieces:
+                await self._node(taken.common_id.hex()).command(AddContent(tuple(pieces)))
+            return {"size": taken.size}
+
+    async def upload_put(
+        self,
+        upload: int,
+        path: str,
+        executable: bool = False,
+        media_type: str = "",
+        modified_ms: Uint = 0,
+        expects: ExpectsText = None,
+        skip_same: bool = False,
+    ) -> dict[str, Any]:
+        """Put what was uploaded at `path`; the upload ends, whatever comes of it."""
+        async with self._uploads.using(upload) as taken:
+            self._uploads.end(upload)
+            content = taken.builder.finish()
+            action = _put(path, content, executable, media_type, modified_ms, expects)
+            node = self._node(taken.common_id.hex())
+            return await _proposed(node, action, content.last, skip_same=skip_same)
+
+
+def _put(
+    path: str, content: Content, executable: bool, media_type: str, modified_ms: int, expects: ExpectsText
+) -> Put:
+    return made(Put, path, content.id, content.size, media_type, executable, modified_ms, expected(expects))
+
+
+async def _proposed(node: Node, action: Put, pieces: tuple[Piece, ...], *, skip_same: bool) -> dict[str, Any]:
+    """Propose `action`, with `pieces` of its content; nothing where `skip_same` and it is there already."""
+    about = {"content": action.content.hex(), "size": action.size}
+    if skip_same and await node.query(lambda reader: _is_there(reader, action)):
+        return {"proposal": None, **about}
+    return {**await propose(node, action, pieces), **about}
+
+
+def _is_there(reader: Reader, action: Put) -> bool:
+    """Whether the head has exactly this at the path already."""
+    view = View(reader)
+    data = reader.fact(view.branch, path_key(action.path), view.height)
+    if data is None:
+        return False
+    entry = unpack(Entry, data)
+    return (entry.content, entry.executable) == (action.content, action.executable)
+
+
+def _unbase64(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise UsageError("data is not base64") from None
