@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from aslp2p.cli.group import Group
-from aslp2p.cli.output import count_text, say, say_json
+from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import home_of, open_daemon
+from aslp2p.cli.writable import forget_writable, writable
 from aslp2p.errors import UsageError
 from aslp2p.worktree.disk import Folder
 from aslp2p.worktree.rules import Rules, ignore_file
@@ -38,7 +39,7 @@ def add_command(
     """Keep DIR in step from now on; the first time it is a union, and nothing is removed."""
     if receive_only and send_only:
         raise UsageError("--receive-only and --send-only leave nothing to do", remedy="use one of them")
-    with open_daemon(settings) as daemon:
+    with writable(settings, os.path.abspath(folder)) as renewed, open_daemon(settings) as daemon:
         daemon.call(
             "folder.add",
             folder=os.path.abspath(folder),
@@ -47,6 +48,8 @@ def add_command(
             send=not receive_only,
             hidden=hidden,
         )
+    if renewed:
+        note(f"the service may write in {folder} now, and was started again for it")
     _done(settings, f"{folder} is kept in step; see how it is with: asl folder list")
 
 
@@ -107,6 +110,7 @@ def resume_command(settings: Settings, folder: str) -> None:
 def remove_command(settings: Settings, folder: str) -> None:
     """Follow DIR no longer; its files stay."""
     _change(settings, "folder.remove", folder, "is followed no longer; its files stay")
+    forget_writable(settings)
 
 
 @folder_command.command("approve")

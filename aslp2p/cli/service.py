@@ -13,6 +13,7 @@ from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import existing_home
 from aslp2p.control.client import Client
 from aslp2p.errors import NeedsAttention, UserError
+from aslp2p.home.followed import load_followed
 from aslp2p.home.lock import READER, HomeHeld, HomeLock
 from aslp2p.service.managers import Manager, choose_manager
 
@@ -30,14 +31,21 @@ def service_command() -> None:
     """Run the daemon as a service: at every start of this machine, and again when it fails."""
 
 
-@service_command.command("install", cls=Command)
+@service_command.command("install")
 @system_option
+@click.option(
+    "--writes",
+    multiple=True,
+    metavar="DIR",
+    help="It may write in DIR too, which will be followed; repeated.",
+)
 @pass_settings
-def install_command(settings: Settings, system: bool) -> None:
+def install_command(settings: Settings, system: bool, writes: tuple[str, ...]) -> None:
     """Install the service for this home, and start it now.
 
     On Linux a systemd unit (of the user's own manager, or with --system of the machine's), on macOS a launchd
-    agent. The unit may write in the home and nowhere else. A second install writes it anew.
+    agent. The unit may write in the home and in the folders that are followed, and nowhere else. A second
+    install writes it anew.
     """
     home = existing_home(settings)
     if not home.commons():
@@ -45,7 +53,8 @@ def install_command(settings: Settings, system: bool) -> None:
             f"{home} follows no Common yet", remedy="type `asl init NAME` or `asl join INVITE` first"
         )
     manager = choose_manager(system=system)
-    hints = manager.install(home)
+    followed = [one.folder for one in load_followed(home)]
+    hints = manager.install(home, list(dict.fromkeys((*followed, *map(os.path.abspath, writes)))))
     if settings.json:
         say_json({"file": str(manager.file), "state": manager.state(), "hints": hints})
         return
@@ -54,7 +63,7 @@ def install_command(settings: Settings, system: bool) -> None:
         note(f"you may want: {hint}")
 
 
-@service_command.command("uninstall", cls=Command)
+@service_command.command("uninstall")
 @system_option
 @pass_settings
 def uninstall_command(settings: Settings, system: bool) -> None:
@@ -67,7 +76,7 @@ def uninstall_command(settings: Settings, system: bool) -> None:
     )
 
 
-@service_command.command("start", cls=Command)
+@service_command.command("start")
 @system_option
 @pass_settings
 def start_command(settings: Settings, system: bool) -> None:
@@ -75,7 +84,7 @@ def start_command(settings: Settings, system: bool) -> None:
     _do(settings, system, "start")
 
 
-@service_command.command("stop", cls=Command)
+@service_command.command("stop")
 @system_option
 @pass_settings
 def stop_command(settings: Settings, system: bool) -> None:
@@ -83,7 +92,7 @@ def stop_command(settings: Settings, system: bool) -> None:
     _do(settings, system, "stop")
 
 
-@service_command.command("restart", cls=Command)
+@service_command.command("restart")
 @system_option
 @pass_settings
 def restart_command(settings: Settings, system: bool) -> None:
@@ -91,7 +100,7 @@ def restart_command(settings: Settings, system: bool) -> None:
     _do(settings, system, "restart")
 
 
-@service_command.command("status", cls=Command)
+@service_command.command("status")
 @system_option
 @pass_settings
 def status_command(settings: Settings, system: bool) -> None:
@@ -104,7 +113,7 @@ def status_command(settings: Settings, system: bool) -> None:
         raise click.exceptions.Exit(NeedsAttention.exit_code)
 
 
-@service_command.command("logs", cls=Command)
+@service_command.command("logs")
 @system_option
 @click.option(
     "-n", "--lines", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many."

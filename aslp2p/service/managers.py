@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,8 +25,10 @@ from aslp2p.service.unit_files import (
     SYSTEM_HOME,
     SYSTEM_USER,
     launch_agent,
+    runs_home,
     system_unit,
     user_unit,
+    written_paths,
 )
 
 UNIT = "aslp2p.service"
@@ -38,9 +41,16 @@ class Manager(Protocol):
     file: Path
     """What `install` writes."""
 
-    def install(self, home: Home) -> list[str]:
+    def install(self, home: Home, writes: Sequence[str] = ()) -> list[str]:
         """Write the file, and start the daemon now and at every start of the machine. What a person may still
-        want to type, a line each."""
+        want to type, a line each. The daemon may write in the home and below the paths `writes`."""
+
+    def lets_write(self, home: Home, folder: str) -> bool:
+        """Whether the service is in nobody's way: it is not that of `home`, or may write in `folder`."""
+
+    def renew(self, home: Home, writes: Sequence[str], *, restart: bool) -> None:
+        """Write the installed file anew for `writes`; with `restart` a running daemon is started again under
+        it before this returns. Nothing where the service is not that of `home`."""
 
     def uninstall(self) -> None:
         """Stop the daemon and forget the file; the home stays. Nothing where nothing is installed."""
@@ -76,6 +86,15 @@ def choose_manager(*, system: bool, environment: Mapping[str, str] = os.environ)
     return Systemd(system=system, environment=environment)
 
 
+def manager_of(home: Home, environment: Mapping[str, str] = os.environ) -> Manager | None:
+    """Whose service the daemon of `home` would be; None on a system without a manager that is known."""
+    if sys.platform == "darwin":
+        return Launchd(Path.home())
+    if shutil.which("systemctl") is None:
+        return None
+    return Systemd(system=home.path == SYSTEM_HOME, environment=environment)
+
+
 class Systemd:
     """A unit of the user's own manager, or of the system's."""
 
@@ -85,8 +104,7 @@ class Systemd:
         folder = Path("/etc/systemd/system") if system else Path(config) / "systemd" / "user"
         self.file = folder / UNIT
 
-    def install(self, home: Home) -> list[str]:
-        command = [asl_path(), "--home", str(home)]
+    def install(self, home: Home, writes: Sequence[str] = ()) -> list[str]:
         if self._system:
             if home.path != SYSTEM_HOME:
                 raise UsageError(
@@ -94,14 +112,37 @@ class Systemd:
                     remedy=f"type: asl --home {SYSTEM_HOME} service install --system",
                 )
             _require_account(SYSTEM_USER)
-            text = system_unit(command)
-        else:
-            text = user_unit(command, [str(home)])
-        write_file(self.file, text.encode())
-        self._systemctl("daemon-reload")
+        self._write(home, writes)
         self._systemctl("enable", UNIT)
         self._systemctl("restart", UNIT)
         return [] if self._system else ["loginctl enable-linger   # to keep it while nobody is logged in"]
+
+    def lets_write(self, home: Home, folder: str) -> bool:
+        return not self._is_of(home) or folder in written_paths(self.file.read_text())
+
+    def renew(self, home: Home, writes: Sequence[str], *, restart: bool) -> None:
+        if not self._is_of(home):
+            return
+        if self._system and os.geteuid() != 0:
+            named = "".join(f" --writes {shlex.quote(path)}" for path in writes)
+            raise UserError(
+                "the service of this machine may not write there, and only root can change that",
+                remedy=f"type: sudo asl --home {SYSTEM_HOME} service install --system{named}",
+            )
+        self._write(home, writes)
+        if restart and self.state() == "active":
+            self._systemctl("restart", UNIT)
+
+    def _is_of(self, home: Home) -> bool:
+        return self.file.exists() and runs_home(self.file.read_text(), str(home))
+
+    def _write(self, home: Home, writes: Sequence[str]) -> None:
+        command = [asl_path(), "--home", str(home)]
+        # A followed folder may be away, as a disk that is not plugged in: the daemon starts all the same.
+        folders = [f"-{path}" for path in writes]
+        text = system_unit(command, folders) if self._system else user_unit(command, [str(home), *folders])
+        write_file(self.file, text.encode())
+        self._systemctl("daemon-reload")
 
     def uninstall(self) -> None:
         if not self.file.exists():
@@ -151,12 +192,18 @@ class Launchd:
         self._log = user_folder / "Library" / "Logs" / "aslp2p.log"
         self._domain = f"gui/{os.getuid()}"
 
-    def install(self, home: Home) -> list[str]:
+    def install(self, home: Home, writes: Sequence[str] = ()) -> list[str]:
         write_file(self.file, launch_agent([asl_path(), "--home", str(home)], self._log))
         if self.state() != "inactive":
             require_done(["launchctl", "bootout", f"{self._domain}/{LABEL}"])
         require_done(["launchctl", "bootstrap", self._domain, str(self.file)])
         return []
+
+    def lets_write(self, home: Home, folder: str) -> bool:
+        return True  # launchd confines an agent to nothing
+
+    def renew(self, home: Home, writes: Sequence[str], *, restart: bool) -> None:
+        pass
 
     def uninstall(self) -> None:
         if not self.file.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import plistlib
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,7 @@ from aslp2p.errors import UserError
 LABEL = "org.aslp2p.asl"
 SYSTEM_HOME = Path("/var/lib/aslp2p/home")
 SYSTEM_USER = "aslp2p"
+_WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
 
 
 def user_unit(command: Sequence[str], writes: Sequence[str]) -> str:
@@ -26,6 +28,26 @@ def user_unit(command: Sequence[str], writes: Sequence[str]) -> str:
 def system_unit(command: Sequence[str], writes: Sequence[str] = ()) -> str:
     """A systemd unit for the daemon of the whole machine, under a user of its own."""
     return _filled("systemd-system.service", command, ["/var/lib/aslp2p", *writes])
+
+
+def runs_home(unit: str, home: str) -> bool:
+    """Whether the systemd unit `unit` runs the daemon of `home`."""
+    return any(
+        line.startswith("ExecStart=") and line.endswith(f" --home {_word(home)} up")
+        for line in unit.splitlines()
+    )
+
+
+def written_paths(unit: str) -> list[str]:
+    """The paths in which the systemd unit `unit` lets its daemon write."""
+    prefix = "ReadWritePaths="
+    words = [
+        word
+        for line in unit.splitlines()
+        if line.startswith(prefix)
+        for word in _WORD.findall(line.removeprefix(prefix))
+    ]
+    return [_path(word) for word in words]
 
 
 def launch_agent(command: Sequence[str], log: Path) -> bytes:
@@ -64,3 +86,9 @@ def _word(text: str) -> str:
             return specifier + _word(text[len(specifier) :]) if len(text) > len(specifier) else text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"' if " " in escaped or "'" in escaped else escaped
+
+
+def _path(word: str) -> str:
+    """What `_word` was given, without the `-` of a path that may be missing."""
+    plain = word[1:-1] if word.startswith('"') else word
+    return re.sub(r"\\(.)|([%$])\2", r"\1\2", plain).removeprefix("-")

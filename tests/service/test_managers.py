@@ -14,6 +14,7 @@ import pytest
 from aslp2p.errors import UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.service.managers import Launchd, Systemd, choose_manager
+from aslp2p.service.unit_files import written_paths
 
 RECORDER = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
@@ -98,6 +99,48 @@ def test_uninstall_leaves_the_home_and_nothing_else(told: Told, home: Home, tmp_
         "systemctl --user disable --now aslp2p.service",
         "systemctl --user daemon-reload",
     ]
+
+
+def test_daemon_may_write_in_followed_folders(told: Told, home: Home, tmp_path: Path) -> None:
+    manager = user_manager(tmp_path)
+    folders = ["/home/ann/notes", '/home/ann/my "best" 100% $x']
+    assert manager.lets_write(home, folders[0])  # no service stands in its way
+    manager.install(home, folders)
+    written = written_paths(manager.file.read_text())
+    assert written == [str(home), *folders, "%t"]
+    assert "-/home/ann/notes" in manager.file.read_text()  # a disk that is away keeps no daemon from starting
+    assert all(manager.lets_write(home, folder) for folder in folders)
+    assert not manager.lets_write(home, "/home/ann/other")
+    assert not manager.lets_write(home, "/home/ann")
+
+
+def test_renewed_unit_counts_when_a_running_daemon_was_started_again(
+    told: Told, home: Home, tmp_path: Path
+) -> None:
+    manager = user_manager(tmp_path)
+    manager.renew(home, ["/srv/a"], restart=True)
+    assert told.lines() == [] and not manager.file.exists()
+    manager.install(home)
+    told.calls.unlink()
+    manager.renew(home, ["/srv/a"], restart=True)
+    assert manager.lets_write(home, "/srv/a")
+    assert [line.partition("--user ")[2] for line in told.lines()] == [
+        "daemon-reload",
+        "is-active aslp2p.service",
+        "restart aslp2p.service",
+    ]
+    told.calls.unlink()
+    manager.renew(home, [], restart=False)
+    assert told.lines() == ["systemctl --user daemon-reload"] and not manager.lets_write(home, "/srv/a")
+
+
+def test_service_of_another_home_is_left_alone(told: Told, home: Home, tmp_path: Path) -> None:
+    manager, other = user_manager(tmp_path), Home(tmp_path / "a home" / "other")
+    manager.install(home)
+    before = manager.file.read_text()
+    assert manager.lets_write(other, "/srv/a")
+    manager.renew(other, ["/srv/a"], restart=True)
+    assert manager.file.read_text() == before
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
