@@ -30,6 +30,14 @@ class Rank(Struct, frozen=True):
     office: bool
 
 
+class Slow(Struct, frozen=True):
+    """What works on the account of `account` has its next turn so much later: it asks for the same again and
+    again (G5)."""
+
+    account: bytes
+    pause_ms: int
+
+
 Topic: TypeAlias = Literal["head", "final", "proposal", "paper", "witness", "members", "peers", "notice"]
 """What a core publishes about; `docs/control.md` says what each event holds."""
 
@@ -47,7 +55,7 @@ class Hints(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
-Effect: TypeAlias = Send | Close | Rank | Publish | Hints
+Effect: TypeAlias = Send | Close | Rank | Slow | Publish | Hints
 
 
 class Step(Struct):

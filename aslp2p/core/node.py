@@ -26,7 +26,7 @@ from aslp2p.core.chain import Chain
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.cosigner import Cosigner
-from aslp2p.core.effects import Hints, Step
+from aslp2p.core.effects import Hints, Slow, Step
 from aslp2p.core.guests import Guests
 from aslp2p.core.hearing import Hearing
 from aslp2p.core.inputs import (
@@ -67,7 +67,7 @@ from aslp2p.core.seat import Seats
 from aslp2p.core.serve import serve_artifacts, serve_range
 from aslp2p.core.spread import Spreader
 from aslp2p.core.succession import Succession
-from aslp2p.core.tolls import Tolls, blocks, price
+from aslp2p.core.tolls import Toll, Tolls, blocks, pause_ms, price
 from aslp2p.core.unanswered import Unanswered
 from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
@@ -103,7 +103,11 @@ from aslp2p.limits import (
     SUSPEND_MS_MIN,
 )
 
+SLOW_CODE = "slow"
 FLOOD = "it asks for the same again and again"
+SLOWED = (
+    "this machine asks for the same again and again: it is answered slowly now, and not at all if it goes on"
+)
 
 IDS_PER_TOKEN = 64
 """Looked up."""
@@ -579,8 +583,9 @@ class NodeCore:
                 context.out.effects.append(Hints(message.addresses))
             case Refused():
                 self._charge(peer, None, 1)
-                self._refusals.pop(peer.key, None)
-                self._refusals[peer.key] = message.text
+                if message.code != SLOW_CODE:  # the link goes on
+                    self._refusals.pop(peer.key, None)
+                    self._refusals[peer.key] = message.text
                 if len(self._refusals) > PEERS_MAX:
                     del self._refusals[next(iter(self._refusals))]
                 context.publish("notice", code=message.code, text=message.text)
@@ -600,12 +605,19 @@ class NodeCore:
             self._charge(peer, None, 1)
 
     def _charge(self, peer: Peer, what: bytes | None, tokens: int) -> None:
-        """Charge a peer's account for a question. Raises `PeerFault` when it has asked too much again and
-        again, which it is told first."""
+        """Charge a peer's account for a question. Whoever asks much again and again is told and slowed.
+
+        Raises `PeerFault` when it goes on, which it is told first."""
+        context = self._context
         account = self._places.account(peer.key)
-        if not self._tolls.charge(account, what, tokens, self._context.now.mono):
-            self._context.send(peer.link, Refused("flood", FLOOD))
+        toll = self._tolls.charge(account, what, tokens, context.now.mono)
+        if toll is Toll.UNPAID:
+            context.send(peer.link, Refused("flood", FLOOD))
             raise PeerFault(FLOOD)
+        if toll is Toll.FIRST_LOW:
+            context.send(peer.link, Refused(SLOW_CODE, SLOWED))
+        if toll in {Toll.LOW, Toll.FIRST_LOW}:
+            context.out.effects.append(Slow(account, pause_ms(tokens)))
 
     def _every_peer(self) -> list[Peer]:
         """Peers and guests, each once."""

@@ -3,11 +3,13 @@
 Paper goes first: a complete certificate (`paper.py`) is emitted alone, on the parent that it is for; a joint
 policy is settled as soon as the cosignatures are here. Otherwise it tries the pending proposals in order on a
 draft of the state; what applies is listed, what does not is answered with a signed rejection, what lacks
-content waits (G6). After a quiet time the next proposal is emitted at once; in a busy one, snapshots are
-spaced so that each lists many.
+content waits (G6). An author with many waits for those with few (G5). After a quiet time the next proposal is
+emitted at once; in a busy one, snapshots are spaced so that each lists many.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Proposal, Put, Rejection, Snapshot
@@ -29,6 +31,8 @@ from aslp2p.ledger.state import NotApplicable, is_admitted
 from aslp2p.limits import BATCH_SPACING_MS, RETURN_WAIT_MS, SNAPSHOT_PROPOSALS_MAX, TEXT_BYTES_MAX
 from aslp2p.recovery import grace_ms
 
+TURN = 64
+"""Proposals of one author that are looked at before those of others."""
 APART_MS = 86_400_000
 """When a witness that nobody can reach looks again: longer than any command lasts."""
 
@@ -192,24 +196,22 @@ class Witness:
         elif self.is_witness and self.idle_reason() is None:
             head = self._context.ledger.head
             settlement = self._settlement(head)
-            listed = self._choose(head)
+            listed, more = self._choose(head)
             if listed or settlement is not None or was_renewed(head.standing):
                 self._sign(head, head.standing.next_epoch, listed, settlement=settlement)
-            more = len(listed) == SNAPSHOT_PROPOSALS_MAX
         self._looked_at = () if more else self._state()
 
     # --- what -------------------------------------------------------------------------------------
 
-    def _choose(self, parent: Tip) -> list[Verified[Proposal]]:
-        """What applies of what is pending, in order; what does not is rejected."""
+    def _choose(self, parent: Tip) -> tuple[list[Verified[Proposal]], bool]:
+        """What applies of what is pending, in order, and whether more waits; what does not is rejected."""
         draft = self._context.ledger.draft()
         members = dict(parent.members)
         listed: list[Verified[Proposal]] = []
         self._look_again()
-        for proposal in list(self._pending.proposals.values()):
+        turn, more = self._in_turn()
+        for proposal in turn:
             action = proposal.statement.action
-            if isinstance(action, AUTHORITY_ACTIONS):
-                continue
             try:
                 # Whoever is a member no more is answered at once, whatever content is missing.
                 if isinstance(action, Put) and is_admitted(members, proposal.key):
@@ -225,8 +227,27 @@ class Witness:
             draft.set(b"p" + proposal.id, b"")
             listed.append(proposal)
             if len(listed) == SNAPSHOT_PROPOSALS_MAX:
-                break
-        return listed
+                return listed, True
+        return listed, more
+
+    def _in_turn(self) -> tuple[list[Verified[Proposal]], bool]:
+        """What waits, in order, and whether some is left for the next time: while somebody waits with fewer,
+        nobody has more than `TURN` looked at, so that a flood holds up the others for one turn only."""
+        waiting = [
+            one
+            for one in self._pending.proposals.values()
+            if not isinstance(one.statement.action, AUTHORITY_ACTIONS)
+        ]
+        counts = Counter(one.key for one in waiting if one.id not in self._incomplete)
+        if not counts or min(counts.values()) > TURN or max(counts.values()) <= TURN:
+            return waiting, False
+        taken: Counter[bytes] = Counter()
+        turn: list[Verified[Proposal]] = []
+        for one in waiting:
+            taken[one.key] += one.id not in self._incomplete
+            if taken[one.key] <= TURN:
+                turn.append(one)
+        return turn, True
 
     def _look_again(self) -> None:
         """Forget of what is pending no more that it lacked something, and of what that has come for."""

@@ -7,7 +7,8 @@ bytes that were sent. Those in office pay a quarter. So whoever floods takes wha
 however many links, with however many keys on its account, and what somebody else sends waits for about one of
 its requests. Commands of the person here do not wait at all.
 
-An account that was idle begins where the one is that went last: nobody saves up.
+An account that was idle begins where the one is that went last: nobody saves up. One that the core has
+slowed (`core/tolls.py`) waits so long before it stands in line at all, on each of its links.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class Fair:
     def __init__(self) -> None:
         self._used: OrderedDict[bytes, float] = OrderedDict()
         """By account, in weighted seconds."""
+        self._slowed: OrderedDict[bytes, float] = OrderedDict()
+        """By account, until when."""
         self._lines: dict[bytes, deque[tuple[Load, trio.Event]]] = {}
         self._each_s = dict(FIRST_GUESS_S)
         self._ahead_s = 0.0
@@ -67,6 +70,9 @@ class Fair:
 
     async def take(self, load: Load) -> float:
         """Wait until `load` may be queued; returns what it is guessed to take, for `give`."""
+        if (until := self._slowed.get(load.account, 0.0)) > trio.current_time():
+            await trio.sleep_until(until)
+            return await self.take(load)  # it may have been slowed more meanwhile
         if load.account not in self._lines:
             self._used[load.account] = max(self._used.get(load.account, 0.0), self._clock)
         if not self._lines and self._fits(load):
@@ -87,6 +93,13 @@ class Fair:
                 self._admit()
             raise
         return self._guess(load)
+
+    def slow(self, account: bytes, seconds: float) -> None:
+        """The next turn of `account` comes so much later than it would have come."""
+        begins = max(self._slowed.pop(account, 0.0), trio.current_time())
+        self._slowed[account] = begins + seconds
+        if len(self._slowed) > ACCOUNTS_MAX:
+            self._slowed.popitem(last=False)
 
     def give(self, load: Load, guess: float, spent: Spent) -> None:
         """`load`, which was guessed to take so long, is done and took `spent`."""

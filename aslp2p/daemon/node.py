@@ -16,7 +16,7 @@ import trio
 
 from aslp2p.artifacts.envelope import Signer
 from aslp2p.artifacts.keys import short
-from aslp2p.core.effects import Close, Effect, Hints, Publish, Rank, Send
+from aslp2p.core.effects import Close, Effect, Hints, Publish, Rank, Send, Slow
 from aslp2p.core.inputs import Command, Import, Lost, MarkStale, Now, OwnAddresses
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.jobs import Condition, Core, Inputs, Leave, Mode, Question, Report, read_clocks
@@ -247,6 +247,8 @@ class CommonNode:
                 elif type(effect) is Rank:
                     if link := self.links.get(effect.link):
                         link.account, link.office = effect.account, effect.office
+                elif type(effect) is Slow:
+                    self.links.fair.slow(effect.account, effect.pause_ms / 1000)
                 elif type(effect) is Publish:
                     self._publish(effect.topic, effect.data)
                 elif type(effect) is Hints:

@@ -9,12 +9,12 @@ import pytest
 
 from aslp2p.artifacts.token import bear
 from aslp2p.artifacts.types import Admit, Named, Policy
-from aslp2p.core.effects import Close, Rank, Send, Step
+from aslp2p.core.effects import Close, Rank, Send, Slow, Step
 from aslp2p.core.inputs import Input, LinkDown, LinkUp, MakeToken, Propose, Received
 from aslp2p.core.places import GUESTS_MAX
-from aslp2p.core.tolls import ACCOUNTS_MAX, BITS, Tolls, blocks, price
+from aslp2p.core.tolls import ACCOUNTS_MAX, BITS, Toll, Tolls, blocks, price
 from aslp2p.gossip.messages import AnyMessage, GetRange, Refused, decode_message, encode_message
-from aslp2p.limits import MIB, PEERS_MAX, PEERS_RESERVED, TOLL_TOKENS_MAX
+from aslp2p.limits import MIB, PEERS_MAX, PEERS_RESERVED, TOLL_PER_SECOND, TOLL_TOKENS_MAX
 from simulations.keys import SeededKey
 from simulations.machine import Node
 from simulations.world import WALL_MS, World
@@ -147,7 +147,12 @@ def test_a_range_asked_for_without_end_is_answered_told_and_ended(
     else:
         raise AssertionError("it goes on for ever")
     assert house.closed(link) == [True]
-    assert [one.code for one in house.told(link)] == ["flood"]
+    told = [one.code for each in links for one in house.told(each) if one.code != "flood"]
+    assert [one.code for one in house.told(link)][-1] == "flood"
+    assert told == ["slow"], "the account is told once before"
+    slowed = [one for one in house.effects if isinstance(one, Slow)]
+    assert {one.account for one in slowed} == {house.nodes["ben"].key}
+    assert sum(one.pause_ms for one in slowed) >= 1000 * (TOKENS / 2 - 10) / (2 * TOLL_PER_SECOND)
     carol = house.link(house.nodes["carol"].key)
     house.say(carol, GetRange(1, head, (), 1, 256))
     assert not house.closed(carol), "nobody else pays for it"
@@ -158,15 +163,31 @@ def test_a_joiner_that_fetches_everything_once_pays_next_to_nothing(height: int)
     """100,000 snapshots, and 10 GB of files: from a peer that serves all of it, without a pause."""
     tolls = Tolls()
     joiner = bytes(32)
-    paid = [True]
+    paid = [Toll.FREE]
     for first in range(1, height, 256):
         paid += [tolls.charge(joiner, block, price(64 * 1024), 0) for block in blocks(first, 256)]
     chunks = [SeededKey(f"chunk {number}").key for number in range(10 * 1024)]
     paid += [tolls.charge(joiner, chunk, price(MIB), 0) for chunk in chunks]
-    assert all(paid)
-    refused = next(n for n, chunk in enumerate(chunks * 9) if not tolls.charge(joiner, chunk, price(MIB), 0))
+    assert set(paid) <= {Toll.FREE, Toll.PAID}, "it is not even slowed"
+    again = (tolls.charge(joiner, chunk, price(MIB), 0) for chunk in chunks * 9)
+    refused = next(number for number, toll in enumerate(again) if toll is Toll.UNPAID)
     assert refused < TOLL_TOKENS_MAX // 16, "it may not do so again and again"
-    assert tolls.charge(bytes([1]) * 32, None, 1, 0), "others have their own"
+    assert tolls.charge(bytes([1]) * 32, None, 1, 0) is Toll.PAID, "others have their own"
+
+
+def test_whoever_stops_asking_is_slowed_no_more_and_told_again_the_next_time() -> None:
+    tolls, key = Tolls(), bytes(32)
+    half = TOLL_TOKENS_MAX // 2
+    assert [tolls.charge(key, None, count, 0) for count in (half, 1, 1)] == [
+        Toll.PAID,
+        Toll.FIRST_LOW,
+        Toll.LOW,
+    ]
+    later_ms = 1000 * half // TOLL_PER_SECOND
+    assert tolls.charge(key, None, 1, later_ms) is Toll.PAID
+    assert tolls.charge(key, None, half, later_ms) is Toll.FIRST_LOW
+    assert tolls.charge(key, b"never asked for before", half, later_ms) is Toll.FREE
+    assert tolls.charge(key, None, half, later_ms) is Toll.UNPAID
 
 
 def test_what_is_remembered_of_an_account_is_bounded() -> None:

@@ -173,6 +173,27 @@ def test_a_snapshot_lists_so_many_and_the_next_one_the_rest() -> None:
     assert emitted(stage).statement.proposals == (many[-1].id,)
 
 
+def test_whoever_has_little_waiting_is_in_the_next_snapshot_whatever_others_flood(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """G5: of refused proposals and of good ones, and what is left waits for nothing but its turn."""
+    monkeypatch.setattr("aslp2p.core.witness.TURN", 4)
+    world = World()
+    stage, ben = listening(world)
+    stage.happen(AddContent(((content_id(DATA), DATA),)))
+    bad = [world.propose(Remove(f"no/{number}", None), DAN) for number in range(5)]
+    good = [letter(world, f"flood/{number}") for number in range(5)]
+    honest = letter(world, "mine", CLEO)
+    ben.pushes(*bad, *good, honest)
+    stage.wait(1)
+    assert emitted(stage).statement.proposals == (honest.id,)
+    assert {one.statement.proposal for one in answers(ben)} == {one.id for one in bad[:4]}
+    stage.wait(SECOND_MS)
+    rows = stage.store.snapshots(0, 2, stage.height)
+    assert [id_ for row in rows for id_ in read_snapshot(row).statement.proposals] == [one.id for one in good]
+    assert {one.statement.proposal for one in answers(ben)} == {one.id for one in bad}
+
+
 def test_a_settlement_does_not_count_revoked_keys() -> None:
     """P4, V8: everybody would refuse such a snapshot, its own witness among them, and the Common would stand
     still. So it waits for another."""

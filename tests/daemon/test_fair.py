@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from aslp2p.daemon.fair import AHEAD_S, FIRST_GUESS_S, Fair, Load, Spent, by_kind
+from aslp2p.daemon.fair import ACCOUNTS_MAX, AHEAD_S, FIRST_GUESS_S, Fair, Load, Spent, by_kind
 from aslp2p.gossip.messages import GetContent, GetRange, Have, NoContent, encode_message
 
 GET_RANGE = 6
@@ -123,3 +123,26 @@ def test_what_asks_for_much_stands_alone() -> None:
         (3, [have]),
     ]
     assert by_kind([b"", b"\x91"]) == [(0, [b"", b"\x91"])]
+
+
+async def test_a_slowed_account_waits_on_all_its_links_and_nobody_else_does(
+    autojump_clock: MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        bench = Bench(nursery)
+        began = trio.current_time()
+        bench.fair.slow(b"flood", 2.0)
+        bench.fair.slow(b"flood", 1.0)
+        await bench.put(load(b"flood"), load(b"flood"), load(b"honest"))
+        assert bench.order == [b"honest"]
+        await trio.sleep_until(began + 2.9)
+        assert bench.order == [b"honest"]
+        await trio.sleep_until(began + 3.1)
+        assert bench.order == [b"honest", b"flood", b"flood"], "what it paid was added up"
+
+
+async def test_of_slowed_accounts_a_bounded_number_is_remembered() -> None:
+    fair = Fair()
+    for number in range(2 * ACCOUNTS_MAX):
+        fair.slow(number.to_bytes(4, "big"), 1.0)
+    assert len(fair._slowed) == ACCOUNTS_MAX
