@@ -165,14 +165,18 @@ def _succession_lines(common: dict[str, Any]) -> list[str]:
     if (live := common.get("live")) and live.get("is_authority"):
         lines += _finality_lines(common, live.get("endorsed_epoch", -1))
     if settling := common.get("settlement"):
-        lines.append(
-            f"Policy: the change of @{settling['height']} is settling, both policies count until it has; "
-            f"cosigned by {settling['progress']}"
-        )
+        lines.append(_settling_line(settling))
     for one in common.get("papers", ()):
         if one["id"] not in common["offers"]:
             lines.append(f"Open: {sentence(one['author'], one['words'])} ({one['paper']['progress']})")
     return lines
+
+
+def _settling_line(settling: dict[str, Any]) -> str:
+    change = f"Policy: the change of @{settling['height']} is"
+    if settling["final"]:
+        return f"{change} final and waits for the witness to settle it; {settling['takeover']}"
+    return f"{change} settling, both policies count until it has; cosigned by {settling['progress']}"
 
 
 def _finality_lines(common: dict[str, Any], endorsed: int) -> list[str]:

@@ -49,6 +49,9 @@ def recover_command(
         old = common["witness"]["shown"]
         warnings = [silence_words(common) or f"{old} was heard a moment ago."]
         warnings.append(f"What {old} emits beyond @{common['height']} will be superseded; nothing is lost.")
+        if settling := common["settlement"]:
+            change = f"The policy change of @{settling['height']} is not settled yet"
+            warnings.append(f"{change}: {settling['takeover']}.")
         warnings += _given_up(daemon, abandons)
         new = witness or ("this machine" if not common["witness"]["self"] else "")
         if not new:

@@ -10,9 +10,18 @@ from collections.abc import Sequence, Set
 from typing import Any
 
 from aslp2p.artifacts.envelope import Signed
-from aslp2p.artifacts.types import Policy, PolicyChange, Proposal, Revocation, Rotation, Succession
-from aslp2p.ledger.finality import cosignatures_on
+from aslp2p.artifacts.types import (
+    Policy,
+    PolicyChange,
+    Proposal,
+    Revocation,
+    Rotation,
+    Succession,
+    Takeover,
+)
+from aslp2p.ledger.finality import cosignatures_on, settling
 from aslp2p.ledger.policy import authority_keys
+from aslp2p.ledger.policy_text import policy_words
 from aslp2p.ledger.promises import ENDORSE, META_STALE
 from aslp2p.ledger.state import load_members, revoked_keys
 from aslp2p.views.policy_difference import change_words
@@ -22,6 +31,8 @@ Special = Succession | PolicyChange
 
 _JOINT = ("old policy: ", "new policy: ")
 """How the two policies of the joint phase are told apart (P4)."""
+DECIDES_ALONE = "the new policy alone decides (P4)"
+DECIDE_BOTH = "the old policy and the new one decide, both,"
 _OVER = "its reign is over: nobody can carry it out any more, and it closes by itself"
 
 
@@ -33,9 +44,7 @@ def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) ->
     gone = revoked_keys(load_members(view.reader, view.branch, view.height))
     if isinstance(action, Revocation):
         gone |= {action.revoked}
-    policies = view.standing(view.height).policies
-    if isinstance(action, PolicyChange):
-        policies = (*policies, action.policy)
+    policies, alone = _judging(view, action, gone)
     signed = endorsers - gone
     needs = [_need(view, policy, signed, gone) for policy in dict.fromkeys(policies)]
     accepts = isinstance(action, Rotation) and action.new_witness not in signed
@@ -58,11 +67,26 @@ def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) ->
         "over": over,
         "endorsed": view.own_key in endorsers,
         "may_endorse": own in wanted and not over and _possible(view, action),
+        "alone": alone,
         "progress": _OVER
         if over
-        else progress_words(needs, incoming if accepts else None, _labels(action, len(needs))),
+        else progress_words(needs, incoming if accepts else None, _labels(action, len(needs), alone)),
         "command": f"asl endorse {proposal.id.hex()[:8]}",
     }
+
+
+def _judging(view: View, action: Special, gone: Set[bytes]) -> tuple[Sequence[Policy], bool]:
+    """The policies whose quorums `action` needs, and whether that is the new one alone, though the change is
+    not settled yet (P4): that holds for a takeover, once the change is known to be final."""
+    standing = view.standing(view.height)
+    if isinstance(action, PolicyChange):
+        return (*standing.policies, action.policy), False
+    alone = (
+        isinstance(action, Takeover)
+        and standing.joint
+        and settling(view.reader, (view.branch, view.height), gone) is not None
+    )
+    return standing.policies[-1:] if alone else standing.policies, alone
 
 
 def _need(view: View, policy: Policy, signed: Set[bytes], gone: Set[bytes]) -> dict[str, Any]:
@@ -85,10 +109,10 @@ def _party(view: View, policy: Policy, key: bytes) -> dict[str, Any]:
     return party
 
 
-def _labels(action: Special, count: int) -> Sequence[str]:
-    """What to call the policies that count, where there are several."""
+def _labels(action: Special, count: int, alone: bool) -> Sequence[str]:
+    """What to call the policies that count, where there are several, or one of two."""
     if count == 1:
-        return ("",)
+        return (f"{DECIDES_ALONE}: " if alone else "",)
     now, then = ("now: ", "then: ") if isinstance(action, PolicyChange) else _JOINT
     return [now] * (count - 1) + [then]
 
@@ -168,7 +192,8 @@ def _short(one: dict[str, Any]) -> int:
 
 
 def settlement(view: View) -> dict[str, Any] | None:
-    """How far a joint policy is from settling (P4): whose cosignatures are here; None if nothing is joint."""
+    """How far a joint policy is from settling (P4): whose cosignatures are here, who decides about a new
+    witness meanwhile, and how many of whom that takes; None if nothing is joint."""
     standing = view.standing(view.height)
     if not standing.joint:
         return None
@@ -177,7 +202,17 @@ def settlement(view: View) -> dict[str, Any] | None:
     signed = frozenset(key for key, (at, _) in cosigned.items() if at >= standing.change_height) - gone
     needs = [_need(view, policy, signed, gone) for policy in standing.policies]  # the old and the new one
     progress = progress_words(needs, labels=_JOINT)
-    return {"height": standing.change_height, "needs": needs, "progress": progress}
+    final = not any(need["short"] for need in needs)
+    deciding = standing.policies[-1:] if final else standing.policies
+    quorums = " and ".join(policy_words(policy, view.who) for policy in deciding)
+    takeover = f"{DECIDES_ALONE if final else DECIDE_BOTH} about a new witness: {quorums}"
+    return {
+        "height": standing.change_height,
+        "needs": needs,
+        "progress": progress,
+        "final": final,
+        "takeover": takeover,
+    }
 
 
 def dead_authorities(view: View) -> list[dict[str, Any]]:

@@ -247,9 +247,13 @@ def common(**changes: Any) -> dict[str, Any]:
         ({"final": 41}, "final @41"),
         ({"audited": 40}, "audited to @40"),
         (
-            {"settlement": {"height": 40, "progress": "1 of 2: ann; missing ben"}},
+            {"settlement": {"height": 40, "final": False, "progress": "1 of 2: ann; missing ben"}},
             "Policy: the change of @40 is settling, both policies count until it has; "
             "cosigned by 1 of 2: ann; missing ben",
+        ),
+        (
+            {"settlement": {"height": 40, "final": True, "takeover": "ann decides"}},
+            "Policy: the change of @40 is final and waits for the witness to settle it; ann decides",
         ),
         (
             {"live": {"silence": {"silent_ms": 3 * HOUR_MS, "watching": True}}},
