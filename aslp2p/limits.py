@@ -252,6 +252,11 @@ HOME_VERSION = 1
 """Written to `HOME/version`; a home with a higher one is refused."""
 KEY_FILE_BYTES_MAX = 4 * KIB
 CONFIG_BYTES_MAX = 256 * KIB
+NOTICES_MAX = 256
+"""What a person is to be told and has not seen; what comes above waits for a place."""
+NOTICES_BYTES_MAX = 4 * MIB
+DISK_LOW_BYTES = 512 * MIB
+"""Below it the owner of the disk is told; the store still works."""
 HOME_FILE_HEADER_BYTES_MAX = 256 * KIB
 """Of a file that carries a home: what it holds, by name and size."""
 KDF_MEMORY_BYTES_MAX = 1024 * MIB

@@ -14,6 +14,7 @@ SECTIONS = {
     },
     "Look": {
         "status": ("status", "What is going on."),
+        "notices": ("notices", "What this machine wants to tell its person."),
         "health": ("health", "How this machine is, for monitoring: one line and an exit code."),
         "peers": ("status", "Which machines are linked."),
         "members": ("people", "Who is in; admit and expel."),

@@ -42,6 +42,8 @@ def status_command(settings: Settings) -> None:
             say(f"Retired: {retired}")
         elif answer["daemon"] is None:
             say("Daemon: not running; start it with: asl up")
+        elif unseen := answer["daemon"].get("unseen"):
+            say(f"Notices: {unseen} not seen yet: asl notices")
         for other in commons:
             if other is not chosen:
                 say(f"Also: {headline(other)}")

@@ -24,6 +24,7 @@ from aslp2p.daemon.announcement import Hint, make_tag
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.control_listener import claim_socket_path
 from aslp2p.daemon.control_server import serve_control
+from aslp2p.daemon.desktop import Desktop
 from aslp2p.daemon.dialer import Dialer
 from aslp2p.daemon.discovery import run_discovery
 from aslp2p.daemon.folders import Folders
@@ -31,6 +32,9 @@ from aslp2p.daemon.jobs import read_clocks
 from aslp2p.daemon.mdns import Found
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
+from aslp2p.daemon.notices import Notices, Way
+from aslp2p.daemon.notify_command import NotifyCommand
+from aslp2p.daemon.statuses import Occasions
 from aslp2p.daemon.transport import Transport, address_text
 from aslp2p.daemon.waiting_paper import judge_waiting
 from aslp2p.errors import AslError, UserError
@@ -85,6 +89,8 @@ class Daemon:
         self.foreign: list[dict[str, Any]] = []
         self._events = EventSource(TOPICS)
         self.folders = Folders(home, self._events)
+        occasions = Occasions(home, identity.key, lambda: self.nodes, self.unopened)
+        self.notices = Notices(home, self._events, ways_to_tell(config), self.folders.shown, occasions.find)
         self._transport = Transport(identity, lambda: [one.node for one in self._commons.values()])
         self._transport.on_twin = self._heard_twin
         self._addresses: tuple[str, ...] = ()
@@ -170,6 +176,7 @@ class Daemon:
                 nursery.start_soon(self._discover)
             await nursery.start(serve_control, self._control_path, control_methods(self), self._events)
             await nursery.start(self.folders.run)
+            nursery.start_soon(self.notices.run)
             task_status.started()
 
     # --- Commons --------------------------------------------------------------------------------------
@@ -330,6 +337,12 @@ class Daemon:
         for one in self._commons.values():
             one.node.tell_addresses(addresses)
             one.node.links.close_moved()
+
+
+def ways_to_tell(config: Config) -> list[Way]:
+    """How the person of this machine wants to be called."""
+    ways: list[Way] = [Desktop()] if config.notify_desktop else []
+    return [*ways, NotifyCommand(config.notify_command)] if config.notify_command else ways
 
 
 def _value(config: Config, path: str) -> object:

@@ -26,10 +26,12 @@ from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.folder_methods import FolderMethods
 from aslp2p.daemon.folders import Folders
+from aslp2p.daemon.notices import Notices
 from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
 from aslp2p.daemon.put_methods import PutMethods
+from aslp2p.daemon.statuses import commons_status
 from aslp2p.daemon.succession_methods import SuccessionMethods
-from aslp2p.errors import ArtifactError, AslError, UsageError, UserError
+from aslp2p.errors import ArtifactError, UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.floor import read_floor
@@ -38,7 +40,7 @@ from aslp2p.ledger.policy_file import SELF
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import INVITE_HINTS_MAX, PROTOCOL_VERSION, REJECTIONS_MAX
 from aslp2p.views.actions import Uint, action_from_json, parse_id
-from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
+from aslp2p.views.commons import Followed, choose_common, common_status
 from aslp2p.views.people import member_key
 from aslp2p.views.queries import QUERIES
 from aslp2p.views.view import View
@@ -94,6 +96,9 @@ class Daemon(Protocol):
     def folders(self) -> Folders: ...
 
     @property
+    def notices(self) -> Notices: ...
+
+    @property
     def unopened(self) -> Mapping[str, Exception]:
         """Why a Common is not followed: the first 16 digits of its id, and what its store raised."""
 
@@ -121,6 +126,8 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "version": methods.version,
         "status": methods.status,
         "stop": methods.stop,
+        "notices": methods.notices,
+        "notices.see": methods.notices_see,
         "commons": methods.commons,
         "common.open": methods.common_open,
         "common.forget": methods.common_forget,
@@ -161,20 +168,7 @@ class _Methods:
 
     async def status(self) -> dict[str, Any]:
         daemon = self._daemon
-        default, chosen = daemon.home.default_common(), name_is_chosen(daemon.home)
-
-        def about(reader: Reader) -> dict[str, Any]:
-            return common_status(reader, own_key=daemon.own_key, name_chosen=chosen, default=default)
-
-        commons = []
-        for node in list(daemon.nodes.values()):
-            try:
-                one = await node.query(about)
-            except Exception as error:  # whatever its store holds: the others are told about all the same
-                logger.warning("status of %s: %s", node.name, error, exc_info=not isinstance(error, AslError))
-                one = unreadable(node.id.hex(), node.name, error, default=default)
-            commons.append({**one, "live": node.live()})
-        commons += [unreadable(id_, id_, error, default=default) for id_, error in daemon.unopened.items()]
+        commons = await commons_status(daemon.home, daemon.own_key, daemon.nodes, daemon.unopened)
         return {
             "daemon": {
                 "version": __version__,
@@ -184,9 +178,17 @@ class _Methods:
                 "home": str(daemon.home),
                 "key": key_text(daemon.own_key),
                 "foreign": list(daemon.foreign),
+                "unseen": len(daemon.notices.shown()),
             },
             "commons": commons,
         }
+
+    async def notices(self) -> dict[str, Any]:
+        return {"notices": self._daemon.notices.shown()}
+
+    async def notices_see(self, keys: list[str]) -> dict[str, Any]:
+        self._daemon.notices.see(keys)
+        return {}
 
     async def stop(self) -> dict[str, Any]:
         self._daemon.stop()

@@ -42,6 +42,10 @@ class Config:
     """(host, port)"""
     recovery_mode: RecoveryMode
     """S8"""
+    notify_desktop: bool
+    """Call the person by desktop notifications."""
+    notify_command: tuple[str, ...]
+    """And with this program and its arguments; none: no."""
     log_level: LogLevel
 
 
@@ -136,6 +140,16 @@ def _list_of(read_item: Callable[[str], Any], at_least: int = 0) -> Callable[[An
     return read
 
 
+def _words(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > LIST_MAX:
+        raise ValueError
+    if not all(isinstance(word, str) and "\0" not in word for word in value):
+        raise ValueError
+    if value and not value[0].startswith("/"):
+        raise ValueError
+    return tuple(value)
+
+
 def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
@@ -170,6 +184,10 @@ KEYS: dict[str, Key] = {
     ),
     "peers.static": Key((), 'a list of "host:port" or "[IPv6]:port"', _list_of(_peer)),
     "recovery.mode": Key("ask", '"ask" or "auto"', _one_of("ask", "auto")),
+    "notify.desktop": Key(True, "true or false", _bool),
+    "notify.command": Key(
+        (), "a list of a program, by its absolute path, and its arguments ([]: none)", _words
+    ),
     "log.level": Key(
         "info", '"debug", "info", "warning" or "error"', _one_of("debug", "info", "warning", "error")
     ),

@@ -23,6 +23,8 @@ from aslp2p.daemon.daemon import TOPICS
 from aslp2p.daemon.folders import Folders
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
+from aslp2p.daemon.notices import Notices, Way
+from aslp2p.daemon.statuses import Occasions
 from aslp2p.errors import AslError
 from aslp2p.home import Home
 from aslp2p.home.key import load_key
@@ -40,13 +42,16 @@ class Daemon:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self.ways: list[Way] = []
         self.secret = load_key(home)
         self.own_key = self.secret.key
         self.port = 4242
         self.started_ms = int(time.time() * 1000)
         self.events = EventSource(TOPICS)
-        self.folders = Folders(home, self.events)
         self.unopened: dict[str, Exception] = {}
+        self.folders = Folders(home, self.events)
+        occasions = Occasions(home, self.own_key, lambda: self.nodes, self.unopened)
+        self.notices = Notices(home, self.events, self.ways, self.folders.shown, occasions.find)
         self.foreign = FOREIGN
         self._nodes: dict[bytes, CommonNode] = {}
         self._scopes: dict[bytes, trio.CancelScope] = {}
@@ -101,6 +106,7 @@ class Daemon:
                 path = socket_path(str(self.home))
                 await self.nursery.start(serve_control, path, control_methods(self), self.events)
                 await self.nursery.start(self.folders.run)
+                self.nursery.start_soon(self.notices.run)
                 started.set()
                 await self._stopping.wait()
                 self.nursery.cancel_scope.cancel()

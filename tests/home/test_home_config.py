@@ -48,6 +48,7 @@ def test_a_full_file_is_read() -> None:
         mdns = {enabled = false, interfaces = ["eth0", "192.0.2.1", "eth0"]}
         peers.static = ["alice.local:4711", "192.0.2.7:1", "[2001:db8::7]:65535"]
         recovery.mode = "auto"
+        notify = {desktop = false, command = ["/bin/tell", "x", "x"]}
         log.level = "debug"
         """,
         "file",
@@ -59,6 +60,8 @@ def test_a_full_file_is_read() -> None:
         ("eth0", "192.0.2.1"),
         (("alice.local", 4711), ("192.0.2.7", 1), ("2001:db8::7", 65535)),
         "auto",
+        False,
+        ("/bin/tell", "x", "x"),
         "debug",
     )
     with pytest.raises(FrozenInstanceError):
@@ -91,6 +94,11 @@ def test_a_full_file_is_read() -> None:
         ("peers.static = [" + '"a:1",' * 65 + "]", "peers.static"),
         ("recovery.mode = false", "recovery.mode"),
         ("recovery.mode = []", "recovery.mode"),
+        ("notify.desktop = 1", "notify.desktop"),
+        ('notify.command = "/bin/tell"', "notify.command"),
+        ('notify.command = ["tell"]', "notify.command"),
+        ('notify.command = ["/bin/tell", 1]', "notify.command"),
+        ('notify.command = ["/bin/tell", "\\u0000"]', "notify.command"),
         ('log.level = "INFO"', "log.level"),
     ],
 )
