@@ -15,7 +15,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from aslp2p.artifacts.envelope import Signed, Verified, decode_as, read_stored_as
+from aslp2p.artifacts.envelope import Signed, Verified, decode_as, read_stored, read_stored_as
 from aslp2p.artifacts.types import Proposal, Snapshot
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
@@ -333,6 +333,21 @@ class Chain:
         """Whether the followed line lists `proposal`."""
         head = self._context.ledger.head
         return self._context.store.fact(head.branch, b"p" + proposal, head.height) is not None
+
+    def unanswered(self, ids: Sequence[bytes]) -> set[bytes]:
+        """While this node is the witness: those of `ids` that are proposals stored here which neither its
+        line lists nor it has rejected. A rejection ends with the reign of who signed it: whoever was away
+        then has what it rejected open still, and only the new witness can answer."""
+        context = self._context
+        if context.ledger.head.standing.next_witness != context.key:
+            return set()
+        left = [id_ for id_ in ids if id_ not in self._pending.rejections and not self.lists(id_)]
+        found = set()
+        for id_, row in context.store.artifact_rows(left).items():
+            statement = read_stored(row.raw, audited=row.audited).statement
+            if isinstance(statement, Proposal) and not isinstance(statement.action, AUTHORITY_ACTIONS):
+                found.add(id_)
+        return found
 
     def _reopen_aside(self, placed: Sequence[Placed]) -> None:
         """What only a snapshot beside our line lists is pending here, like what was superseded; so is what

@@ -180,6 +180,7 @@ class Intake:
         if not fresh:
             return 0
         stored = context.store.artifact_rows([one.id for one in fresh])
+        unanswered = self._chain.unanswered(list(stored))
         taken: list[Signed[Proposal]] = []
         copies: list[Signed[Proposal]] = []
         """Of what is listed and was not audited yet."""
@@ -192,8 +193,8 @@ class Intake:
             if one.statement.common_id != context.common_id:
                 raise Rejected("V7", "a proposal of another Common", subject=one.id)
             row = stored.get(one.id)
-            known = (row is not None and row.audited) or one.id in self._pending.rejections
-            if known or not context.is_member(one.key):
+            known = row is not None and row.audited and one.id not in unanswered
+            if known or one.id in self._pending.rejections or not context.is_member(one.key):
                 continue  # a rejection may be here before what it rejects
             if row is not None and self._chain.lists(one.id):
                 copies.append(one)

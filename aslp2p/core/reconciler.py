@@ -177,6 +177,7 @@ class Reconciler:
         theirs = set(message.ids)
         missing = [id_ for id_ in message.ids if id_ not in self._pending.open]
         closed = context.proven(missing)
+        closed -= self._chain.unanswered(list(closed))
         self._ask_for(peer, [id_ for id_ in missing if id_ not in closed and self._chain.wants(id_)])
         if len(message.ids) < IDS_PER_MESSAGE_MAX:
             ours = self._pending.open.ids_in(message.buckets)

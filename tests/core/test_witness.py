@@ -8,7 +8,7 @@ from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import Signed, Verified, decode_as, sign_statement
 from aslp2p.artifacts.types import Beacon, Cosignature, Proposal, Put, Rejection, Remove, Snapshot
 from aslp2p.core.inputs import AddContent, Propose
-from aslp2p.gossip.messages import GetRange, Push
+from aslp2p.gossip.messages import GetRange, OpenIds, Push, Want
 from aslp2p.ledger.history import read_snapshot
 from aslp2p.limits import BATCH_SPACING_MS, RETURN_WAIT_MS, SNAPSHOT_PROPOSALS_MAX
 from tests.core.scripted import SECOND_MS, Neighbour, Stage, said
@@ -171,6 +171,35 @@ def test_a_snapshot_lists_so_many_and_the_next_one_the_rest() -> None:
     stage.wait(SECOND_MS)
     assert stage.height == 2
     assert emitted(stage).statement.proposals == (many[-1].id,)
+
+
+def test_what_a_former_witness_rejected_is_answered_again_to_whoever_was_away() -> None:
+    """Its rejection was no longer open when they came back: they would have waited for ever."""
+    world = World()
+    stage, ann = listening(world, BEN, ANN)
+    gone = world.propose(Remove("nothing-there", None), DAN)
+    ann.pushes(gone)
+    no = Rejection(world.id, gone.id, "nothing-there", "", 7_000)
+    ann.pushes(sign_statement(no, ANN))
+    assert stage.core.live()["pending"] == 0
+    dan = stage.link(DAN)
+    dan.says(OpenIds(tuple(range(16)), (gone.id,)))
+    assert not dan.heard(Want), "while the witness that rejected it reigns, its word is there for everybody"
+    handed = world.rotate(world.root, BEN)
+    ann.holds(handed).heads(handed)
+    stage.wait(SECOND_MS)
+    assert stage.head == handed.id
+    dan.says(OpenIds(tuple(range(16)), (gone.id,)))
+    assert [one.ids for one in dan.heard(Want)] == [(gone.id,)]
+    dan.pushes(gone)
+    stage.wait(SECOND_MS)
+    assert [one.statement.proposal for one in answers(dan) if one.key == BEN.key] == [gone.id]
+    assert stage.core.live()["pending"] == 0
+    told = len(answers(dan))
+    dan.pushes(gone)
+    dan.says(OpenIds(tuple(range(16)), (gone.id,)))
+    stage.wait(SECOND_MS)
+    assert len(answers(dan)) == told and len(dan.heard(Want)) == 1, "once is enough"
 
 
 def test_whoever_has_little_waiting_is_in_the_next_snapshot_whatever_others_flood(
