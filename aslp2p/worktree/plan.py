@@ -170,18 +170,26 @@ def _without_clashes(
 
 
 def _with_moves(steps: list[Step]) -> list[Step]:
-    """`steps`, with one rename for a file that leaves one path and comes, alike, to another."""
+    """`steps`, with one rename for a file that leaves one path and comes, alike, to another.
+
+    Not where the new path is above or below one that a file leaves: two such renames could wait for each
+    other (`a` becomes `b/x`, and `b` becomes `a/x`), while what is deleted makes room for what is written.
+    """
     leaving: dict[Like, list[Delete]] = defaultdict(list)
     busy: set[str] = set()
+    below: set[str] = set()
     for step in steps:
         if isinstance(step, Delete):
             leaving[step.over.like].append(step)
+            below.add(step.path)
+            busy.update(ancestors(step.path))
         elif isinstance(step, SetAside):
             busy.add(step.path)
     moves: list[Step] = []
     done: set[Step] = set()
     for step in steps:
         free = isinstance(step, Write) and step.over is None and step.path not in busy
+        free = free and below.isdisjoint(ancestors(step.path))
         if isinstance(step, Write) and free and (found := leaving.get(step.entry.like)):
             gone = found.pop()
             moves.append(Move(gone.path, gone.over, step.path, step.entry))

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from aslp2p.worktree.plan import plan
-from aslp2p.worktree.trees import Entry, Forget, Like, SetAside, Trees, Write
+from aslp2p.worktree.trees import Delete, Entry, Forget, Like, Move, SetAside, Trees, Write
 from tests.worktree.model import Common, Folder, found
 
 ROUNDS_MAX = 12
@@ -65,6 +65,25 @@ def test_what_is_out_of_view_is_never_a_removal(row: list[str], kind: str) -> No
     if kind == "out" and here is None and there is not None:
         again = plan(trees._replace(out={}, base={}), name="ann", height=3)
         assert [type(step) for step in again.steps] == [Write], "coming back, it is new"
+
+
+def test_two_renames_that_wait_for_each_other_are_written_instead() -> None:
+    """`a` becomes `b/x` and `b` becomes `a/x`: as two renames each would stand in the other's way."""
+    one, two = Like("1", False), Like("2", False)
+    trees = Trees(
+        base={"a": one, "b": two},
+        local={"a": found(one), "b": found(two)},
+        remote={"b/x": Entry(one, 1, 0), "a/x": Entry(two, 1, 0)},
+    )
+    steps = [(type(step), step.path) for step in plan(trees, name="ann", height=3).steps]
+    assert steps == [(Delete, "a"), (Delete, "b"), (Write, "a/x"), (Write, "b/x")]
+    back = Trees(
+        base={"a/x": one, "b": two},
+        local={"a/x": found(one), "b": found(two)},
+        remote={"a": Entry(two, 1, 0), "c": Entry(one, 1, 0)},
+    )
+    steps = [(type(step), step.path) for step in plan(back, name="ann", height=3).steps]
+    assert steps == [(Delete, "b"), (Move, "a/x"), (Write, "a")], "the folder is empty when its name is taken"
 
 
 def came_together(seed: int) -> int:
