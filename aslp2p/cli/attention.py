@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aslp2p.cli.output import sentence
+from aslp2p.cli.output import count_text, sentence
 
 
 def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
@@ -33,6 +33,11 @@ def attention(common: dict[str, Any]) -> list[tuple[str, str]]:
             )
     if reason := live.get("read_only"):
         wanting.append((f"read-only: {reason}", "" if ";" in reason else "make room, or look at the disk"))
+    for folder in common.get("folders", ()):
+        if folder["braked"]:
+            held = count_text(folder["held"], "file")
+            gone = f"{folder['braked']} of {held} are gone from {folder['folder']}"
+            wanting.append((gone, f"if that is meant, type: asl folder approve {folder['folder']}"))
     if common.get("standing") in ("expelled", "revoked"):
         wanting.append((f"this machine's key was {common['standing']}", "ask a member why"))
     return wanting

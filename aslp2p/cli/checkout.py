@@ -17,7 +17,7 @@ from aslp2p.worktree.base import opened_base
 from aslp2p.worktree.checkout import Checkout
 from aslp2p.worktree.common import History
 from aslp2p.worktree.disk import Folder
-from aslp2p.worktree.names import HIDDEN
+from aslp2p.worktree.names import HIDDEN, HIDDEN_FILE
 from aslp2p.worktree.sync import Report, require_same
 
 _SHOWN = 20
@@ -27,7 +27,7 @@ _SHOWN = 20
 @click.argument("folder", metavar="DIR")
 @click.argument("what", default="", metavar="[PATH][@N]")
 @click.option("--force", is_flag=True, help="Replace and remove what checkout did not write, too.")
-@click.option("--hidden", is_flag=True, help="Top-level folders whose names begin with a dot, too.")
+@click.option("--hidden", is_flag=True, help="What begins with a dot at the top, too.")
 @at_option
 @pass_settings
 def checkout_command(
@@ -92,6 +92,8 @@ def note_some(what: str, said: dict[str, str]) -> None:
         line = f"{path}: {why}"
         if why == HIDDEN:
             line = f"{path.partition('/')[0]}/: {why}; --hidden takes it"
+        elif why == HIDDEN_FILE:
+            line = f"{path}: {why}; --hidden takes it"
         lines[line] = lines.get(line, 0) + 1
     for line in [*lines][:_SHOWN]:
         note(f"{what}: {line}")

@@ -27,6 +27,7 @@ SECTIONS = {
         "get": ("files", "Write out one file, of any version."),
         "rm": ("files", "Remove files."),
         "ls": ("files", "List files."),
+        "restore": ("restore", "Put back an old version of a file; or make a home from a backup."),
         "sync": ("sync", "Bring a folder and the Common together."),
         "folder": ("folder", "Folders that the daemon keeps in step."),
         "checkout": ("checkout", "Write out the whole tree, of any version."),
@@ -63,7 +64,6 @@ SECTIONS = {
     "This machine": {
         "move": ("move", "Take this home to another machine."),
         "backup": ("move", "Copy this home, for its data."),
-        "restore": ("move", "Make a home from a backup."),
         "fsck": ("verify", "Look for damage in what is stored."),
         "completion": ("version", "Shell completion."),
     },

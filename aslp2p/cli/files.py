@@ -20,7 +20,7 @@ from aslp2p.cli.output import count_text, note, say, say_json, size_text, table,
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_daemon, open_source
-from aslp2p.cli.versions import at_option, split_version
+from aslp2p.cli.versions import at_option, file_meant, split_version
 from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError, UserError
 from aslp2p.worktree.walking import clean_path
@@ -88,12 +88,12 @@ def get_command(settings: Settings, path: str, output: str | None, at: int | Non
     """Write out the file at PATH."""
     if settings.json and output in (None, "-"):
         raise UsageError("--json answers on standard output, where the file would go", remedy="say -o FILE")
-    wanted, version = split_version(path, at)
-    if not wanted:
+    if not split_version(path, at)[0]:
         raise UsageError(
             "get writes out one file", remedy="name its path; a whole tree is written by `asl checkout`"
         )
     with open_source(settings) as source:
+        wanted, version = file_meant(source, path, at)
         entry = _entry(source, wanted, version)
         target = None if output in (None, "-") else _target(str(output), wanted)
         if target is None:

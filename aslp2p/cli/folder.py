@@ -31,7 +31,7 @@ def folder_command() -> None:
 @click.option("--path", default="", metavar="PATH", help="Follow what is below PATH; else all of it.")
 @click.option("--receive-only", is_flag=True, help="Changes come into DIR, and none go out.")
 @click.option("--send-only", is_flag=True, help="Changes go out of DIR, and none come in.")
-@click.option("--hidden", is_flag=True, help="Top-level folders whose names begin with a dot, too.")
+@click.option("--hidden", is_flag=True, help="What begins with a dot at the top, too.")
 @pass_settings
 def add_command(
     settings: Settings, folder: str, path: str, receive_only: bool, send_only: bool, hidden: bool

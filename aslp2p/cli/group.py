@@ -142,9 +142,19 @@ class Asl(Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, *more: Any, **extra: Any
     ) -> Any:
         """Runs one command and ends the process with its exit code."""
+        if args is None:
+            require_utf8()
         extra["standalone_mode"] = False
         code = _run(lambda: super(Asl, self).main(args, prog_name or "asl", *more, **extra), args)
         sys.exit(code)
+
+
+def require_utf8() -> None:
+    """Begins again in Python's UTF-8 mode where the locale says another encoding: paths in a Common are
+    UTF-8, and a file would be put under a name that it does not have."""
+    if sys.getfilesystemencoding().lower().replace("-", "") != "utf8" and not sys.flags.utf8_mode:
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
 
 
 def _run(run: Callable[[], Any], args: Sequence[str] | None) -> int:

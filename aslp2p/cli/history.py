@@ -11,7 +11,7 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, say, say_json, sentence, size_text, table, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_source
-from aslp2p.cli.versions import at_option, parse_version, require_version, split_version
+from aslp2p.cli.versions import at_option, file_meant, parse_version, require_version, split_version
 from aslp2p.errors import UsageError, UserError
 
 _HEX = frozenset("0123456789abcdef")
@@ -117,7 +117,7 @@ def _shown(source: Source, what: str, at: int | None) -> dict[str, Any]:
     version = parse_version(what) if what else at
     if version is not None or not what:
         return _whole(source, version)
-    path, version = split_version(what, at)
+    path, version = file_meant(source, what, at)
     try:
         return {"kind": "entry", **source.ask("entry", path=path, at=version)}
     except UserError:

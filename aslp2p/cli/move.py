@@ -1,4 +1,4 @@
-"""`asl move`, `asl backup`, `asl restore`: a home in a file, to sign elsewhere or to be read again."""
+"""`asl move`, `asl backup`, `asl restore FILE`: a home in a file, to sign elsewhere or to be read again."""
 
 from __future__ import annotations
 
@@ -84,11 +84,8 @@ def backup_command(settings: Settings, file: str) -> None:
     note("Whoever has the file can speak as this machine: keep it as you keep the machine.")
 
 
-@click.command("restore", cls=Command)
-@click.argument("file", metavar="FILE")
-@pass_settings
-def restore_command(settings: Settings, file: str) -> None:
-    """Make a home from the backup FILE; its key is one to be replaced."""
+def restore_home(settings: Settings, file: str) -> None:
+    """Make a home from the backup `file`; its key is one to be replaced."""
     from aslp2p.travel.moving import restore
     from aslp2p.travel.package import PackageReader
 

@@ -12,7 +12,7 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json, size_text, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import open_source
-from aslp2p.cli.versions import at_option, split_version
+from aslp2p.cli.versions import at_option, file_meant, split_version
 from aslp2p.errors import ArtifactError, Rejected, UsageError, UserError
 from aslp2p.limits import PROOF_BYTES_MAX
 
@@ -40,11 +40,11 @@ def prove_command(settings: Settings, path: str, output: str, brief: bool, at: i
     """Make a small file that proves that PATH was put into this Common."""
     from aslp2p.home.files import atomic_write, require_replaceable
 
-    wanted, version = split_version(path, at)
-    if not wanted:
+    if not split_version(path, at)[0]:
         raise UsageError("a proof is about one file", remedy="name its path")
     require_replaceable(output)
     with open_source(settings) as source:
+        wanted, version = file_meant(source, path, at)
         answer = source.ask("prove", path=wanted, at=version, brief=brief)
         common_id = source.ask("show", at=0)["id"]
     atomic_write(Path(output).absolute(), base64.b64decode(answer.pop("proof")), mode=0o644)

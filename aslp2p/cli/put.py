@@ -267,9 +267,12 @@ def _report(settings: Settings, putting: _Putting, waiter: Waiter, walk: Walk) -
                 **waiter.as_json(),
                 "skipped": walk.skipped,
                 "problems": walk.problems,
+                "unportable": walk.unportable,
             }
         )
     else:
+        for name in walk.unportable[:_PROBLEMS_SHOWN]:
+            note(f"warning: {name}")
         for skipped in walk.skipped[:_PROBLEMS_SHOWN]:
             note(f"skipped {skipped}")
         if len(walk.skipped) > _PROBLEMS_SHOWN:
@@ -278,7 +281,7 @@ def _report(settings: Settings, putting: _Putting, waiter: Waiter, walk: Walk) -
             note(f"asl: {len(walk.problems) - _PROBLEMS_SHOWN} more could not be put")
         _say_sum(putting, waiter, walk)
         waiter.note_others()
-    if walk.problems or waiter.refused:
+    if walk.problems or walk.skipped or waiter.failed:
         raise click.exceptions.Exit(1)
 
 
@@ -289,7 +292,8 @@ def _say_sum(putting: _Putting, waiter: Waiter, walk: Walk) -> None:
         return
     same = f", {putting.unchanged} unchanged" if putting.unchanged else ""
     if heights:
-        files = f"{count_text(len(heights), 'file')} of {putting.put}"
+        asked = putting.put + len(walk.problems)
+        files = f"{count_text(len(heights), 'file')} of {asked}"
         say(f"{files} put ({size_text(putting.bytes)}){same}, at @{max(heights)}")
     elif putting.put:
         say(f"{count_text(putting.put, 'file')} proposed ({size_text(putting.bytes)}){same}")

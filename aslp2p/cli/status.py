@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from aslp2p.cli.source import existing_home, open_daemon, open_source
 from aslp2p.errors import NeedsAttention, UsageError, UserError
 
 ATTENTION = NeedsAttention.exit_code
+_CONFLICTS_SHOWN = 10
 
 
 @click.command("status", cls=Command)
@@ -81,9 +83,21 @@ def status_lines(common: dict[str, Any], daemon: dict[str, Any] | None) -> list[
         lines += _history_lines(common, live)
     if daemon is None:
         return lines
+    for folder in common.get("folders", ()):
+        lines += _folder_lines(folder)
     names = [link["name"] or link["key"][8:16] for link in live.get("links", [])]
     lines.append(f"Peers: {', '.join(names)}" if names else "Peers: none reachable now")
     lines += [f"Note: {one['text']}" for one in live.get("warnings", []) if not one["attention"]]
+    return lines
+
+
+def _folder_lines(folder: dict[str, Any]) -> list[str]:
+    """What is amiss in a folder that follows: a conflict file is named until it or its original is gone."""
+    lines = [f"Folder: {folder['problem']}"] if folder["problem"] else []
+    conflicts = folder["conflicts"]
+    lines += [f"Conflict: {os.path.join(folder['folder'], path)}" for path in conflicts[:_CONFLICTS_SHOWN]]
+    if len(conflicts) > _CONFLICTS_SHOWN:
+        lines.append(f"Conflict: {len(conflicts) - _CONFLICTS_SHOWN} more in {folder['folder']}")
     return lines
 
 

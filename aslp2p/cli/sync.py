@@ -13,7 +13,7 @@ from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Daemon, home_of, open_daemon
-from aslp2p.cli.waiting import Waiter, wait_for_admission
+from aslp2p.cli.waiting import Waiter, wait_for_admission, why_never
 from aslp2p.errors import UsageError
 from aslp2p.worktree.base import opened_base
 from aslp2p.worktree.common import Proposals
@@ -29,7 +29,7 @@ _SHOWN = 20
 @click.argument("path", default="", metavar="[PATH]")
 @click.option("--receive-only", is_flag=True, help="Changes come into DIR, and none go out.")
 @click.option("--send-only", is_flag=True, help="Changes go out of DIR, and none come in.")
-@click.option("--hidden", is_flag=True, help="Top-level folders whose names begin with a dot, too.")
+@click.option("--hidden", is_flag=True, help="What begins with a dot at the top, too.")
 @click.option("--approve", is_flag=True, help="Remove as much from the Common as is gone from DIR.")
 @pass_settings
 def sync_command(
@@ -64,7 +64,8 @@ def run_sync(
             require_same(base, common, path, folder)
             remote = Proposals(Calls(daemon), path, lambda proposed: _settled(daemon, proposed, wait=wait))
             report = Sync(disk, base, remote, hidden=hidden, ways=ways, progress=steps_on(progress)).run()
-    _report(settings, report, name, folder, path)
+        never = why_never(daemon) if report.waits else ""
+    _report(settings, report, name, folder, path, never)
 
 
 class Calls:
@@ -98,18 +99,24 @@ def _settled(daemon: Daemon, proposed: dict[str, str], *, wait: bool) -> dict[st
         return {**dict.fromkeys(waiter.pending, ""), **refused}
 
 
-def _report(settings: Settings, report: Report, name: str, folder: str, path: str) -> None:
+def _report(settings: Settings, report: Report, name: str, folder: str, path: str, never: str) -> None:
     if settings.json:
-        say_json(vars(report))
+        say_json({**vars(report), "hopeless": never})
     else:
         note_some("left alone", report.said)
         note_some("kept out", report.out)
         for copy in report.set_aside[:_SHOWN]:
             note(f"conflict: yours is kept as {copy}")
+        note_some("warning", report.unportable)
+        for copy in report.conflicts[:_SHOWN]:
+            if copy not in report.set_aside:
+                note(f"conflict: {copy} is still there; keep one of the two")
         come = f"{count_text(report.written, 'file')} written, {report.removed_here} removed"
         gone = f"{report.put} put, {report.removed_there} removed"
         say(f"{name}@{report.height} and {folder}: {come}; {gone} in {name}")
-        if report.waits:
+        if never:
+            note(f"not listed: {never}; what was put can only wait here; ask a member, or see `asl status`")
+        elif report.waits:
             note("pending: the witness has not listed all of it yet; see `asl proposals`")
         if report.braked:
             again = f"asl sync {folder} {path}".strip()
@@ -117,5 +124,5 @@ def _report(settings: Settings, report: Report, name: str, folder: str, path: st
                 f"asl: {report.braked} of {count_text(report.held, 'file')} are gone from {folder}, and were "
                 f"not removed from {name}; if that is meant, type: {again} --approve"
             )
-    if report.braked or report.said or report.out:
+    if report.braked or report.said or report.out or never:
         raise click.exceptions.Exit(1)

@@ -1,19 +1,23 @@
 """Versions as people type them: `@42`, `PATH@42`, or `--at 42`.
 
 `PATH@42` means the version, and so a path that itself ends in `@42` is written `./PATH@42` or with `--at`:
-after `./` everything is path.
+after `./` everything is path. Where one file is meant (`file_meant`), what `asl ls` prints can be typed as it
+is, unless it could be both.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from aslp2p.errors import UsageError
+from aslp2p.errors import UsageError, UserError
 from aslp2p.worktree.walking import clean_path
+
+if TYPE_CHECKING:
+    from aslp2p.cli.source import Source
 
 _VERSIONED = re.compile(r"(.*)@([0-9]{1,15})", re.DOTALL)
 
@@ -34,6 +38,30 @@ def require_version(text: str) -> int:
     if version is None:
         raise UsageError(f"{text!r} is no version", remedy="write @ and a number, as in @42")
     return version
+
+
+def file_meant(source: Source, text: str, at: int | None = None) -> tuple[str, int | None]:
+    """As `split_version`, where one file is meant: `odd/file@3` also names the file that `asl ls` prints so.
+
+    Raises `UsageError` when there is such a file, and a version @3 of another.
+    """
+    path, version = split_version(text, at)
+    whole = clean_path(text)
+    if version is None or not path or whole == path or not _is_file(source, whole, None):
+        return path, version
+    if _is_file(source, path, version):
+        raise UsageError(
+            f"{text} is a file, and a version of {path}", remedy=f"write ./{text}, or {path} --at {version}"
+        )
+    return whole, at
+
+
+def _is_file(source: Source, path: str, at: int | None) -> bool:
+    try:
+        source.ask("entry", path=path, at=at)
+    except UserError:
+        return False
+    return True
 
 
 def split_version(text: str, at: int | None = None) -> tuple[str, int | None]:

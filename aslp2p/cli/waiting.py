@@ -46,6 +46,16 @@ def wait_for_admission(daemon: Daemon) -> None:
         time.sleep(_ADMISSION_LOOK_S)
 
 
+def why_never(daemon: Daemon) -> str:
+    """Why nothing that this machine proposes can be listed, as far as is known here; empty where it can."""
+    standing = daemon.ask("summary")["standing"]
+    if standing != "admitted":
+        return "this machine was not let in yet" if standing == "unknown" else f"this key was {standing}"
+    id_ = daemon.ask("show", at=0)["id"]
+    live = next((one.get("live") for one in daemon.status()["commons"] if one["id"] == id_), None)
+    return str((live or {}).get("shut_out", ""))
+
+
 class Waiter:
     """Proposals under way, each with the words for when it is done; use as a context manager."""
 
@@ -63,6 +73,8 @@ class Waiter:
         """(id, words, height)"""
         self.refused: list[tuple[str, str, str, str]] = []
         """(id, words, code, reason)"""
+        self.hopeless = ""
+        """Why nothing that is pending can be listed, as far as is known here: this machine is no member."""
 
     def __enter__(self) -> Self:
         if self._wait:
@@ -87,6 +99,13 @@ class Waiter:
     def finish(self) -> None:
         """Wait until nothing is pending that can be waited for."""
         self._until(0)
+        if self.pending:
+            self.hopeless = why_never(self._daemon)
+
+    @property
+    def failed(self) -> bool:
+        """Whether something was refused, or can never be listed."""
+        return bool(self.refused or self.hopeless)
 
     def _until(self, count: int) -> None:
         while self._events is not None and not self._given_up and len(self.pending) > count:
@@ -131,14 +150,14 @@ class Waiter:
     # --- saying what came of it -------------------------------------------------------------------
 
     def report(self, settings: Settings) -> None:
-        """Says what became of each of a few proposals; ends with 1 if one was refused."""
+        """Says what became of each of a few proposals; ends with 1 if one is refused or hopeless."""
         if settings.json:
             say_json(self.as_json())
         else:
             for _, words, height in self.witnessed:
                 say(f"{words}, at @{height}")
             self.note_others()
-        if self.refused:
+        if self.failed:
             raise click.exceptions.Exit(1)
 
     def note_others(self) -> None:
@@ -152,6 +171,10 @@ class Waiter:
 
     def _pending_words(self) -> str:
         what = count_text(len(self.pending), "proposal")
+        if self.hopeless:
+            return (
+                f"not listed: {self.hopeless}; {what} can only wait here; ask a member, or see `asl status`"
+            )
         if not self._wait:
             return f"pending: {what}; see `asl proposals`"
         witness = self._daemon.ask("summary")["witness"]
@@ -175,4 +198,5 @@ class Waiter:
                 for id_, words, code, reason in self.refused
             ],
             "pending": [{"proposal": id_, "what": words} for id_, words in self.pending.items()],
+            "hopeless": self.hopeless,
         }

@@ -109,6 +109,8 @@ SLOWED = (
     "this machine asks for the same again and again: it is answered slowly now, and not at all if it goes on"
 )
 
+SHUT_OUT = ("expelled", "revoked", "not-a-member")
+"""Codes of `Refused` that say that the other side will keep no link with this key."""
 IDS_PER_TOKEN = 64
 """Looked up."""
 
@@ -238,7 +240,7 @@ class NodeCore:
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
         self._told: tuple[object, ...] = ()
-        self._refusals: dict[bytes, str] = {}
+        self._refusals: dict[bytes, Refused] = {}
         self._ranked: tuple[object, ...] = ()
 
     # --- the step ---------------------------------------------------------------------------------
@@ -585,7 +587,7 @@ class NodeCore:
                 self._charge(peer, None, 1)
                 if message.code != SLOW_CODE:  # the link goes on
                     self._refusals.pop(peer.key, None)
-                    self._refusals[peer.key] = message.text
+                    self._refusals[peer.key] = message
                 if len(self._refusals) > PEERS_MAX:
                     del self._refusals[next(iter(self._refusals))]
                 context.publish("notice", code=message.code, text=message.text)
@@ -653,7 +655,8 @@ class NodeCore:
             "fetching": dict(self._contents.progress()),
             "is_witness": self._witness.is_witness,
             "not_emitting_because": self._witness.idle_reason() if self._witness.is_witness else None,
-            "refused_by": {context.name_of(key): text for key, text in self._refusals.items()},
+            "refused_by": {context.name_of(key): one.text for key, one in self._refusals.items()},
+            "shut_out": next((one.text for one in self._refusals.values() if one.code in SHUT_OUT), ""),
             "silent_ms": self._vigil.silent_ms() if founded else 0,
             "mono_ms": context.now.mono,
             "watching": self._vigil.counting,

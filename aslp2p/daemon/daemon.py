@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -174,7 +175,8 @@ class Daemon:
             nursery.start_soon(self._follow_addresses)
             if self._config.mdns_enabled:
                 nursery.start_soon(self._discover)
-            await nursery.start(serve_control, self._control_path, control_methods(self), self._events)
+            serve = partial(serve_control, claim=lambda: claim_socket_path(str(self.home)))
+            await nursery.start(serve, self._control_path, control_methods(self), self._events)
             await nursery.start(self.folders.run)
             nursery.start_soon(self.notices.run)
             task_status.started()

@@ -135,9 +135,9 @@ class Folders:
         one.approved = True
         one.wake.set()
 
-    def shown(self) -> list[dict[str, Any]]:
-        """All of them."""
-        return [one.shown() for one in self._folders.values()]
+    def shown(self, common: str = "") -> list[dict[str, Any]]:
+        """Those that follow the Common of this id, or all."""
+        return [one.shown() for one in self._folders.values() if common in ("", one.entry.common)]
 
     def _one(self, folder: str) -> _Followed:
         if folder not in self._folders:

@@ -10,6 +10,7 @@ endorsed_epoch  the highest epoch of a succession that this key has endorsed; -1
 conflict     ids of two finals that exclude each other, else null
 read_only    why nothing can be written, else null
 stopped      why nothing is signed any more, else null
+shut_out     why the others keep no link with this key, where nobody does; else empty
 damaged      ids that were damaged on disk
 warnings     text, remedy, and attention: whether a person has to do something
 """
@@ -52,6 +53,7 @@ def live_json(
         "conflict": [id_.hex() for id_ in conflict] if (conflict := core.get("conflict")) else None,
         "read_only": condition.reason if mode is Mode.READ_ONLY else None,
         "stopped": condition.reason if mode is Mode.STOPPED else None,
+        "shut_out": core.get("shut_out", "") if not links else "",
         "damaged": [id_.hex() for id_ in condition.damaged],
         "warnings": list(_warnings(core, condition, twin_at, alone=not links)),
     }

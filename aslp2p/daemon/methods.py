@@ -169,6 +169,8 @@ class _Methods:
     async def status(self) -> dict[str, Any]:
         daemon = self._daemon
         commons = await commons_status(daemon.home, daemon.own_key, daemon.nodes, daemon.unopened)
+        for one in commons:
+            one["folders"] = daemon.folders.shown(one["id"])
         return {
             "daemon": {
                 "version": __version__,

@@ -39,7 +39,12 @@ class Home:
             return cls(named)
         import platformdirs  # only where nobody said where
 
-        return cls(platformdirs.user_data_path("aslp2p"))
+        try:
+            return cls(platformdirs.user_data_path("aslp2p"))
+        except RuntimeError:  # neither HOME nor an entry of this user's in the list of users
+            raise UserError(
+                "nothing says where your files are: HOME is not set", remedy="name a home with --home DIR"
+            ) from None
 
     def __fspath__(self) -> str:
         return str(self.path)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from aslp2p.worktree.base import Base
 from aslp2p.worktree.disk import LINK, OTHER, Disk
 from aslp2p.worktree.plan import stays
+from aslp2p.worktree.portable import Traits
 from aslp2p.worktree.rules import Rules
 from aslp2p.worktree.scan import LINKED, SPECIAL, Scan, Scanner
 from aslp2p.worktree.sync import Remote, Sync, Version, Ways
@@ -77,8 +78,8 @@ class Checkout(Sync):
         super().__init__(disk, base, remote, hidden=hidden, ways=Ways(send=False), progress=progress)
         self._force = force
 
-    def _rules(self, folds: bool) -> Rules:
-        return Rules(hidden=self._hidden, folds=folds)
+    def _rules(self, traits: Traits) -> Rules:
+        return Rules(hidden=self._hidden, traits=traits)
 
     def _scan(self, scanner: Scanner, paths: set[str]) -> Scan:
         found = scanner.look(paths)

@@ -83,6 +83,9 @@ class Disk(Protocol):
 
     def set_executable(self, path: str, executable: bool, /) -> None: ...
 
+    def name_bytes_max(self) -> int:
+        """How long the name of a file may be here."""
+
     def sync(self) -> None:
         """Names are as durable as what they name when this returns."""
 
@@ -218,6 +221,9 @@ class Folder:
             os.fsync(opened)
         finally:
             os.close(opened)
+
+    def name_bytes_max(self) -> int:
+        return os.fpathconf(self._root, "PC_NAME_MAX")
 
     def sync(self) -> None:
         for folder in sorted(self._unsynced):

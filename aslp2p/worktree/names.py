@@ -1,8 +1,8 @@
 """Which paths of a Common a folder of this machine holds; a history may hold more: paths are others' choice.
 
 Some names are orders to a program that looks at the folder later. Git runs what lies in `.git/hooks`, and
-takes for `.git` whatever some file system takes for it; a shell, sshd and desktops read the hidden folders of
-a home. The first are never written; hidden folders at the top only when somebody asks for them.
+takes for `.git` whatever some file system takes for it; a shell, sshd and desktops read the hidden files and
+folders of a home. The first are never written; what is hidden at the top only when somebody asks for it.
 
 Git's own rules (`verify_path` with `core.protectHFS` and `core.protectNTFS`), all of them on every system,
 since a folder is copied on: letter case; code points that HFS+ ignores; `git~1`, the short name on FAT and
@@ -22,6 +22,9 @@ _GIT = re.compile(r"(\.git|git~1)[. ]*(:.*)?", re.IGNORECASE | re.ASCII | re.DOT
 
 GIT = "git takes it for its own folder, and runs what is in it"
 HIDDEN = "a hidden folder"
+HIDDEN_FILE = "a hidden file"
+HARMLESS = frozenset({".aslignore", ".gitignore", ".gitattributes", ".editorconfig", ".mailmap"})
+"""Hidden files that order nothing: they are read by whoever asks about this very folder."""
 OURS = "aslp2p keeps its own things under such a name"
 
 
@@ -37,16 +40,16 @@ def is_ours(component: str) -> bool:
 
 
 def kept_out(path: str, *, hidden: bool) -> str | None:
-    """Why the folder does not hold `path`, in words; None where it does. `hidden`: top-level dot-folders are
-    asked for.
+    """Why the folder does not hold `path`, in words; None where it does. `hidden`: what begins with a dot
+    at the top is asked for.
     """
     components = path.split("/")
     if any(map(is_git_folder, components)):
         return GIT
     if any(map(is_ours, components)):
         return OURS
-    if not hidden and len(components) > 1 and is_hidden(components[0]):
-        return HIDDEN
+    if not hidden and is_hidden(components[0]) and path not in HARMLESS:
+        return HIDDEN if len(components) > 1 else HIDDEN_FILE
     return None
 
 

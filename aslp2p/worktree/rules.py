@@ -14,6 +14,7 @@ from pathspec import GitIgnoreSpec
 from aslp2p.worktree.aside import ancestors
 from aslp2p.worktree.disk import FILE, Disk
 from aslp2p.worktree.names import kept_out
+from aslp2p.worktree.portable import Traits, cannot_hold, folded
 
 IGNORE_FILE = ".aslignore"
 IGNORE_BYTES_MAX = 256 * 1024
@@ -53,12 +54,14 @@ NOT_COMPOSED = "its name is not in Unicode's form NFC"
 
 class Rules:
     """What one folder leaves out. `ignore` is the ignore file's text (None: nothing is ignored). `hidden`:
-    top-level dot-folders are carried. `folds`: the file system takes upper and lower case for one.
+    what begins with a dot at the top is carried. `traits`: what the file system does with names.
     """
 
-    def __init__(self, ignore: str | None = None, *, hidden: bool = False, folds: bool = False) -> None:
+    def __init__(
+        self, ignore: str | None = None, *, hidden: bool = False, traits: Traits | None = None
+    ) -> None:
         self._hidden = hidden
-        self._folds = folds
+        self._traits = traits or Traits()
         lines = (
             [] if ignore is None else [*JUNK, *filter(_is_pattern, ignore.splitlines()[:IGNORE_LINES_MAX])]
         )
@@ -72,7 +75,7 @@ class Rules:
             return IGNORED
         if unicodedata.normalize("NFC", path) != path:
             return NOT_COMPOSED
-        return None
+        return cannot_hold(path, self._traits)
 
     def out(self, paths: Iterable[str]) -> dict[str, str]:
         """Those of `paths` that the folder leaves out, and why: by their names, or because another has the
@@ -83,13 +86,13 @@ class Rules:
         for path in sorted(set(paths)):
             if (why := self.why_not(path)) is not None:
                 out[path] = why
-            elif self._folds:
+            elif self._traits.folds:
                 spelt = [path, *ancestors(path)]
-                twins = [taken[_folded(one)] for one in spelt if taken.get(_folded(one), one) != one]
+                twins = [taken[folded(one)] for one in spelt if taken.get(folded(one), one) != one]
                 if twins:
                     out[path] = f"{twins[0]} has the same name on this file system"
                 else:
-                    taken.update((_folded(one), one) for one in spelt)
+                    taken.update((folded(one), one) for one in spelt)
         return out
 
 
@@ -113,7 +116,3 @@ def _is_pattern(line: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _folded(path: str) -> str:
-    return unicodedata.normalize("NFC", path.casefold())

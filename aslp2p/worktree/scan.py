@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aslp2p.artifacts.content import ContentBuilder
+from aslp2p.artifacts.text import path_problem
 from aslp2p.errors import UserError
-from aslp2p.limits import CHUNK_BYTES, PATH_BYTES_MAX
+from aslp2p.limits import CHUNK_BYTES
 from aslp2p.worktree.base import Base, Seen
 from aslp2p.worktree.disk import FILE, FOLDER, LINK, Disk, Status
 from aslp2p.worktree.names import TEMPORARY_PREFIX, is_ours
@@ -129,8 +130,9 @@ class Scanner:
             if twin is None or twin.identity != status.identity:
                 self.found.nameless.append(f"{path}: its name is not in Unicode's form NFC")
                 return False
-        if len(path.encode()) > PATH_BYTES_MAX:
-            self.found.nameless.append(f"{path[:40]}…: its path has more than {PATH_BYTES_MAX} bytes")
+        if problem := path_problem(composed):
+            shown = path if len(path) < 60 else f"{path[:40]}…"
+            self.found.nameless.append(f"{shown!r}: this cannot be its path, it is {problem}")
             return False
         return True
 

@@ -8,6 +8,7 @@ the next sync finishes: what was being written is a file of ours (`PART`), and w
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from aslp2p.limits import CHUNK_BYTES
 from aslp2p.worktree.aside import Aside, conflict_of
 from aslp2p.worktree.base import Base
 from aslp2p.worktree.disk import FOLDER, Disk
+from aslp2p.worktree.names import HIDDEN, HIDDEN_FILE
 from aslp2p.worktree.plan import caught_up, plan
+from aslp2p.worktree.portable import Traits, unportable
 from aslp2p.worktree.rules import IGNORED, Rules, ignore_file
 from aslp2p.worktree.scan import PART, Scan, Scanner, content_of
 from aslp2p.worktree.trees import (
@@ -122,6 +125,8 @@ class Report:
     """Paths that the folder does not hold, and why; ignored ones are not told."""
     braked: int = 0
     """Removals that want to be approved."""
+    unportable: dict[str, str] = field(default_factory=dict)
+    """Paths that were put although some systems cannot hold them, and why."""
     held: int = 0
     again: bool = False
     """Something could not be done now, and may be later."""
@@ -162,11 +167,11 @@ class Sync:
     def run(self) -> Report:
         """Rounds until nothing is left to do. Raises `OSError` when the folder itself cannot be read, and
         `DiskFault` when the base cannot be written; all that was done until then holds."""
-        folds, now_ns = self._probe()
+        traits, now_ns = self._probe()
         for _ in range(ROUNDS_MAX):
             self._failed = {}
             self._rounds += 1
-            planned = self._planned(folds, now_ns)
+            planned = self._planned(traits, now_ns)
             steps = self._meant(planned)
             self._offer(steps)
             self._progress(len(steps))
@@ -196,21 +201,40 @@ class Sync:
 
     # --- the trees ----------------------------------------------------------------------------------------
 
-    def _probe(self) -> tuple[bool, int]:
-        """Whether the file system takes upper and lower case for one, and the time by its clock."""
+    def _probe(self) -> tuple[Traits, int]:
+        """What the file system does with names, and the time by its clock."""
         probe = f"{PART}a"
-        with suppress(FileNotFoundError):
-            self._disk.remove(probe)
-        self._disk.create(probe, (), executable=False, modified_ms=0)
+        self._touch(probe)
         try:
             status = self._disk.status(probe)
-            folds = self._disk.status(probe.upper()) is not None
+            traits = Traits(
+                folds=self._disk.status(probe.upper()) is not None,
+                drops=self._disk.status(f"{probe}.") is not None,
+                refuses=not self._takes(f"{PART}:"),
+                name_bytes_max=self._disk.name_bytes_max(),
+            )
         finally:
             self._disk.remove(probe)
-        return folds, 0 if status is None else max(status.ctime_ns, status.identity.mtime_ns)
+        return traits, 0 if status is None else max(status.ctime_ns, status.identity.mtime_ns)
 
-    def _planned(self, folds: bool, now_ns: int) -> Plan:
-        rules = self._rules(folds)
+    def _touch(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._disk.remove(path)
+        self._disk.create(path, (), executable=False, modified_ms=0)
+
+    def _takes(self, path: str) -> bool:
+        """Whether the file system can hold a file of this name."""
+        try:
+            self._touch(path)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return False
+        self._disk.remove(path)
+        return True
+
+    def _planned(self, traits: Traits, now_ns: int) -> Plan:
+        rules = self._rules(traits)
         version = self._remote.version()
         self.report.height = version.height
         self._entries = version.entries
@@ -236,6 +260,7 @@ class Sync:
             path for path in sorted(scan.local) if (whole := conflict_of(path)) and whole in scan.local
         ]
         self.report.out = {path: why for path, why in planned.out.items() if why != IGNORED}
+        self.report.out |= {path: why for path, why in scan.out.items() if why in (HIDDEN, HIDDEN_FILE)}
         nameless = dict(line.rsplit(": ", 1) for line in scan.nameless)
         blocked = {path: why for path, why in scan.unseen.items() if path not in version.entries}
         return planned._replace(said={**nameless, **blocked, **planned.said})
@@ -243,8 +268,8 @@ class Sync:
     def _lacking(self, entries: dict[str, Entry]) -> set[str]:
         return self._remote.lacking(entries)
 
-    def _rules(self, folds: bool) -> Rules:
-        return Rules(ignore_file(self._disk), hidden=self._hidden, folds=folds)
+    def _rules(self, traits: Traits) -> Rules:
+        return Rules(ignore_file(self._disk), hidden=self._hidden, traits=traits)
 
     def _scan(self, scanner: Scanner, paths: set[str]) -> Scan:
         """The folder as it is; `paths` are those of base and history."""
@@ -342,6 +367,8 @@ class Sync:
                 modified_ms = max(found.identity.mtime_ns // 10**6, 0)
                 self._remote.put(path, found, modified_ms, expects, lambda: self._read(path, found))
                 self.report.put += 1
+                if (why := unportable(path)) is not None:
+                    self.report.unportable[path] = why
             case Remove(path, expects):
                 status = self._disk.status(path)
                 if status is not None and status.kind != FOLDER:  # a folder may have come in its place

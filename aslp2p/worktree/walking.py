@@ -20,8 +20,10 @@ from typing import NamedTuple
 
 from aslp2p.artifacts.text import path_problem
 from aslp2p.errors import UsageError
+from aslp2p.limits import PATH_BYTES_MAX
 from aslp2p.worktree.names import GIT, is_git_folder, is_ours
 from aslp2p.worktree.never import A_HOME, A_STORE, HEAD_BYTES, WAL_SUFFIX, HeadOf, is_home, logs_of_stores
+from aslp2p.worktree.portable import Twins, unportable
 
 STDIN = "-"
 
@@ -47,11 +49,13 @@ class Item(NamedTuple):
     path: str
 
 
+_TOO_DEEP = f"all below it would have paths of more than {PATH_BYTES_MAX} bytes"
 _SECRET = "is the home of aslp2p, with this machine's secret"
 
 
 class Walk:
-    """The files of one `asl put`. Iterate; `problems` and `skipped` grow on the way, each one line.
+    """The files of one `asl put`. Iterate; `problems`, `skipped` and `unportable` (names that not every
+    system can hold; they are taken) grow on the way, each one line.
 
     Nothing inside `home` is taken, nor a copy of one: with the secret that is there, everybody could be that
     machine. (Other files with secrets are refused when they are read, `never`.)
@@ -64,8 +68,10 @@ class Walk:
         self._dest = clean_path(dest)
         self._recursive = recursive
         self._seen: dict[str, str] = {}
+        self._twins = Twins()
         self.problems: list[str] = []
         self.skipped: list[str] = []
+        self.unportable: list[str] = []
         if len(sources) > 1 and not self._into:
             raise UsageError(f"{dest} is to hold several files", remedy=f"write it as a folder: {dest}/")
         if STDIN in sources and self._into:
@@ -115,41 +121,53 @@ class Walk:
         return bool(self._home) and os.path.commonpath((real, self._home)) == self._home
 
     def _folder(self, folder: str, target: str) -> Iterator[Item]:
-        if self._is_of_home(folder):
-            self.skipped.append(f"{_shown(folder)}: {_SECRET}")
-            return
-        try:
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
-            names = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
-        except OSError as error:
-            self.problems.append(unreadable(folder, error))
-            return
-        if is_home(names, head_of := _heads(folder)):
-            self.problems.append(f"{_shown(folder)} {A_HOME}, and is never put")
-            return
-        logs = logs_of_stores(names, head_of)
-        for entry in entries:
-            if entry.name in logs:
-                self.problems.append(f"{_shown(entry.path)} {A_STORE}, and is never put")
+        """What is in `folder`, in order; not by recursion, for it may be deeper than Python's stack."""
+        levels = [iter(self._entries(folder, target))]
+        while levels:
+            entry, path = next(levels[-1], (None, ""))
+            if entry is None:
+                levels.pop()
                 continue
-            if is_ours(entry.name):
-                continue
-            if is_git_folder(entry.name):
-                self.skipped.append(f"{_shown(entry.path)}: {GIT}; no checkout would write it")
-                continue
-            path = _joined(target, entry.name)
             try:
                 if entry.is_symlink():
                     self.skipped.append(f"{_shown(entry.path)}: a symbolic link")
                 elif entry.is_dir():
-                    yield from self._folder(entry.path, path)
+                    if len(path.encode(errors="surrogateescape")) <= PATH_BYTES_MAX:
+                        levels.append(iter(self._entries(entry.path, path)))
+                    else:
+                        self.problems.append(f"{_shown(entry.path)[:40]}…: {_TOO_DEEP}")
                 elif entry.is_file():
                     yield from self._checked(entry.path, path)
                 else:
                     self.skipped.append(f"{_shown(entry.path)}: a pipe, socket or device")
             except OSError as error:
                 self.problems.append(unreadable(entry.path, error))
+
+    def _entries(self, folder: str, target: str) -> list[tuple[os.DirEntry[str], str]]:
+        """What is in one folder, and the paths that it becomes."""
+        if self._is_of_home(folder):
+            self.skipped.append(f"{_shown(folder)}: {_SECRET}")
+            return []
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
+            names = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+        except OSError as error:
+            self.problems.append(unreadable(folder, error))
+            return []
+        if is_home(names, head_of := _heads(folder)):
+            self.problems.append(f"{_shown(folder)} {A_HOME}, and is never put")
+            return []
+        logs = logs_of_stores(names, head_of)
+        taken = []
+        for entry in entries:
+            if entry.name in logs:
+                self.problems.append(f"{_shown(entry.path)} {A_STORE}, and is never put")
+            elif is_git_folder(entry.name):
+                self.skipped.append(f"{_shown(entry.path)}: {GIT}; no checkout would write it")
+            elif not is_ours(entry.name):
+                taken.append((entry, _joined(target, entry.name)))
+        return taken
 
     def _checked(self, source: str, path: str) -> Iterator[Item]:
         try:
@@ -168,7 +186,14 @@ class Walk:
             )
         else:
             self._seen[path] = source
+            if (why := self._why_unportable(path)) is not None:
+                self.unportable.append(f"{path}: {why}")
             yield Item(source, path)
+
+    def _why_unportable(self, path: str) -> str | None:
+        if (why := unportable(path)) is not None:
+            return why
+        return self._twins.of(path)
 
 
 def _is_log_of_store(source: str) -> bool:

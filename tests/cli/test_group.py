@@ -32,6 +32,7 @@ from aslp2p.errors import (
     UserError,
 )
 from tests.cli.conftest import Asl
+from tests.cli.running import running
 
 ROOT = Path(__file__).parents[2]
 
@@ -387,3 +388,39 @@ def test_progress_says_nothing_to_a_file(capsys: pytest.CaptureFixture[str]) -> 
     with Progress("x", 1) as progress:
         progress.step()
     assert capsys.readouterr().err == ""
+
+
+def run_apart(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """`asl` as a process of its own, with nothing in its environment but this."""
+    program = (sys.executable, "-c", "from aslp2p.cli import main; main()", *arguments)
+    return subprocess.run(program, env=environment, capture_output=True, check=False)
+
+
+def test_another_encoding_than_utf8_changes_no_name(asl: Asl, tmp_path: Path) -> None:
+    """A file whose name is UTF-8 is that file, whatever the locale of whoever puts it."""
+    home, name = str(tmp_path / "home"), "größe.txt"
+    asl("init", "home", "--name", "ann")
+    (tmp_path / name).write_text("x")
+    latin = {"ASL_HOME": home, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    with running(tmp_path / "home"):
+        put = run_apart("put", str(tmp_path / name), "files/", **latin)
+        assert put.returncode == 0 and name.encode() in put.stdout
+        assert run_apart("get", f"files/{name}", **latin).stdout == b"x"
+    assert asl("ls").stdout == f"files/{name}\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be nobody")
+def test_nobody_without_a_home_is_told_in_one_line() -> None:
+    """No HOME, and no entry in the list of users."""
+    code = """if 1:
+        import os, platformdirs, platformdirs.unix, pwd  # what nobody may not be able to read
+        from aslp2p.errors import UserError
+        from aslp2p.home import Home
+        os.setuid(54321)
+        try:
+            Home.locate(None, {})
+        except UserError as error:
+            print(error)
+    """
+    told = subprocess.run((sys.executable, "-c", code), env={}, capture_output=True, text=True, check=True)
+    assert told.stdout == "nothing says where your files are: HOME is not set; name a home with --home DIR\n"

@@ -43,7 +43,7 @@ def tree(folder: Path) -> Path:
 def test_a_tree_is_put_and_comes_back_the_same(daemon: Client, asl: Asl, tmp_path: Path) -> None:
     source = tree(tmp_path / "source")
     put = asl("put", "-r", f"{source}/", "files/")
-    assert put.exit_code == 0 and put.stdout.startswith("4 files of 4 put (2.0 MiB), at @")
+    assert put.exit_code == 1 and put.stdout.startswith("4 files of 4 put (2.0 MiB), at @")
     assert put.stderr == f"skipped {source}/link: a symbolic link\n"
     again = asl("put", "-r", f"{source}/", "files/")
     assert again.stdout == "Nothing to put: 4 files there already, unchanged\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aslp2p.control.client import Client
+from aslp2p.home.marks import HOME_FILE_MAGIC
 from aslp2p.limits import MIB
 from tests.cli.conftest import Asl
 from tests.cli.running import running
@@ -144,3 +145,68 @@ def test_an_old_version_is_put_back_as_a_new_one(daemon: Client, asl: Asl) -> No
     assert asl("put", "--from", "notes@1").exit_code == 0 and asl("get", "notes").stdout == "1"
     for wrong in (("notes",), ("@1",), ("notes@1", "a", "b")):
         assert asl("put", "--from", *wrong).exit_code == 2
+
+
+def test_restore_puts_back_what_was_there_before(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    """Without a version: what was there before the last change or removal."""
+    for text in ("1", "2", "2 again"):
+        asl("put", "-", "notes", input=text)
+    assert asl("restore", "notes").stdout == f"notes of @2 put back, at @{height(daemon)}\n"
+    assert asl("restore", "notes@1").exit_code == 0 and asl("get", "notes").stdout == "1"
+    asl("rm", "notes")
+    assert asl("restore", "notes").exit_code == 0 and asl("get", "notes").stdout == "1"
+    asl("put", "-", "once", input="x")
+    once = asl("restore", "once")
+    assert once.exit_code == 1 and "once was never another file; see its versions with" in once.stderr
+    assert asl("restore", "@1").exit_code == 2 and asl("restore", "nothing@1").exit_code == 1
+    (tmp_path / "home.asl").write_bytes(HOME_FILE_MAGIC + b"damaged")
+    home = asl("restore", str(tmp_path / "home.asl"))
+    assert home.exit_code == 1 and "home.asl" in home.stderr, "the file of a home is taken for one"
+
+
+def test_what_ls_prints_can_be_typed(daemon: Client, asl: Asl) -> None:
+    asl("put", "-", "odd/file@3", input="odd")
+    asl("put", "-", "notes", input="notes")
+    asl("put", "-", "notes@9", input="nine")
+    asl("put", "-", "notes@3", input="three")
+    assert asl("show", "odd/file@3").exit_code == 0
+    assert asl("get", "odd/file@3").stdout == "odd" and asl("get", "notes@9").stdout == "nine"
+    assert asl("get", "notes@2").stdout == "notes"
+    both = asl("get", "notes@3")
+    assert both.exit_code == 2 and "write ./notes@3, or notes --at 3" in both.stderr
+    assert asl("get", "./notes@3").stdout == "three" and asl("get", "notes", "--at", "3").stdout == "notes"
+    assert asl("get", "odd/file@1").exit_code == 1
+
+
+def test_a_sum_counts_what_was_asked(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text(name)
+    put = asl("put", *(str(tmp_path / name) for name in ("a", "b", "gone", "c")), "x/")
+    assert put.exit_code == 1 and put.stdout.startswith("3 files of 4 put (3 B), at @")
+
+
+def test_what_is_hidden_at_the_top_is_said(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    """A file of somebody's that does not travel is named, and the sync is no whole success."""
+    folder = tmp_path / "dir"
+    (folder / ".config").mkdir(parents=True)
+    (folder / ".config" / "x").write_text("x")
+    (folder / ".bashrc").write_text("x")
+    (folder / ".aslignore").write_text("")
+    said = asl("sync", str(folder))
+    assert said.exit_code == 1 and asl("ls").stdout == ".aslignore\n"
+    assert "kept out: .bashrc: a hidden file; --hidden takes it\n" in said.stderr
+    assert "kept out: .config/: a hidden folder; --hidden takes it\n" in said.stderr
+    assert asl("sync", str(folder), "--hidden").exit_code == 0
+    assert asl("ls").stdout == ".aslignore\n.bashrc\n.config/x\n"
+
+
+def test_a_name_that_no_path_can_be_stops_nothing(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    folder = tmp_path / "dir"
+    folder.mkdir()
+    (folder / "line\nbreak").write_text("x")
+    (folder / "right\u202eleft").write_text("x")
+    (folder / "plain").write_text("x")
+    for _ in range(2):
+        said = asl("sync", str(folder))
+        assert said.exit_code == 1 and said.stderr.count("this cannot be its path") == 2
+    assert asl("ls").stdout == "plain\n"

@@ -7,12 +7,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from aslp2p.cli import waiting
+from aslp2p.cli.source import Daemon
 from aslp2p.cli.waiting import Waiter
 from aslp2p.control.client import Client
+from aslp2p.core.node import SHUT_OUT
 from tests.cli.conftest import Asl, run_asl
 from tests.cli.running import running
 
@@ -50,6 +53,23 @@ def test_put_does_not_wait_for_a_witness_that_is_not_there(alone: tuple[Client, 
         (tmp_path / "tree" / str(number)).write_bytes(os.urandom(9))
     many = asl("put", "-r", str(tmp_path / "tree"), "tree/")
     assert many.stdout == "5 files proposed (45 B)\n" and "5 proposals will be witnessed" in many.stderr
+
+
+@pytest.mark.parametrize("code", SHUT_OUT)
+def test_what_can_never_be_listed_is_no_success(alone: tuple[Client, Asl], tmp_path: Path, code: str) -> None:
+    """This machine hears from the others, before any history says so, that it is none of them."""
+    client, asl = alone
+    live = client.call("status")["commons"][0]
+    shut = {**live, "live": {**live["live"], "shut_out": f"this key is {code}"}}
+    with patch.object(Daemon, "status", lambda _: {"daemon": {}, "commons": [shut]}):
+        put = asl("put", "-", "notes", input="x")
+        assert put.exit_code == 1 and f"not listed: this key is {code}; 1 proposal" in put.stderr
+        assert asl("put", "-", "notes", "--no-wait", input="y").exit_code == 1
+        assert json.loads(asl("put", "-", "notes", "--json", input="z").stdout)["hopeless"]
+        (tmp_path / "dir").mkdir()
+        (tmp_path / "dir" / "file").write_text("x")
+        sync = asl("sync", str(tmp_path / "dir"), "elsewhere")
+        assert sync.exit_code == 1 and f"not listed: this key is {code}; what was put" in sync.stderr
 
 
 def test_a_proposal_can_be_withdrawn_while_it_is_pending(alone: tuple[Client, Asl]) -> None:

@@ -19,7 +19,9 @@ import trio
 
 from aslp2p.control.client import Client
 from aslp2p.control.protocol import RemoteError
+from aslp2p.daemon import control_server
 from aslp2p.daemon.control_events import EventSource
+from aslp2p.daemon.control_listener import bind_control
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.control_server import serve_control
 from aslp2p.errors import InvariantBroken, NeedsAttention, NoDaemon, UsageError, UserError
@@ -518,6 +520,37 @@ async def test_the_socket_is_ours_alone_and_gone_afterwards(tmp_path: Path) -> N
 
 async def serve_nothing(path: Path) -> None:
     await serve_control(str(path), {}, EventSource(()))
+
+
+async def test_a_socket_that_vanished_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder was cleaned, or went with the end of a login; who is connected stays so."""
+    tried, outcome = trio.open_memory_channel[bool](100)
+    bind = bind_control
+
+    def bind_and_tell(path: str) -> socket.socket:
+        try:
+            bound = bind(path)
+        except UserError:
+            tried.send_nowait(False)
+            raise
+        tried.send_nowait(True)
+        return bound
+
+    monkeypatch.setattr(control_server, "LOOK_S", 0.01)
+    monkeypatch.setattr(control_server, "bind_control", bind_and_tell)
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    async with running(folder) as daemon:
+        assert await outcome.receive()
+        os.unlink(daemon.path)
+        folder.rmdir()
+        while await outcome.receive():
+            pass  # bound between the two
+        folder.mkdir()
+        while not await outcome.receive():
+            pass
+        assert await blocking(lambda client: client.call("echo"), daemon) == {}
+    assert os.listdir(folder) == []
 
 
 async def test_a_stale_socket_is_replaced_and_a_living_one_is_not(tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ def test_an_emptied_folder_asks_and_a_paused_one_rests(daemon: Client, home: Pat
     for name in "abc":
         (folder / name).unlink()
     following.until(lambda: following.shown()["braked"] == 3)
+    status = following.asl("status")
+    assert status.exit_code == 4 and f"3 of 3 files are gone from {folder}; if that is meant" in status.stdout
     assert following.ls() == ["a", "b", "c"]
     assert f"asl folder approve {folder}\n" in following.asl("folder", "list").stdout
     assert following.asl("folder", "pause", str(folder)).exit_code == 0
@@ -92,6 +94,21 @@ def test_an_emptied_folder_asks_and_a_paused_one_rests(daemon: Client, home: Pat
         following.asl("folder", "list").stdout == "No folder is followed; add one with: asl folder add DIR\n"
     )
     assert following.asl("folder", "pause", str(folder)).exit_code == 1
+
+
+def test_status_names_a_conflict_file_until_one_of_the_two_is_gone(
+    daemon: Client, home: Path, tmp_path: Path
+) -> None:
+    following, folder = Following(daemon, home), tmp_path / "dir"
+    folder.mkdir()
+    for name in ("plan.txt", "plan (conflict, bob, @3).txt", "other (conflict, bob, @3).txt"):
+        (folder / name).write_text(name)
+    following.asl("folder", "add", str(folder))
+    following.until(lambda: len(following.shown()["conflicts"]) == 1)
+    assert f"Conflict: {folder}/plan (conflict, bob, @3).txt\n" in following.asl("status").stdout
+    (folder / "plan.txt").unlink()
+    following.until(lambda: following.shown()["conflicts"] == [])
+    assert "Conflict:" not in following.asl("status").stdout
 
 
 def test_a_folder_that_was_exchanged_is_left_alone(daemon: Client, home: Path, tmp_path: Path) -> None:

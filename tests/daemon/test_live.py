@@ -13,6 +13,12 @@ def warnings(**core: Any) -> list[dict[str, Any]]:
     return list(told["warnings"])
 
 
+def test_who_keeps_no_link_with_us_is_told_while_nobody_does() -> None:
+    core = {"shut_out": "this key was expelled"}
+    told = live_json(core, [], Condition(Mode.RUNNING, "", 0), [], 0.0, mono_ms=0, twin_at=None)
+    assert told["shut_out"] == "this key was expelled"
+
+
 def test_what_waits_for_the_next_round_is_told() -> None:
     (told,) = warnings(admitted=True, held_back="it has endorsed enough (S14)")
     assert told["text"] == "this machine endorses nothing more for now: it has endorsed enough (S14)"

@@ -77,7 +77,8 @@ def test_who_is_expelled_gets_and_changes_nothing_more(build_household: BuildHou
     assert "this key is no member any more" in status or "this key was expelled" in status
     wait_until(lambda: key not in anna.links() | ben.links(), PATIENCE_S, "her links have ended")
     anna.asl("put", "-", "after", stdin="not for cleo\n")
-    cleo.asl("put", "--no-wait", "-", "too-late", stdin="from cleo\n")
+    late = cleo.type("put", "--no-wait", "-", "too-late", stdin="from cleo\n")
+    assert late.returncode == 1 and "not listed: this key" in late.stderr
     wait_equal([anna, ben])
 
     # Her invite is still good, for somebody else. With a fresh start she tries everything that she knows.

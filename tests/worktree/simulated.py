@@ -60,6 +60,11 @@ class MemoryDisk:
         self.kill_at: int | None = None
         self.meddle: Callable[[MemoryDisk], None] | None = None
         self.full = False
+        self.drops = False
+        """As FAT: dots at the end of a name are dropped."""
+        self.refuses = False
+        """As FAT: no colon in a name."""
+        self.longest = 255
         self._inodes = 0
         self._now_ns = 10**18
 
@@ -116,8 +121,17 @@ class MemoryDisk:
         }
         return sorted(found.items())
 
+    def _held(self, path: str) -> str:
+        """The name that a file system makes of it."""
+        if self.refuses and ":" in path:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        if any(len(name.encode()) > self.longest for name in path.split("/")):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+        return path.rstrip(".") if self.drops else path
+
     def status(self, path: str, /) -> Status | None:
         self.call()
+        path = self._held(path)
         if path in self.folders:
             return Status(FOLDER, Identity(0, 0, 0), 0, True)
         return self.files[path].status() if path in self.files else None
@@ -131,6 +145,7 @@ class MemoryDisk:
 
     def create(self, path: str, chunks: Iterable[bytes], /, *, executable: bool, modified_ms: int) -> None:
         self._folder(path.rpartition("/")[0])
+        path = self._held(path)
         assert path not in self.files and path not in self.folders
         self._inodes += 1
         file = self.files[path] = _File(self._inodes, b"", self.tick())
@@ -190,6 +205,9 @@ class MemoryDisk:
         self._need(path)
         self.files[path].executable = executable
         self.files[path].ctime_ns = self.tick()
+
+    def name_bytes_max(self) -> int:
+        return self.longest
 
     def sync(self) -> None:
         self.call()

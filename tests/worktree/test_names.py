@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aslp2p.worktree.names import GIT, HIDDEN, OURS, is_git_folder, kept_out
+from aslp2p.worktree.names import GIT, HIDDEN, HIDDEN_FILE, OURS, is_git_folder, kept_out
 
 # What git's own `verify_path` refuses with core.protectHFS and core.protectNTFS (its t1014 and t0060).
 GIT_FORMS = [
@@ -97,11 +97,13 @@ def test_git_itself_says_the_same(tmp_path: Path) -> None:
         assert taken or kept_out(path, hidden=True) == GIT, f"git refuses {path!r}"
 
 
-def test_hidden_folders_at_the_top_are_asked_for() -> None:
-    """What is kept out is what programs read by its place: ~/.ssh, ~/.config; not what is further in."""
+def test_what_is_hidden_at_the_top_is_asked_for() -> None:
+    """What is kept out is what programs read by its place: ~/.ssh, ~/.bashrc; not what is further in."""
+    for path in (".bashrc", ".profile", "\u200d.zshenv", ".gitconfig"):
+        assert kept_out(path, hidden=False) == HIDDEN_FILE and kept_out(path, hidden=True) is None
     for path in (".ssh/authorized_keys", ".config/autostart/x.desktop", "\u200d.ssh/x"):
         assert kept_out(path, hidden=False) == HIDDEN and kept_out(path, hidden=True) is None
-    for path in (".gitignore", "src/.vscode/tasks.json", ".aslignore"):
+    for path in (".gitignore", "src/.vscode/tasks.json", "src/.bashrc", ".aslignore"):
         assert kept_out(path, hidden=False) is None
 
 
