@@ -106,6 +106,10 @@ class Base:
         content, executable = (None, False) if like is None else like
         self._db.execute("INSERT OR REPLACE INTO offered VALUES (?, ?, ?)", (path, content, executable))
 
+    def settled(self, path: str) -> None:
+        """Nothing that was proposed about `path` is under way any more."""
+        self._db.execute("DELETE FROM offered WHERE path = ?", (path,))
+
     def seen(self) -> dict[str, Seen]:
         """What has been read of the folder."""
         rows = self._db.execute("SELECT path, inode, size, mtime, ctime, read_at, content FROM seen")

@@ -53,6 +53,7 @@ class History:
 
     def version(self) -> Version:
         """Raises `UserError` when the history moves to another branch meanwhile: again, then."""
+        waiting = self._waiting()  # first: what is listed meanwhile is both, and rests for a round
         first = page = self._source.ask("ls", prefix=self._path, at=self._height)
         entries: dict[str, Entry] = {}
         while True:
@@ -63,7 +64,7 @@ class History:
                     like = Like(one["content"], one["executable"])
                     entries[one["path"][len(self._prefix) :]] = Entry(like, one["size"], one["modified_ms"])
             if page["next"] is None:
-                return Version(first["height"], entries, self._waiting())
+                return Version(first["height"], entries, waiting)
             page = self._source.ask("ls", prefix=self._path, at=first["height"], after=page["next"])
 
     def _waiting(self) -> set[str]:

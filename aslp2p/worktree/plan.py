@@ -25,7 +25,7 @@ planned again until there is no step.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from aslp2p.worktree.aside import Aside, ancestors
 from aslp2p.worktree.trees import (
@@ -53,20 +53,31 @@ that no version is without the file."""
 
 
 def caught_up(
-    base: Mapping[str, Like], offered: Mapping[str, Like | None], remote: Mapping[str, Entry]
-) -> dict[str, Like]:
-    """`base`, where what this folder has proposed (`offered`; None: a removal) is what the history now has.
+    base: Mapping[str, Like],
+    offered: Mapping[str, Like | None],
+    remote: Mapping[str, Entry],
+    waiting: Collection[str],
+) -> tuple[dict[str, Like], set[str]]:
+    """`base`, where what this folder has proposed (`offered`; None: a removal) is what the history now has,
+    and the paths of which no proposal is under way any more.
 
-    A file may have been edited again since: that edit is one of the version that was listed, no conflict.
+    A file may have been edited again since: that edit is one of the version that was listed, no conflict. But
+    one that was refused is forgotten: where somebody else puts the same there later, it is not this folder's,
+    and its absence here no removal.
     """
     agreed = dict(base)
+    over: set[str] = set()
     for path, like in offered.items():
         entry = remote.get(path)
-        if entry is None and like is None:
-            agreed.pop(path, None)
-        elif entry is not None and entry.like == like:
-            agreed[path] = entry.like
-    return agreed
+        if like == (None if entry is None else entry.like):
+            over.add(path)
+            if like is None:
+                agreed.pop(path, None)
+            else:
+                agreed[path] = like
+        elif path not in waiting:
+            over.add(path)
+    return agreed, over
 
 
 def plan(trees: Trees, *, name: str, height: int) -> Plan:

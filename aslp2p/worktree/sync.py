@@ -280,7 +280,9 @@ class Sync:
 
     def _caught_up(self, version: Version) -> dict[str, Like]:
         before = self._base.agreed()
-        after = caught_up(before, self._base.offered(), version.entries)
+        after, over = caught_up(before, self._base.offered(), version.entries, version.waiting)
+        for path in over:
+            self._base.settled(path)
         for path in before.keys() - after.keys():
             self._base.forget(path)
         for path, like in after.items():

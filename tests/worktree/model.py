@@ -83,9 +83,11 @@ class Folder:
     def plan(self) -> Plan:
         remote = {path: Entry(like, 0, 0) for path, like in self.common.tree.items()}
         folders = {folder for path in self.tree for folder in ancestors(path)}
-        self.base = caught_up(self.base, self.offered, remote)
         local = {path: found(like) for path, like in self.tree.items()}
         waiting = {step.path for who, step in self.common.open if who == self.name}
+        self.base, over = caught_up(self.base, self.offered, remote, waiting)
+        for path in over:
+            del self.offered[path]
         return plan(
             Trees(self.base, local, remote, waiting, folders=folders),
             name=self.name,
@@ -99,21 +101,21 @@ class Folder:
                 self.base[path] = like
                 self.offered.pop(path, None)
             case Forget(path):
-                self.base.pop(path, None)
-                self.offered.pop(path, None)
+                self.forget(path)
             case SetAside(path, over, to):
                 assert self.tree[path] == over.like
-                self.base.pop(path, None)
+                self.forget(path)
                 self.place(to, self.tree.pop(path))
             case Delete(path, over):
                 assert self.tree[path] == over.like
                 self.lose(self.tree.pop(path))
-                self.base.pop(path, None)
+                self.forget(path)
             case Move(path, over, to, entry):
                 assert self.tree[path] == over.like == entry.like
                 self.place(to, self.tree.pop(path))
-                self.base.pop(path, None)
+                self.forget(path)
                 self.base[to] = entry.like
+                self.offered.pop(to, None)
             case Write(path, entry, over):
                 assert (over is None) == (path not in self.tree)
                 if over is not None:
@@ -123,6 +125,7 @@ class Folder:
                     del self.tree[path]
                 self.place(path, entry.like)
                 self.base[path] = self.common.tree[path]
+                self.offered.pop(path, None)
             case Put(path, offered, _):
                 assert self.tree[path] == offered.like
                 self.offered[path] = offered.like
@@ -131,6 +134,10 @@ class Folder:
                 assert path not in self.tree
                 self.offered[path] = None
                 self.common.open.append((self.name, step))
+
+    def forget(self, path: str) -> None:
+        self.base.pop(path, None)
+        self.offered.pop(path, None)
 
     def place(self, path: str, like: Like) -> None:
         assert path not in self.tree

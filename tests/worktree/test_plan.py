@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from aslp2p.worktree.plan import plan
+from aslp2p.worktree.plan import caught_up, plan
 from aslp2p.worktree.trees import Delete, Entry, Forget, Like, Move, SetAside, Trees, Write
 from tests.worktree.model import Common, Folder, found
 
@@ -84,6 +84,16 @@ def test_two_renames_that_wait_for_each_other_are_written_instead() -> None:
     )
     steps = [(type(step), step.path) for step in plan(back, name="ann", height=3).steps]
     assert steps == [(Delete, "b"), (Move, "a/x"), (Write, "a")], "the folder is empty when its name is taken"
+
+
+def test_a_refused_put_is_nobodys_removal_later() -> None:
+    """Bob's put was refused and he deleted the file: when ann puts the same there, it is hers and comes."""
+    like = Like("1", False)
+    agreed, over = caught_up({}, {"x": like}, {}, waiting=())
+    assert (agreed, over) == ({}, {"x"}), "refused"
+    assert caught_up({}, {"x": like}, {}, waiting={"x"}) == ({}, set()), "it may still be listed"
+    assert caught_up({}, {"x": like}, {"x": Entry(like, 1, 0)}, waiting=()) == ({"x": like}, {"x"})
+    assert caught_up({"x": like}, {"x": None}, {}, waiting=()) == ({}, {"x"})
 
 
 def came_together(seed: int) -> int:
