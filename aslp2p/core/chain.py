@@ -429,7 +429,7 @@ class Chain:
             id_
             for id_, one in self._pending.proposals.items()
             if one.key != self._context.key
-            and id_ not in self._pending.special
+            and not isinstance(one.statement.action, AUTHORITY_ACTIONS)
             and not is_admitted(members, one.key)
         ]
 

@@ -103,7 +103,7 @@ class Withdraw(Struct, frozen=True):
 
 
 class Endorse(Struct, frozen=True):
-    """Endorse an open succession or policy change; the answer is the signed endorsement's bytes."""
+    """Endorse an open succession, policy change or erasure; the answer is the signed endorsement's bytes."""
 
     proposal: bytes
 

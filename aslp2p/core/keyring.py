@@ -11,7 +11,6 @@ from aslp2p.artifacts.envelope import Verified, decode_artifact, read_stored_as,
 from aslp2p.artifacts.types import (
     Cosignature,
     Endorsement,
-    PolicyChange,
     Proposal,
     Snapshot,
     Statement,
@@ -22,6 +21,7 @@ from aslp2p.core.pace import Pace
 from aslp2p.core.paper import Paper
 from aslp2p.errors import Rejected
 from aslp2p.ledger import epochs
+from aslp2p.ledger.certificate import Certified
 from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
 from aslp2p.ledger.standing import Standing
@@ -118,7 +118,7 @@ class Keyring:
             return False
         return True
 
-    def require_endorsable(self, proposal: bytes, action: Succession | PolicyChange) -> None:
+    def require_endorsable(self, proposal: bytes, action: Certified) -> None:
         """Raises `Rejected` (S1, S3, S11, F1) where `endorse` would; nothing is signed."""
         context = self._context
         self._require_journal()
@@ -128,22 +128,20 @@ class Keyring:
 
     # --- promises ---------------------------------------------------------------------------------
 
-    def endorse(
-        self, proposal: Verified[Proposal], action: Succession | PolicyChange
-    ) -> Verified[Endorsement]:
-        """Endorse a succession or policy change; the same one again gives the same endorsement.
+    def endorse(self, proposal: Verified[Proposal], action: Certified) -> Verified[Endorsement]:
+        """Endorse what needs a certificate; the same one again gives the same endorsement.
 
         Raises `Rejected` (S1, S3, S11, S14, F1).
         """
         context = self._context
         self.require_endorsable(proposal.id, action)
-        kind = ENDORSE_POLICY if isinstance(action, PolicyChange) else ENDORSE
+        kind = ENDORSE if isinstance(action, Succession) else ENDORSE_POLICY
         if context.store.journal_holds(kind, proposal.id):
             return self._promised(kind, proposal.id)
         if kind == ENDORSE:
             self.pace.require_room()
             self.pace.note_endorsed(proposal.key)
-        epoch = 0 if isinstance(action, PolicyChange) else action.epoch
+        epoch = action.epoch if isinstance(action, Succession) else 0
         statement = Endorsement(context.common_id, proposal.id, epoch, max(0, context.now.wall))
         endorsement = sign_statement(statement, context.signer)
         self._journal(kind, epoch, 0, proposal.id, endorsement)

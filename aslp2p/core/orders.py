@@ -10,7 +10,7 @@ from typing import NoReturn, cast
 import msgspec
 
 from aslp2p.artifacts.envelope import Verified
-from aslp2p.artifacts.types import PolicyChange, Proposal, Recovery, Revocation, Rotation, Takeover
+from aslp2p.artifacts.types import Erase, PolicyChange, Proposal, Recovery, Revocation, Rotation, Takeover
 from aslp2p.core.context import Context
 from aslp2p.core.inputs import ChangePolicy, Endorse, Recover, Revoke, Rotate
 from aslp2p.core.keyring import Keyring
@@ -105,7 +105,7 @@ class Orders:
         """Raises `UserError` for an epoch out of reach (S1): somebody has to choose a nearer one."""
         if (
             refused.rule != "S1"
-            or isinstance(action, PolicyChange)
+            or isinstance(action, PolicyChange | Erase)
             or action.epoch <= self._keyring.ceiling(self._judging(action))
         ):
             return
@@ -266,7 +266,7 @@ class Orders:
             )
         self._require_applicable(b"", action)
         counts = self._paper.may_endorse(action, context.key, context.ledger.head.standing)
-        if counts and self._keyring.stale_reason() is not None and not isinstance(action, PolicyChange):
+        if counts and self._keyring.stale_reason() is not None and isinstance(action, Rotation | Takeover):
             raise UserError(str(self._keyring.stale_reason()), remedy=_REMEDY["S11"])
         endorses = counts and self._keyring.stale_reason() is None
         if endorses:

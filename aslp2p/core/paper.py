@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import (
     Endorsement,
+    Erase,
     PolicyChange,
     Proposal,
     Revocation,
@@ -26,7 +27,7 @@ from aslp2p.artifacts.types import (
 from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
 from aslp2p.errors import Rejected
-from aslp2p.ledger.certificate import Parent, require_fitting
+from aslp2p.ledger.certificate import Certified, Parent, require_fitting
 from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.finality import cosignatures_on, standing_at
 from aslp2p.ledger.gate import Tip
@@ -37,7 +38,8 @@ from aslp2p.ledger.state import Members, is_admitted, revoked_keys
 from aslp2p.ledger.succession import passes
 from aslp2p.limits import EPOCH_MAX, SPECIAL_PER_AUTHOR_MAX, UINT_MAX
 
-Special = Succession | PolicyChange
+Special = Certified
+"""What needs endorsements. Of erasures only those of what others put too: the rest authors erase alone."""
 
 
 class Ready(Struct, frozen=True):
@@ -53,7 +55,7 @@ class Ready(Struct, frozen=True):
 
 def _rank(action: Special) -> int:
     """What stays open when an author has too much: policy changes, then attempts of higher epochs."""
-    return UINT_MAX if isinstance(action, PolicyChange) else action.epoch
+    return action.epoch if isinstance(action, Succession) else UINT_MAX
 
 
 def _may_ask(action: Succession, author: bytes, standing: Standing) -> bool:
@@ -75,7 +77,7 @@ class Paper:
     # --- what is open -----------------------------------------------------------------------------
 
     def open(self) -> list[tuple[Verified[Proposal], Special]]:
-        """Every open succession or policy change, in order of arrival."""
+        """Every open succession, policy change or erasure, in order of arrival."""
         return [(one, cast("Special", one.statement.action)) for one in self._pending.special.values()]
 
     def takeovers(self) -> list[tuple[Verified[Proposal], Takeover]]:
@@ -88,7 +90,7 @@ class Paper:
         if isinstance(action, PolicyChange):
             return not standing.joint and action.replaces == standing.installed[-1].id
         if not isinstance(action, Succession):
-            return False
+            return isinstance(action, Erase)  # the witness answers it, or it waits, like any other proposal
         if not standing.next_epoch < action.epoch <= EPOCH_MAX or self.is_below_floor(action):
             return False
         if _may_ask(action, author, standing):
@@ -101,7 +103,7 @@ class Paper:
     def is_below_floor(self, action: Special) -> bool:
         """F5: whether this succession has a base that is here and leaves out the floor."""
         context = self._context
-        if isinstance(action, PolicyChange) or context.store.snapshot(action.base_id) is None:
+        if not isinstance(action, Succession) or context.store.snapshot(action.base_id) is None:
             return False
         return not context.ledger.on_floor(action.base_id)
 
@@ -111,8 +113,14 @@ class Paper:
     def room_for(self, author: bytes, action: Special, proposal: bytes = b"") -> bool:
         """Whether `author` may have this open too: there is room, it overtakes a lower epoch, or it binds
         somebody (`_binding`)."""
+        if isinstance(action, Erase):
+            return True  # bounded with all that is pending
         binding = self._binding()
-        ranks = [_rank(other) for one, other in self.open() if one.key == author and one.id not in binding]
+        ranks = [
+            _rank(other)
+            for one, other in self.open()
+            if one.key == author and one.id not in binding and not isinstance(other, Erase)
+        ]
         fits = len(ranks) < SPECIAL_PER_AUTHOR_MAX or min(ranks) < _rank(action)
         return fits or self.is_awaited(proposal, author)
 
@@ -124,7 +132,8 @@ class Paper:
         mine = [
             (_rank(action), one.id, one)
             for one, action in self.open()
-            if one.key == author and one.id not in binding and not self.is_awaited(one.id, author)
+            if one.key == author and one.id not in binding and not isinstance(action, Erase)
+            if not self.is_awaited(one.id, author)
         ]
         dead = [one for *_, one in sorted(mine)[: max(0, len(mine) - SPECIAL_PER_AUTHOR_MAX)]]
         self._pending.forget([one.id for one in dead])
@@ -164,11 +173,11 @@ class Paper:
 
     def standing_for(self, action: Special) -> Standing | None:
         """What `action` is judged by, wherever our head is: the standing at its base (the same all through a
-        reign, V4), or for a policy change at our head, where it is open only while it may be installed. None
-        if its base is not here.
+        reign, V4), or for a policy change or an erasure at our head, where it is open only while it may be
+        carried out. None if its base is not here.
         """
         context = self._context
-        if isinstance(action, PolicyChange):
+        if not isinstance(action, Succession):
             return context.ledger.head.standing
         base = context.store.snapshot(action.base_id)
         return None if base is None else standing_at(context.store, base.branch, base.height)
@@ -232,7 +241,7 @@ class Paper:
         head = self._context.ledger.head
         promised: dict[bytes, int] = {}
         for other, succession in self.open():
-            if not isinstance(succession, PolicyChange):
+            if isinstance(succession, Succession):
                 for key in self.endorsements(other.id):
                     promised[key] = max(succession.epoch, promised.get(key, 0))
         keys = self.signers(proposal, action, head.members)

@@ -14,7 +14,7 @@ from aslp2p.artifacts.envelope import Verified, read_stored
 from aslp2p.artifacts.types import Beacon, Cosignature, Endorsement, Proposal, Rejection, Statement
 from aslp2p.core.context import Context
 from aslp2p.gossip.openset import OpenSet
-from aslp2p.ledger.gate import AUTHORITY_ACTIONS
+from aslp2p.ledger.certificate import Certified
 from aslp2p.ledger.reader import CloseArtifacts, DropArtifacts, PutArtifacts
 from aslp2p.limits import COSIGNATURES_PER_SIGNER_MAX, PENDING_MAX, PENDING_PER_AUTHOR_MAX, REJECTIONS_MAX
 
@@ -29,7 +29,7 @@ class Pending:
         self.open = OpenSet()
         self.proposals: dict[bytes, Verified[Proposal]] = {}
         self.special: dict[bytes, Verified[Proposal]] = {}
-        """Those of `proposals` that propose a succession or a policy change."""
+        """Those of `proposals` that may need endorsements: successions, policy changes, and erasures."""
         self.endorsements: dict[bytes, dict[bytes, Verified[Endorsement]]] = {}
         """By proposal, then by signer."""
         self.cosignatures: dict[bytes, list[Verified[Cosignature]]] = {}
@@ -52,7 +52,7 @@ class Pending:
         if isinstance(statement, Proposal):
             self.proposals[artifact.id] = cast("Verified[Proposal]", artifact)
             self._by_author[artifact.key] += 1
-            if isinstance(statement.action, AUTHORITY_ACTIONS):
+            if isinstance(statement.action, Certified):
                 self.special[artifact.id] = cast("Verified[Proposal]", artifact)
         elif isinstance(statement, Rejection):
             self.rejections[statement.proposal] = cast("Verified[Rejection]", artifact)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
-from aslp2p.artifacts.types import Proposal, Put, Rejection, Snapshot
+from aslp2p.artifacts.types import Erase, Proposal, Put, Rejection, Snapshot
 from aslp2p.core.audit import Audit
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
@@ -112,7 +112,11 @@ class Witness:
             return False
         head = context.ledger.head
         mine = self.is_witness and (
-            len(self._pending.proposals) > len(self._pending.special) or self._settlement(head) is not None
+            any(
+                not isinstance(one.statement.action, AUTHORITY_ACTIONS)
+                for one in self._pending.proposals.values()
+            )
+            or self._settlement(head) is not None
         )
         return mine or self._paper.ready() is not None
 
@@ -222,6 +226,8 @@ class Witness:
                         continue
                 apply_action(draft, members, parent.standing, proposal)
             except NotApplicable as refused:
+                if isinstance(action, Erase) and refused.reason_code == "no-certificate":
+                    continue  # it waits for its endorsements
                 self._reject(proposal, refused.reason_code, refused.reason)
                 continue
             draft.set(b"p" + proposal.id, b"")

@@ -18,8 +18,9 @@ from enum import Enum
 
 from msgspec import Struct
 
-from aslp2p.artifacts.types import PolicyChange, Rotation, Succession
+from aslp2p.artifacts.types import Rotation, Succession
 from aslp2p.errors import Rejected
+from aslp2p.ledger.certificate import Certified
 from aslp2p.ledger.choice import common_height
 from aslp2p.ledger.finality import id_at_of, standing_at
 from aslp2p.ledger.history import Ledger
@@ -45,7 +46,7 @@ class Ask(Enum):
     ENDORSE_FAR = "endorse a succession further above all that is reached than one may go"
     ENDORSE_BEHIND = "endorse a base that leaves out the last cosigned snapshot"
     ENDORSE_OFF = "endorse a base that leaves out the floor"
-    ENDORSE_POLICY = "endorse a policy change"
+    ENDORSE_POLICY = "endorse a policy change, or an erasure"
     COSIGN = "cosign what contains or passes the last cosigned snapshot, of no epoch below the endorsed"
     COSIGN_BELOW = "cosign an epoch below an endorsed succession"
     COSIGN_ASIDE = "cosign what leaves out the last cosigned snapshot"
@@ -140,11 +141,11 @@ def last_cosigned(ledger: Ledger) -> JournalRow | None:
 
 
 def classify_endorsement(
-    ledger: Ledger, reader: Reader, proposal: bytes, action: Succession | PolicyChange, ceiling: int
+    ledger: Ledger, reader: Reader, proposal: bytes, action: Certified, ceiling: int
 ) -> Ask:
     """Which ask endorsing `action` is, where no epoch above `ceiling` may be endorsed. For a succession its
     base must be stored."""
-    if isinstance(action, PolicyChange):
+    if not isinstance(action, Succession):
         return Ask.ENDORSE_POLICY
     if reader.journal_holds(ENDORSE, proposal):
         return Ask.ENDORSE_SAME

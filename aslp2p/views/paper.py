@@ -11,6 +11,7 @@ from typing import Any
 
 from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.types import (
+    Erase,
     Policy,
     PolicyChange,
     Proposal,
@@ -19,6 +20,8 @@ from aslp2p.artifacts.types import (
     Succession,
     Takeover,
 )
+from aslp2p.ledger.certificate import Certified
+from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.finality import cosignatures_on, settling
 from aslp2p.ledger.policy import authority_keys
 from aslp2p.ledger.policy_text import policy_words
@@ -27,7 +30,7 @@ from aslp2p.ledger.state import load_members, revoked_keys
 from aslp2p.views.policy_difference import change_words
 from aslp2p.views.view import View
 
-Special = Succession | PolicyChange
+Special = Certified
 
 _JOINT = ("old policy: ", "new policy: ")
 """How the two policies of the joint phase are told apart (P4)."""
@@ -36,8 +39,18 @@ DECIDE_BOTH = "the old policy and the new one decide, both,"
 _OVER = "its reign is over: nobody can carry it out any more, and it closes by itself"
 
 
+def needs_paper(view: View, proposal: Signed[Proposal]) -> bool:
+    """Whether an open proposal needs endorsements at the head: what changes authority, and erasing what not
+    only its author has put."""
+    action = proposal.statement.action
+    if not isinstance(action, Erase):
+        return isinstance(action, Special)
+    held = held_at(view.reader, view.branch, view.height, action.content)
+    return held is not None and held.by != proposal.key
+
+
 def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) -> dict[str, Any]:
-    """How far an open succession or policy change has come; `endorsers` are the keys that endorsed it."""
+    """How far open paper has come; `endorsers` are the keys that endorsed it."""
     action = proposal.statement.action
     if not isinstance(action, Special):
         raise TypeError("a proposal that needs no endorsement")
@@ -59,7 +72,7 @@ def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) ->
     if isinstance(action, PolicyChange):
         changes = change_words(standing.policies[-1], action.policy, standing.next_witness)
     return {
-        "epoch": 0 if isinstance(action, PolicyChange) else action.epoch,
+        "epoch": action.epoch if isinstance(action, Succession) else 0,
         "changes": changes,
         "needs": needs,
         "accepts": incoming if accepts else None,
@@ -152,7 +165,7 @@ def _possible(view: View, action: Special) -> bool:
     reader = view.reader
     if view.own_key is None or reader.meta(META_STALE) is not None:
         return False
-    if isinstance(action, PolicyChange):
+    if not isinstance(action, Succession):
         return True
     last = reader.journal(ENDORSE)
     if last and last[0].epoch >= action.epoch:

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 from aslp2p.artifacts.envelope import Signed, decode_artifact, decode_as
 from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Rejection
 from aslp2p.errors import UsageError
-from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.joining import META_DISMISSED
 from aslp2p.limits import ID_BYTES, VIEW_PAGE_MAX
 from aslp2p.views.actions import action_json, parse_id
 from aslp2p.views.log import find as find_listed
 from aslp2p.views.log import proposal_json
-from aslp2p.views.paper import paper_json
+from aslp2p.views.paper import needs_paper, paper_json
 from aslp2p.views.policy_difference import difference
 from aslp2p.views.view import View
 
@@ -75,8 +74,7 @@ def proposals(view: View, state: str = "") -> dict[str, Any]:
 
 def _pending(view: View, proposal: Signed[Proposal], found: Open) -> dict[str, Any]:
     endorsers = found.endorsers.get(proposal.id, set())
-    special = isinstance(proposal.statement.action, AUTHORITY_ACTIONS)
-    paper = paper_json(view, proposal, endorsers) if special else None
+    paper = paper_json(view, proposal, endorsers) if needs_paper(view, proposal) else None
     words = {}
     if isinstance(action := proposal.statement.action, PolicyChange):
         differs = difference(view.standing(view.height).policies[-1], action.policy)
@@ -107,8 +105,9 @@ def find(view: View, id: str) -> dict[str, Any]:
 
 
 def open_papers(view: View, found: Open) -> list[dict[str, Any]]:
-    """The open successions and policy changes, as `proposals` has them, oldest first."""
-    special = [one for one in found.proposals.values() if isinstance(one.statement.action, AUTHORITY_ACTIONS)]
+    """The open successions, policy changes and erasures of what others put too, as `proposals` has them,
+    oldest first."""
+    special = [one for one in found.proposals.values() if needs_paper(view, one)]
     special.sort(key=lambda one: (one.statement.created_ms, one.id))
     return [_pending(view, one, found) for one in special]
 

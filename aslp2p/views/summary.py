@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from aslp2p.artifacts.envelope import decode_artifact
-from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.joining import META_PIN
 from aslp2p.ledger.policy_text import policy_words
@@ -15,7 +14,7 @@ from aslp2p.recovery import beacon_interval_ms, grace_ms
 from aslp2p.views.branches import stepped_down, superseded_rows
 from aslp2p.views.floor import floor_summary
 from aslp2p.views.log import created_ms
-from aslp2p.views.paper import dead_authorities, is_only_authority, offers, settlement
+from aslp2p.views.paper import dead_authorities, is_only_authority, needs_paper, offers, settlement
 from aslp2p.views.pending import Open, dismissed, open_artifacts, open_papers
 from aslp2p.views.people import roles
 from aslp2p.views.view import View
@@ -107,5 +106,5 @@ def _waiting(view: View, found: Open) -> tuple[int, int]:
     for raw in view.reader.artifacts(sorted(found.rejections.keys() - dismissed(view))).values():
         own_refused += decode_artifact(raw).key == view.own_key
     waiting = [id_ for id_ in found.proposals if id_ not in found.rejections]
-    special = sum(isinstance(found.proposals[id_].statement.action, AUTHORITY_ACTIONS) for id_ in waiting)
+    special = sum(needs_paper(view, found.proposals[id_]) for id_ in waiting)
     return len(waiting) - special, own_refused
