@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import Any
 
 import click
@@ -85,8 +86,9 @@ def status_lines(common: dict[str, Any], daemon: dict[str, Any] | None) -> list[
         return lines
     for folder in common.get("folders", ()):
         lines += _folder_lines(folder)
-    names = [link["name"] or link["key"][8:16] for link in live.get("links", [])]
-    lines.append(f"Peers: {', '.join(names)}" if names else "Peers: none reachable now")
+    names = Counter(link["name"] or link["key"][8:16] for link in live.get("links", []))
+    peers = [name if count == 1 else f"{name} ({count} links)" for name, count in names.items()]
+    lines.append(f"Peers: {', '.join(peers)}" if peers else "Peers: none reachable now")
     lines += [f"Note: {one['text']}" for one in live.get("warnings", []) if not one["attention"]]
     return lines
 

@@ -38,6 +38,10 @@ class Slow(Struct, frozen=True):
     pause_ms: int
 
 
+class HeardCopy(Struct, frozen=True):
+    """Another machine holds a copy of this machine's key: it stops in every Common that it follows (S11)."""
+
+
 Topic: TypeAlias = Literal["head", "final", "proposal", "paper", "witness", "members", "peers", "notice"]
 """What a core publishes about; `docs/control.md` says what each event holds."""
 
@@ -55,7 +59,7 @@ class Hints(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
-Effect: TypeAlias = Send | Close | Rank | Slow | Publish | Hints
+Effect: TypeAlias = Send | Close | Rank | Slow | HeardCopy | Publish | Hints
 
 
 class Step(Struct):

@@ -34,6 +34,8 @@ class LinkUp(Struct, frozen=True):
     name: str
     address: str
     initiator: bool
+    process: bytes = b""
+    """The key of the process at the other end (G2); empty where there is none."""
 
 
 class LinkDown(Struct, frozen=True):

@@ -68,6 +68,7 @@ from aslp2p.core.serve import serve_artifacts, serve_range
 from aslp2p.core.spread import Spreader
 from aslp2p.core.succession import Succession
 from aslp2p.core.tolls import Toll, Tolls, blocks, pause_ms, price
+from aslp2p.core.twins import Twins
 from aslp2p.core.unanswered import Unanswered
 from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
@@ -86,6 +87,7 @@ from aslp2p.gossip.messages import (
     Push,
     Range,
     Refused,
+    Twin,
     Want,
     decode_message,
 )
@@ -221,6 +223,7 @@ class NodeCore:
         """Links that nobody here could judge when they came up, or of guests that are listened to."""
         self._places = Places(context, self._every_peer)
         self._tolls = Tolls()
+        self._twins = Twins(context, self._keyring)
         self._chain.listeners += [self, self._vigil, self._succession, self._hearing]
         self._chain.heard_own = self._hearing.heard_own
         self._timed: tuple[Timed, ...] = (
@@ -236,6 +239,7 @@ class NodeCore:
             self._beacons,
             self._reconciler,
             self._guests,
+            self._twins,
         )
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
@@ -388,6 +392,7 @@ class NodeCore:
             self._chain.expire()
             self._contents.expire()
             self._catchup.expire()
+            self._twins.expire()
         if self._chain.orphans:
             self._chain.orphans.clear()
             self._catchup.consider()
@@ -426,6 +431,7 @@ class NodeCore:
             self._unlink(less_useful.link)
         now, learned = context.now.mono, context.learned
         peer = Peer(up.link, up.key, up.name, up.address, up.initiator, now, learned)
+        peer.process = up.process
         if admit is not None:
             self._guests.add(peer, admit)
             context.publish("peers", count=self._linked())
@@ -448,6 +454,7 @@ class NodeCore:
         self._spreader.tell_neighbours()
         self._tell_addresses([peer])
         self._vigil.links_changed()
+        self._twins.met(peer)
         context.publish("peers", count=self._linked())
 
     def _judge_guests(self) -> None:
@@ -487,6 +494,7 @@ class NodeCore:
         self._forget_link(link)
 
     def _forget_link(self, link: int) -> None:
+        self._twins.forget(link)
         self._catchup.forget_link(link)
         self._contents.forget_link(link)
         self._spreader.tell_neighbours()
@@ -583,6 +591,9 @@ class NodeCore:
             case Addresses():
                 self._charge(peer, None, 1)
                 context.out.effects.append(Hints(message.addresses))
+            case Twin():
+                self._charge(peer, None, 1)
+                self._twins.heard(peer, message)
             case Refused():
                 self._charge(peer, None, 1)
                 if message.code != SLOW_CODE:  # the link goes on
@@ -660,6 +671,7 @@ class NodeCore:
             "silent_ms": self._vigil.silent_ms() if founded else 0,
             "mono_ms": context.now.mono,
             "watching": self._vigil.counting,
+            "copied": [context.name_of(key) for key in self._twins.copied],
             "stale_reason": self._keyring.stale_reason(),
             "outdated": context.outdated(),
             "is_authority": founded and self._seats.now.is_authority,

@@ -19,6 +19,7 @@ from aslp2p.artifacts.keys import short
 from aslp2p.core.effects import Topic
 from aslp2p.core.inputs import MarkStale
 from aslp2p.core.node import NodeCore
+from aslp2p.core.twins import TWIN
 from aslp2p.daemon.adapters import announced, read_adapters
 from aslp2p.daemon.addresses import Source
 from aslp2p.daemon.announcement import Hint, make_tag
@@ -54,7 +55,6 @@ logger = logging.getLogger(__name__)
 
 STORE_NAME = "store.db"
 ADDRESSES_POLL_S = 5.0
-TWIN = "the same key was heard on another machine"
 TOPICS: tuple[str, ...] = (*get_args(Topic), "condition", "folder")
 """Of events: all that the core publishes; `condition`, when a node turns read-only or back; `folder`, when a
 folder that follows has been looked at."""
@@ -229,6 +229,7 @@ class Daemon:
                 self._events,
                 twin_at=lambda: self._transport.twin_at,
             )
+            node.on_copy = self._heard_twin
             one = _Followed(node, Dialer(node, self._transport, folder))
             await self._nursery.start(self._follow, one)
             self._commons[belonging.common_id] = one

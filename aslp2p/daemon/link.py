@@ -65,6 +65,7 @@ class Link:
         self.token = token
         self.address = address
         self.initiator = initiator
+        self.process = session.peer_process
         self.account = key
         """On whose account its messages are taken, and `office`: whether they come first (`core.places`)."""
         self.office = False

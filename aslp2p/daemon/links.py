@@ -1,9 +1,10 @@
 """The links of one Common's node: who may stay, and one link for each machine.
 
-Two links to one key: both ends agree which one goes. Dialled by both, it is the one whose initiator has the
+Two links to one process: both ends agree which goes. Dialled by both, it is the one whose initiator has the
 greater key; dialled twice by the same end, the newer. The initiator of the link that goes closes it at once.
 Where the other end does that, it gets `DUPLICATE_S`; if nothing happens then it knows nothing of the older
-link, which died without a word with its process or its cable, and that one is closed here.
+link, which died without a word with its cable, and that one is closed here. Of two processes with one key
+the core finds out whether both are there (`core/twins.py`).
 """
 
 from __future__ import annotations
@@ -92,14 +93,14 @@ class Links:
         """
         if not self._may_stay(link):
             return
-        leaving = {old: self._loser(old, link) for old in self.open if old.key == link.key}
+        leaving = {old: self._loser(old, link) for old in self.open if _same_process(old, link)}
         if any(loser is link and link.initiator for loser in leaving.values()):
             link.abort(DUPLICATE)
             return
         era = self.era
         self._links[link.number] = link
         self._eras[link.number] = era
-        up = LinkUp(link.number, link.key, link.token, link.name, link.address, link.initiator)
+        up = LinkUp(link.number, link.key, link.token, link.name, link.address, link.initiator, link.process)
         self._put(Inputs((up,), 0, era))
         level = logging.DEBUG if leaving else logging.INFO
         self._log.log(level, "linked with %s at %s", short_key(link.key), link.address, about=_host(link))
@@ -160,6 +161,10 @@ class Links:
         level = logging.DEBUG if any(other.key == link.key for other in self.open) else logging.INFO
         what = "no longer linked with %s at %s: %s"
         self._log.log(level, what, short_key(link.key), link.address, link.reason, about=_host(link))
+
+
+def _same_process(one: Link, other: Link) -> bool:
+    return one.key == other.key and one.process == other.process
 
 
 def _host(link: Link) -> str:

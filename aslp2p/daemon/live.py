@@ -98,6 +98,11 @@ def _warnings(
             f"another machine at {twin_at} has a copy of this machine's key: neither may sign any more",
             "stop one of them, and give it a key of its own",
         )
+    for name in core.get("copied", ()):
+        yield _warning(
+            f"two machines speak with the key of {name}: neither may sign any more (S11)",
+            f"stop one of them for good; `asl status` on the machines of {name} says how to get a new key",
+        )
     if conflict := core.get("conflict"):
         ids = " and ".join(id_.hex()[:12] for id_ in conflict)
         yield _warning(

@@ -16,7 +16,7 @@ import trio
 
 from aslp2p.artifacts.envelope import Signer
 from aslp2p.artifacts.keys import short
-from aslp2p.core.effects import Close, Effect, Hints, Publish, Rank, Send, Slow
+from aslp2p.core.effects import Close, Effect, HeardCopy, Hints, Publish, Rank, Send, Slow
 from aslp2p.core.inputs import Command, Import, Lost, MarkStale, Now, OwnAddresses
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.jobs import Condition, Core, Inputs, Leave, Mode, Question, Report, read_clocks
@@ -40,7 +40,8 @@ class CommonNode:
 
     `make_core` makes a core on the store, in the node's thread; `twin_at` says where a copy of our key was
     heard. The dialer sets `on_hints`, which gets addresses that peers tell, and `on_change`, which is called
-    when a link ends or the node's condition turns.
+    when a link ends or the node's condition turns. `on_copy` is called when a copy of our key was
+    heard (S11).
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class CommonNode:
         self.belonging = belonging
         self.on_hints: Callable[[Sequence[str]], None] = lambda addresses: None
         self.on_change: Callable[[], None] = lambda: None
+        self.on_copy: Callable[[], None] = lambda: None
         self.addresses: tuple[str, ...] = ()
         self.importing = trio.Lock()
         self.condition = Condition(Mode.RUNNING, "", 0)
@@ -251,6 +253,8 @@ class CommonNode:
                     self.links.fair.slow(effect.account, effect.pause_ms / 1000)
                 elif type(effect) is Publish:
                     self._publish(effect.topic, effect.data)
+                elif type(effect) is HeardCopy:
+                    self.on_copy()
                 elif type(effect) is Hints:
                     self.on_hints(effect.addresses)
             except Exception as error:  # here it would end the daemon, and every other Common with it

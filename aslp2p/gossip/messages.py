@@ -17,6 +17,7 @@ from aslp2p.errors import ArtifactError, NewerPeer, PeerFault
 from aslp2p.limits import (
     ADDRESSES_PER_MESSAGE_MAX,
     CHUNK_BYTES,
+    ID_BYTES,
     IDS_PER_MESSAGE_MAX,
     LOCATORS_MAX,
     MESSAGE_BYTES_MAX,
@@ -24,6 +25,7 @@ from aslp2p.limits import (
     OPEN_DIGEST_BYTES,
     PROPOSALS_PER_SNAPSHOT_MAX,
     RANGE_SNAPSHOTS_MAX,
+    SIGNATURE_BYTES,
     TEXT_BYTES_MAX,
 )
 
@@ -141,6 +143,14 @@ class Refused(Message, frozen=True, tag=13):
     text: Annotated[str, Meta(max_length=TEXT_BYTES_MAX)]
 
 
+class Twin(Message, frozen=True, tag=14):
+    """A step of showing two processes with one key that both are there (S11): see `core/twins.py`."""
+
+    step: Annotated[int, Meta(ge=0, le=3)]
+    number: Annotated[bytes, Meta(max_length=ID_BYTES)]
+    proof: Annotated[bytes, Meta(max_length=SIGNATURE_BYTES)]
+
+
 AnyMessage: TypeAlias = (
     Heads
     | Push
@@ -155,6 +165,7 @@ AnyMessage: TypeAlias = (
     | Neighbours
     | Addresses
     | Refused
+    | Twin
 )
 
 

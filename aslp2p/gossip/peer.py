@@ -22,6 +22,7 @@ class Peer:
     def __init__(
         self, link: int, key: bytes, name: str, address: str, initiator: bool, now_ms: int, learned: int = 0
     ) -> None:
+        self.process = b""
         self.link = link
         self.key = key
         self.name = name

@@ -232,6 +232,11 @@ class Session:
         )
         self._output.append(frame(self._outgoing.seal(proof)))
 
+    @property
+    def peer_process(self) -> bytes:
+        """The X25519 key of the process at the other end; empty before it is known."""
+        return self._handshake.remote_static or b""
+
     def _read_proof(self, body: bytes) -> Established:
         proof = read_proof(
             self._incoming.open(body),

@@ -150,11 +150,11 @@ class Stage:
         self._neighbours.clear()
         self.core = self._start()
 
-    def link(self, key: Key) -> Neighbour:
-        """A neighbour who has proved `key`."""
+    def link(self, key: Key, process: bytes = b"") -> Neighbour:
+        """A neighbour who has proved `key`, from that process."""
         self._links += 1
         self._neighbours[self._links] = neighbour = Neighbour(self, self._links, key)
-        self.happen(LinkUp(self._links, key.key, b"", key.name, "", False))
+        self.happen(LinkUp(self._links, key.key, b"", key.name, "", False, process))
         return neighbour
 
     def happen(self, *inputs: Input) -> list[str]:

@@ -260,16 +260,32 @@ async def test_a_second_link_in_one_direction_ends_at_once_and_the_first_stays()
 
 
 async def test_a_link_that_its_machine_has_forgotten_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Its process died behind a cut cable: nothing was heard of its end.
+    # It died with its cable: nothing was heard of its end.
     monkeypatch.setattr(links, "DUPLICATE_S", 0.05)
     james = Party(JAMES)
     async with running(james):
-        dead = await RawPeer.connect(james.port, process="before")
+        dead = await RawPeer.connect(james.port, process="one")
         await until(lambda: james.links)
-        alive = await RawPeer.connect(james.port, process="after")
+        alive = await RawPeer.connect(james.port, process="one")
         await dead.ended()
         await alive.say(b"hello")
         assert await alive.hear(1) == [b"echo hello"]
+
+
+async def test_of_two_processes_with_one_key_both_keep_their_links_until_the_core_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One may be what the other was before it was started again, or a copy of it (S11)."""
+    monkeypatch.setattr(links, "DUPLICATE_S", 0.0)
+    james = Party(JAMES)
+    async with running(james):
+        one = await RawPeer.connect(james.port, process="one")
+        other = await RawPeer.connect(james.port, process="other")
+        for peer in (one, other, one, other):
+            await peer.say(b"hello")
+            assert set(await peer.hear(1)) == {b"echo hello"}
+        ups = [event for event in james.cores[-1].seen if isinstance(event, LinkUp)]
+        assert len({up.process for up in ups}) == 2 and all(len(up.process) == 32 for up in ups)
 
 
 async def test_a_link_to_ourselves_is_known_for_what_it_is() -> None:

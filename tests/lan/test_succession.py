@@ -218,6 +218,39 @@ def test_a_copied_disk_on_another_machine_stops_both(build_household: BuildHouse
     one_head(machines, lambda head: head["height"] == 2)
 
 
+def test_copies_that_only_a_third_machine_hears_stop_both(
+    build_household: BuildHousehold, tmp_path: Path
+) -> None:
+    lan, machines = build_household("you", "alice", "james")
+    you, alice, james = machines
+    found_together(machines)
+    put(alice, "before")
+    agreed(machines, witness="you")
+    copy = Machine(lan.add_host(), tmp_path, "copy")
+    shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock"))
+    lan.partition([james.host, alice.host], [copy.host])
+    lan.partition([james.host], [alice.host])
+    copy.up()
+    for machine in (james, copy):
+        wait_until(lambda machine=machine: machine.call("summary")["stale"], PATIENCE_S, "found out")  # type: ignore[misc]
+        assert any("(S11)" in line and "asl policy replace-key" in line for line in status(machine))
+    lines = wait_until(
+        lambda: [line for line in status(you) if "two machines speak with the key of james" in line],
+        PATIENCE_S,
+        "its person is told",
+    )
+    assert lines[0].startswith("Attention:")
+
+    def links() -> set[str]:
+        return {one["address"] for one in you.call("peers")["peers"] if one["name"] == "james"}
+
+    before = links()
+    put(you, "after")
+    agreed([you, alice], witness="you", files=["before", "after"])
+    assert {one["name"] for one in you.call("show")["cosigned_by"]} == {"you", "alice"}
+    assert links() == before and len(before) == 2, "no link has flapped"
+
+
 def test_a_restored_backup_signs_nothing_more(build_household: BuildHousehold, tmp_path: Path) -> None:
     _, machines = build_household("you", "alice", "james")
     you, alice, james = machines
