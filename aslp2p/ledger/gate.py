@@ -342,8 +342,8 @@ def _touches_members(listed: Sequence[Signed[Proposal]], members: Members) -> bo
 def apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Member]) -> None:
     """What a certified action does: a new authority is admitted under its label, who was expelled is a member
     again where it is appointed, a revoked key ends, a content is erased."""
-    # Paper cannot be listed already: its epoch would not be above (V6), it would replace itself (P3), or
-    # erase what is erased (V7).
+    # What moves authority cannot be listed already: its epoch would not be above (V6), or it would replace
+    # itself (P3). An erasure could: its content may have been put again since.
     action = special.statement.action
     if isinstance(action, PolicyChange):
         for witness in action.policy.witnesses:
@@ -352,6 +352,8 @@ def apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Me
         admit(draft, members, action.new_witness, "", special.id)
     else:
         assert isinstance(action, Erase)  # noqa: S101 - nothing else is certified
+        if draft.get(b"p" + special.id) is not None:
+            raise Rejected("V7", "it is listed already on this branch", subject=special.id)
         erasure.apply_certified(draft, action, special.id)
     if isinstance(action, Revocation):
         gone = members[action.revoked]

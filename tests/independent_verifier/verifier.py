@@ -260,6 +260,7 @@ class _Judgement:
             for witness in action["policy"]["witnesses"]:
                 self.let_in(witness["key"], witness["name"])
         elif kind == "erase":
+            _demand(proposal.id not in parent.log, "V7", "listed")
             self.said = replace(self.said, erased=self.said.erased | {action["content"]})
         else:
             self.let_in(action["new_witness"], "")

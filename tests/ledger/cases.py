@@ -568,6 +568,19 @@ def erased() -> tuple[World, Node]:
     return world, world.after(base, world.propose(Erase(LARGE, "private"), DAN))
 
 
+def revived() -> tuple[World, Node]:
+    """A quorum erased what was put again since, and is gone again."""
+    world, base = put_by_two()
+    tip = erases_with(ANN, BEN)(world, base)
+    return world, world.after(tip, world.large("b", CLEO), world.propose(Remove("b", None), CLEO))
+
+
+def erases_by_the_same(world: World, node: Node) -> Node:
+    """The certificate that erased it the first time, once more."""
+    before = next(one for one in node.line() if one.snapshot.statement.certificate is not None)
+    return world.after(node, *before.proposals, certificate=before.snapshot.statement.certificate)
+
+
 def still_there() -> tuple[World, Node]:
     world, base = put_by_two()
     return world, world.after(base, world.large("again", CLEO))
@@ -607,6 +620,7 @@ ERASURES_REFUSED: list[tuple[str, str, Scene, Build]] = [
     ("erasing by a quorum what nobody put", "V7", put_by_two, erases_with(ANN, BEN, content=b"\x08" * 32)),
     ("erasing by a quorum what anybody has", "V7", put_by_two, erases_with(ANN, BEN, content=bytes(32))),
     ("erasing twice by a quorum", "V7", erased, erases_with(ANN, BEN)),
+    ("erasing by the same certificate again", "V7", revived, erases_by_the_same),
     ("erasing by too few", "V6", put_by_two, erases_with(BEN)),
     ("erasing by one policy of two", "V6", two_policies, erases_with(CLEO, DAN)),
     ("erasing endorsed by no authority", "V6", put_by_two, erases_with(ANN, BEN, DAN)),
@@ -915,6 +929,13 @@ ACCEPTABLE: list[tuple[str, Scene, Build]] = [
     ("a quorum erases", put_by_two, erases_with(ANN, BEN)),
     ("a quorum erases what one author put", put_by_dan, erases_with(ANN, BEN, author=ANN)),
     ("a quorum of both policies erases", two_policies, erases_with(ANN, CLEO, DAN)),
+    (
+        "what a quorum erased is put again, and erased by its author alone",
+        then(put_by_dan, erases_with(ANN, BEN)),
+        lambda w, n: w.after(
+            n, w.large("b", DAN), w.propose(Remove("b", None), DAN), w.propose(Erase(LARGE, ""), DAN)
+        ),
+    ),
     (
         "a put of what was erased, and a quorum erases it again",
         then(erased, lambda w, n: w.after(n, w.large("b", CLEO), w.propose(Remove("b", None), CLEO))),

@@ -7,6 +7,12 @@ from tests.independent_verifier.mutants.plant import Mutant
 RULES = [
     Mutant(
         "verifier",
+        '_demand(proposal.id not in parent.log, "V7", "listed")',
+        "pass",
+        "histories: erasing by the same certificate again",
+    ),
+    Mutant(
+        "verifier",
         "return len(self.keys() & signers) >=",
         "return len(signers) >=",
         "histories: a policy change: no quorum of the old",
