@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
+import signal
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
@@ -48,6 +51,9 @@ class Reading(Protocol):
 
     def read(self, size: int, /) -> bytes: ...
 
+    def has_writer(self) -> bool:
+        """Whether somebody has it open to write, as far as the system tells."""
+
 
 class Disk(Protocol):
     """A folder. Paths are relative to it, with `/`; the empty path is the folder itself. Raises `OSError`,
@@ -83,6 +89,9 @@ class Disk(Protocol):
 
     def set_executable(self, path: str, executable: bool, /) -> None: ...
 
+    def doubt_writers(self) -> None:
+        """What this file system tells of writers is not believed any more."""
+
     def name_bytes_max(self) -> int:
         """How long the name of a file may be here."""
 
@@ -91,14 +100,18 @@ class Disk(Protocol):
 
 
 class _OpenFile:
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], tells_writers: bool) -> None:
         self._file = file
+        self._tells_writers = tells_writers
 
     def status(self) -> Status:
         return _status(os.fstat(self._file.fileno()))
 
     def read(self, size: int, /) -> bytes:
         return self._file.read(size)
+
+    def has_writer(self) -> bool:
+        return self._tells_writers and _has_writer(self._file.fileno())
 
 
 class Folder:
@@ -126,6 +139,7 @@ class Folder:
         os.umask(umask)
         self._modes = (0o666 & ~umask, 0o777 & ~umask)
         self._unsynced: set[str] = set()
+        self._tells_writers = True
 
     def __enter__(self) -> Folder:
         return self
@@ -155,7 +169,7 @@ class Folder:
         with self._parent(path) as (descriptor, name):
             opened = os.open(name, flags, dir_fd=descriptor)
         with open(opened, "rb") as file:
-            yield _OpenFile(file)
+            yield _OpenFile(file, self._tells_writers)
 
     def create(self, path: str, chunks: Iterable[bytes], /, *, executable: bool, modified_ms: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -222,6 +236,9 @@ class Folder:
         finally:
             os.close(opened)
 
+    def doubt_writers(self) -> None:
+        self._tells_writers = False
+
     def name_bytes_max(self) -> int:
         return os.fpathconf(self._root, "PC_NAME_MAX")
 
@@ -278,6 +295,20 @@ def _status(found: os.stat_result) -> Status:
     )
     identity = Identity(found.st_ino, found.st_size, found.st_mtime_ns)
     return Status(kind, identity, found.st_ctime_ns, bool(mode & stat.S_IXUSR))
+
+
+def _has_writer(descriptor: int) -> bool:
+    """Asked by a lease, which the kernel (Linux) gives on a file that nobody has open to write. It is given
+    up at once; who opens the file in between waits for that, and a signal tells of it that does nothing."""
+    if sys.platform != "linux":
+        return False
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN  # else: another user's file, or a file system without leases
+    return False
 
 
 @cache

@@ -6,8 +6,10 @@ syntax is gitignore's. Before it stand the files that programs and systems leave
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pathspec import GitIgnoreSpec
 
@@ -48,6 +50,7 @@ JUNK = (
     "*.crdownload",
     "*.download/",
 )
+_GROUP_NAME = re.compile(r"\(\?P<\w+>")
 IGNORED = "ignored"
 NOT_COMPOSED = "its name is not in Unicode's form NFC"
 
@@ -62,16 +65,14 @@ class Rules:
     ) -> None:
         self._hidden = hidden
         self._traits = traits or Traits()
-        lines = (
-            [] if ignore is None else [*JUNK, *filter(_is_pattern, ignore.splitlines()[:IGNORE_LINES_MAX])]
-        )
-        self._ignored = GitIgnoreSpec.from_lines(lines)
+        self._ignored, self._maybe_ignored = _compiled(ignore)
 
     def why_not(self, path: str, *, folder: bool = False) -> str | None:
         """Why the folder does not hold `path`, a file's or (`folder`) a folder's; None where it does."""
         if (why := kept_out(f"{path}/x" if folder else path, hidden=self._hidden)) is not None:
             return why
-        if self._ignored.match_file(f"{path}/" if folder else path):
+        shown = f"{path}/" if folder else path
+        if self._maybe_ignored.match(shown) and self._ignored.match_file(shown):
             return IGNORED
         if unicodedata.normalize("NFC", path) != path:
             return NOT_COMPOSED
@@ -104,6 +105,16 @@ def ignore_file(disk: Disk) -> str:
     with disk.reading(IGNORE_FILE) as file:
         data = file.read(IGNORE_BYTES_MAX + 1)
     return "" if len(data) > IGNORE_BYTES_MAX else data.decode("utf-8", errors="replace")
+
+
+@lru_cache(maxsize=16)
+def _compiled(ignore: str | None) -> tuple[GitIgnoreSpec, re.Pattern[str]]:
+    """The patterns, and one that matches whatever any of them does: most names match none, and are many."""
+    lines = [] if ignore is None else [*JUNK, *filter(_is_pattern, ignore.splitlines()[:IGNORE_LINES_MAX])]
+    spec = GitIgnoreSpec.from_lines(lines)
+    taken = [str(one.regex.pattern) for one in spec.patterns if one.include and one.regex is not None]
+    nameless = [_GROUP_NAME.sub("(?:", text) for text in taken]
+    return spec, re.compile("|".join(f"(?:{text})" for text in nameless) or r"(?!)")
 
 
 def _is_pattern(line: str) -> bool:

@@ -30,7 +30,9 @@ SWAP = f"{TEMPORARY_PREFIX}swap-"
 _CLOCK_NS = 2 * 10**9
 LINKED = "a symbolic link"
 SPECIAL = "a pipe, socket or device"
-_CHANGING = "is being written"
+CHANGING = "is being written"
+WRITER_NS = 60 * 10**9
+"""A file that somebody has open to write waits until it is closed, or has not changed for so long."""
 
 
 @dataclass
@@ -156,12 +158,12 @@ class Scanner:
             content = seen.content
         else:
             try:
-                read = content_of(self._disk, path, status)
+                read = content_of(self._disk, path, status, self._now_ns)
             except (OSError, UserError) as error:
                 self.found.unseen[path] = _cannot(error)
                 return
             if read is None:
-                self.found.unseen[path] = _CHANGING
+                self.found.unseen[path] = CHANGING
                 return
             content = read
             self._base.saw(path, status, self._now_ns, content)
@@ -186,14 +188,17 @@ def left_out(disk: Disk, rules: Rules) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def content_of(disk: Disk, path: str, status: Status) -> str | None:
-    """The content id of the file at `path`; None if it is, or becomes, another than `status` says.
+def content_of(disk: Disk, path: str, status: Status, now_ns: int) -> str | None:
+    """The content id of the file at `path`; None if it is, or becomes, another than `status` says, or if
+    somebody is at work on it (at `now_ns`).
 
     Raises `OSError`, and `UserError` for what is never put.
     """
     builder = ContentBuilder()
     with disk.reading(path) as file:
         if not _is_same(file.status(), status):
+            return None
+        if now_ns - status.identity.mtime_ns < WRITER_NS and file.has_writer():
             return None
         require_puttable(head := file.read(CHUNK_BYTES))
         builder.feed(head)

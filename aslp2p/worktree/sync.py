@@ -18,12 +18,12 @@ from aslp2p.errors import UserError
 from aslp2p.limits import CHUNK_BYTES
 from aslp2p.worktree.aside import Aside, conflict_of
 from aslp2p.worktree.base import Base
-from aslp2p.worktree.disk import FOLDER, Disk
+from aslp2p.worktree.disk import FOLDER, Disk, Status
 from aslp2p.worktree.names import HIDDEN, HIDDEN_FILE
 from aslp2p.worktree.plan import caught_up, plan
 from aslp2p.worktree.portable import Traits, unportable
 from aslp2p.worktree.rules import IGNORED, Rules, ignore_file
-from aslp2p.worktree.scan import PART, Scan, Scanner, content_of
+from aslp2p.worktree.scan import CHANGING, PART, Scan, Scanner, content_of
 from aslp2p.worktree.trees import (
     Adopt,
     Delete,
@@ -192,7 +192,7 @@ class Sync:
                     self.report.waits = True
                     break
         self.report.said |= self._remote.problems
-        self.report.again = bool(self._failed)
+        self.report.again = bool(self._failed) or CHANGING in self.report.said.values()
         return self.report
 
     def _keep(self) -> None:
@@ -206,6 +206,9 @@ class Sync:
         probe = f"{PART}a"
         self._touch(probe)
         try:
+            with self._disk.reading(probe) as file:
+                if file.has_writer():  # nobody has
+                    self._disk.doubt_writers()
             status = self._disk.status(probe)
             traits = Traits(
                 folds=self._disk.status(probe.upper()) is not None,
@@ -304,12 +307,18 @@ class Sync:
             if status is None:
                 continue
             folder, slash, name = path.rpartition("/")
-            if name.startswith(PART) or content_of(self._disk, path, status) in kept:
+            if name.startswith(PART) or self._is_kept(path, status, kept):
                 self._disk.remove(path)
             else:
                 self._disk.rename(path, names.name(f"{folder}{slash}recovered"))
                 found = True
         return found
+
+    def _is_kept(self, path: str, status: Status, kept: set[str]) -> bool:
+        try:
+            return content_of(self._disk, path, status, 0) in kept
+        except (OSError, UserError):
+            return False
 
     def _meant(self, planned: Plan) -> list[Step]:
         """The steps that go a way that is open, and whose removals are no more than a person would make."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import count
 
 from aslp2p.errors import UserError
-from aslp2p.worktree.disk import FILE, FOLDER, Disk
+from aslp2p.worktree.disk import FILE, FOLDER, Disk, Status
 from aslp2p.worktree.scan import PART, SWAP
 from aslp2p.worktree.trees import Entry, Found
 
@@ -42,8 +42,7 @@ class Writer:
         swap = self._beside(path, SWAP)
         self.require(path, over)
         self._disk.rename(path, swap)
-        status = self._disk.status(swap)
-        if status is None or status.identity != over.identity:
+        if self._is_wanted(swap, over):
             self._disk.rename(swap, path)
             raise Changed(CHANGED)
         self._disk.remove(swap)
@@ -76,6 +75,7 @@ class Writer:
             executable=entry.like.executable,
             modified_ms=entry.modified_ms,
         )
+        ours = self._disk.status(part)
         self._disk.rename(part, swap)
         try:
             if over is None:
@@ -85,19 +85,36 @@ class Writer:
         except BaseException as error:
             if isinstance(error, Exception):  # a kill leaves it, and the next sync finds it
                 with suppress(OSError):
-                    self._disk.remove(swap)
+                    self._remove_ours(swap, ours)
             raise
+
+    def _remove_ours(self, swap: str, ours: Status | None) -> None:
+        """Unless something of somebody's has come there in the last moment: the next sync finds that."""
+        status = self._disk.status(swap)
+        if status is not None and ours is not None and status.identity == ours.identity:
+            self._disk.remove(swap)
 
     def _swap(self, path: str, swap: str, over: Found) -> None:
         self.require(path, over)
         if not self._disk.exchange(swap, path):
             self._disk.replace(swap, path)  # this system cannot exchange
             return
-        status = self._disk.status(swap)
-        if status is None or status.identity != over.identity:
+        if self._is_wanted(swap, over):
             self._disk.exchange(swap, path)
             raise Changed(CHANGED)
         self._disk.remove(swap)
+
+    def _is_wanted(self, swap: str, over: Found) -> bool:
+        """Whether what came out is another file than the plan knew, or one that somebody is writing: whoever
+        opened it before it came out may still do so, and nobody can open it here."""
+        status = self._disk.status(swap)
+        if status is None or status.kind != FILE:
+            return True
+        try:
+            with self._disk.reading(swap) as file:
+                return file.has_writer() or file.status().identity != over.identity
+        except OSError:
+            return True
 
     def require(self, path: str, over: Found | None) -> None:
         """Raises `Changed` unless `over`, or nothing, is at `path`."""

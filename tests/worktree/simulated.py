@@ -42,6 +42,10 @@ class _Reading:
         self._disk.call()
         return self._file.status()
 
+    def has_writer(self) -> bool:
+        self._disk.call()
+        return self._file in self._disk.writers
+
     def read(self, size: int, /) -> bytes:
         self._disk.call()
         data = self._file.data[self._at : self._at + size]
@@ -60,6 +64,10 @@ class MemoryDisk:
         self.kill_at: int | None = None
         self.meddle: Callable[[MemoryDisk], None] | None = None
         self.full = False
+        self.broken: set[int] = set()
+        """Numbers of calls that end with EIO."""
+        self.writers: list[_File] = []
+        """Files that somebody has open to write."""
         self.drops = False
         """As FAT: dots at the end of a name are dropped."""
         self.refuses = False
@@ -72,6 +80,8 @@ class MemoryDisk:
         if self.kill_at == self.calls:
             raise Killed
         self.calls += 1
+        if self.calls in self.broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         if (meddle := self.meddle) is not None:
             self.meddle = None
             meddle(self)
@@ -92,6 +102,16 @@ class MemoryDisk:
         assert path not in self.folders
         self._inodes += 1
         self.files[path] = _File(self._inodes, data, self.tick())
+
+    def open_to_write(self, path: str) -> _File:
+        """As an editor that saves in place: it goes on with this very file, wherever its name has gone."""
+        file = self.files[path]
+        self.writers.append(file)
+        return file
+
+    def write_in_place(self, file: _File, data: bytes) -> None:
+        file.data = data
+        file.mtime_ns = file.ctime_ns = self.tick()
 
     def tree(self) -> dict[str, bytes]:
         return {path: file.data for path, file in self.files.items()}
@@ -205,6 +225,9 @@ class MemoryDisk:
         self._need(path)
         self.files[path].executable = executable
         self.files[path].ctime_ns = self.tick()
+
+    def doubt_writers(self) -> None:
+        raise AssertionError("this disk tells the truth")
 
     def name_bytes_max(self) -> int:
         return self.longest

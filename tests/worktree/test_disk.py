@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from aslp2p.worktree.base import Base, opened_base
 from aslp2p.worktree.disk import FILE, Folder, InTheWay
 from aslp2p.worktree.portable import Traits
 from aslp2p.worktree.rules import Rules
-from aslp2p.worktree.scan import LINKED, SPECIAL, Scanner
+from aslp2p.worktree.scan import CHANGING, LINKED, SPECIAL, WRITER_NS, Scanner
 from aslp2p.worktree.trees import Entry, Found, Like
 from aslp2p.worktree.writing import Changed, Writer
 
@@ -185,3 +186,44 @@ def test_ignore_lines_take_back_and_mistakes_are_said() -> None:
     assert rules.why_not("keep.swp") is None and rules.why_not("a.swp") and Rules().why_not("a.swp") is None
     hostile = Rules("a\\\n!\n" + "*a" * 40 + "\nkept-out\n")
     assert hostile.why_not("kept-out") and hostile.why_not("a" * 255) is None, "one bad line stops nobody"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who has a file open")
+def test_what_somebody_has_open_to_write_is_told(folder: Folder, base: Base) -> None:
+    """It waits, and is neither replaced nor removed under the writer's hands."""
+    over = written(folder, "a", b"old")
+    now_ns = over.identity.mtime_ns
+    with open(Path(folder.path, "a"), "r+b") as writer:
+        scan = Scanner(folder, base, Rules(""), now_ns).scan()
+        assert scan.unseen == {"a": CHANGING} and not scan.local
+        assert set(Scanner(folder, base, Rules(""), now_ns + WRITER_NS).scan().local) == {"a"}
+        with pytest.raises(Changed):
+            Writer(folder).write("a", Entry(Like("11", False), 3, 0), over, lambda: iter([b"new"]))
+        with pytest.raises(Changed):
+            Writer(folder).delete("a", over)
+        writer.write(b"mine")
+    assert Path(folder.path, "a").read_bytes() == b"mine" and os.listdir(folder.path).count("a") == 1
+    with folder.reading("a") as file:
+        assert not file.has_writer()
+    folder.doubt_writers()
+    with open(Path(folder.path, "a"), "r+b"), folder.reading("a") as file:
+        assert not file.has_writer(), "a file system that says so of every file is not believed"
+
+
+def test_what_an_editor_saves_while_a_file_goes_back_is_kept(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the exchange and the one that undoes it: it comes out under a name that the next sync finds."""
+    file, exchange = Path(folder.path, "a"), folder.exchange
+    over = written(folder, "a", b"old")
+
+    def saved_around(one: str, other: str) -> bool:
+        Path(folder.path, "mine").write_bytes(b"saved")
+        Path(folder.path, "mine").replace(file)
+        return exchange(one, other)
+
+    monkeypatch.setattr(folder, "exchange", saved_around)
+    with pytest.raises(Changed):
+        Writer(folder).write("a", Entry(Like("11", False), 3, 0), over, lambda: iter([b"new"]))
+    (left,) = (name for name in os.listdir(folder.path) if name.startswith(".asl-swap-"))
+    assert {file.read_bytes(), Path(folder.path, left).read_bytes()} == {b"saved"}

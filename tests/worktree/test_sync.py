@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import suppress
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,7 @@ from aslp2p.worktree.aside import conflict_of
 from aslp2p.worktree.sync import Sync
 from aslp2p.worktree.trees import Step
 from tests.worktree.model import Common
-from tests.worktree.simulated import Machine, MemoryDisk
+from tests.worktree.simulated import Machine, MemoryDisk, like
 
 PATHS = ("a", "b.txt", "c/d", "c/e", "a/f", "g")
 
@@ -161,14 +164,19 @@ def change(disk: MemoryDisk, path: str, random: Random) -> None:
     disk.write(path, b"%x" % random.randrange(2**32))
 
 
-def kept(seed: int, kill_at: int) -> bool:
-    """Whether the kill came; nothing is lost in any case."""
+def kept(seed: int, kill_at: int, *, full: bool = False, broken: Collection[int] = ()) -> bool:
+    """Whether the kill came; nothing is lost in any case. The disk is `full`, or calls are `broken`."""
     ann, bob = scene(seed)
+    bob.disk.full, bob.disk.broken = full, set(broken)
     on_disk = {*ann.disk.tree().values(), *bob.disk.tree().values()}
-    killed = bob.sync(kill_at) is None
+    killed = False
+    with suppress(OSError):  # its root could not be read, nor its probe written
+        killed = bob.sync(kill_at) is None
     in_reach = {*bob.disk.tree().values(), *ann.remote.contents.values()}
     assert on_disk <= in_reach
-    bob.sync(kill_at // 2)  # and once more, on the way back
+    with suppress(OSError):
+        bob.sync(kill_at // 2)  # and once more, on the way back
+    bob.disk.full, bob.disk.broken = False, set()
     tree = settled(bob, ann)
     assert on_disk <= {*tree.values(), *ann.remote.contents.values()}
     assert set(tree) == set(ann.remote.common.tree)
@@ -185,9 +193,22 @@ def test_a_kill_between_any_two_calls_loses_nothing(seed: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_twenty_thousand_kills() -> None:
+def test_twenty_thousand_kills_on_full_and_broken_disks() -> None:
     for seed in range(20_000):
-        kept(seed, Random(seed).randrange(120))
+        unlucky(seed)
+
+
+def unlucky(seed: int) -> None:
+    """A kill, and with it (two in three) a full disk or calls that fail."""
+    random = Random(seed)
+    kind = random.randrange(3)
+    broken = {random.randrange(200) for _ in range(random.randrange(1, 6))} if kind == 2 else ()
+    kept(seed, random.randrange(160), full=kind == 1, broken=broken)
+
+
+def test_whatever_goes_wrong_nothing_is_lost() -> None:
+    for seed in range(150):
+        unlucky(seed)
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -213,6 +234,51 @@ def test_a_person_at_work_meanwhile_loses_nothing(seed: int) -> None:
     assert done or not bob.disk.files
     tree = settled(bob, ann)
     assert on_disk <= {*tree.values(), *ann.remote.contents.values()}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_who_writes_in_place_loses_nothing_either(seed: int) -> None:
+    """Somebody opens a file at some call of a sync, writes at a later one, and closes it at a later still."""
+    ann, bob = scene(seed)
+    random = Random(seed + 2000)
+    opened, written, closed = sorted(random.randrange(90) for _ in range(3))
+    held: list[Any] = []
+
+    def meddle(disk: MemoryDisk) -> None:
+        paths = sorted(path for path in disk.files if ".asl-" not in path)
+        if disk.calls == opened and paths:
+            held.append(disk.open_to_write(random.choice(paths)))
+        if disk.calls == written and held:
+            disk.write_in_place(held[0], b"written in place")
+        if disk.calls == closed and held:
+            disk.writers.clear()
+
+    bob.disk.meddle = meddle
+    bob.sync()
+    bob.disk.meddle = None
+    is_written = bool(held) and held[0].data == b"written in place"
+    bob.disk.writers.clear()
+    tree = settled(bob, ann)
+    assert not is_written or b"written in place" in {*tree.values(), *ann.remote.contents.values()}
+
+
+def test_a_file_that_is_being_written_waits_until_it_is_closed() -> None:
+    ann, _ = two_machines()
+    ann.disk.write("log", b"1")
+    ann.disk.write("other", b"1")
+    file = ann.disk.open_to_write("log")
+    report = ann.sync()
+    assert report is not None and report.said == {"log": "is being written"} and report.again
+    assert set(ann.remote.common.tree) == {"other"}
+    for _ in range(30):
+        ann.disk.tick()  # open for long, and not changed for long: as it is
+    ann.sync()
+    assert set(ann.remote.common.tree) == {"other", "log"}
+    ann.disk.write_in_place(file, b"2")
+    report = ann.sync()
+    assert report is not None and report.said == {"log": "is being written"}, "no removal, no half of it"
+    ann.disk.writers.clear()
+    assert ann.sync() is not None and ann.remote.common.tree["log"] == like(b"2")
 
 
 def test_a_full_disk_is_said_and_changes_nothing() -> None:
