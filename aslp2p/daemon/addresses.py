@@ -106,6 +106,10 @@ class AddressBook:
         if place := self._places.get(address):
             place.success_ms = max(place.success_ms, success_ms)
 
+    def places(self) -> list[Place]:
+        """All of them."""
+        return list(self._places.values())
+
     def lose(self, instance: str) -> None:
         """An announcement is gone: what never worked otherwise is forgotten."""
         for place in list(self._places.values()):

@@ -13,14 +13,16 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import trio
 
+from aslp2p.artifacts.keys import key_text
 from aslp2p.daemon.addresses import Address, AddressBook, Source, pack, parse_address, unpack
 from aslp2p.daemon.announcement import Hint
 from aslp2p.daemon.links import DUPLICATE
 from aslp2p.daemon.node import CommonNode
-from aslp2p.daemon.transport import Transport
+from aslp2p.daemon.transport import Transport, address_text
 from aslp2p.errors import AslError, LinkError, SelfLink
 from aslp2p.home.files import atomic_write, read_small
 from aslp2p.limits import KIB
@@ -51,6 +53,7 @@ class Dialer:
         self._outgoing = 0
         node.on_hints = self.on_hints
         node.on_change = self._wake
+        node.places = self.places
 
     # --- hints ----------------------------------------------------------------------------------------
 
@@ -140,6 +143,19 @@ class Dialer:
                 blamed_until=blamed_until,
             )
             self._look.set()
+
+    def places(self) -> list[dict[str, Any]]:
+        """Where members may be dialled, and how that went, as `peers` shows it."""
+        return [
+            {
+                "address": address_text(*place.address),
+                "source": place.source.name.lower(),
+                "key": key_text(place.key) if place.key else "",
+                "failures": place.failures,
+                "success_ms": place.success_ms,
+            }
+            for place in self.book.places()
+        ]
 
     # --- memory ---------------------------------------------------------------------------------------
 

@@ -70,6 +70,10 @@ class Node(Protocol):
     async def command(self, command: Command, /) -> Any:
         """The answer of `NodeCore.step`, once it is on disk. Raises `UserError`, and nothing has changed."""
 
+    @property
+    def places(self) -> Callable[[], list[dict[str, Any]]]:
+        """Where members may be dialled, and how that went."""
+
     def live(self) -> dict[str, Any]:
         """What only the running node knows (see `docs/control.md`): links, catch-up, addresses, warnings …"""
 
@@ -253,7 +257,11 @@ class _Methods:
             view = self._view(reader)
             return [{**link, "name": view.label(bytes.fromhex(link["key"][-64:]))} for link in links]
 
-        return {"peers": await node.query(named), "addresses": live.get("addresses", [])}
+        return {
+            "peers": await node.query(named),
+            "addresses": live.get("addresses", []),
+            "places": node.places(),
+        }
 
     async def invite(self, common: str = "", expires_ms: Uint = 86_400_000, uses: Uint = 1) -> dict[str, Any]:
         """A new invite; `expires_ms` is how long it is good from now on, `uses` for how many machines."""

@@ -39,9 +39,9 @@ class CommonNode:
     """The node of the Common that `store` belongs to. Made in the trio thread; `run` it.
 
     `make_core` makes a core on the store, in the node's thread; `twin_at` says where a copy of our key was
-    heard. The dialer sets `on_hints`, which gets addresses that peers tell, and `on_change`, which is called
-    when a link ends or the node's condition turns. `on_copy` is called when a copy of our key was
-    heard (S11).
+    heard. The dialer sets `on_hints`, which gets addresses that peers tell, `on_change`, which is called
+    when a link ends or the node's condition turns, and `places`, which says where members were dialled.
+    `on_copy` is called when a copy of our key was heard (S11).
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class CommonNode:
         self.on_hints: Callable[[Sequence[str]], None] = lambda addresses: None
         self.on_change: Callable[[], None] = lambda: None
         self.on_copy: Callable[[], None] = lambda: None
+        self.places: Callable[[], list[dict[str, Any]]] = list
         self.addresses: tuple[str, ...] = ()
         self.importing = trio.Lock()
         self.condition = Condition(Mode.RUNNING, "", 0)
