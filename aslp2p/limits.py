@@ -246,6 +246,19 @@ CONTROL_EVENT_BYTES_MAX = 16 * KIB
 SOCKET_PATH_BYTES_MAX = 103
 """What every system's `sockaddr_un` holds (macOS: 104 with the NUL)."""
 
+# --- pairing --------------------------------------------------------------------------------------
+
+PAIRING_NUMBER_MAX = 255
+PAIRING_CODE_CHARS_MAX = 64
+PAIRING_CODE_S = 15 * 60
+"""How long a code lives that nobody uses."""
+PAIRING_OPEN_MAX = 4
+"""Codes that one machine has open at once, and calls to others."""
+PAIRING_MESSAGE_BYTES_MAX = 8 * KIB
+"""The longest holds an invite."""
+PAIRING_MESSAGES_MAX = 4
+"""From each side; a pairing takes three."""
+
 # --- home -----------------------------------------------------------------------------------------
 
 HOME_VERSION = 1

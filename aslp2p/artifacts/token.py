@@ -49,6 +49,11 @@ def invite_id(token: bytes) -> bytes:
     return _parts(token, INVITE_SEED_BYTES)[0].id
 
 
+def expires_ms(token: bytes) -> int:
+    """Until when the invite in a token is good. Raises `ArtifactError` for no token."""
+    return _parts(token, INVITE_SEED_BYTES)[0].statement.expires_ms
+
+
 def bear(token: bytes, key: bytes) -> bytes:
     """What the domain `key` shows on links for an invite's `token`, at most 512 bytes.
 

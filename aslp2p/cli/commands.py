@@ -5,8 +5,8 @@ from __future__ import annotations
 SECTIONS = {
     "Begin": {
         "init": ("begin", "Found a Common; this machine is its first witness."),
-        "invite": ("begin", "Make an invite for another machine."),
-        "join": ("begin", "Join a Common with an invite."),
+        "invite": ("invite", "Let another machine in: by a short code, a QR code or a text."),
+        "join": ("join", "Join a Common with a code, an invite or a file."),
         "up": ("up", "Run the daemon in the foreground."),
         "down": ("service", "Stop the running daemon."),
         "service": ("service", "Run the daemon at every start of this machine."),

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -19,11 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from aslp2p.cli.borrowed import ASL
 from aslp2p.cli.output import say
 from aslp2p.control.client import Client
 from aslp2p.errors import AslError, UserError
 
-ASL = (sys.executable, "-c", "from aslp2p.cli import main; main()")
 PATIENCE_S = 60.0
 COMMAND_S = 120.0
 _INVITE = re.compile(r"asl1[a-z0-9]{60,}")

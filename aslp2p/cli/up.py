@@ -19,15 +19,21 @@ from aslp2p.errors import UsageError, UserError
 )
 @click.option("--no-mdns", is_flag=True, help="Neither announce this machine on the LAN nor look for others.")
 @click.option("--peer", multiple=True, metavar="HOST:PORT", help="Dial this machine too; may be repeated.")
+@click.option("--to-join", is_flag=True, hidden=True, help="Run without a Common, for `asl join CODE`.")
 @pass_settings
 def up_command(
-    settings: Settings, port: int | None, listen: tuple[str, ...], no_mdns: bool, peer: tuple[str, ...]
+    settings: Settings,
+    port: int | None,
+    listen: tuple[str, ...],
+    no_mdns: bool,
+    peer: tuple[str, ...],
+    to_join: bool,
 ) -> None:
     """Run the daemon in the foreground, until it is interrupted."""
     from aslp2p.home.config import KEYS, LIST_MAX, load_config
 
     home = existing_home(settings)
-    if not home.commons():
+    if not home.commons() and not to_join:
         raise UserError(
             f"{home} follows no Common yet", remedy="type `asl init NAME` or `asl join INVITE` first"
         )
@@ -56,4 +62,4 @@ def up_command(
         given["mdns_enabled"] = False
     from aslp2p.daemon.main import run
 
-    run(home, dataclasses.replace(config, **given))  # type: ignore[arg-type]
+    run(home, dataclasses.replace(config, **given), to_join=to_join)  # type: ignore[arg-type]

@@ -668,6 +668,7 @@ class NodeCore:
             "not_emitting_because": self._witness.idle_reason() if self._witness.is_witness else None,
             "refused_by": {context.name_of(key): one.text for key, one in self._refusals.items()},
             "shut_out": next((one.text for one in self._refusals.values() if one.code in SHUT_OUT), ""),
+            "refusals": {one.code: one.text for one in self._refusals.values()},
             "silent_ms": self._vigil.silent_ms() if founded else 0,
             "mono_ms": context.now.mono,
             "watching": self._vigil.counting,

@@ -5,17 +5,20 @@ An announcement is a service instance of `_aslp2p._tcp.local.` with a TXT record
 a tag is a hash of the nonce keyed with the Common's network secret. Who has that secret computes the same
 tag and knows a fellow; who has not learns how many Commons there are, and no name, no key, no Common id,
 nor which two machines share one (G1): with another nonce every tag is another. `t1=` to `t3=` carry what
-does not fit into the 255 bytes of `t=`.
+does not fit into the 255 bytes of `t=`. While people invite by a code, `p=` holds the codes' numbers, which
+are public; it says that somebody here invites, and not into what.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aslp2p.errors import PeerFault
+from aslp2p.limits import PAIRING_NUMBER_MAX, PAIRING_OPEN_MAX
 
 SERVICE_TYPE = "_aslp2p._tcp.local."
 TAG_BYTES = 8
@@ -32,6 +35,7 @@ _PERSON = b"asl.mdns/1"
 _INSTANCE = re.compile(r"[0-9a-f]{16}")
 _NONCE = re.compile(rb"[0-9a-f]{32}")
 _TAGS = re.compile(rb"[0-9a-f]{16}(,[0-9a-f]{16})*")
+_NUMBERS = re.compile(rb"[1-9][0-9]{0,2}(,[1-9][0-9]{0,2}){0,%d}" % (PAIRING_OPEN_MAX - 1))
 _TAG_KEYS = tuple(b"t" if i == 0 else b"t%d" % i for i in range(TAG_STRINGS_MAX))
 
 
@@ -64,21 +68,33 @@ def matching(network_secrets: Iterable[bytes], nonce: bytes, tags: Sequence[byte
     return tuple(secret for secret in network_secrets if make_tag(secret, nonce) in theirs)
 
 
-def encode_txt(nonce: bytes, tags: Iterable[bytes]) -> bytes:
-    """The TXT record. Tags are sorted, so that their order says nothing; above 56 the rest is left out."""
+class Txt(NamedTuple):
+    """What a TXT record says."""
+
+    nonce: bytes
+    tags: tuple[bytes, ...]
+    pairing: tuple[int, ...]
+    """The numbers of pairing codes that are open there."""
+
+
+def encode_txt(nonce: bytes, tags: Iterable[bytes], pairing: Collection[int] = ()) -> bytes:
+    """The TXT record. Tags are sorted, so that their order says nothing; above 56 the rest is left out.
+    `pairing` are the numbers of open codes, at most `PAIRING_OPEN_MAX`."""
     digits = sorted(tag.hex().encode() for tag in set(tags))[:TAGS_MAX]
     strings = [b"v=1", b"n=" + nonce.hex().encode()]
     for number, key in enumerate(_TAG_KEYS):
         if part := digits[number * TAGS_PER_STRING : (number + 1) * TAGS_PER_STRING]:
             strings.append(key + b"=" + b",".join(part))
+    if pairing:
+        strings.append(b"p=" + ",".join(map(str, sorted(pairing))).encode())
     return b"".join(bytes([len(string)]) + string for string in strings)
 
 
-def decode_txt(text: bytes) -> tuple[bytes, tuple[bytes, ...]]:
-    """The nonce and the tags of a TXT record. Keys that version 1 does not know are skipped.
+def decode_txt(text: bytes) -> Txt:
+    """What a TXT record says. Keys that version 1 does not know are skipped.
 
     Raises PeerFault for whatever `encode_txt` cannot have made: over 1024 bytes, cut short, a key twice,
-    another version, no nonce, anything but lower-case hexadecimal of the right length.
+    another version, no nonce, anything but lower-case hexadecimal of the right length, numbers of no code.
     """
     if len(text) > TXT_BYTES_MAX:
         raise PeerFault(f"announcement of {len(text)} bytes")
@@ -103,7 +119,16 @@ def decode_txt(text: bytes) -> tuple[bytes, tuple[bytes, ...]]:
         if digits and not _TAGS.fullmatch(digits):
             raise PeerFault("announcement with malformed tags")
         tags += (bytes.fromhex(tag.decode()) for tag in digits.split(b",") if tag)
-    return bytes.fromhex(nonce.decode()), tuple(tags)
+    return Txt(bytes.fromhex(nonce.decode()), tuple(tags), _numbers(values.get(b"p")))
+
+
+def _numbers(digits: bytes | None) -> tuple[int, ...]:
+    if digits is None:
+        return ()
+    numbers = tuple(map(int, digits.split(b","))) if _NUMBERS.fullmatch(digits) else (0,)
+    if not all(1 <= number <= PAIRING_NUMBER_MAX for number in numbers):
+        raise PeerFault("announcement with numbers of no pairing code")
+    return numbers
 
 
 def instance_of(name: str) -> str:

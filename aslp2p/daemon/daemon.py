@@ -36,8 +36,9 @@ from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
 from aslp2p.daemon.notices import Notices, Way
 from aslp2p.daemon.notify_command import NotifyCommand
+from aslp2p.daemon.pairing import Pairings
 from aslp2p.daemon.statuses import Occasions
-from aslp2p.daemon.transport import Transport, address_text
+from aslp2p.daemon.transport import Transport, address_text, connect
 from aslp2p.daemon.waiting_paper import judge_waiting
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
@@ -98,6 +99,8 @@ class Daemon:
         self._control_path = ""
         self._announce, self._rescan = trio.open_memory_channel[None](1)
         self._opening = trio.Lock()
+        self.pairings = Pairings(self._announce_anew, connect)
+        self._transport.pairings = self.pairings
 
     @property
     def nodes(self) -> Mapping[bytes, CommonNode]:
@@ -171,6 +174,7 @@ class Daemon:
                     logger.error("%s is not followed: %s", folder.name, error)
                     self.unopened[folder.name] = error
             await self._look_at_addresses()
+            await nursery.start(self.pairings.run)
             nursery.start_soon(self._transport.serve, self._listeners)
             nursery.start_soon(self._follow_addresses)
             if self._config.mdns_enabled:
@@ -284,6 +288,7 @@ class Daemon:
             on_state=lambda state: logger.info("%s", state),
             on_foreign=self._on_foreign,
             interfaces=self._config.mdns_interfaces or None,
+            codes=self.pairings,
             rescan=self._rescan,
         )
 

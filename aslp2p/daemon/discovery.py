@@ -24,12 +24,12 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import trio
 
 from aslp2p.daemon.adapters import Adapter, read_adapters
-from aslp2p.daemon.announcement import NONCE_BYTES, Hint, make_tag, matching
+from aslp2p.daemon.announcement import NONCE_BYTES, Hint, encode_txt, make_tag, matching
 from aslp2p.daemon.mdns import Counters, Found, Inbox, Mdns
 
 __all__ = ["Counters", "Hint", "make_tag", "matching", "run_discovery"]
@@ -47,6 +47,26 @@ UNHEARD_S_MAX = 60.0
 T = TypeVar("T")
 
 
+class Codes(Protocol):
+    """The pairing codes of this machine, and what is heard of those of others."""
+
+    def numbers(self) -> Sequence[int]:
+        """The numbers of our open codes, to be announced."""
+
+    def hear(self, instance: str, found: Found | None) -> None:
+        """An announcement, a fellow's or foreign, as it is now; None when it is gone."""
+
+
+class NoCodes:
+    """Where nobody pairs."""
+
+    def numbers(self) -> Sequence[int]:
+        return ()
+
+    def hear(self, instance: str, found: Found | None) -> None:
+        pass
+
+
 async def run_discovery(
     *,
     port: int,
@@ -56,6 +76,7 @@ async def run_discovery(
     on_state: Callable[[str], None] | None = None,
     on_foreign: Callable[[Sequence[Found]], None] | None = None,
     interfaces: Sequence[str] | None = None,
+    codes: Codes | None = None,
     rescan: trio.MemoryReceiveChannel[None] | None = None,
     counters: Counters | None = None,
     poll_s: float = POLL_S,
@@ -71,9 +92,9 @@ async def run_discovery(
     `interfaces` names adapters or addresses, loopback ones too; None means all but loopback, and loopback
     where there is nothing else. A None from `rescan` says that `tags` answers otherwise now, or that
     somebody is wanted: the announcement is renewed, and everybody asked. `on_state` hears `mdns: ok` or
-    `mdns: unavailable: ` and why. `on_foreign` hears, whenever it changes, whose announcements have no tag of
-    ours. `counters` counts what is ignored. `poll_s` is the time in seconds
-    between looks at the adapters.
+    `mdns: unavailable: ` and why. `on_foreign` hears, whenever it changes, whose announcements have no tag
+    of ours. `codes` says which pairing codes are announced, and hears of all. `counters` counts what is
+    ignored. `poll_s` is the time in seconds between looks at the adapters.
 
     Started (`task_status`) after the first try, whatever came of it. Raises nothing but what the callbacks
     raise.
@@ -81,6 +102,7 @@ async def run_discovery(
     discovery = _Discovery(
         port, tags, on_hint, on_lost, on_state or _ignore, on_foreign or _ignore, counters or Counters()
     )
+    discovery.codes = codes or NoCodes()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(discovery.deliver)
         await discovery.keep_open(interfaces, rescan, poll_s, task_status)
@@ -97,6 +119,7 @@ class _Discovery:
         on_foreign: Callable[[Sequence[Found]], None],
         counters: Counters,
     ) -> None:
+        self.codes: Codes = NoCodes()
         self._port = port
         self._tags = tags
         self._on_hint = on_hint
@@ -139,6 +162,7 @@ class _Discovery:
                 self._tell_state()
 
     def _hear(self, instance: str, found: Found) -> None:
+        self.codes.hear(instance, found)
         known = self._known.get(instance, ())
         if frozenset(self._tags(found.nonce)).isdisjoint(found.tags):
             self._counters.foreign += 1
@@ -166,6 +190,7 @@ class _Discovery:
             self._on_foreign(tuple(self._foreign.values()))
 
     def _lose(self, instance: str) -> None:
+        self.codes.hear(instance, None)
         self._lose_fellow(instance)
         self._lose_foreign(instance)
 
@@ -225,20 +250,23 @@ class _Discovery:
             if not adapters:
                 return False
             nonce = secrets.token_bytes(NONCE_BYTES)
-            tags = self._tags(nonce)
+            text = self._text(nonce)
             self._mdns = await self._work(
-                Mdns, adapters, self._port, nonce, tags, self._inbox, self._counters
+                Mdns, adapters, self._port, nonce, text, self._inbox, self._counters
             )
         elif adapters != before:
             await self._work(self._mdns.follow, adapters)
         elif told:
             nonce = secrets.token_bytes(NONCE_BYTES)
-            await self._work(self._mdns.refresh, nonce, self._tags(nonce))
+            await self._work(self._mdns.refresh, nonce, self._text(nonce))
             for instance, found in list(self._foreign.items()):  # may be fellows under the tags of now
                 self._hear(instance, found)
         else:
             return False
         return True
+
+    def _text(self, nonce: bytes) -> bytes:
+        return encode_txt(nonce, self._tags(nonce), self.codes.numbers())
 
     async def _work(self, do: Callable[..., T], *arguments: object) -> T | None:
         """Run something in a worker thread. If it fails: close the service and forget its hints.

@@ -11,6 +11,7 @@ conflict     ids of two finals that exclude each other, else null
 read_only    why nothing can be written, else null
 stopped      why nothing is signed any more, else null
 shut_out     why the others keep no link with this key, where nobody does; else empty
+refusals     why machines let this one in no more, or not: text by code
 damaged      ids that were damaged on disk
 warnings     text, remedy, and attention: whether a person has to do something
 """
@@ -54,6 +55,7 @@ def live_json(
         "read_only": condition.reason if mode is Mode.READ_ONLY else None,
         "stopped": condition.reason if mode is Mode.STOPPED else None,
         "shut_out": core.get("shut_out", "") if not links else "",
+        "refusals": core.get("refusals", {}),
         "damaged": [id_.hex() for id_ in condition.damaged],
         "warnings": list(_warnings(core, condition, twin_at, alone=not links)),
     }

@@ -32,15 +32,16 @@ SWITCH_INTERVAL_S = 0.0005
 trip when the trio thread and a Common's are both busy."""
 
 
-def run(home: Home, config: Config, *, passphrase: Passphrase | None = None) -> None:
+def run(home: Home, config: Config, *, passphrase: Passphrase | None = None, to_join: bool = False) -> None:
     """Run the daemon of `home` in the foreground, until it is told to stop.
 
-    `passphrase` is asked when the key is sealed (None: the environment or the terminal). Raises `UserError`:
-    a home without a Common, another daemon, a wrong passphrase, a port in use.
+    `passphrase` is asked when the key is sealed (None: the environment or the terminal). `to_join`: also with
+    no Common yet, as `asl join` needs it. Raises `UserError`: a home without a Common, another daemon, a
+    wrong passphrase, a port in use.
     """
     start_logging(config.log_level)
     home.check()
-    if not home.commons():
+    if not home.commons() and not to_join:
         raise UserError(f"{home} follows no Common yet", remedy="type `asl init` or `asl join INVITE` first")
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with HomeLock(home), ExitStack() as sockets:

@@ -39,7 +39,7 @@ from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
 
 from aslp2p.daemon.adapters import Adapter, announced
-from aslp2p.daemon.announcement import ADDRESSES_MAX, SERVICE_TYPE, decode_txt, encode_txt, instance_of
+from aslp2p.daemon.announcement import ADDRESSES_MAX, SERVICE_TYPE, decode_txt, instance_of
 from aslp2p.daemon.mdns_gate import RECORDS_MAX, Gate, GatedProtocol
 from aslp2p.errors import InvariantBroken, PeerFault
 
@@ -76,6 +76,8 @@ class Found:
     port: int
     nonce: bytes
     tags: tuple[bytes, ...]
+    pairing: tuple[int, ...] = ()
+    """The numbers of pairing codes that are open there."""
 
 
 def parse(text: bytes, port: int | None, addresses: Sequence[str], loopback: bool) -> Found:
@@ -88,11 +90,11 @@ def parse(text: bytes, port: int | None, addresses: Sequence[str], loopback: boo
         raise PeerFault("announcement without a port")
     if len(addresses) > ADDRESSES_MAX:
         raise PeerFault(f"announcement of {len(addresses)} addresses")
-    nonce, tags = decode_txt(text)
+    said = decode_txt(text)
     hosts = tuple(dict.fromkeys(address for address in addresses if _dialable(address, loopback)))
     if not hosts:
         raise PeerFault("announcement without an address that can be dialled")
-    return Found(hosts, port, nonce, tags)
+    return Found(hosts, port, said.nonce, said.tags, said.pairing)
 
 
 def _is_ours(name: str) -> bool:
@@ -147,7 +149,7 @@ class Mdns:
         adapters: Sequence[Adapter],
         port: int,
         nonce: bytes,
-        tags: Sequence[bytes],
+        text: bytes,
         inbox: Inbox,
         counters: Counters,
     ) -> None:
@@ -156,7 +158,7 @@ class Mdns:
         self.conflict = False
         self._port = port
         self.nonces = deque([nonce], maxlen=NONCES_MAX)
-        self._text = encode_txt(nonce, tags)
+        self._text = text
         self._adapters = tuple(adapters)
         self._inbox = inbox
         self._counters = counters
@@ -182,14 +184,14 @@ class Mdns:
         before, self._adapters = self._adapters, tuple(adapters)
         self._call(self._follow(before))
 
-    def refresh(self, nonce: bytes, tags: Sequence[bytes]) -> None:
-        """Announce these tags under a new nonce; ask for everybody, hear what is known anew.
+    def refresh(self, nonce: bytes, text: bytes) -> None:
+        """Announce this TXT record, which is of a new nonce; ask for everybody, hear what is known anew.
 
         The nonce is new so that nobody sees which tags stayed, and so that the record is: one that was
         announced some seconds ago is an old acquaintance to caches, and they do not tell of it.
         """
         self.nonces.append(nonce)
-        self._text = encode_txt(nonce, tags)
+        self._text = text
         self._call(self._refresh())
 
     def ask(self) -> None:
@@ -320,7 +322,7 @@ class Mdns:
         info = AsyncServiceInfo(SERVICE_TYPE, name)
         info.load_from_cache(zeroconf)
         try:
-            ours = decode_txt(info.text)[0] in self.nonces
+            ours = decode_txt(info.text).nonce in self.nonces
         except PeerFault:
             ours = False
         if ours:

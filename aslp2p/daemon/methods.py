@@ -10,36 +10,34 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import trio
 
 from aslp2p import __version__
-from aslp2p.artifacts.invite import PREFIX, GivenFloor, Hint, Invite
 from aslp2p.artifacts.keys import key_text
-from aslp2p.artifacts.token import invite_id
-from aslp2p.artifacts.types import Admit, Expel, Forget, Remove, Rename, RevokeInvite
-from aslp2p.core.inputs import Command, Dismiss, MakeToken, Pin, Withdraw
+from aslp2p.artifacts.types import Admit, Expel, Forget, Remove, Rename
+from aslp2p.core.inputs import Command, Dismiss, Pin, Withdraw
 from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.folder_methods import FolderMethods
 from aslp2p.daemon.folders import Folders
+from aslp2p.daemon.invite_methods import InviteMethods
 from aslp2p.daemon.notices import Notices
+from aslp2p.daemon.pairing import Pairings
+from aslp2p.daemon.pairing_methods import PairingMethods
 from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
 from aslp2p.daemon.put_methods import PutMethods
 from aslp2p.daemon.statuses import commons_status
 from aslp2p.daemon.succession_methods import SuccessionMethods
-from aslp2p.errors import ArtifactError, UsageError, UserError
+from aslp2p.errors import UserError
 from aslp2p.home import Home
 from aslp2p.home.names import name_is_chosen
-from aslp2p.ledger.floor import read_floor
-from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.policy_file import SELF
 from aslp2p.ledger.reader import Reader
-from aslp2p.limits import INVITE_HINTS_MAX, PROTOCOL_VERSION, REJECTIONS_MAX
-from aslp2p.views.actions import Uint, action_from_json, parse_id
+from aslp2p.limits import PROTOCOL_VERSION, REJECTIONS_MAX
+from aslp2p.views.actions import action_from_json, parse_id
 from aslp2p.views.commons import Followed, choose_common, common_status
 from aslp2p.views.people import member_key
 from aslp2p.views.queries import QUERIES
@@ -47,7 +45,6 @@ from aslp2p.views.view import View
 
 logger = logging.getLogger(__name__)
 
-INVITES_KEPT = 63
 T = TypeVar("T")
 
 
@@ -103,6 +100,9 @@ class Daemon(Protocol):
     def notices(self) -> Notices: ...
 
     @property
+    def pairings(self) -> Pairings: ...
+
+    @property
     def unopened(self) -> Mapping[str, Exception]:
         """Why a Common is not followed: the first 16 digits of its id, and what its store raised."""
 
@@ -140,8 +140,6 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "unpin": methods.unpin,
         "dismiss": methods.dismiss,
         "peers": methods.peers,
-        "invite": methods.invite,
-        "invite.revoke": methods.invite_revoke,
         "propose": methods.propose,
         "withdraw": methods.withdraw,
         "remove": methods.remove,
@@ -151,6 +149,8 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         "members.forget": methods.members_forget,
         **SuccessionMethods(methods._node, methods._view).table(),
         **FolderMethods(daemon.folders, lambda common: methods._node(common).id).table(),
+        **InviteMethods(daemon.home, methods._node, methods._view).table(),
+        **PairingMethods(daemon.pairings).table(),
         **BundleMethods(daemon.home, methods._node).table(),
         **PutMethods(daemon.home, methods._node).table(),
     }
@@ -162,8 +162,6 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
 class _Methods:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._invites: list[bytes] = []
-        """The ids of those made last, so that their first digits are enough."""
 
     # --- the daemon and its Commons ---------------------------------------------------------------
 
@@ -263,41 +261,6 @@ class _Methods:
             "places": node.places(),
         }
 
-    async def invite(self, common: str = "", expires_ms: Uint = 86_400_000, uses: Uint = 1) -> dict[str, Any]:
-        """A new invite; `expires_ms` is how long it is good from now on, `uses` for how many machines."""
-        node = self._node(common)
-        until_ms = int(time.time() * 1000) + expires_ms
-        token = await node.command(MakeToken(until_ms, uses))
-        self._invites = [*self._invites[-INVITES_KEPT:], invite_id(token)]
-        belonging = await node.query(read_belonging)
-        if belonging is None:
-            raise UserError("this Common is not whole here yet", remedy="try again when it is")
-        hints = tuple(map(_hint, node.live().get("addresses", [])[:INVITE_HINTS_MAX]))
-        floor = await node.query(read_floor)
-        given = GivenFloor(floor.height, floor.id) if floor is not None and floor.height else None
-        invite = Invite(node.id, belonging.name, belonging.network_secret, token, hints, given)
-        return {
-            "invite": invite.encode(),
-            "id": invite_id(token).hex(),
-            "name": belonging.name,
-            "expires_ms": until_ms,
-            "uses": uses,
-        }
-
-    async def invite_revoke(self, invite: str, common: str = "") -> dict[str, Any]:
-        """End an invite: its id, the first digits of one that was made here since the daemon started, or the
-        invite itself."""
-        return await propose(self._node(common), RevokeInvite(self._invite_id(invite)))
-
-    def _invite_id(self, text: str) -> bytes:
-        if text.lower().startswith(PREFIX):
-            try:
-                return invite_id(Invite.parse(text).token)
-            except ArtifactError:
-                raise UsageError("that invite has no token to revoke") from None
-        known = [id_ for id_ in self._invites if text and id_.hex().startswith(text.lower())]
-        return known[0] if len(known) == 1 else parse_id(text, "invite")
-
     # --- proposing --------------------------------------------------------------------------------
 
     async def propose(self, action: dict[str, Any], common: str = "") -> dict[str, Any]:
@@ -354,8 +317,3 @@ class _Methods:
 
     def _view(self, reader: Reader) -> View:
         return View(reader, own_key=self._daemon.own_key, name_chosen=name_is_chosen(self._daemon.home))
-
-
-def _hint(address: str) -> Hint:
-    host, _, port = address.rpartition(":")
-    return Hint(host.removeprefix("[").removesuffix("]"), int(port))

@@ -18,9 +18,10 @@ import trio
 
 from aslp2p.artifacts.envelope import Signer
 from aslp2p.daemon.halfopen import HalfOpen, HalfOpens
-from aslp2p.daemon.handshake import shake_hands
+from aslp2p.daemon.handshake import HANDSHAKE_S, shake_hands
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.listening import tune
+from aslp2p.daemon.pairing import FIRST, Pairings
 from aslp2p.daemon.quiet import Quiet
 from aslp2p.errors import LinkError, SelfLink
 from aslp2p.limits import KEY_BYTES
@@ -58,6 +59,8 @@ class Transport:
         self._numbers = count(1)
         self._quiet = Quiet(logger)
         self.half_open = HalfOpens()
+        self.pairings: Pairings | None = None
+        """Who takes connections that are no links (`pairing`)."""
         self.twin_at: str | None = None
         """Where another process was heard that holds a copy of our key (S11)."""
         self.on_twin: Callable[[], None] = lambda: None
@@ -96,14 +99,18 @@ class Transport:
             def answered() -> None:
                 half.knows = True
 
+            def identified() -> None:
+                self.half_open.remove(half)
+
             made: tuple[Host, Link, Sequence[Event]] | None = None
             try:
                 with scope:
                     tune(connection)
-                    made = await self._respond(connection, address, answered)
+                    if not await self._pair(connection, identified):
+                        made = await self._respond(connection, address, answered)
             except SelfLink as error:
                 self._heard_ourselves(error, address)
-            except (LinkError, OSError, trio.TooSlowError) as error:
+            except (LinkError, OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
                 self._quiet.info("no link from %s: %s", address[0], _why(error), about=address[0])
             finally:
                 self.half_open.remove(half)
@@ -113,6 +120,17 @@ class Transport:
                     await host.serve_link(link, events)
                 except Exception as error:
                     logger.critical("a link ended by a bug: %s", error, exc_info=error)
+
+    async def _pair(self, connection: socket.socket, identified: Callable[[], None]) -> bool:
+        """Whether it is a pairing and no link; then it is served to its end. Raises what `_respond` does."""
+        if self.pairings is None or not self.pairings.is_open:
+            return False
+        with trio.fail_after(HANDSHAKE_S):
+            first = await trio.socket.from_stdlib_socket(connection).recv(1, socket.MSG_PEEK)
+        if first[:1] != FIRST:
+            return False
+        await self.pairings.answer(connection, identified)
+        return True
 
     async def _respond(
         self, connection: socket.socket, address: tuple[str, int], answered: Callable[[], None]
@@ -133,7 +151,7 @@ class Transport:
         The caller runs it (`Host.serve_link`) and closes its socket. Raises `LinkError` (also `SelfLink`),
         `OSError` and `trio.TooSlowError`.
         """
-        connection, address = await _connect(name, port)
+        connection, address = await connect(name, port)
         try:
             session = self._session([host.network], initiator=True)
             try:
@@ -188,7 +206,7 @@ class Transport:
         self.on_twin()
 
 
-async def _connect(name: str, port: int) -> tuple[socket.socket, tuple[str, int]]:
+async def connect(name: str, port: int) -> tuple[socket.socket, tuple[str, int]]:
     """A connected socket, to the first of the host's addresses that answers, and where that is."""
     with trio.fail_after(RESOLVE_S):
         found = await trio.socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)

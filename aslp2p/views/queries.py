@@ -17,6 +17,7 @@ from aslp2p.views.bundle import BUNDLE_QUERIES
 from aslp2p.views.content import missing, read_chunk
 from aslp2p.views.explain import explain
 from aslp2p.views.floor import floor, moving
+from aslp2p.views.invites import invites, welcome
 from aslp2p.views.log import log, show
 from aslp2p.views.pending import find, proposals, settled
 from aslp2p.views.people import members, policy
@@ -67,6 +68,8 @@ QUERIES: dict[str, Question] = {
     "floor.moving": moving,
     "members": members,
     "policy": policy,
+    "invites": invites,
+    "welcome": welcome,
     "proposals": proposals,
     "settled": settled,
     "verify": verify,

@@ -24,7 +24,9 @@ from aslp2p.daemon.folders import Folders
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
 from aslp2p.daemon.notices import Notices, Way
+from aslp2p.daemon.pairing import Pairings
 from aslp2p.daemon.statuses import Occasions
+from aslp2p.daemon.transport import connect
 from aslp2p.errors import AslError
 from aslp2p.home import Home
 from aslp2p.home.key import load_key
@@ -53,6 +55,7 @@ class Daemon:
         occasions = Occasions(home, self.own_key, lambda: self.nodes, self.unopened)
         self.notices = Notices(home, self.events, self.ways, self.folders.shown, occasions.find)
         self.foreign = FOREIGN
+        self.pairings = Pairings(lambda: None, connect)
         self._nodes: dict[bytes, CommonNode] = {}
         self._scopes: dict[bytes, trio.CancelScope] = {}
         self._stopping = trio.Event()
@@ -107,6 +110,7 @@ class Daemon:
                 await self.nursery.start(serve_control, path, control_methods(self), self.events)
                 await self.nursery.start(self.folders.run)
                 self.nursery.start_soon(self.notices.run)
+                await self.nursery.start(self.pairings.run)
                 started.set()
                 await self._stopping.wait()
                 self.nursery.cancel_scope.cancel()

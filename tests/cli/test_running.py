@@ -190,7 +190,7 @@ def test_an_invite_holds_what_a_joiner_needs(daemon: Client, asl: Asl) -> None:
 def test_a_running_daemon_follows_what_is_founded_and_joined(daemon: Client, asl: Asl) -> None:
     assert "It is running" in asl("init", "team").stdout
     assert asl("put", "-", "x", "--common", "team", input="1").exit_code == 0
-    assert asl("join", Invite(bytes(32), "far", bytes(32), b"").encode()).exit_code == 0
+    assert asl("join", "--no-wait", Invite(bytes(32), "far", bytes(32), b"").encode()).exit_code == 0
     assert {one["name"] for one in daemon.call("commons")["commons"]} == {"home", "team", "far"}
     assert "far (joining" in asl("common", "list").stdout
     assert asl("common", "list").stdout.endswith(

@@ -37,6 +37,7 @@ from aslp2p.daemon.discovery import (
 )
 from aslp2p.daemon.mdns import INBOX_MAX, Found, Inbox, parse
 from aslp2p.errors import PeerFault
+from aslp2p.limits import PAIRING_NUMBER_MAX, PAIRING_OPEN_MAX
 
 LOOPBACK = ("127.0.0.1",)
 NONCE = bytes(range(NONCE_BYTES))
@@ -92,7 +93,7 @@ def test_the_order_of_commons_does_not_show(nonce: bytes, ours: list[bytes]) -> 
 def test_a_txt_record_says_what_was_put_in(nonce: bytes, tags: set[bytes]) -> None:
     text = encode_txt(nonce, tags)
     assert len(text) <= TXT_BYTES_MAX
-    assert decode_txt(text) == (nonce, tuple(sorted(tags)))
+    assert decode_txt(text) == (nonce, tuple(sorted(tags)), ())
 
 
 def test_more_commons_than_fit_are_left_out() -> None:
@@ -103,11 +104,12 @@ def test_more_commons_than_fit_are_left_out() -> None:
 @given(st.binary(max_size=2 * TXT_BYTES_MAX))
 def test_any_bytes_are_an_announcement_or_a_peers_fault(text: bytes) -> None:
     try:
-        nonce, tags = decode_txt(text)
+        nonce, tags, numbers = decode_txt(text)
     except PeerFault:
         return
     assert len(nonce) == NONCE_BYTES
     assert len(tags) <= TAGS_MAX
+    assert len(numbers) <= PAIRING_OPEN_MAX and all(1 <= one <= PAIRING_NUMBER_MAX for one in numbers)
 
 
 @given(nonces, tag_sets, st.data())
@@ -151,7 +153,7 @@ def test_a_malformed_announcement_is_refused_with_the_reason(text: bytes, why: s
 
 
 def test_keys_of_later_versions_are_skipped() -> None:
-    assert decode_txt(strings(b"later=1", V, b"flag", N)) == (NONCE, ())
+    assert decode_txt(strings(b"later=1", V, b"flag", N)) == (NONCE, (), ())
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ def test_an_expired_invite_says_so_and_a_new_one_works(build_household: BuildHou
     _, (anna, ben) = build_household("anna", "ben")
     anna.asl("init", "home", "--name", "anna")
     anna.up()
-    brief = anna.json("invite", "--expires", "1s")
-    wait_until(lambda: time.time() * 1000 > brief["expires_ms"], PATIENCE_S, "it has expired")
+    brief = anna.json("invite", "--expires", "20s")
     ben.asl("join", brief["invite"], "--name", "ben")
+    wait_until(lambda: time.time() * 1000 > brief["expires_ms"], PATIENCE_S, "it has expired")
+    assert "this invite has expired" in ben.type("join", brief["invite"]).stderr, "and is refused at once"
     ben.up()
     status = wait_until(lambda: attention(ben), PATIENCE_S, "ben is told")
     assert "the invite has expired; ask for a new one" in status

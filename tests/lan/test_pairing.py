@@ -1,0 +1,38 @@
+"""Pairing by a code over a real network: the announcement is found, and names nobody (G1)."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.lan.conftest import BuildHousehold
+from tests.lan.machines import ASL, REPOSITORY, wait_joined
+
+pytestmark = pytest.mark.lan
+
+
+def test_a_machine_on_the_lan_is_in_by_a_code(build_household: BuildHousehold) -> None:
+    _, (anna, ben) = build_household("anna", "ben")
+    anna.asl("init", "home", "--name", "anna")
+    anna.up()
+    inviting = anna.host.popen(
+        *ASL,
+        "--home",
+        anna.home,
+        "invite",
+        "--code",
+        "--yes",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert inviting.stdout is not None
+    inviting.stdout.readline()
+    code = inviting.stdout.readline().removeprefix("Code: ").strip()
+    said = ben.asl("join", code, "--name", "ben")
+    assert said == "ben is in home@1, let in by anna.\nStart it with: asl up\n"
+    assert inviting.communicate(timeout=60)[0] == "ben is in home.\n"
+    ben.up()
+    wait_joined(anna, ben)
