@@ -49,6 +49,9 @@ BRANCHES_MAX = 256
 """Branches of one history that are kept: each needs a takeover, or a witness that lies."""
 BRANCHES_BELOW_MAX = 16
 """Of those: for lines below the floor and beside what is final, which come to nothing (F5)."""
+BELOW_SNAPSHOTS_MAX = 512
+BELOW_PROPOSALS_MAX = 2048
+"""Of one line below the floor, above where it leaves the line of the floor: how much of it is kept."""
 BRANCHES_FOR_TAKEOVERS = 128
 """Of the others: for takeovers only, so that a lying witness cannot fill the place of what replaces it."""
 EVIDENCE_PAIRS_MAX = 64

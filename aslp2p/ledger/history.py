@@ -61,6 +61,8 @@ from aslp2p.ledger.standing import Standing, settled
 from aslp2p.ledger.state import Draft, load_members, revoked_keys
 from aslp2p.ledger.tree import load_frontier
 from aslp2p.limits import (
+    BELOW_PROPOSALS_MAX,
+    BELOW_SNAPSHOTS_MAX,
     BRANCHES_BELOW_MAX,
     BRANCHES_FOR_TAKEOVERS,
     BRANCHES_MAX,
@@ -371,10 +373,10 @@ class Ledger:
                     ancestry,
                     self._verifier,
                 )
+                placed, writes = self._placement(passed, parent, audited=False)
             except BaseException:
                 self._store.apply(pending)
                 raise
-            placed, writes = self._placement(passed, parent, audited=False)
             pending += writes
             accepted.append(placed)
             if placed.tip.branch != parent.branch:
@@ -410,6 +412,7 @@ class Ledger:
     def _placement(self, judged: P, parent: Tip, *, audited: bool) -> tuple[P, list[Write]]:
         """Give what passed its place: at the tip of its parent's branch, or as the start of a new branch."""
         tip, snapshot = judged.tip, judged.snapshot
+        self._require_short(snapshot, parent)
         row = self._branches[parent.branch]
         if row.tip_id == parent.id:
             audited = audited and row.audited_height == parent.height
@@ -450,6 +453,25 @@ class Ledger:
             if branch is not None:
                 writes.append(keep_cosignature(branch, cosignature))
         return msgspec.structs.replace(judged, tip=tip), writes
+
+    def _require_short(self, snapshot: Signed[Snapshot], parent: Tip) -> None:
+        """Raises `Rejected` (A4) where a line that leaves out the floor is as long as it is kept: whoever has
+        retired goes on with one for ever at no cost to itself."""
+        floor = self.floor
+        if self.waits_for_floor is not None or (
+            parent.branch == self.head.branch and parent.height >= floor.height
+        ):
+            return
+        if stands_on(self._store, parent.branch, parent.height, floor):
+            return
+        place = self._store.snapshot(floor.id)
+        if place is None:
+            raise InvariantBroken("the floor is not here, and nobody waits for it")
+        here = (parent.branch, parent.height)
+        fork = common_height(here, (place.branch, place.height), self.id_at)
+        proposals = snapshot.statement.log_size - row_at(self._store, parent.branch, fork).log_size
+        if snapshot.statement.height - fork > BELOW_SNAPSHOTS_MAX or proposals > BELOW_PROPOSALS_MAX:
+            raise Rejected("A4", "a line below the floor that is too long", subject=snapshot.id)
 
     def _require_place(self, judged: Placed, parent: Tip) -> None:
         """Raises `Rejected` (A4) if there is no place for another branch. Lines that come to nothing, below

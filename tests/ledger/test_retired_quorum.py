@@ -718,6 +718,72 @@ def test_a_takeover_that_gives_up_what_is_final_is_no_line_beside_it(monkeypatch
     reopened(ledger)
 
 
+def test_one_line_below_the_floor_is_kept_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A4, F5: whoever has retired could go on with one line for ever."""
+    monkeypatch.setattr(history, "BELOW_SNAPSHOTS_MAX", 4)
+    grown = Grown()
+    ledger = grown.ledger(BEN)
+    world = grown.world
+    rival = world.chain(world.recover(grown.low, ANN, ANN, epoch=2, author=ANN), 3, "rival")
+    feed(ledger, rival)
+    for late in (world.puts(rival, "late"), world.recover(rival, ANN, ANN, epoch=3, author=ANN)):
+        with pytest.raises(Rejected, match="too long") as caught:
+            feed(ledger, late)
+        assert caught.value.rule == "A4"
+        assert ledger._store.snapshot(late.id) is None
+    other = world.chain(world.recover(grown.low, ANN, ANN, epoch=4, author=ANN), 2, "other")
+    feed(ledger, other)
+    feed(ledger, world.puts(rival.parent or rival, "a third line"))
+    with pytest.raises(Rejected, match="too long"):
+        feed(ledger, world.puts(rival, "another place, and above it all the same"))
+    stands(ledger, grown)
+    stands(reopened(ledger, BEN), grown)
+    feed(ledger, ours := world.chain(grown.tip, 9, "ours"))
+    assert ledger.head.id == ours.id, "above the floor there is no such bound"
+
+
+def test_and_so_many_proposals_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "BELOW_PROPOSALS_MAX", 4)
+    grown = Grown()
+    ledger = grown.ledger(BEN)
+    taken = grown.world.recover(grown.low, ANN, ANN, epoch=2, author=ANN)
+    feed(ledger, full := grown.world.puts(taken, "1", "2", "3"))
+    with pytest.raises(Rejected, match="too long"):
+        feed(ledger, grown.world.puts(full, "4"))
+    feed(ledger, grown.world.after(full))
+    stands(ledger, grown)
+
+
+def test_a_run_below_the_floor_is_taken_up_to_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was judged before stays, on the disk too; and what was here before the floor moved stays whole."""
+    monkeypatch.setattr(history, "BELOW_SNAPSHOTS_MAX", 4)
+    grown = Grown()
+    world = grown.world
+    ledger = grown.ledger(BEN)
+    rival = world.chain(grown.rival(), 6, "on")
+    run = ledger.accept_run(run_of(rival, grown.low.height))
+    assert [one.tip.height for one in run.accepted] == [2, 3, 4, 5]
+    assert isinstance(run.error, Rejected) and run.error.rule == "A4"
+    again = reopened(ledger, BEN)
+    assert again.branches()[1].tip_height == 5
+    late = world.ledger(BEN)
+    feed(late, rival, grown.tip)
+    cosign(late, world, grown.tip, BEN, CLEO, DAN)
+    assert late.floor.id == grown.change.id and late.on_floor(late.head.id)
+    assert late.contains(0, rival.height, rival.id)
+    with pytest.raises(Rejected, match="too long"):
+        feed(late, world.puts(rival, "no more"))
+
+
+def test_who_waits_for_a_floor_measures_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows yet which of them leads there."""
+    monkeypatch.setattr(history, "BELOW_SNAPSHOTS_MAX", 1)
+    grown = Grown()
+    ledger = given(grown)
+    feed(ledger, grown.rival(), grown.tip)
+    assert ledger.head.id == grown.tip.id
+
+
 # --- leaving the joint phase (P4) ---------------------------------------------------------------------
 
 
