@@ -1,7 +1,8 @@
 """A machine's disk: the store in memory, with what can happen to a disk.
 
-Power cuts lose what was not committed (`rollback`). A full disk refuses every commit that writes; a failing
-one refuses the n-th operation from now, in the middle of a step or at its commit. `copy` is a disk image:
+Power cuts lose what was not committed (`rollback`); a lit `fuse` makes the power fail before a commit or
+right after it. A full disk refuses every commit that writes; a failing one refuses the n-th operation from
+now, in the middle of a step or at its commit. `copy` is a disk image:
 put back later it is a restored backup, put into another machine a copied key (S11). Faults are of the level
 of transactions; torn bytes belong to the tests of the real store.
 """
@@ -15,14 +16,20 @@ from aslp2p.ledger.reader import PutJournal, Write
 from aslp2p.store.memory import MemoryStore
 
 
+class PowerFailed(BaseException):
+    """The machine is off from here on; no part of it can do anything about that."""
+
+
 class Disk(MemoryStore):
-    """A `MemoryStore` that can be full, fail, and be copied with its faults left behind."""
+    """A `MemoryStore` that can be full, fail, lose power, and be copied with its faults left behind."""
 
     def __init__(self) -> None:
         super().__init__()
         self.full = False
         self.fails_in: int | None = None
         """Operations until one fails; it and all after it fail until this is None again."""
+        self.fuse: int | None = None
+        """Points (before a commit, after it, after each effect) until the power fails."""
         self.dirty = False
         """Whether something was written that is not committed."""
         self.written = 0
@@ -41,7 +48,9 @@ class Disk(MemoryStore):
         self._promising += [write.row.raw[-64:] for write in writes if type(write) is PutJournal]
 
     def commit(self) -> None:
-        """Raises `DiskFault` when the disk is full or fails; then the caller rolls back."""
+        """Raises `DiskFault` when the disk is full or fails; then the caller rolls back. Raises
+        `PowerFailed`."""
+        self.burn()
         if self.dirty:
             self._operate()
             if self.full:
@@ -50,6 +59,15 @@ class Disk(MemoryStore):
             self._signatures.update(self._promising)
             self._promising.clear()
             super().commit()
+        self.burn()
+
+    def burn(self) -> None:
+        """One point nearer to the end of the fuse, if one is lit. Raises `PowerFailed` at its end."""
+        if self.fuse is not None:
+            self.fuse -= 1
+            if self.fuse <= 0:
+                self.fuse = None
+                raise PowerFailed
 
     def rollback(self) -> None:
         self.dirty = False
@@ -61,11 +79,6 @@ class Disk(MemoryStore):
             if self.fails_in <= 0:
                 raise DiskFault("the disk does not answer")
             self.fails_in -= 1
-
-    @property
-    def works(self) -> bool:
-        """Whether a write would reach the disk now."""
-        return not self.full and (self.fails_in is None or self.fails_in > 0)
 
     def repair(self) -> None:
         """Make room, plug the cable in again."""

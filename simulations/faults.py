@@ -57,7 +57,7 @@ def _power(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Und
     """The power fails inside the coming steps: before a commit, after it, or between two effects."""
     for name in names:
         if play.world.nodes[name].on:
-            play.world.nodes[name].fuse = play.random.randint(1, FUSE_POINTS)
+            play.world.nodes[name].store.fuse = play.random.randint(1, FUSE_POINTS)
     return lambda: play.switch_on(names)
 
 

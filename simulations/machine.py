@@ -1,16 +1,19 @@
-"""One machine of a world: its key, its disk, its clocks, its links, and the node that runs on it."""
+"""One machine of a world: its key, its disk, its clocks, its links, and the driver that runs its node."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, cast
 
-from aslp2p.core.effects import Close, Publish
-from aslp2p.core.guard import Guard
-from aslp2p.core.inputs import Input
+from aslp2p.core.driver import Driver
+from aslp2p.core.effects import Close, Publish, Step
+from aslp2p.core.inputs import Input, Now
+from aslp2p.core.jobs import Mode
 from aslp2p.core.node import NodeCore
+from aslp2p.errors import UserError
 from simulations.clock import Clock
 from simulations.disk import Disk
 from simulations.keys import SeededKey
@@ -20,14 +23,14 @@ PUBLISHED_MAX = 10_000
 
 @dataclass
 class Node:
-    """The disk survives a crash; `core` is None while the machine is off or its disk refuses."""
+    """The disk survives a crash; `driver` is None while the machine is off."""
 
     name: str
     signer: SeededKey
     store: Disk
     random: Random
     clock: Clock
-    core: NodeCore | None = None
+    driver: Driver | None = None
     token: bytes = b""
     inviter: str = ""
     """Whose invite it came with: its address is in there."""
@@ -40,17 +43,11 @@ class Node:
     published: deque[Publish] = field(default_factory=lambda: deque(maxlen=PUBLISHED_MAX))
     closed: deque[Close] = field(default_factory=lambda: deque(maxlen=PUBLISHED_MAX))
     ticked_for: int | None = None
-    """The true time for which a tick is planned."""
-    guard: Guard = field(default_factory=Guard)
-    """What a daemon's driver watches over too (S14); a new one for each life of the core."""
-    fuse: int | None = None
-    """Points (before a commit, after it, after each effect) until the power fails."""
+    """The true time for which a turn of the driver is planned."""
+    busy: bool = False
+    """Its thread is at something else; what comes meanwhile is one batch."""
     stopped: bool = False
     """Asleep or stopped: nothing goes in; what comes waits in `inbox`."""
-    read_only: bool = False
-    """The disk has refused a write; a probe is planned."""
-    unsynced: int | None = None
-    """The number of the coming commit of writes that may be lost."""
     inbox: list[Input] = field(default_factory=list)
     sent: int = 0
     sent_bytes: int = 0
@@ -60,6 +57,16 @@ class Node:
     """The last `Heads` that it sent, without the digest of what is open."""
 
     @property
+    def core(self) -> NodeCore | None:
+        """None while the machine is off or its disk refuses."""
+        return cast(NodeCore | None, None if self.driver is None else self.driver.core)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the disk has refused a write, and takes none yet."""
+        return self.driver is not None and self.driver.condition.mode is Mode.READ_ONLY
+
+    @property
     def on(self) -> bool:
         """Whether it runs and is awake."""
         return self.core is not None and not self.stopped
@@ -67,3 +74,22 @@ class Node:
     @property
     def key(self) -> bytes:
         return self.signer.key
+
+
+class WatchedCore(NodeCore):
+    """A real core; `before` is told of each input, and a command that is refused may have written nothing."""
+
+    def __init__(self, store: Disk, before: Callable[[Input], None], **options: Any) -> None:
+        super().__init__(store, **options)
+        self._disk = store
+        self._before = before
+
+    def step(self, input_: Input, now: Now) -> Step:
+        self._before(input_)
+        written = self._disk.written
+        try:
+            return super().step(input_, now)
+        except UserError as refused:
+            if self._disk.written != written:
+                raise RuntimeError(f"a refused command has changed something: {refused}") from refused
+            raise

@@ -56,7 +56,7 @@ class Play:
     def __init__(self, scenario: Scenario, seed: int, *, log: EventLog | None = None) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.world = World(seed, weather=scenario.weather, log=log)
+        self.world = World(seed, weather=scenario.weather, log=log, busy_ms=scenario.busy_ms)
         self.random = Random(f"{seed}/{scenario.name}")
         static = [name_of(place) for place in range(scenario.authorities)] if scenario.static else []
         self.dialer = Dialer(
@@ -246,7 +246,7 @@ class Play:
         self.tampers.clear()
         for node in self.world.nodes.values():
             node.store.repair()
-            node.fuse = None
+            node.store.fuse = None
             self.world.resume(node.name)
         self.world.network.heal()
         self.switch_on([name for name in self.world.nodes if name not in self.gone])

@@ -81,6 +81,8 @@ class Scenario:
     answer_ms: tuple[int, int] | None = (MINUTE, 10 * MINUTE)
     """How long a person takes to endorse what the daemon asks about; None: nobody does."""
     weather: Weather = field(default_factory=lambda: Weather((1, 20)))
+    busy_ms: tuple[int, int] = (0, 0)
+    """How long a machine is at something else when a message comes: all that comes meanwhile is one batch."""
     links: int = 0
     """How many a machine wants; 0: as the daemon does, all of up to 64, else 8."""
     static: bool = False

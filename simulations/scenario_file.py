@@ -82,6 +82,7 @@ def parse(text: str, *, source: str = "the scenario") -> Scenario:
         machines=machines,
         recovery=root.word("recovery", ("auto", "ask"), DEFAULT.recovery),
         answer_ms=answer_ms,
+        busy_ms=root.durations("busy", DEFAULT.busy_ms),
         lasts_ms=lasts_ms,
         heals_ms=root.duration("heals", DEFAULT.heals_ms),
         heavy=root.truth("heavy", False),

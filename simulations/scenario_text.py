@@ -36,6 +36,7 @@ def as_yaml(scenario: Scenario) -> str:
         f"recovery: {scenario.recovery}",
         f"people: {'never' if scenario.answer_ms is None else _range(scenario.answer_ms)}",
         f"network: {_flow(network)}",
+        f"busy: {_range(scenario.busy_ms)}",
         f"lasts: {_duration(scenario.lasts_ms)}",
         f"heals: {_duration(scenario.heals_ms)}",
         f"heavy: {_truth(scenario.heavy)}",

@@ -28,10 +28,16 @@ CALM = ("jump", "drift", "join", "expel", "invent", "garbage", "foreign", "mute"
 DOUBTFUL = ("equivocate", "double", "copy", "restore", "disk-lost")
 """What makes a key sign two histories, or leaves it a journal that does not know what it signed."""
 SHORT = (SECOND, 30 * SECOND)
+BUSY = ((0, 0), (0, 20), (0, 300))
+"""How long inputs wait for company: nothing, a slow disk, a laptop that does something else."""
 
 
 def draw(seed: int, *, nodes_max: int = NODES_MAX) -> Scenario:
     """The scenario of `seed`; the same for ever, as long as this file does not change."""
+    return replace(_draw(seed, nodes_max), busy_ms=Random(f"busy/{seed}").choice(BUSY))
+
+
+def _draw(seed: int, nodes_max: int) -> Scenario:
     random = Random(f"swarm/{seed}")
     authorities, threshold = random.choice([one for one in POLICIES if one[0] <= nodes_max])
     machines = random.randint(authorities, nodes_max)

@@ -1,9 +1,10 @@
 """A deterministic world: many `NodeCore`s, one event queue, one seed.
 
-Time is virtual milliseconds. Each input that must last is followed by a commit and then by its effects
-(persist, then send); what may be lost is committed a little later, with more (`Step.durable`). A crash
-drops what was not committed and what was not sent yet; a lit fuse (`Node.fuse`) makes it happen before the
-commit, after it, or between two effects. The world carries bytes, through the real codec; what the network
+Time is virtual milliseconds. Every machine runs the driver that a daemon runs too (`aslp2p/core/driver.py`),
+so batches, commits, what is held back, and what a fault undoes are the product's own. By default an input has
+its turn at once; where machines are busy (`busy_ms`), all that comes meanwhile is one batch. A crash drops
+what was not committed and what was not sent yet; a lit fuse (`Disk.fuse`) makes it happen before a commit,
+after it, or between two effects. The world carries bytes, through the real codec; what the network
 does to them is `network.py`, what the machine does to a node `machine.py`, `clock.py` and `disk.py`. Nothing
 here reads a clock or draws entropy but from the seed, and nothing leaves the thread.
 """
@@ -17,18 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Genesis, Named, Policy
-from aslp2p.core.effects import Close, Effect, Publish, Send, Step
-from aslp2p.core.guard import Guard
-from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Received, Tick
-from aslp2p.core.node import NodeCore
-from aslp2p.errors import DiskFault, InvariantBroken, UserError
+from aslp2p.core.driver import Driver
+from aslp2p.core.effects import Close, Effect, Publish, Send
+from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Now, Received
+from aslp2p.core.jobs import Answer, Condition, Core, Inputs, Mode, Note, Report
+from aslp2p.errors import InvariantBroken
 from aslp2p.ledger.history import found_common
 from simulations.clock import Clock
-from simulations.disk import Disk
+from simulations.disk import Disk, PowerFailed
 from simulations.events import Action, EventLog, EventQueue
 from simulations.exposure import Exposure
 from simulations.keys import RememberingVerifier, SeededKey
-from simulations.machine import Node
+from simulations.machine import Node, WatchedCore
 from simulations.network import SILENCE_MS, Network, Pipe, Weather
 from simulations.remembering import share_decoding
 
@@ -38,10 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Node", "Pipe", "RememberingVerifier", "SeededKey", "World"]
 
 WALL_MS = 1_800_000_000_000
-PROBE_MS = 3_000
-"""How often a read-only node tries its disk."""
-LAZY_COMMIT_MS = 50
-"""How long writes that may be lost wait for others to be committed with."""
 HEADS_TAG = 1
 DIGEST_BYTES = 130
 """The open set's digest at the end of a `Heads`: it changes without the head."""
@@ -66,9 +63,13 @@ class World:
         wall_ms: int = WALL_MS,
         weather: Weather | None = None,
         log: EventLog | None = None,
+        busy_ms: tuple[int, int] = (0, 0),
     ) -> None:
         share_decoding()
         self.random = Random(seed)
+        self._busy_ms = busy_ms
+        """How long a machine's thread is at something else when an input comes; drawn apart from the rest."""
+        self._busy_random = Random(f"busy/{seed}")
         self.now_ms = 1_000
         self.wall_ms = wall_ms
         self.network = Network(weather or Weather(delay_ms))
@@ -130,40 +131,52 @@ class World:
     def start(self, name: str) -> None:
         """Switch a machine on; its state is what its disk holds."""
         node = self.nodes[name]
-        node.core = NodeCore(
-            node.store,
-            common_id=self.common_id,
-            signer=node.signer,
-            entropy=node.random.randbytes,
-            verifier=self.verifier,
-            **node.options,
-        )
+
+        def noted(input_: Input) -> None:
+            node.inputs += 1
+            self.log.input(self.now_ms, name, input_)
+
+        def make_core(store: Any) -> Core:
+            return WatchedCore(
+                store,
+                noted,
+                common_id=self.common_id,
+                signer=node.signer,
+                entropy=node.random.randbytes,
+                verifier=self.verifier,
+                **node.options,
+            )
+
+        def clocks() -> Now:
+            return node.clock.now(self.now_ms)
+
+        node.driver = Driver(node.store, make_core, clocks)
         node.ticked_for = None
-        node.guard = Guard()
-        node.read_only = False
-        node.stopped = False
+        node.busy = node.stopped = False
         node.inbox.clear()
-        node.started_ms = self.now_ms
-        self.log.note(self.now_ms, name, "starts")
-        self._plan_tick(node)
-        if self.dialer is not None:
-            self.dialer.started(name)
+        try:
+            self._carry_out(node, node.driver.start())
+        except PowerFailed:
+            self.crash(name)
+            return
+        self._plan_turn(node)
 
     def crash(self, name: str) -> None:
         """Switch a machine off: what was not committed is gone, its links end."""
         node = self.nodes[name]
         self.log.note(self.now_ms, name, "crashes")
-        self._halt(node)
         if node.clock.asleep:
             node.clock.wake(self.now_ms)
-        node.stopped = node.read_only = False
-
-    def _halt(self, node: Node) -> None:
-        node.core = None
-        node.fuse = None
-        node.unsynced = None
-        node.inbox.clear()
+        node.stopped = False
+        node.driver = None
+        node.signer.signed.clear()
+        node.store.fuse = None
         node.store.rollback()
+        self._cut_off(node)
+
+    def _cut_off(self, node: Node) -> None:
+        """What came over its links, and they, end with the life of the core."""
+        node.inbox.clear()
         for link in list(node.links):
             self._end(node.links[link])
 
@@ -188,13 +201,13 @@ class World:
         node.stopped = False
         if node.clock.asleep:
             node.clock.wake(self.now_ms)
-        if node.unsynced is not None:
-            self.plan(0, self._commit_late, node, node.unsynced)
         inbox, node.inbox = node.inbox, []
         for input_ in inbox:
             self.plan(0, self._input_if_on, node, input_)
+        if node.driver is not None and node.driver.waits:
+            self.plan(0, self._free, node, node.driver)
         node.ticked_for = None
-        self._plan_tick(node)
+        self._plan_turn(node)
         if self.dialer is not None:
             self.dialer.started(name)
 
@@ -284,120 +297,103 @@ class World:
         self._numbers += 1
         return self._numbers
 
-    # --- a node's step ----------------------------------------------------------------------------
+    # --- a node's turns ---------------------------------------------------------------------------
 
     def _input_if_on(self, node: Node, input_: Input) -> None:
         if node.stopped:
             node.inbox.append(input_)
             return
-        if node.core is None:
+        driver = node.driver
+        if driver is None or driver.core is None:
             return
         link = getattr(input_, "link", None)
-        if link is None or link in node.links or type(input_) is LinkDown:
+        if link is not None and link not in node.links and type(input_) is not LinkDown:
+            return
+        if not self._busy_ms[1]:
             self._input(node, input_)
+            return
+        self._put(driver, input_)
+        if not node.busy:
+            node.busy = True
+            self.plan(self._busy_random.randint(*self._busy_ms), self._free, node, driver)
+
+    def _free(self, node: Node, driver: Driver) -> None:
+        if node.driver is driver:
+            node.busy = False
+            if not node.stopped:
+                self._drive(node, driver)
 
     def _input(self, node: Node, input_: Input) -> Any:
-        core = node.core
-        if core is None:
+        driver = node.driver
+        if driver is None:
             raise RuntimeError(f"{node.name} is off")
-        if self.log.count == self.stop_after:
+        answer = self._put(driver, input_)
+        self._drive(node, driver)
+        return answer.value()
+
+    def _put(self, driver: Driver, input_: Input) -> Answer:
+        answer = Answer()
+        size = len(input_.data) if type(input_) is Received else 0
+        reply = answer if isinstance(input_, Command) else None
+        driver.put(Inputs((input_,), size, driver.condition.era, reply))
+        return answer
+
+    def _drive(self, node: Node, driver: Driver) -> None:
+        """Let a driver have its turns, and do what it says."""
+        if self.stop_after is not None and self.log.count >= self.stop_after:
             raise Stopped
-        node.inputs += 1
-        self.log.input(self.now_ms, node.name, input_)
-        written = node.store.written
         try:
-            step = core.step(input_, node.clock.now(self.now_ms))
-            self._watch(node, input_, step)
-            if node.fuse is not None and self._burns(node):
-                return None
-            if step.durable:
-                self._commit(node)
-            elif node.store.dirty and node.unsynced is None:
-                node.unsynced = self._number()
-                self.plan(LAZY_COMMIT_MS, self._commit_late, node, node.unsynced)
-        except DiskFault:
-            self._refused(node)
-            if isinstance(input_, Command):
-                raise
-            return None
-        except UserError as refused:
-            if node.store.written != written:
-                raise RuntimeError(f"a refused command has changed something: {refused}") from refused
-            raise
-        if node.signer.signed:
-            for message, signature in node.signer.signed:
-                self.verifier.learn(node.signer.key, message, signature)
-            self.exposure.collect(node.name, node.signer)
-        if node.fuse is not None and self._burns(node):
-            return None
-        for effect in step.effects:
-            self._perform(node, effect)
-            if node.fuse is not None and self._burns(node):
-                return None
-        if isinstance(input_, Command) and node.unsynced is not None:
-            self._answerable(node)
-        self._plan_tick(node)
-        return step.answer
-
-    def _watch(self, node: Node, input_: Input, step: Step) -> None:
-        """What the guard of a daemon's driver does, in true time. Raises `Livelock`."""
-        try:
-            if type(input_) is Tick:
-                node.guard.ticked(step, self.now_ms, self.now_ms)
-            else:
-                node.guard.took(step, self.now_ms)
-        except InvariantBroken as broken:
-            raise Livelock(f"{node.name} at {self.now_ms} ms: {broken}") from broken
-
-    def _answerable(self, node: Node) -> None:
-        """What a person is told is on disk. Raises `DiskFault`."""
-        try:
-            self._commit(node)
-        except DiskFault:
-            self._refused(node)
-            raise
-
-    def _commit(self, node: Node) -> None:
-        node.unsynced = None
-        node.store.commit()
-
-    def _commit_late(self, node: Node, number: int) -> None:
-        if node.unsynced == number and not node.stopped:
-            self.sync(node.name)
+            while True:
+                for report in driver.turn():
+                    self._carry_out(node, report)
+                if not driver.waits or node.driver is not driver:
+                    break
+        except PowerFailed:
+            self.crash(node.name)
+        else:
+            self._plan_turn(node)
 
     def sync(self, name: str) -> None:
         """Commit now what may wait, as a machine does that is switched off in order."""
         node = self.nodes[name]
-        try:
-            self._commit(node)
-        except DiskFault:
-            self._refused(node)
+        if node.driver is not None:
+            self._carry_out(node, node.driver.sync())
+            self._plan_turn(node)
 
-    def _burns(self, node: Node) -> bool:
-        """One point nearer to the end of the fuse; whether the power has failed now."""
-        assert node.fuse is not None
-        node.fuse -= 1
-        if node.fuse > 0:
-            return False
-        self.crash(node.name)
-        node.signer.signed.clear()
-        return True
+    def _carry_out(self, node: Node, report: Report) -> None:
+        """As the shell of a daemon does. Raises what a driver takes for a bug, and `PowerFailed`."""
+        for note in report.notes:
+            self._judge(node, note)
+        if report.condition is not None:
+            self._turn(node, report.condition)
+        elif node.signer.signed:
+            for message, signature in node.signer.signed:
+                self.verifier.learn(node.signer.key, message, signature)
+            self.exposure.collect(node.name, node.signer)
+        node.store.burn()
+        for effect in report.effects:
+            self._perform(node, effect)
+            node.store.burn()
+        report.answer()
 
-    def _refused(self, node: Node) -> None:
-        """The disk refused: nothing of this step happened, the node starts again when a write succeeds."""
-        self.log.note(self.now_ms, node.name, "cannot write")
-        self._halt(node)
-        node.signer.signed.clear()
-        node.read_only = True
-        self.plan(PROBE_MS, self._probe, node)
-
-    def _probe(self, node: Node) -> None:
-        if not node.read_only:
+    def _judge(self, node: Node, note: Note) -> None:
+        if note.error is None:
             return
-        if node.store.works:
-            self.start(node.name)
-        else:
-            self.plan(PROBE_MS, self._probe, node)
+        if isinstance(note.error, InvariantBroken) and note.error.message.startswith("S14"):
+            raise Livelock(f"{node.name} at {self.now_ms} ms: {note.error}") from note.error
+        raise note.error
+
+    def _turn(self, node: Node, condition: Condition) -> None:
+        """Another life of the core has begun, or none: nothing of the batch before has happened."""
+        node.signer.signed.clear()
+        self._cut_off(node)
+        if condition.mode is not Mode.RUNNING:
+            self.log.note(self.now_ms, node.name, "cannot write")
+            return
+        node.started_ms = self.now_ms
+        self.log.note(self.now_ms, node.name, "starts")
+        if self.dialer is not None:
+            self.dialer.started(node.name)
 
     def _perform(self, node: Node, effect: Effect) -> None:
         self.log.effect(self.now_ms, node.name, effect)
@@ -420,25 +416,24 @@ class World:
         for listener in self.listeners:
             listener(node, effect)
 
-    def _plan_tick(self, node: Node) -> None:
-        core = node.core
-        if core is None:
+    def _plan_turn(self, node: Node) -> None:
+        driver = node.driver
+        if driver is None or node.stopped:
             return
-        mono = core.wake_at_ms
-        if mono is None:
+        wake = driver.wake_at_ms
+        if wake is None:
             return
-        at = max(node.clock.true_at(mono), self.now_ms)
+        at = max(node.clock.true_at(wake), self.now_ms)
         if node.ticked_for is not None and self.now_ms <= node.ticked_for <= at:
             return
         node.ticked_for = at
-        self._queue.plan(at, self._tick, node, core, at)
+        self._queue.plan(at, self._wake, node, driver, at)
 
-    def _tick(self, node: Node, core: NodeCore, at: int) -> None:
-        if node.core is core and node.ticked_for == at:
+    def _wake(self, node: Node, driver: Driver, at: int) -> None:
+        if node.driver is driver and node.ticked_for == at:
             node.ticked_for = None
-            if node.stopped:
-                return
-            self._input(node, Tick())
+            if not node.stopped:
+                self._drive(node, driver)
 
     # --- links ------------------------------------------------------------------------------------
 

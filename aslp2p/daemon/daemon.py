@@ -30,7 +30,6 @@ from aslp2p.daemon.desktop import Desktop
 from aslp2p.daemon.dialer import Dialer
 from aslp2p.daemon.discovery import run_discovery
 from aslp2p.daemon.folders import Folders
-from aslp2p.daemon.jobs import read_clocks
 from aslp2p.daemon.mdns import Found
 from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
@@ -40,6 +39,7 @@ from aslp2p.daemon.pairing import Pairings
 from aslp2p.daemon.statuses import Occasions
 from aslp2p.daemon.transport import Transport, address_text, connect
 from aslp2p.daemon.waiting_paper import judge_waiting
+from aslp2p.daemon.worker import read_clocks
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
 from aslp2p.home.config import KEYS, Config, load_config

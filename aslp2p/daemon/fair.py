@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import trio
 from msgspec import Struct
 
+from aslp2p.core.jobs import Spent
 from aslp2p.limits import KIB, MIB
 
 AHEAD_S = 0.02
@@ -34,12 +35,6 @@ GUESS_S = 0.0002
 WEIGHT = 0.2
 """Of the latest measurement in the guess."""
 ACCOUNTS_MAX = 1024
-
-
-class Spent(Struct):
-    """What a job took; the node's thread adds to it."""
-
-    seconds: float = 0.0
 
 
 class Load(Struct, frozen=True):
@@ -108,12 +103,13 @@ class Fair:
         self.bytes -= load.size
         if not self.items:
             self._ahead_s = 0.0
-        weighted = spent.seconds * (OFFICE_SHARE if load.office else 1.0)
+        spent_s = spent.seconds + spent.sent_bytes / SENT_BYTES_PER_S
+        weighted = spent_s * (OFFICE_SHARE if load.office else 1.0)
         self._used[load.account] = self._used.get(load.account, self._clock) + weighted
         self._used.move_to_end(load.account)
         if len(self._used) > ACCOUNTS_MAX:
             self._used.popitem(last=False)
-        each = spent.seconds / self._units(load)
+        each = spent_s / self._units(load)
         before = self._each_s.get(load.kind, GUESS_S)
         self._each_s[load.kind] = before + WEIGHT * (each - before)
         self._admit()

@@ -17,9 +17,9 @@ import trio
 
 from aslp2p.artifacts.keys import short_key
 from aslp2p.core.inputs import LinkDown, LinkUp, Received
+from aslp2p.core.jobs import Inputs, Spent
 from aslp2p.daemon.blame import Blame
-from aslp2p.daemon.fair import Fair, Load, Spent, by_kind
-from aslp2p.daemon.jobs import Inputs
+from aslp2p.daemon.fair import Fair, Load, by_kind
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.listening import has_address
 from aslp2p.daemon.quiet import Quiet

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aslp2p.artifacts.keys import key_text
-from aslp2p.daemon.jobs import Condition, Mode
+from aslp2p.core.jobs import Condition, Mode
 from aslp2p.daemon.link import Link
 
 

@@ -18,13 +18,13 @@ from aslp2p.artifacts.envelope import Signer
 from aslp2p.artifacts.keys import short
 from aslp2p.core.effects import Close, Effect, HeardCopy, Hints, Publish, Rank, Send, Slow
 from aslp2p.core.inputs import Command, Import, Lost, MarkStale, Now, OwnAddresses
+from aslp2p.core.jobs import Condition, Core, Inputs, Mode, Question, Report
 from aslp2p.daemon.control_events import EventSource
-from aslp2p.daemon.jobs import Condition, Core, Inputs, Leave, Mode, Question, Report, read_clocks
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.links import Links
 from aslp2p.daemon.live import live_json
 from aslp2p.daemon.quiet import Quiet
-from aslp2p.daemon.worker import PROBE_S, Worker
+from aslp2p.daemon.worker import PROBE_S, Leave, Worker, read_clocks
 from aslp2p.errors import Damaged, UserError
 from aslp2p.ledger.joining import Belonging, read_belonging
 from aslp2p.ledger.reader import Reader, Store
@@ -216,13 +216,7 @@ class CommonNode:
         self._perform(report.effects)
         if report.condition is not None:
             self._turn(report.condition)
-        for reply, value, error in report.answers:
-            if error is None:
-                reply.succeed(value)
-            else:
-                reply.fail(error)
-        for done in report.done:
-            done()
+        report.answer()
 
     def _turn(self, condition: Condition) -> None:
         before, self.condition = self.condition, condition

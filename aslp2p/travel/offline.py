@@ -1,8 +1,9 @@
 """A node without a network: the core on the store of a stopped home, for paper that comes and goes as files.
 
-It is the daemon's core with the daemon's rules: what is imported is judged by the same gate, and what this
-key promises goes through the same table and the same journal (S1 to S13). `settle` lets it do what a daemon
-without any link would do by itself: emit what a complete certificate or pending proposals ask for, cosign.
+It is the daemon's core with the daemon's driver and rules: what is imported is judged by the same gate, and
+what this key promises goes through the same table and the same journal (S1 to S13). `settle` lets it do what
+a daemon without any link would do by itself: emit what a complete certificate or pending proposals ask for,
+cosign.
 
 A witness that was ever linked with another machine may have been replaced since, and here it would not hear
 of it: it emits only when its owner says that nobody can be heard (`emit`, S10). Waiting costs nothing here:
@@ -16,19 +17,20 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from aslp2p.artifacts.envelope import Signer
-from aslp2p.core.guard import Guard
-from aslp2p.core.inputs import Command, MarkStale, Now, Tick
+from aslp2p.core.driver import Driver
+from aslp2p.core.inputs import Command, MarkStale, Now
+from aslp2p.core.jobs import Answer, Inputs, Report
 from aslp2p.core.node import NodeCore
 from aslp2p.errors import UserError
 from aslp2p.ledger.joining import read_belonging
-from aslp2p.ledger.reader import Reader
+from aslp2p.ledger.reader import Reader, Store
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.travel.incoming import taking
 
 T = TypeVar("T")
 SETTLE_MS = 10_000
 """How far ahead the core is woken: above every wait that ends by itself where nobody is linked."""
-TICKS_MAX = 10_000
+TURNS_MAX = 10_000
 
 
 class Offline:
@@ -55,8 +57,11 @@ class Offline:
         self._store = store
         self._clocks = clocks
         self._ahead_ms = 0
-        self._guard = Guard()
-        self._core = NodeCore(store, common_id=self.common_id, signer=signer, entropy=entropy, apart=not emit)
+        self._signer = signer
+        self._entropy = entropy
+        self._emit = emit
+        self._driver = Driver(store, self._make_core, self._now)
+        self._heed(self._driver.start())
         if store.journal_fault is not None:
             # It cannot know what it promised, so it promises nothing (S11); all else goes on.
             self.command(MarkStale(f"its signing journal is damaged: {store.journal_fault.message}"))
@@ -65,13 +70,12 @@ class Offline:
         """The core's answer, once all that it wrote is on disk. Raises `UserError`; nothing has changed
         then.
         """
-        try:
-            answer = self._core.step(command, self._now()).answer
-            self._store.commit()
-        except BaseException:
-            self._store.rollback()
-            raise
-        return answer
+        answer = Answer()
+        reply = None if isinstance(command, MarkStale) else answer
+        self._driver.put(Inputs((command,), 0, self._driver.condition.era, reply))
+        self._turn()
+        self._heed(self._driver.sync())
+        return answer.value()
 
     def query(self, function: Callable[[Reader], T]) -> T:
         """What `function` answers of the store."""
@@ -91,15 +95,37 @@ class Offline:
 
     def settle(self) -> bool:
         """Do all that is due now or soon, all on disk; whether something to emit was held back (S10)."""
-        for _ in range(TICKS_MAX):
-            wake = self._core.wake_at_ms
+        for _ in range(TURNS_MAX):
+            wake = self._driver.wake_at_ms
             if wake is None or wake > self._clocks().mono + SETTLE_MS:
                 break
             self._ahead_ms = max(self._ahead_ms, wake - self._clocks().mono)
-            now = self._now()
-            self._guard.ticked(self._core.step(Tick(), now), wake, now.mono)
-        self._store.commit()
+            self._turn()
+        self._heed(self._driver.sync())
         return self._core.withholds
+
+    def _turn(self) -> None:
+        for report in self._driver.turn():
+            self._heed(report)
+
+    def _heed(self, report: Report) -> None:
+        """Raises what ended the core: here nobody tries again."""
+        report.answer()
+        for note in report.notes:
+            if note.error is not None:
+                raise note.error
+        if self._driver.core is None:
+            raise self._driver.fault
+
+    def _make_core(self, store: Store) -> NodeCore:
+        self._core = NodeCore(
+            store,
+            common_id=self.common_id,
+            signer=self._signer,
+            entropy=self._entropy,
+            apart=not self._emit,
+        )
+        return self._core
 
     def _now(self) -> Now:
         now = self._clocks()

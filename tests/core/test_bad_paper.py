@@ -18,6 +18,7 @@ from aslp2p.core.intake import Imported
 from aslp2p.core.node import NodeCore
 from aslp2p.ledger.history import found_common
 from aslp2p.limits import EPOCH_MAX
+from simulations.disk import Disk
 from tests.ledger.builder import (
     ANN,
     BEN,
@@ -31,7 +32,6 @@ from tests.ledger.builder import (
     named,
     policy,
 )
-from tests.model.town import WatchedStore
 
 
 class Desk:
@@ -41,7 +41,7 @@ class Desk:
         self.world = World(policy((ANN, BEN, CLEO, FAY), 3), members=(ANN, BEN, CLEO, DAN, FAY))
         self.tip = self.world.chain(self.world.root, 2)
         self.asked = self.world.recovery(self.tip, BEN)
-        self.store = WatchedStore()
+        self.store = Disk()
         found_common(self.store, self.world.genesis)
         self.store.commit()
         self.core = NodeCore(

@@ -9,7 +9,7 @@ from typing import Any
 
 from aslp2p.core.effects import Close, Effect, Publish, Send, Step
 from aslp2p.core.inputs import Input, LinkDown, LinkUp, Now, OwnAddresses, Received, Tick, Withdraw
-from aslp2p.daemon.jobs import Core, Report
+from aslp2p.core.jobs import Core, Report
 from aslp2p.daemon.worker import Worker
 from aslp2p.errors import UserError
 from aslp2p.ledger.reader import PutMeta, Store, Write

@@ -5,7 +5,8 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from aslp2p.daemon.fair import ACCOUNTS_MAX, AHEAD_S, FIRST_GUESS_S, Fair, Load, Spent, by_kind
+from aslp2p.core.jobs import Spent
+from aslp2p.daemon.fair import ACCOUNTS_MAX, AHEAD_S, FIRST_GUESS_S, Fair, Load, by_kind
 from aslp2p.gossip.messages import GetContent, GetRange, Have, NoContent, encode_message
 
 GET_RANGE = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aslp2p.daemon.jobs import Condition, Mode
+from aslp2p.core.jobs import Condition, Mode
 from aslp2p.daemon.live import live_json
 
 

@@ -9,10 +9,12 @@ from itertools import pairwise
 
 import pytest
 
+from aslp2p.core.driver import BATCH_BYTES_MAX
 from aslp2p.core.effects import Close, Publish, Send
 from aslp2p.core.inputs import LinkDown, LinkUp, Lost, Received, Tick, Withdraw
-from aslp2p.daemon.jobs import Inputs, Leave, Mode, Question, Report
-from aslp2p.daemon.worker import BATCH_BYTES_MAX, PROBE_BYTES
+from aslp2p.core.jobs import Inputs, Mode, Question, Report
+from aslp2p.core.lives import PROBE_BYTES
+from aslp2p.daemon.worker import Leave
 from aslp2p.errors import (
     Damaged,
     DiskFault,

@@ -18,13 +18,16 @@ from aslp2p.artifacts import canonical
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import Signed, Verified, read_stored, sign_statement
 from aslp2p.artifacts.types import Endorsement, Genesis, Named, Policy, Proposal, Put, Snapshot, Statement
-from aslp2p.core.inputs import Import, Input, Now, Tick
+from aslp2p.core.driver import Driver
+from aslp2p.core.inputs import Command, Import, Input, Now, Tick
+from aslp2p.core.jobs import Answer, Inputs, Report
 from aslp2p.core.node import NodeCore
 from aslp2p.errors import ArtifactError, Incomplete, Rejected, UserError
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.history import Ledger, found_common
-from aslp2p.ledger.reader import PutContent, Write
+from aslp2p.ledger.reader import PutContent, Store
 from aslp2p.store.memory import MemoryStore
+from simulations.disk import Disk, PowerFailed
 from simulations.keys import RememberingVerifier, SeededKey
 
 WALL_MS = 1_800_000_000_000
@@ -54,31 +57,19 @@ class Item(Struct, frozen=True, eq=False):
     by: str
 
 
-class WatchedStore(MemoryStore):
-    """Knows whether anything was written since the last commit."""
+class WokenCore(NodeCore):
+    """The real core, woken by nobody: when a party has a tick is for the walk to say."""
 
-    dirty = False
-
-    def apply(self, writes: Iterable[Write]) -> None:
-        self.dirty = True
-        super().apply(writes)
-
-    def commit(self) -> None:
-        self.dirty = False
-        super().commit()
-
-    def rollback(self) -> None:
-        self.dirty = False
-        super().rollback()
+    wake_at_ms = None
 
 
 class Party:
-    """An honest machine: the real core, its store, and how far down the heap it has looked."""
+    """An honest machine: the real core and its driver, its store, and how far down the heap it has looked."""
 
     def __init__(self, town: Town, name: str) -> None:
         self.name = name
         self.signer = KEYS[name]
-        self.store = WatchedStore()
+        self.store = Disk()
         self.taken: set[int] = set()
         self.refused: list[UserError] = []
         self._town = town
@@ -90,13 +81,27 @@ class Party:
 
     def start(self) -> None:
         """Begin, or begin again with what is on the disk."""
-        self.core = NodeCore(
-            self.store,
+        self._driver = Driver(self.store, self._make_core, self._now)
+        self._heed(self._driver.start())
+
+    def _make_core(self, store: Store) -> NodeCore:
+        self.core = WokenCore(
+            store,
             common_id=self._town.genesis.id,
             signer=self.signer,
             entropy=self._town.random.randbytes,
             verifier=VERIFIER,
         )
+        return self.core
+
+    def _now(self) -> Now:
+        return Now(self._mono, WALL_MS + self._mono)
+
+    def _heed(self, report: Report) -> None:
+        """Raises what a driver takes for a bug."""
+        report.answer()
+        for note in report.notes:
+            raise note.error or AssertionError(note.text)
 
     @property
     def head(self) -> Tip:
@@ -116,21 +121,30 @@ class Party:
         self._mono += STEP_MS
         signed = self.signer.signed
         signed.clear()
+        answer = Answer()
+        reply = answer if isinstance(input_, Command) else None
+        self._driver.put(Inputs((input_,), 0, self._driver.condition.era, reply))
+        written = self.store.written
+        self.store.fuse = 1 if power_fails else None
         try:
-            step = self.core.step(input_, Now(self._mono, WALL_MS + self._mono))
+            for report in self._driver.turn():
+                self._heed(report)
+            answered = answer.value()
+            self._heed(self._driver.sync())
         except UserError as refused:
-            assert not self.store.dirty and not signed, "a command that is refused has changed nothing"
+            assert self.store.written == written and not signed, "a refused command has changed nothing"
             self.refused.append(refused)
             return None
-        if power_fails:
+        except PowerFailed:
             signed.clear()
             self.restart()
             return None
-        self.store.commit()
+        finally:
+            self.store.fuse = None
         for message, signature in signed:
             self._town.publish(self, artifact_of(message, self.signer.key, signature))
         signed.clear()
-        return step.answer
+        return answered
 
     def take(self, numbers: Sequence[int], *, power_fails: bool = False) -> None:
         """Import these things from the heap; what cannot be judged yet stays there for later."""
