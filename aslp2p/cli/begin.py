@@ -20,7 +20,7 @@ from aslp2p.errors import NoDaemon, UsageError, UserError
 from aslp2p.home import Home
 
 if TYPE_CHECKING:
-    from aslp2p.artifacts.types import Genesis
+    from aslp2p.artifacts.types import Genesis, Policy
     from aslp2p.home.key import SecretKey
     from aslp2p.views.commons import Followed
 
@@ -92,6 +92,7 @@ def init_command(
         say_json({"id": signed.id.hex(), "name": name, "home": str(home), "own_name": anchor})
         return
     say(f"Made the Common {name}: {name}@0, witnessed by this machine.")
+    _warn_of_lock_out(genesis.policy)
     say("It is running; invite others with: asl invite" if daemon else "Start it with: asl up")
 
 
@@ -207,6 +208,16 @@ def _genesis(
                 )
             anchors = (*anchors, Named(called, secret.key))
     return Genesis(name, policy, anchors, None, int(time.time() * 1000), os.urandom(32)), listed
+
+
+def _warn_of_lock_out(policy: Policy) -> None:
+    """Of a policy that one lost key ends; of one authority alone `asl status` tells, once others are in."""
+    threshold, number = policy.threshold, len(policy.witnesses)
+    if threshold == number > 1:
+        note(
+            f"Warning: with {threshold} of {number}, once any one of the {number} keys is lost nobody can "
+            "ever replace the witness. One more authority mends that: asl authority add NAME"
+        )
 
 
 def _predecessor(text: str, followed: list[Followed]) -> bytes:

@@ -49,6 +49,7 @@ SECTIONS = {
         "dismiss": ("dismiss", "Hear no more of what was refused."),
         "endorse": ("endorse", "Endorse a succession or a policy change."),
         "withdraw": ("withdraw", "Take back what this machine proposed."),
+        "authority": ("authority", "Who may replace the witness; add, remove and replace them by name."),
         "policy": ("policy", "Who may replace the witness; propose another policy."),
     },
     "Replace the witness": {

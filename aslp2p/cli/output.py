@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -67,6 +68,11 @@ def sentence(author: dict[str, Any], words: str) -> str:
         return f"{author['shown']} {words}"
     verb, _, rest = words.partition(" ")
     return f"{YOU} {verb.removesuffix('s')} {rest}"
+
+
+def quoted(name: str) -> str:
+    """A name as it is typed in a shell."""
+    return shlex.quote(name)
 
 
 def count_text(count: int, one: str, many: str = "") -> str:

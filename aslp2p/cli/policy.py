@@ -19,7 +19,7 @@ from aslp2p.errors import UsageError
 if TYPE_CHECKING:
     from aslp2p.cli.source import Daemon
 
-_risk = click.option(
+risk_option = click.option(
     "--risk", "risks", multiple=True, metavar="CODE", help="Go on although it can lock people out this way."
 )
 
@@ -87,7 +87,7 @@ def policy_check_command(settings: Settings, file: str) -> None:
 
 @policy_command.command("propose")
 @click.argument("file")
-@_risk
+@risk_option
 @click.option("--dry-run", is_flag=True, help="Say what would change, and propose nothing.")
 @pass_settings
 def policy_propose_command(settings: Settings, file: str, risks: tuple[str, ...], dry_run: bool) -> None:
@@ -105,14 +105,15 @@ def policy_propose_command(settings: Settings, file: str, risks: tuple[str, ...]
     with open_daemon(settings) as daemon:
         compared = daemon.call("policy.compare", policy=policy)
         if not settings.json:
-            _say_difference(compared)
+            say_difference(compared)
         elif dry_run:
             say_json(compared)
         if not dry_run:
             say_asked(settings, daemon.call("policy.propose", policy=policy, risks=list(risks)))
 
 
-def _say_difference(compared: dict[str, Any]) -> None:
+def say_difference(compared: dict[str, Any]) -> None:
+    """What a policy change changes and survives, and how it can lock people out."""
     for words in compared["words"]:
         say(f"  {words}")
     for risk in compared["risks"]:
@@ -123,7 +124,7 @@ def _say_difference(compared: dict[str, Any]) -> None:
 @click.argument("name", default="")
 @click.option("--key", default="", metavar="KEY", help="The new key, as `asl self` shows it there.")
 @click.option("--new-home", metavar="DIR", help="Where to make a home with the new key; else HOME-new.")
-@_risk
+@risk_option
 @pass_settings
 def policy_replace_key_command(
     settings: Settings, name: str, key: str, new_home: str | None, risks: tuple[str, ...]

@@ -11,7 +11,7 @@ import click
 from aslp2p.cli.attention import attention
 from aslp2p.cli.floor import waiting_line
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, say, say_json, sentence, table, when
+from aslp2p.cli.output import count_text, quoted, say, say_json, sentence, table, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.silence import silence_words, span
 from aslp2p.cli.source import existing_home, open_daemon, open_source
@@ -109,6 +109,11 @@ def _history_lines(common: dict[str, Any], live: dict[str, Any]) -> list[str]:
         lines.append(f"Note: {common['note']}")
     lines += pinned_lines(common)
     lines += floor_lines(common)
+    if names := common.get("may_become_authorities"):
+        lines.append(
+            "Note: this machine is the one authority: if its key is lost, nobody can replace the witness; "
+            f"with three any two could: asl authority add {' '.join(map(quoted, names))}"
+        )
     if common.get("predecessor"):
         lines.append(f"Note: this Common succeeds {common['predecessor'][:12]}, its predecessor")
     if common["final"]:

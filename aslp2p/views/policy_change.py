@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
-from aslp2p.artifacts.types import Policy, PolicyChange
+from aslp2p.artifacts.envelope import decode_as
+from aslp2p.artifacts.types import Admit, Policy, PolicyChange, Proposal
 from aslp2p.errors import UserError
 from aslp2p.ledger.finality import cosignatures_on
 from aslp2p.ledger.policy import authority_keys
@@ -73,7 +74,9 @@ def _risks(view: View, old: Policy, new: Policy, linked: Set[bytes]) -> list[tup
     if not authority_keys(old) & authority_keys(new):
         risks.append((ALL_NEW, "none of the present authorities keeps a say"))
     known = authority_keys(old) | _seen(view) | linked | {view.own_key}
-    unseen = [one.name for one in new.witnesses if one.key not in known]
+    unseen = [
+        one.name for one in new.witnesses if one.key not in known and not _came_by_invite(view, one.key)
+    ]
     if unseen:
         risks.append(
             (
@@ -83,6 +86,14 @@ def _risks(view: View, old: Policy, new: Policy, linked: Set[bytes]) -> list[tup
             )
         )
     return risks
+
+
+def _came_by_invite(view: View, key: bytes) -> bool:
+    """Whether `key` proved itself on a link, to be let in by a token that is made out to it."""
+    member = view.member(key)
+    raw = None if member is None else view.reader.artifact(member.by)
+    action = None if raw is None else decode_as(Proposal, raw).statement.action
+    return isinstance(action, Admit) and action.token is not None
 
 
 def _seen(view: View) -> frozenset[bytes]:

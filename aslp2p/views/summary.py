@@ -9,7 +9,7 @@ from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.joining import META_PIN
 from aslp2p.ledger.policy_text import policy_words
 from aslp2p.ledger.promises import META_STALE
-from aslp2p.ledger.state import ADMITTED, REVOKED, load_members
+from aslp2p.ledger.state import ADMITTED, REVOKED, Members, load_members
 from aslp2p.recovery import beacon_interval_ms, grace_ms
 from aslp2p.views.branches import stepped_down, superseded_rows
 from aslp2p.views.floor import floor_summary
@@ -57,6 +57,7 @@ def summary(view: View) -> dict[str, Any]:
         "superseded": sum(row.height > 0 for _, row in superseded_rows(view)),
         "stale": None if stale is None else stale.decode(),
         "only_authority": is_only_authority(view),
+        "may_become_authorities": _may_become_authorities(view, members),
         "final": view.final_height(),
         "audited": audited_height(view),
         "evidence": len(evidence),
@@ -72,6 +73,15 @@ def summary(view: View) -> dict[str, Any]:
         "floor": floor_summary(view),
         "predecessor": genesis.predecessor and genesis.predecessor.hex(),
     }
+
+
+def _may_become_authorities(view: View, members: Members) -> list[str]:
+    """Where the asker is the one authority, two others by name, if there are two: with them no machine alone
+    is what everything rests on."""
+    if not is_only_authority(view):
+        return []
+    others = [one.name for key, one in members.items() if one.status == ADMITTED and key != view.own_key]
+    return sorted(others)[:2] if len(others) >= 2 else []
 
 
 def pinned(view: View) -> dict[str, Any] | None:
