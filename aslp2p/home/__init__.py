@@ -11,7 +11,8 @@
     HOME/default           the id of the Common that commands mean when they name none
     HOME/seen.db           what files held when they were put (`seen`); in no backup
     HOME/folders           the folders that follow a Common (`followed`)
-    HOME/commons/ID16/     a Common, by the first 16 digits of its id; its history is in store.db
+    HOME/commons/ID16/     a Common, by the first 16 digits of its id; its history is in store.db,
+                           large contents in store.contents/ab/cdef… by their ids
 
 `Home` is the folder. Everything is readable by its owner only.
 """

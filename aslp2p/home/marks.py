@@ -10,5 +10,5 @@ from __future__ import annotations
 KEY_FIRST_LINE = "aslp2p domain key 1"
 KEY_MARK = b"aslp2p domain key "
 """A domain key of any version."""
-HOME_FILE_MAGIC = b"\x89ASLH\r\n\x01"
-"""A home in a file, moved or backed up; the last byte is the version."""
+HOME_FILE_MAGIC = b"\x89ASLH\r\n\x02"
+"""A home in a file, moved or backed up; the last byte is the version (1 had no contents in files)."""

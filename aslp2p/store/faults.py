@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 
@@ -23,8 +24,14 @@ def damaged(message: str, *ids: bytes) -> Damaged:
     return error
 
 
-def fault_of(error: sqlite3.Error, path: Path) -> AslError:
+def fault_of(error: sqlite3.Error | OSError, path: Path) -> AslError:
     """The error of ours that stands for `error`, met at the store `path`."""
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return DiskFault(f"the disk that holds {path} is full", remedy="free some space")
+        return DiskFault(
+            f"the disk failed at {path} ({error.strerror})", remedy="check the disk, and who owns its files"
+        )
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _FULL:
         return DiskFault(f"the disk that holds {path} is full", remedy="free some space")

@@ -26,8 +26,9 @@ from aslp2p.store.check import META_ALL, SNAPSHOT_COLUMNS, Finding, check_branch
 from aslp2p.store.derive import DERIVED_AGAIN, derive_again, differing
 from aslp2p.store.faults import fault_of
 from aslp2p.store.lost import keep_lost
-from aslp2p.store.rows import artifact_sum, fact_sum, intact, meta_sum, wanted_sum
+from aslp2p.store.rows import artifact_sum, content_file_sum, fact_sum, intact, meta_sum, wanted_sum
 from aslp2p.store.sqlite import SqliteStore
+from aslp2p.store.writes import CONTENT_FILE_PUT
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the table, how many of its rows have been looked at, and how many there are."""
@@ -69,6 +70,7 @@ class _Search:
             self.tips,
             self.facts,
             self.content,
+            self.content_files,
             self.artifacts,
             self.state,
             self.lost,
@@ -78,7 +80,7 @@ class _Search:
         for look in looks:
             try:
                 yield from look()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 fault = fault_of(error, self.store.path)
                 if not isinstance(fault, Damaged):
                     raise fault from error
@@ -313,6 +315,48 @@ class _Search:
         for digest, _ in renamed:
             what = f"the stored id of content {_short(digest)} is damaged"
             yield Finding("content", what, (digest,), "its hash tells it", self.repair)
+
+    def content_files(self) -> Iterator[Finding]:
+        """Rows whose file is not there, or another; files that no row names, left by a crash, go unsaid."""
+        files = self.store.files
+        orphans = set(files.ids())
+        damaged: list[Any] = []
+        for id_, size, crc in self.rows("content_file", "id, size, crc", "id"):
+            orphans.discard(id_)
+            if not intact(content_file_sum, (id_, size, crc)):
+                damaged.append(id_)
+            elif (data := self.file_of(id_)) is None or len(data) != size:
+                self.lost_content[id_] = False
+        mended: list[tuple[Any, bytes, int]] = []
+        for id_ in damaged:
+            for candidate in (id_, *sorted(orphans)):
+                if (
+                    _bits_apart(candidate, id_) <= FLIPPED_BITS_MAX
+                    and (data := self.file_of(candidate)) is not None
+                ):
+                    mended.append((id_, candidate, len(data)))
+                    orphans.discard(candidate)
+                    break
+            else:
+                self.lost_content[id_] = False
+        if self.repair:
+            self.mend_rows(mended)
+            files.remove(orphans)
+        for _, id_, _ in mended:
+            what = f"the row of content {_short(id_)} is damaged"
+            yield Finding("content", what, (id_,), "its file tells it", self.repair)
+
+    def file_of(self, id_: Any) -> bytes | None:
+        """The bytes in the file of a content; None if they are not what its id says."""
+        data = self.store.files.read(id_) if isinstance(id_, bytes) else None
+        return data if data is not None and sha256(data).digest() == id_ else None
+
+    def mend_rows(self, mended: list[tuple[Any, bytes, int]]) -> None:
+        with self.db:
+            self.db.execute("BEGIN IMMEDIATE")
+            for row, id_, size in mended:
+                self.db.execute("DELETE FROM content_file WHERE id = ?", (row,))
+                self.db.execute(CONTENT_FILE_PUT, (id_, size, content_file_sum(id_, size)))
 
     def note_manifest(self, action: Put) -> None:
         if action.content in self.lost_content and action.size > CHUNK_BYTES:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from aslp2p.errors import UserError
+from aslp2p.store.contents import sync_folder
 from aslp2p.store.faults import damaged
 
 APPLICATION_ID = 0x61736C31  # "asl1"
@@ -62,11 +63,7 @@ def _expected_schema() -> list[tuple[bytes, ...]]:
 def _create(path: Path) -> None:
     """The empty file, readable by its owner alone, and its name, on disk."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def open_database(path: Path, *, read_only: bool, checkpoint_pages: int) -> sqlite3.Connection:

@@ -21,9 +21,19 @@ from aslp2p.errors import Damaged, JournalDamaged
 from aslp2p.ledger.reader import ArtifactRow, BranchRow, JournalRow, SnapshotRow
 from aslp2p.limits import KIB
 from aslp2p.store.check import JOURNAL_COLUMNS, SNAPSHOT_COLUMNS
+from aslp2p.store.contents import ContentFiles
 from aslp2p.store.faults import damaged, fault_of
 from aslp2p.store.lineage import HEIGHT_MAX, Lineage, end_of_prefix, newest_live
-from aslp2p.store.rows import artifact_sum, fact_sum, intact, journal_sum, meta_sum, snapshot_sum, wanted_sum
+from aslp2p.store.rows import (
+    artifact_sum,
+    content_file_sum,
+    fact_sum,
+    intact,
+    journal_sum,
+    meta_sum,
+    snapshot_sum,
+    wanted_sum,
+)
 
 IDS_PER_QUERY = 512
 RECENT_SNAPSHOTS = 32
@@ -66,10 +76,11 @@ def _named(*ids: object) -> tuple[bytes, ...]:
 
 
 class SqliteReader:
-    """The `Reader` half of `SqliteStore`: needs `db` and `path`."""
+    """The `Reader` half of `SqliteStore`: needs `db`, `path` and `files`."""
 
     db: sqlite3.Connection
     path: Path
+    files: ContentFiles
     lineage: Lineage
     journal_fault: JournalDamaged | None
     recent: dict[bytes, SnapshotRow]
@@ -221,23 +232,38 @@ class SqliteReader:
     def content(self, id_: bytes) -> bytes | None:
         row = self._row("SELECT data FROM content WHERE id = ?", (id_,))
         if row is None:
-            return None
-        data = row[0]
+            if self._file_size(id_) is None:
+                return None
+            try:
+                data = self.files.read(id_)
+            except OSError as error:
+                raise fault_of(error, self.files.place(id_)) from error
+        else:
+            data = row[0]
         if not isinstance(data, bytes) or sha256(data).digest() != id_:
             raise damaged(f"content {id_.hex()[:12]} is damaged", id_)
         return data
 
     def content_size(self, id_: bytes) -> int | None:
         row = self._row("SELECT length(data) FROM content WHERE id = ?", (id_,))
-        return None if row is None else int(row[0])
+        return self._file_size(id_) if row is None else int(row[0])
+
+    def _file_size(self, id_: bytes) -> int | None:
+        """How long the content is whose bytes are in a file; None where none of that id is."""
+        row = self._row("SELECT id, size, crc FROM content_file WHERE id = ?", (id_,))
+        if row is None:
+            return None
+        if not intact(content_file_sum, row):
+            raise damaged(f"the row of content {id_.hex()[:12]} is damaged", id_)
+        return int(row[1])
 
     def lacking_content(self, ids: Iterable[bytes]) -> list[bytes]:
         ids = list(ids)
         here: set[bytes] = set()
         for some in _batches(ids):
-            here.update(
-                row[0] for row in self._rows(f"SELECT id FROM content WHERE id IN ({_marks(some)})", some)
-            )
+            for table in ("content", "content_file"):
+                sql = f"SELECT id FROM {table} WHERE id IN ({_marks(some)})"
+                here.update(row[0] for row in self._rows(sql, some))
         return [id_ for id_ in ids if id_ not in here]
 
     def wanted(self, limit: int, skip: int = 0) -> list[tuple[bytes, bool]]:

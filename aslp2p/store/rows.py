@@ -19,6 +19,7 @@ _SNAPSHOT = Struct("<c4q3I").pack
 _FACT = Struct("<cqqq").pack
 _ARTIFACT = Struct("<cI").pack
 _WANTED = Struct("<c?").pack
+_CONTENT_FILE = Struct("<cq").pack
 _JOURNAL = Struct("<c2q2IQ").pack
 
 OPEN = 1 << 32
@@ -69,6 +70,10 @@ def artifact_sum(id_: bytes, type_: bytes, raw: bytes, open_: int, audited: int)
 
 def wanted_sum(id_: bytes, manifest: int) -> int:
     return crc32(_WANTED(b"W", bool(manifest)) + id_)
+
+
+def content_file_sum(id_: bytes, size: int) -> int:
+    return crc32(_CONTENT_FILE(b"C", size) + id_)
 
 
 def journal_sum(kind: bytes, epoch: int, height: int, subject: bytes, raw: bytes, before: int) -> int:

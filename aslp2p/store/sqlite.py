@@ -3,7 +3,8 @@
 How it works. `apply` turns writes into statements (`writes`), groups them by table, and runs them in bulk
 inside a transaction that `commit` makes durable (WAL, synchronous=FULL). Whatever fails, in either, rolls
 back everything since the last commit before it is raised: the file, the branches kept in memory and the end
-of the signing journal are then what they were. Reads are in `reading`.
+of the signing journal are then what they were. Reads are in `reading`. Large contents are files (`contents`),
+in their places before the transaction that names them commits.
 
 What is damaged is replaced, not mended: `DropArtifacts` and `DropContent` make room for a fresh copy, and a
 `PutSnapshot` takes a damaged snapshot's place. A damaged signing journal raises `JournalDamaged` from then on
@@ -20,15 +21,26 @@ from pathlib import Path
 from typing import Any
 
 from aslp2p.errors import AslError, Damaged, DiskFault, InvariantBroken, JournalDamaged
-from aslp2p.ledger.reader import BranchRow, DropBranchAbove, PutBranch, PutJournal, PutSnapshot, Write
+from aslp2p.ledger.reader import (
+    BranchRow,
+    DropBranchAbove,
+    DropContent,
+    PutBranch,
+    PutContent,
+    PutJournal,
+    PutSnapshot,
+    Write,
+)
 from aslp2p.store import check
 from aslp2p.store.check import BRANCH_ALL, RECENT, SNAPSHOT_COLUMNS, Finding
+from aslp2p.store.contents import SMALL_BYTES_MAX, ContentFiles, folder_of
 from aslp2p.store.faults import damaged, fault_of
 from aslp2p.store.lineage import Lineage
+from aslp2p.store.moving import move_contents
 from aslp2p.store.opening import CHECKPOINT_PAGES, open_database
 from aslp2p.store.reading import SqliteReader
 from aslp2p.store.rows import branch_sum, intact, journal_sum, snapshot_sum
-from aslp2p.store.writes import STATEMENTS_OF, Statement
+from aslp2p.store.writes import STATEMENTS_OF, Statement, put_content_file
 
 _JOURNAL_PUT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _JOURNAL_HEAD = "UPDATE journal_head SET number = ?, crc = ?"
@@ -47,6 +59,7 @@ class SqliteStore(SqliteReader):
         read_only: bool = False,
         salvage: bool = False,
         checkpoint_pages: int = CHECKPOINT_PAGES,
+        small_bytes_max: int = SMALL_BYTES_MAX,
     ) -> None:
         """Open, creating it if need be and bringing it up to date.
 
@@ -59,6 +72,7 @@ class SqliteStore(SqliteReader):
         self.journal_fault = None
         self.recent = {}
         self.last_promises = {}
+        self._small_bytes_max = small_bytes_max
         self._undo: tuple[Lineage, int, int] | None = None
         try:
             self.db = open_database(path, read_only=read_only, checkpoint_pages=checkpoint_pages)
@@ -69,8 +83,14 @@ class SqliteStore(SqliteReader):
                 f"{path} cannot be opened ({error.strerror})", remedy="check the disk and its folder"
             ) from error
         try:
+            self.files = ContentFiles(folder_of(path), read_only=read_only)
             self.opened_with = self._look(salvage)
             self._load(salvage)
+            if not read_only and not salvage:
+                move_contents(self.db, self.files, small_bytes_max)
+        except (sqlite3.Error, OSError) as error:
+            self.db.close()
+            raise fault_of(error, path) from error
         except BaseException:
             self.db.close()
             raise
@@ -119,7 +139,7 @@ class SqliteStore(SqliteReader):
                     waiting[table] = (sql, list(rows))
             for queued in waiting.values():
                 self._run(*queued)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._forget(error)
             raise fault_of(error, self.path) from error
         except BaseException as error:
@@ -141,6 +161,11 @@ class SqliteStore(SqliteReader):
             self.remember(write.row)
         elif type(write) is DropBranchAbove:
             self.recent.clear()
+        elif type(write) is PutContent and len(write.data) > self._small_bytes_max:
+            self.files.put(write.id, write.data)
+            return put_content_file(write.id, len(write.data))
+        elif type(write) is DropContent:
+            self.files.drop(write.id)
         return STATEMENTS_OF[type(write)](write)
 
     def _promise(self, write: PutJournal) -> tuple[Statement, ...]:
@@ -182,11 +207,13 @@ class SqliteStore(SqliteReader):
         if self._undo is None:
             return
         try:
+            self.files.settle()
             self.db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._forget(error)
             raise fault_of(error, self.path) from error
         self._undo = None
+        self.files.committed()
 
     def rollback(self) -> None:
         """Forget what was applied since the last commit."""
@@ -196,10 +223,12 @@ class SqliteStore(SqliteReader):
         self._undo = None
         self.recent.clear()
         self.last_promises.clear()
+        settled = self.files.forget()
         try:
             if self.db.in_transaction:  # a failed write may have ended it already
                 self.db.execute("ROLLBACK")
-        except sqlite3.Error as error:
+            self.files.remove(self.lacking_content(settled))
+        except (sqlite3.Error, OSError) as error:
             raise fault_of(error, self.path) from error
 
     def _forget(self, error: BaseException) -> None:

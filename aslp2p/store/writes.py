@@ -1,8 +1,8 @@
 """What each `Write` is in SQL: statements with their rows, each of one table.
 
 Tables do not depend on each other, so writes to different tables may be done in any order, and those to one
-table in bulk while their statement stays the same. (`content` and `wanted` count as one: what is here is not
-wanted.) `PutJournal` is not here: its rows are chained, see `sqlite`.
+table in bulk while their statement stays the same. (`content`, `content_file` and `wanted` count as one: what
+is here is not wanted.) `PutJournal` is not here: its rows are chained, see `sqlite`.
 """
 
 # ruff: noqa: S608 - what is composed into SQL here are constants of this package and question marks
@@ -27,7 +27,16 @@ from aslp2p.ledger.reader import (
     Unwant,
     Want,
 )
-from aslp2p.store.rows import OPEN, artifact_sum, branch_sum, fact_sum, meta_sum, snapshot_sum, wanted_sum
+from aslp2p.store.rows import (
+    OPEN,
+    artifact_sum,
+    branch_sum,
+    content_file_sum,
+    fact_sum,
+    meta_sum,
+    snapshot_sum,
+    wanted_sum,
+)
 
 Statement: TypeAlias = tuple[str, str, Iterable[tuple[Any, ...]]]
 """(table, SQL, rows of parameters)."""
@@ -70,10 +79,17 @@ CONTENT_PUT = (
     "INSERT INTO content (id, data) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data"
 )
 CONTENT_DROP = "DELETE FROM content WHERE id = ?"
+CONTENT_FILE_PUT = (
+    "INSERT INTO content_file VALUES (?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET size = excluded.size, crc = excluded.crc"
+)
+CONTENT_FILE_DROP = "DELETE FROM content_file WHERE id = ?"
 WANT = (
     "INSERT INTO wanted (id, manifest, crc)"
     " SELECT id, manifest, crc FROM (SELECT ? AS id, ? AS manifest, ? AS crc) AS new"
-    " WHERE NOT EXISTS (SELECT 1 FROM content WHERE content.id = new.id) ON CONFLICT (id) DO NOTHING"
+    " WHERE NOT EXISTS (SELECT 1 FROM content WHERE content.id = new.id)"
+    " AND NOT EXISTS (SELECT 1 FROM content_file WHERE content_file.id = new.id)"
+    " ON CONFLICT (id) DO NOTHING"
 )
 UNWANT = "DELETE FROM wanted WHERE id = ?"
 
@@ -140,8 +156,17 @@ def _put_content(write: PutContent) -> tuple[Statement, ...]:
     return ("content", CONTENT_PUT, ((write.id, write.data),)), ("content", UNWANT, ((write.id,),))
 
 
+def put_content_file(id_: bytes, size: int) -> tuple[Statement, ...]:
+    """A content whose bytes are in a file."""
+    row = (id_, size, content_file_sum(id_, size))
+    return ("content", CONTENT_FILE_PUT, (row,)), ("content", UNWANT, ((id_,),))
+
+
 def _drop_content(write: DropContent) -> tuple[Statement, ...]:
-    return (("content", CONTENT_DROP, ((write.id,),)),)
+    return (
+        ("content", CONTENT_DROP, ((write.id,),)),
+        ("content", CONTENT_FILE_DROP, ((write.id,),)),
+    )
 
 
 def _want(write: Want) -> tuple[Statement, ...]:

@@ -2,7 +2,8 @@
 
     header    8 bytes HOME_FILE_MAGIC (its last byte is the version), 4 bytes length (big-endian), as many
               bytes: the canonical array ["asl.home/1", kind, id, created_ms, key, [[name, size] …]]
-    files     their bytes, one after the other, in the header's order
+    files     their bytes, one after the other, in the header's order; of a folder of contents a stream
+              (`packed`), which version 1 did not have
     trailer   32 bytes SHA-256 of all that comes before
 
 A file without its whole trailer is refused, so nothing is a home before the last step of writing it.
@@ -14,6 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -24,6 +26,7 @@ from aslp2p.home import Home
 from aslp2p.home.files import TEMPORARY_PREFIX, sync_folder
 from aslp2p.home.marks import HOME_FILE_MAGIC
 from aslp2p.limits import ARRAY_ITEMS_MAX, HOME_FILE_HEADER_BYTES_MAX, KEY_BYTES, MIB, UINT_MAX
+from aslp2p.travel.packed import Unpacking, is_packed, packed, packed_size
 
 TAG = "asl.home/1"
 MOVE, BACKUP = "move", "backup"
@@ -32,6 +35,7 @@ _LENGTH_BYTES = 4
 _DIGEST_BYTES = 32
 _TOP = ("key", "name", "config.toml", "default", "version")
 _NAME = re.compile(rf"({'|'.join(map(re.escape, _TOP))})|commons/[0-9a-f]{{16}}/[a-z0-9][a-z0-9._-]{{0,63}}")
+_BEFORE = HOME_FILE_MAGIC[:-1] + b"\x01"
 _SQLITE_ASIDE = ("-wal", "-shm", "-journal")
 
 Progress = Callable[[int, int], None]
@@ -62,7 +66,9 @@ def files_of(home: Home) -> Iterator[str]:
         for entry in sorted(folder.iterdir()):
             name = f"commons/{folder.name}/{entry.name}"
             aside = entry.name.endswith(_SQLITE_ASIDE) or entry.name.startswith(TEMPORARY_PREFIX)
-            if not aside and entry.is_file() and not entry.is_symlink():
+            if is_packed(name) and packed_size(entry):
+                yield name
+            elif not aside and entry.is_file() and not entry.is_symlink():
                 if not _NAME.fullmatch(name):
                     raise UserError(f"{entry} is not a file of a home", remedy="put it elsewhere")
                 yield name
@@ -101,16 +107,16 @@ class PackageWriter:
             self._write(HOME_FILE_MAGIC + len(packed).to_bytes(_LENGTH_BYTES, "big") + packed)
             done = 0
             for name, size in header.files:
-                with (home.path / name).open("rb") as file:
-                    left = size
-                    while left:
-                        data = file.read(min(MIB, left))
-                        if not data:
-                            raise UserError(f"{home.path / name} became shorter meanwhile")
-                        self._write(data)
-                        left -= len(data)
-                        done += len(data)
-                        progress(done, header.size)
+                left = size
+                for data in _stream(home.path / name):
+                    self._write(data)
+                    left -= len(data)
+                    done += len(data)
+                    progress(done, header.size)
+                    if left <= 0:
+                        break
+                if left:
+                    raise UserError(f"{home.path / name} changed meanwhile", remedy="try again")
             self._sync()
         except OSError as error:
             raise _cannot_write(self.target, error) from None
@@ -139,7 +145,7 @@ class PackageWriter:
 
 def header_of(home: Home, kind: str, id_: bytes, created_ms: int, key: bytes) -> Header:
     """The header for a home whose stores are closed. Raises `UserError`."""
-    files = tuple((name, (home.path / name).stat().st_size) for name in files_of(home))
+    files = tuple((name, _size(home.path / name)) for name in files_of(home))
     if len(files) > ARRAY_ITEMS_MAX:
         raise UserError(f"{home} holds more files than one file carries")
     return Header(kind, id_, created_ms, key, files)
@@ -174,7 +180,7 @@ class PackageReader:
 
     def _read_header(self) -> Header:
         start = self._take(len(HOME_FILE_MAGIC) + _LENGTH_BYTES)
-        if not start.startswith(HOME_FILE_MAGIC):
+        if start[: len(HOME_FILE_MAGIC)] not in (HOME_FILE_MAGIC, _BEFORE):
             what = (
                 "from a newer aslp2p" if start.startswith(HOME_FILE_MAGIC[:-1]) else "not the file of a home"
             )
@@ -202,17 +208,14 @@ class PackageReader:
                 path = folder / name
                 for above in (path.parent.parent, path.parent):  # `parents` would not be private
                     above.mkdir(mode=0o700, exist_ok=True)
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                with open(descriptor, "wb") as file:
+                with _taking(path) as take:
                     left = size
                     while left:
                         data = self._take(min(MIB, left))
-                        file.write(data)
+                        take(data)
                         left -= len(data)
                         done += len(data)
                         progress(done, self.header.size)
-                    file.flush()
-                    os.fsync(file.fileno())
             self._require_digest()
             for below in (*folder.rglob("*"), folder):
                 if below.is_dir():
@@ -247,6 +250,34 @@ class PackageReader:
         return UserError(
             f"{self.path} is not whole: {what}", remedy="copy it again, or finish what was writing it"
         )
+
+
+def _size(path: Path) -> int:
+    return packed_size(path) if is_packed(path.name) else path.stat().st_size
+
+
+def _stream(path: Path) -> Iterator[bytes]:
+    if is_packed(path.name):
+        yield from packed(path)
+        return
+    with path.open("rb") as file:
+        while data := file.read(MIB):
+            yield data
+
+
+@contextmanager
+def _taking(path: Path) -> Iterator[Callable[[bytes], object]]:
+    """Takes the bytes of what is listed as `path`; they are on disk when the block ends well."""
+    if is_packed(path.name):
+        unpacking = Unpacking(path)
+        yield unpacking.feed
+        unpacking.end()
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        yield file.write
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _parse(fields: object) -> Header:

@@ -30,6 +30,7 @@ FAILURES = (FULL_ONCE, FAIL_ONCE, FULL_ON, FAIL_ON)
 CRASHED = 137
 CHECKPOINT_PAGES = 24
 """Few, so that the workload passes through several checkpoints."""
+SMALL_BYTES_MAX = 16
 THOROUGH_EVERY = 32
 """Of so many stops four are also looked through by fsck, and its workload finished."""
 
@@ -43,6 +44,11 @@ def truths() -> list[dict[str, Any]]:
         fill(memory, (writes,))
         answers.append(everything(memory))
     return answers
+
+
+def open_store(path: Path) -> SqliteStore:
+    """One that keeps its contents as files."""
+    return SqliteStore(path, checkpoint_pages=CHECKPOINT_PAGES, small_bytes_max=SMALL_BYTES_MAX)
 
 
 class Child:
@@ -87,7 +93,7 @@ class Child:
         return answer
 
     def work(self, acknowledge: int) -> None:
-        store = SqliteStore(self.path, checkpoint_pages=CHECKPOINT_PAGES)
+        store = open_store(self.path)
         for writes in commits():
             store.apply(writes)
             store.commit()
@@ -96,7 +102,7 @@ class Child:
 
     def problem(self, acknowledged: int, *, thorough: bool) -> str:
         """Opened after the crash: all that was acknowledged, and nothing or all of the next commit."""
-        store = SqliteStore(self.path, checkpoint_pages=CHECKPOINT_PAGES)
+        store = open_store(self.path)
         try:
             found = everything(store)
             possible = [done for done in range(acknowledged, len(truths()))[:2] if found == truths()[done]]
@@ -123,13 +129,13 @@ class Child:
         """
         faults = 0
         try:
-            store = SqliteStore(self.path, checkpoint_pages=CHECKPOINT_PAGES)
+            store = open_store(self.path)
         except DiskFault as error:
             if type(error) is not DiskFault:
                 raise
             faults += 1
             self.faults.faults_disarm()
-            store = SqliteStore(self.path, checkpoint_pages=CHECKPOINT_PAGES)
+            store = open_store(self.path)
         for done, writes in enumerate(commits()):
             try:
                 store.apply(writes)
@@ -144,7 +150,7 @@ class Child:
                 store.commit()
         store.close()
         self.faults.faults_disarm()
-        again = SqliteStore(self.path)
+        again = open_store(self.path)
         assert everything(again) == truths()[-1], "what was written is not there"
         again.close()
         return faults

@@ -140,6 +140,8 @@ ssize_t write(int fd, const void *data, size_t size) {
 ONE(ftruncate64, (int fd, off64_t size), (fd, size), below(fd))
 ONE(ftruncate, (int fd, off_t size), (fd, size), below(fd))
 ONE(unlink, (const char *name), (name), below_name(name))
+ONE(rename, (const char *from, const char *to), (from, to), below_name(from))
+ONE(mkdir, (const char *name, mode_t how), (name, how), below_name(name))
 
 #define SYNC(name) \
     int name(int fd) { \

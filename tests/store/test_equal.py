@@ -38,6 +38,8 @@ from tests.store.workload import commits, digest, everything, fill, kept
 KEYS = [b"\x00", b"a", b"a\x00", b"a/b", b"a/\xff", b"a/\xff\xff", b"a/\xff\xffx", b"b", b"\xff", b"\xff\xff"]
 IDS = [digest(number) for number in range(6)]
 CONTENTS = {sha256(data).digest(): data for data in (b"", b"one", b"two" * 3000)}
+SMALL_BYTES_MAX = 2
+"""So that some of them are files."""
 BRANCHES = {0: (-1, -1), 1: (0, 3), 2: (1, 5), 3: (0, 6), 4: (1, 2)}
 """Branch: (parent, fork height). Branch 4 leaves 1 below where 1 leaves 0."""
 
@@ -164,7 +166,7 @@ def ask(store: Reader) -> dict[str, Any]:
 def test_any_writes_commits_and_rollbacks_give_equal_answers(script: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
-        disk, memory = SqliteStore(path), MemoryStore()
+        disk, memory = SqliteStore(path, small_bytes_max=SMALL_BYTES_MAX), MemoryStore()
         for store in (disk, memory):
             fill(
                 store, [[PutBranch(BranchRow(number, *fork, 9, b"", 0)) for number, fork in BRANCHES.items()]]
@@ -179,7 +181,7 @@ def test_any_writes_commits_and_rollbacks_give_equal_answers(script: list[Any]) 
                     memory.rollback()
                 case "reopen":
                     disk.close()
-                    disk = SqliteStore(path)
+                    disk = SqliteStore(path, small_bytes_max=SMALL_BYTES_MAX)
                     memory.crash()
                 case _:
                     disk.apply(step)

@@ -62,7 +62,7 @@ def test_a_sound_home_has_no_findings_and_progress_is_told(store: SqliteStore) -
     assert list(fsck(store, progress=lambda *what: told.append(what))) == []
     assert {table: done for table, done, total in told if done == total} == {
         table: store.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        for table in ("snapshot", "fact", "artifact", "content", "wanted")
+        for table in ("snapshot", "fact", "artifact", "content", "content_file", "wanted")
     }
 
 

@@ -404,7 +404,7 @@ def test_sizes_are_held_against_the_file_before_anything_is_written(tmp_path: Pa
     file.write_bytes(HOME_FILE_MAGIC + b"\xff" * 4)
     with pytest.raises(UserError, match="header is too long"):
         PackageReader(file)
-    file.write_bytes(HOME_FILE_MAGIC[:-1] + b"\x02" + bytes(4))
+    file.write_bytes(HOME_FILE_MAGIC[:-1] + b"\x03" + bytes(4))
     with pytest.raises(UserError, match="newer aslp2p"):
         PackageReader(file)
     assert os.listdir(tmp_path) == ["file"]
