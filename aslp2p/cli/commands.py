@@ -66,8 +66,9 @@ SECTIONS = {
         "verify-proof": ("prove", "Check such a proof, without a home."),
     },
     "This machine": {
+        "key": ("key", "Keep this machine's key, or bring one back."),
         "move": ("move", "Take this home to another machine."),
-        "backup": ("move", "Copy this home, for its data."),
+        "backup": ("move", "Copy this home, for its data; the daemon may run."),
         "fsck": ("verify", "Look for damage in what is stored."),
         "completion": ("version", "Shell completion."),
     },

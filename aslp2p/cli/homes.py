@@ -64,9 +64,9 @@ def followed_here(home: Home, daemon: Client | None) -> list[Followed]:
 @contextmanager
 def common_store(home: Home, common_id: bytes) -> Iterator[SqliteStore]:
     """The writable store in a Common's folder; both are made if they are missing."""
-    from aslp2p.cli.stopped import open_store
+    from aslp2p.cli.stopped import open_new_store
 
-    with closing(open_store(home.create_common_folder(common_id), read_only=False)) as store:
+    with closing(open_new_store(home, common_id)) as store:
         yield store
 
 

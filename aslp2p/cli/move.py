@@ -15,9 +15,13 @@ from aslp2p.cli.output import count_text, note, say, say_json, size_text
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import existing_home, home_of
+from aslp2p.control.client import Client
 
 if TYPE_CHECKING:
     from aslp2p.travel.moving import Carried
+
+COPY_S = 3600.0
+"""How long a daemon may take to copy its stores."""
 
 
 @click.group("move", cls=Group)
@@ -69,12 +73,26 @@ def in_command(settings: Settings, file: str, keep: bool) -> None:
 @click.argument("file", metavar="FILE")
 @pass_settings
 def backup_command(settings: Settings, file: str) -> None:
-    """Write a copy of this stopped home to FILE: for its data, and for keys that will be replaced."""
-    from aslp2p.travel.moving import back_up
+    """Write a copy of this home to FILE: for its data, and for keys that will be replaced.
+
+    A daemon that runs goes on; each store is copied as it is at one moment.
+    """
+    from aslp2p.home.lock import HomeHeld
+    from aslp2p.travel.moving import back_up, back_up_running
 
     home, target = existing_home(settings), Path(file).absolute()
     with _progress("writing") as progress:
-        carried = back_up(home, target, _now_ms(), progress)
+        try:
+            carried = back_up(home, target, _now_ms(), progress)
+        except HomeHeld:
+            with Client.of_home(str(home), timeout_s=COPY_S) as client:
+                carried = back_up_running(
+                    home,
+                    target,
+                    _now_ms(),
+                    progress,
+                    lambda folder: client.call("backup.stores", folder=str(folder)),
+                )
     if settings.json:
         say_json({**_json(carried), "written": str(target)})
         return

@@ -165,7 +165,7 @@ def _daemon_or_alone(stack: ExitStack, home: Home) -> Client | None:
 
 def _follow(home: Home, bundle: Checked, client: Client | None, *, follow: bool) -> None:
     """Begin to follow the bundle's Common, by bundles alone until an invite is used."""
-    from aslp2p.cli.stopped import open_store
+    from aslp2p.cli.stopped import open_new_store
     from aslp2p.home.key import create_key
     from aslp2p.home.names import name_is_chosen, own_name
     from aslp2p.ledger.joining import on_paper
@@ -181,7 +181,7 @@ def _follow(home: Home, bundle: Checked, client: Client | None, *, follow: bool)
     secret = os.urandom(NETWORK_SECRET_BYTES)
     called = own_name(home)
     name = short if bundle.genesis is None else bundle.genesis.statement.name
-    with closing(open_store(home.create_common_folder(bundle.common_id), read_only=False)) as store:
+    with closing(open_new_store(home, bundle.common_id)) as store:
         chosen = name_is_chosen(home)
         writes = on_paper(bundle.common_id, secret, name, called, name_chosen=chosen, floor=bundle.floor)
         store.apply(writes)

@@ -9,10 +9,13 @@ from typing import Any, Self
 
 from aslp2p.errors import AslError
 from aslp2p.home import Home
+from aslp2p.home.doubt import restored_from
 from aslp2p.home.files import is_there
 from aslp2p.home.key import load_public_key
 from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import read_belonging
+from aslp2p.ledger.promises import META_STALE
+from aslp2p.ledger.reader import PutMeta
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
 from aslp2p.views.view import View
@@ -23,6 +26,21 @@ STORE_NAME = "store.db"
 def open_store(folder: Path, *, read_only: bool = True) -> SqliteStore:
     """The store in a Common's folder."""
     return SqliteStore(folder / STORE_NAME, read_only=read_only)
+
+
+def open_new_store(home: Home, common_id: bytes) -> SqliteStore:
+    """The writable store of a Common that this home begins to follow; made if it is missing.
+
+    Where the home's key was restored, the new store says from the beginning that its journal is in doubt
+    (S11). Raises as `SqliteStore` does.
+    """
+    folder = home.create_common_folder(common_id)
+    reason = "" if (folder / STORE_NAME).exists() else restored_from(home)
+    store = open_store(folder, read_only=False)
+    if reason:
+        store.apply([PutMeta(META_STALE, reason.encode())])
+        store.commit()
+    return store
 
 
 class Stopped:

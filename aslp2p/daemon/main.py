@@ -22,6 +22,7 @@ from aslp2p.daemon.sdnotify import feed_watchdog, notify
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
 from aslp2p.home.config import Config
+from aslp2p.home.doubt import is_offline
 from aslp2p.home.key import Passphrase, load_key
 from aslp2p.home.lock import HomeLock
 
@@ -41,6 +42,11 @@ def run(home: Home, config: Config, *, passphrase: Passphrase | None = None, to_
     """
     start_logging(config.log_level)
     home.check()
+    if is_offline(home):
+        raise UserError(
+            f"{home} holds a key that never goes on a network",
+            remedy="sign with: asl endorse ID --offline FILE -o ANSWER",
+        )
     if not home.commons() and not to_join:
         raise UserError(f"{home} follows no Common yet", remedy="type `asl init` or `asl join INVITE` first")
     sys.setswitchinterval(SWITCH_INTERVAL_S)

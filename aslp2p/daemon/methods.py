@@ -19,6 +19,7 @@ from aslp2p import __version__
 from aslp2p.artifacts.keys import key_text
 from aslp2p.artifacts.types import Admit, Expel, Forget, Remove, Rename
 from aslp2p.core.inputs import Command, Dismiss, Pin, Withdraw
+from aslp2p.daemon.backup_methods import BackupMethods
 from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.folder_methods import FolderMethods
@@ -152,6 +153,7 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
         **InviteMethods(daemon.home, methods._node, methods._view).table(),
         **PairingMethods(daemon.pairings).table(),
         **BundleMethods(daemon.home, methods._node).table(),
+        **BackupMethods(daemon).table(),
         **PutMethods(daemon.home, methods._node).table(),
     }
     made = {name: typed(function) for name, function in table.items()}

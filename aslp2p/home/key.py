@@ -18,6 +18,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from nacl.exceptions import CryptoError
@@ -82,7 +83,7 @@ MODERATE = KdfCost(argon2id.OPSLIMIT_MODERATE, argon2id.MEMLIMIT_MODERATE)
 
 
 def create_key(
-    home: Home, secret: SecretKey | None = None, *, passphrase: str | None = None, cost: KdfCost = MODERATE
+    home: Home, secret: SecretKey | None = None, *, passphrase: str | None = None, cost: KdfCost | None = None
 ) -> SecretKey:
     """Writes a new key (or `secret`) to the home, sealed when there is a passphrase, and returns it.
 
@@ -90,7 +91,7 @@ def create_key(
     """
     secret = secret or SecretKey.generate()
     try:
-        atomic_create(home.key, _written(secret, passphrase, cost))
+        atomic_create(home.key, key_file(secret, passphrase, cost))
     except FileExistsError:
         raise UserError(
             f"{home.key} is there already; a key is never replaced", remedy="use it as it is"
@@ -98,22 +99,23 @@ def create_key(
     return secret
 
 
-def seal_key(home: Home, secret: SecretKey, passphrase: str | None, *, cost: KdfCost = MODERATE) -> None:
+def seal_key(home: Home, secret: SecretKey, passphrase: str | None, *, cost: KdfCost | None = None) -> None:
     """Writes the home's own key again, under another passphrase, or (None) under none.
 
     Raises `UserError` where `secret` is not the home's key; else as `atomic_write`.
     """
     if load_public_key(home) != secret.key:
         raise UserError(f"{home.key} holds another key", remedy="a key is never replaced")
-    atomic_write(home.key, _written(secret, passphrase, cost))
+    atomic_write(home.key, key_file(secret, passphrase, cost))
 
 
-def _written(secret: SecretKey, passphrase: str | None, cost: KdfCost) -> bytes:
+def key_file(secret: SecretKey, passphrase: str | None, cost: KdfCost | None = None) -> bytes:
+    """The bytes of a key file that holds `secret`, sealed when there is a passphrase."""
     lines = [KEY_FIRST_LINE, f"public: {key_text(secret.key)}"]
     if passphrase is None:
         lines.append(f"seed: {secret._seed().hex()}")
     else:
-        salt = os.urandom(argon2id.SALTBYTES)
+        cost, salt = cost or MODERATE, os.urandom(argon2id.SALTBYTES)
         sealed = _box(passphrase, cost, salt).encrypt(secret._seed())
         lines.append(f"argon2id: {cost.operations} {cost.memory_bytes} {salt.hex()}")
         lines.append(f"sealed: {bytes(sealed).hex()}")
@@ -127,25 +129,35 @@ def load_key(home: Home, passphrase: Passphrase | None = None) -> SecretKey:
     home was moved to another machine (`HomeRetired`): whoever signs comes through here.
     """
     require_active(home)
-    fields = _read(home)
+    return read_key_file(home.key, passphrase)
+
+
+def read_key_file(path: Path, passphrase: Passphrase | None = None) -> SecretKey:
+    """The key in the file `path`, of a home or beside one. Raises as `load_key`, but for a moved home."""
+    fields = _read(path)
     if "seed" in fields:
-        seed = _bytes(home, fields["seed"], KEY_BYTES)
+        seed = _bytes(path, fields["seed"], KEY_BYTES)
     else:
-        seed = _unseal(home, fields, passphrase or ask_passphrase)
+        seed = _unseal(path, fields, passphrase or ask_passphrase)
     secret = SecretKey(seed)
-    if secret.key != _public(home, fields):
-        raise _damaged(home, "the secret in it belongs to another key")
+    if secret.key != _public(path, fields):
+        raise _damaged(path, "the secret in it belongs to another key")
     return secret
+
+
+def seed_of(secret: SecretKey) -> bytes:
+    """The 32 secret bytes of a key, for its owner to keep on paper; whoever has them can be that domain."""
+    return secret._seed()
 
 
 def load_public_key(home: Home) -> bytes:
     """The home's public key, 32 bytes, without any passphrase. Raises as `load_key`."""
-    return _public(home, _read(home))
+    return _public(home.key, _read(home.key))
 
 
 def is_sealed(home: Home) -> bool:
     """Whether loading the key takes a passphrase. Raises as `load_key`."""
-    return "sealed" in _read(home)
+    return "sealed" in _read(home.key)
 
 
 def ask_passphrase(environment: Mapping[str, str] = os.environ) -> str:
@@ -174,59 +186,57 @@ def ask_new_passphrase() -> str | None:
     return typed or None
 
 
-def _read(home: Home) -> dict[str, str]:
+def _read(path: Path) -> dict[str, str]:
     try:
-        with home.key.open("rb") as file:
+        with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             data = file.read(KEY_FILE_BYTES_MAX + 1)
     except FileNotFoundError:
         raise UserError(
-            f"there is no key at {home.key}", remedy="make one with `asl init` or `asl join`"
+            f"there is no key at {path}", remedy="make one with `asl init` or `asl join`"
         ) from None
     except OSError as error:
-        raise UserError(
-            f"cannot read {home.key} ({error.strerror})", remedy="run this as its owner"
-        ) from None
+        raise UserError(f"cannot read {path} ({error.strerror})", remedy="run this as its owner") from None
     if mode & 0o077:
         raise UserError(
-            f"others can read {home.key} (mode {mode:04o}) and may have done so",
-            remedy=f"type: chmod 600 {home.key}",
+            f"others can read {path} (mode {mode:04o}) and may have done so",
+            remedy=f"type: chmod 600 {path}",
         )
     # The last line's newline is written last: without it the file is not whole.
     if len(data) > KEY_FILE_BYTES_MAX or not data.isascii() or not data.endswith(b"\n"):
-        raise _damaged(home, "it is cut off, or no text")
+        raise _damaged(path, "it is cut off, or no text")
     first, *lines = data.decode("ascii").splitlines()
     if first != KEY_FIRST_LINE:
-        raise _damaged(home, f"its first line is not {KEY_FIRST_LINE!r}")
-    fields = dict(_field(home, line) for line in lines)
+        raise _damaged(path, f"its first line is not {KEY_FIRST_LINE!r}")
+    fields = dict(_field(path, line) for line in lines)
     if len(fields) != len(lines) or set(fields) not in ({"public", "seed"}, {"public", "argon2id", "sealed"}):
-        raise _damaged(home, "a line is missing, or one too many")
+        raise _damaged(path, "a line is missing, or one too many")
     return fields
 
 
-def _field(home: Home, line: str) -> tuple[str, str]:
+def _field(path: Path, line: str) -> tuple[str, str]:
     word, colon, value = line.partition(": ")
     if not colon:
-        raise _damaged(home, "it has a line without a value")
+        raise _damaged(path, "it has a line without a value")
     return word, value
 
 
-def _public(home: Home, fields: dict[str, str]) -> bytes:
+def _public(path: Path, fields: dict[str, str]) -> bytes:
     try:
         return parse_key(fields["public"])
     except UsageError:
-        raise _damaged(home, "its public key is none") from None
+        raise _damaged(path, "its public key is none") from None
 
 
-def _unseal(home: Home, fields: dict[str, str], passphrase: Passphrase) -> bytes:
+def _unseal(path: Path, fields: dict[str, str], passphrase: Passphrase) -> bytes:
     words = fields["argon2id"].split(" ")
     if len(words) != 3 or not all(word.isdigit() and len(word) < 12 for word in words[:2]):
-        raise _damaged(home, "its argon2id line is wrong")
+        raise _damaged(path, "its argon2id line is wrong")
     cost = KdfCost(int(words[0]), int(words[1]))
     if cost.operations > KDF_OPERATIONS_MAX or cost.memory_bytes > KDF_MEMORY_BYTES_MAX:
-        raise _damaged(home, "it asks for more memory or time than any key does")
-    salt = _bytes(home, words[2], argon2id.SALTBYTES)
-    sealed = _bytes(home, fields["sealed"], KEY_BYTES + SecretBox.NONCE_SIZE + SecretBox.MACBYTES)
+        raise _damaged(path, "it asks for more memory or time than any key does")
+    salt = _bytes(path, words[2], argon2id.SALTBYTES)
+    sealed = _bytes(path, fields["sealed"], KEY_BYTES + SecretBox.NONCE_SIZE + SecretBox.MACBYTES)
     try:
         box = _box(passphrase(), cost, salt)
     except (ValueError, RuntimeError, CryptoError) as error:
@@ -234,7 +244,7 @@ def _unseal(home: Home, fields: dict[str, str], passphrase: Passphrase) -> bytes
     try:
         return box.decrypt(sealed)
     except CryptoError:
-        raise UserError(f"this is not the passphrase of {home.key}", remedy="try again") from None
+        raise UserError(f"this is not the passphrase of {path}", remedy="try again") from None
 
 
 def _box(passphrase: str, cost: KdfCost, salt: bytes) -> SecretBox:
@@ -243,18 +253,18 @@ def _box(passphrase: str, cost: KdfCost, salt: bytes) -> SecretBox:
     return SecretBox(argon2id.kdf(SecretBox.KEY_SIZE, typed, salt, cost.operations, cost.memory_bytes))
 
 
-def _bytes(home: Home, digits: str, size: int) -> bytes:
+def _bytes(path: Path, digits: str, size: int) -> bytes:
     try:
         data = bytes.fromhex(digits)
     except ValueError:
         data = b""
     if len(data) != size:
-        raise _damaged(home, f"a value in it is not {size} bytes in hexadecimal")
+        raise _damaged(path, f"a value in it is not {size} bytes in hexadecimal")
     return data
 
 
-def _damaged(home: Home, what: str) -> UserError:
+def _damaged(path: Path, what: str) -> UserError:
     return UserError(
-        f"{home.key} is damaged: {what}",
+        f"{path} is damaged: {what}",
         remedy="put it back from a backup; without one this domain needs a new key",
     )

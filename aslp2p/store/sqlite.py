@@ -238,6 +238,21 @@ class SqliteStore(SqliteReader):
         except AslError as second:
             error.add_note(f"rolling back failed too: {second}")
 
+    def copy_to(self, path: Path) -> None:
+        """Write all that is stored, what waits for a commit too, to the new file `path`, durably.
+
+        Raises `DiskFault`; the file may be there in part then.
+        """
+        self.commit()
+        try:
+            target = sqlite3.connect(path, isolation_level=None)
+            try:
+                self.db.backup(target)
+            finally:
+                target.close()
+        except sqlite3.Error as error:
+            raise DiskFault(f"cannot copy {self.path} to {path}: {error}", remedy="make room") from None
+
     def close(self) -> None:
         """Forget what is not committed, move the WAL into the file, and let go of it."""
         try:

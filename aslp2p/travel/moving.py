@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -52,6 +53,7 @@ from aslp2p.travel.package import (
     PackageReader,
     PackageWriter,
     Progress,
+    files_of,
     header_of,
 )
 
@@ -131,6 +133,37 @@ def back_up(home: Home, target: Path, now_ms: int, progress: Progress) -> Carrie
             writer.write_body(home, header, progress)
             writer.finish()
         return _carried(header)
+
+
+def back_up_running(
+    home: Home, target: Path, now_ms: int, progress: Progress, copy_stores: Callable[[Path], None]
+) -> Carried:
+    """As `back_up`, of a home whose daemon runs: `copy_stores` has it copy each store, as of one moment, into
+    a folder that looks like the home. That is beside `target` until the file is whole. Raises `UserError`.
+    """
+    _require_free(target, resumed=False)
+    aside = Home(target.with_name(f"{TEMPORARY_PREFIX}{target.name}-home"))
+    try:
+        shutil.rmtree(aside.path, ignore_errors=True)  # left by a crash
+        aside.path.mkdir(mode=0o700)
+        for name in files_of(home):
+            if not name.endswith(f"/{STORE_NAME}"):
+                _copy(home.path / name, aside.path / name)
+        copy_stores(aside.path)
+        return back_up(aside, target, now_ms, progress)
+    except OSError as error:
+        raise UserError(
+            f"cannot write beside {target} ({error.strerror})", remedy="name another file"
+        ) from None
+    finally:
+        shutil.rmtree(aside.path, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    for above in (target.parent.parent, target.parent):
+        above.mkdir(mode=0o700, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o600)
 
 
 def restore(home: Home, source: Path, words: str, progress: Progress) -> Carried:
