@@ -23,6 +23,7 @@ from aslp2p.core.lacking import Items, Lacking
 from aslp2p.errors import ArtifactError
 from aslp2p.gossip.messages import Content, GetContent, NoContent
 from aslp2p.gossip.peer import Peer
+from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.reader import PutContent, Unwant, Want
 from aslp2p.ledger.state import NotApplicable
 from aslp2p.limits import (
@@ -78,6 +79,8 @@ class Contents:
         self._silent: dict[int, int] = {}
         """Links that answered nothing in time, and until when they are not asked: the others go on."""
         self._checked: dict[bytes, int] = {}
+        self.erased: set[bytes] = set()
+        """What was erased here (`erasing`), by id; of what was put again since, some too."""
         self.arrived = 0
         """Grows with everything that comes, so that who waits for content knows when to look again."""
         self._come: set[bytes] | None = set()
@@ -98,11 +101,31 @@ class Contents:
         """Fetch these, with the chunks of a manifest, as long as what names them is pending."""
         self._enqueue(self._new_of(items))
 
+    def _names_erased(self, id_: bytes) -> bool:
+        """Whether the head's line has erased the content `id_`, and nobody has put it again since."""
+        head = self._context.ledger.head
+        held = held_at(self._context.store, head.branch, head.height, id_)
+        return held is not None and bool(held.erased)
+
+    def _is_erased(self, id_: bytes) -> bool:
+        """Whether what comes unasked was erased, or is a chunk of it that nothing here wants."""
+        if id_ not in self.erased:
+            return False
+        wanted = self._manifest_of(id_) is not None or self._context.store.is_wanted(id_)
+        return not wanted or self._names_erased(id_)
+
+    def release(self, ids: Iterable[bytes]) -> None:
+        """Ask for these no more."""
+        for id_ in ids:
+            self._release(id_)
+
     def _new_of(self, items: Items) -> Items:
         lacking = set(self._context.store.lacking_content(id_ for id_, _ in items)) if items else set()
         new: Items = []
         for id_, manifest in items:
             if id_ in lacking:
+                if id_ in self.erased and self._names_erased(id_):
+                    continue
                 new.append((id_, manifest))
             elif manifest:
                 new += self._lacking.chunks(id_)
@@ -123,13 +146,14 @@ class Contents:
     def keep(self, data: bytes) -> None:
         """Store small content that came along with what names it."""
         id_ = content_id(data)
-        if self._context.store.content_size(id_) is None:
+        if self._context.store.content_size(id_) is None and not self._is_erased(id_):
             self._store(id_, data)
 
     def bring(self, pieces: Sequence[bytes], manifests: Sequence[bytes]) -> None:
         """Store contents that a person brought, and want the chunks of those that are manifests."""
         for data in (*pieces, *manifests):
-            self._store(content_id(data), data)
+            if not self._is_erased(id_ := content_id(data)):
+                self._store(id_, data)
         for data in manifests:
             self.want(self._lacking.chunks(content_id(data)))
 

@@ -27,6 +27,7 @@ from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.cosigner import Cosigner
 from aslp2p.core.effects import Hints, Slow, Step
+from aslp2p.core.erasing import Erasing
 from aslp2p.core.guests import Guests
 from aslp2p.core.hearing import Hearing
 from aslp2p.core.inputs import (
@@ -170,6 +171,7 @@ class NodeCore:
         )
         self._reconciler = Reconciler(context, self._pending, self._chain, self._catchup, self._witness)
         self._author = Author(context, self._pending, self._contents, self._spreader)
+        self._erasing = Erasing(context, self._pending.proposals, self._contents)
         self._seats = seats = Seats(context)
         unanswered = Unanswered(context, self._pending, self._contents, seats)
         self._vigil = Vigil(context, seats, self._paper, self._catchup, unanswered)
@@ -224,7 +226,7 @@ class NodeCore:
         self._places = Places(context, self._every_peer)
         self._tolls = Tolls()
         self._twins = Twins(context, self._keyring)
-        self._chain.listeners += [self, self._vigil, self._succession, self._hearing]
+        self._chain.listeners += [self, self._vigil, self._succession, self._hearing, self._erasing]
         self._chain.heard_own = self._hearing.heard_own
         self._timed: tuple[Timed, ...] = (
             self._witness,
@@ -400,6 +402,7 @@ class NodeCore:
         self._judge_guests()
         if self._context.founded:
             self._chain.share_evidence()
+            self._erasing.look()
         self._spreader.flush()
         self._reconciler.tell_all()
         self._note_floor()

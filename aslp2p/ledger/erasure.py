@@ -21,6 +21,7 @@ from aslp2p.ledger.state import Draft, NotApplicable, pack, unpack
 from aslp2p.limits import ERASABLE_BYTES_MIN
 
 SEVERAL = b""
+HELD_KEY = b"u"
 
 
 class Held(Struct, frozen=True, array_like=True):
@@ -41,7 +42,7 @@ HeldAt = Callable[[bytes], Held | None]
 
 
 def held_key(content: bytes) -> bytes:
-    return b"u" + content
+    return HELD_KEY + content
 
 
 def read_held(data: bytes | None) -> Held | None:

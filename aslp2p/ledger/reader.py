@@ -218,6 +218,12 @@ class DropContent(Struct, frozen=True):
     id: bytes
 
 
+class EraseContents(Struct, frozen=True):
+    """Forget contents, and leave their bytes nowhere in the store's files."""
+
+    ids: Sequence[bytes]
+
+
 class Want(Struct, frozen=True):
     """Fetch these contents: (id, whether it is a manifest). What is here already is not wanted."""
 
@@ -246,6 +252,7 @@ Write: TypeAlias = (
     | DropArtifacts
     | PutContent
     | DropContent
+    | EraseContents
     | Want
     | Unwant
     | PutJournal

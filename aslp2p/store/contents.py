@@ -73,6 +73,16 @@ class ContentFiles:
         self._discard(id_)
         self._dropped.add(id_)
 
+    def erase(self, ids: Iterable[bytes]) -> None:
+        """Gone at once, for good, whatever becomes of the transaction: a row that still names one is of what
+        is erased again."""
+        for id_ in ids:
+            self._discard(id_)
+            place = self.place(id_)
+            with suppress(FileNotFoundError):
+                os.unlink(place)
+                self._folders.add(place.parent)
+
     def settle(self) -> None:
         """All that was put is on disk and in its place when this returns."""
         self._sync()

@@ -25,6 +25,7 @@ from aslp2p.ledger.reader import (
     DropArtifacts,
     DropBranchAbove,
     DropContent,
+    EraseContents,
     JournalRow,
     PutArtifacts,
     PutBranch,
@@ -399,6 +400,10 @@ class MemoryStore:
     def _drop_content(self, write: DropContent) -> None:
         self._pop(self._content, write.id)
 
+    def _erase_contents(self, write: EraseContents) -> None:
+        for id_ in write.ids:
+            self._pop(self._content, id_)
+
     def _want(self, write: Want) -> None:
         for id_, manifest in write.items:
             if id_ not in self._content and id_ not in self._wanted:
@@ -429,6 +434,7 @@ _APPLY: dict[type, Callable[[MemoryStore, Any], None]] = {
     DropArtifacts: MemoryStore._drop_artifacts,
     PutContent: MemoryStore._put_content,
     DropContent: MemoryStore._drop_content,
+    EraseContents: MemoryStore._erase_contents,
     Want: MemoryStore._want,
     Unwant: MemoryStore._unwant,
     PutJournal: MemoryStore._put_journal,

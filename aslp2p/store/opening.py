@@ -106,6 +106,7 @@ def _configure(db: sqlite3.Connection, path: Path, *, read_only: bool, checkpoin
         "temp_store=MEMORY",
         "trusted_schema=OFF",
         "cell_size_check=ON",
+        "secure_delete=ON",
         "synchronous=FULL",
         "fullfsync=ON",
         "checkpoint_fullfsync=ON",

@@ -25,6 +25,7 @@ from aslp2p.ledger.reader import (
     BranchRow,
     DropBranchAbove,
     DropContent,
+    EraseContents,
     PutBranch,
     PutContent,
     PutJournal,
@@ -74,6 +75,8 @@ class SqliteStore(SqliteReader):
         self.last_promises = {}
         self._small_bytes_max = small_bytes_max
         self._undo: tuple[Lineage, int, int] | None = None
+        self._erasing = False
+        """Something was erased that the write-ahead log may still hold."""
         try:
             self.db = open_database(path, read_only=read_only, checkpoint_pages=checkpoint_pages)
         except sqlite3.Error as error:
@@ -166,6 +169,9 @@ class SqliteStore(SqliteReader):
             return put_content_file(write.id, len(write.data))
         elif type(write) is DropContent:
             self.files.drop(write.id)
+        elif type(write) is EraseContents:
+            self.files.erase(write.ids)
+            self._erasing = True
         return STATEMENTS_OF[type(write)](write)
 
     def _promise(self, write: PutJournal) -> tuple[Statement, ...]:
@@ -214,6 +220,16 @@ class SqliteStore(SqliteReader):
             raise fault_of(error, self.path) from error
         self._undo = None
         self.files.committed()
+        if self._erasing:
+            self._empty_log()
+
+    def _empty_log(self) -> None:
+        """What was erased is in no page of the file (`secure_delete`); nor in the write-ahead log then."""
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise fault_of(error, self.path) from error
+        self._erasing = False
 
     def rollback(self) -> None:
         """Forget what was applied since the last commit."""

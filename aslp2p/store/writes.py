@@ -17,6 +17,7 @@ from aslp2p.ledger.reader import (
     DropArtifacts,
     DropBranchAbove,
     DropContent,
+    EraseContents,
     PutArtifacts,
     PutBranch,
     PutContent,
@@ -169,6 +170,11 @@ def _drop_content(write: DropContent) -> tuple[Statement, ...]:
     )
 
 
+def _erase_contents(write: EraseContents) -> tuple[Statement, ...]:
+    ids = tuple((id_,) for id_ in write.ids)
+    return ("content", CONTENT_DROP, ids), ("content", CONTENT_FILE_DROP, ids)
+
+
 def _want(write: Want) -> tuple[Statement, ...]:
     rows = ((id_, int(manifest), wanted_sum(id_, manifest)) for id_, manifest in write.items)
     return (("content", WANT, rows),)
@@ -190,6 +196,7 @@ STATEMENTS_OF: dict[type, Callable[[Any], tuple[Statement, ...]]] = {
     DropArtifacts: _drop_artifacts,
     PutContent: _put_content,
     DropContent: _drop_content,
+    EraseContents: _erase_contents,
     Want: _want,
     Unwant: _unwant,
 }

@@ -13,6 +13,7 @@ from typing import Any
 from aslp2p.errors import UserError
 from aslp2p.ledger.state import Entry, path_key, unpack
 from aslp2p.limits import VIEW_PAGE_MAX
+from aslp2p.views.erased import erasable_alone, erasure
 from aslp2p.views.view import View
 
 _Fact = tuple[str, Entry, int]
@@ -45,8 +46,13 @@ def entry(view: View, path: str, at: int | None = None) -> dict[str, Any]:
         raise _missing(view, path, height)
     changed = view.reader.fact_changes(view.branch, path_key(path), height, limit=1)[0][0]
     found = unpack(Entry, data)
-    here = not view.reader.lacking_content([found.content])
-    return {**entry_json(view, path, found, changed), "at": height, "here": here}
+    return {
+        **entry_json(view, path, found, changed),
+        "at": height,
+        "here": not view.reader.lacking_content([found.content]),
+        "erased": erasure(view, found.content),
+        "erasable_alone": erasable_alone(view, found.content),
+    }
 
 
 def diff(view: View, first: int, second: int | None = None, after: str = "") -> dict[str, Any]:

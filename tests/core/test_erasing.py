@@ -157,3 +157,26 @@ def test_one_may_be_taken_back_and_one_of_the_expelled_is_forgotten(home: Town) 
     a.step(Propose(Expel(key("d"))))
     spread(home)
     assert not papers(b) and not papers(a)
+
+
+def test_every_machine_drops_the_bytes_once_that_is_final_and_not_before(home: Town) -> None:
+    a, b, c, d = (home.parties[name] for name in "abcd")
+    asked = d.step(Propose(ERASE))
+    spread(home)
+    assert b.step(Endorse(asked)) is not None and c.step(Endorse(asked)) is not None
+    for _ in range(20):
+        for party in (a, d):  # who put it
+            final = party.core.live()["final_height"]
+            erased = held_at(party.store, party.head.branch, final, ID)
+            assert (party.store.content(ID) is None) == bool(erased and erased.erased)
+        spread(home)
+    assert all(party.store.content(ID) is None for party in (a, b, c, d))
+    assert not any(party.store.is_wanted(ID) for party in (a, b, c, d))
+
+
+def test_who_puts_it_again_has_it_again(home: Town) -> None:
+    test_every_machine_drops_the_bytes_once_that_is_final_and_not_before(home)
+    home.parties["a"].step(put("z"))
+    spread(home)
+    assert held(home.parties["d"]) == (b"", 1)
+    assert home.parties["a"].store.content(ID) == SECRET

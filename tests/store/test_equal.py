@@ -16,6 +16,7 @@ from aslp2p.ledger.reader import (
     DropArtifacts,
     DropBranchAbove,
     DropContent,
+    EraseContents,
     JournalRow,
     PutArtifacts,
     PutBranch,
@@ -106,6 +107,7 @@ writes = st.one_of(
     st.builds(DropArtifacts, st.lists(ids, max_size=2)),
     contents.map(lambda id_: PutContent(id_, CONTENTS[id_])),
     st.builds(DropContent, contents),
+    st.builds(EraseContents, st.lists(contents, max_size=2)),
     st.builds(Want, wanted),
     st.builds(Unwant, st.lists(st.sampled_from([*IDS, *CONTENTS]), max_size=3)),
     st.builds(

@@ -1,0 +1,53 @@
+"""What was erased, by whom and why (section 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aslp2p.artifacts.envelope import decode_as
+from aslp2p.artifacts.types import Erase, Proposal
+from aslp2p.errors import UserError
+from aslp2p.ledger.erasure import held_at, held_key, read_held
+from aslp2p.views.view import View
+
+
+class Erased(UserError):
+    """Content whose bytes people wanted gone."""
+
+    code = "content-erased"
+
+
+def erasure(view: View, content: bytes) -> dict[str, Any] | None:
+    """The `height`, `by`, `reason` and `proposal` of the erasure of a content at the head; None if it is not
+    erased, or was put again since."""
+    held = held_at(view.reader, view.branch, view.height, content)
+    if held is None or not held.erased:
+        return None
+    height = view.height
+    for at, value in view.reader.fact_changes(view.branch, held_key(content), view.height):
+        if (read_held(value) or held).erased != held.erased:
+            break
+        height = at
+    raw = view.reader.artifact(held.erased)
+    if raw is None:  # it has not come yet, or is damaged and fetched again
+        return {"height": height, "by": None, "reason": "", "proposal": held.erased.hex()}
+    signed = decode_as(Proposal, raw)
+    action = signed.statement.action
+    return {
+        "height": height,
+        "by": view.party(signed.key),
+        "reason": action.reason if isinstance(action, Erase) else "",
+        "proposal": held.erased.hex(),
+    }
+
+
+def erasable_alone(view: View, content: bytes) -> bool:
+    """Whether every put of a content is this machine's: then it erases it without anybody's endorsement."""
+    held = held_at(view.reader, view.branch, view.height, content)
+    return held is not None and held.by == view.own_key
+
+
+def erased_words(erased: dict[str, Any]) -> str:
+    """What is said instead of the bytes."""
+    by = "somebody" if erased["by"] is None else erased["by"]["shown"]
+    return f"it was erased at @{erased['height']} by {by}: {erased['reason']}"
