@@ -298,12 +298,14 @@ class Machine:
         self.db = sqlite3.connect(":memory:", isolation_level="IMMEDIATE")
         self.base = Base(self.db)
         self.remote = MemoryRemote(common, name, contents)
+        self.hidden = True
 
     def sync(self, kill_at: int | None = None, **ways: bool) -> Report | None:
         """What came of it; None: it was killed before call number `kill_at`."""
         self.disk.calls, self.disk.kill_at = 0, kill_at
         try:
-            return Sync(self.disk, self.base, self.remote, ways=Ways(**{"approved": True, **ways})).run()
+            meant = Ways(**{"approved": True, **ways})
+            return Sync(self.disk, self.base, self.remote, hidden=self.hidden, ways=meant).run()
         except Killed:
             self.db.rollback()
             return None

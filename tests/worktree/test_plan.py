@@ -9,7 +9,19 @@ from random import Random
 import pytest
 
 from aslp2p.worktree.plan import caught_up, plan
-from aslp2p.worktree.trees import Delete, Entry, Forget, Like, Move, SetAside, Trees, Write
+from aslp2p.worktree.trees import (
+    Adopt,
+    Delete,
+    Entry,
+    Forget,
+    Like,
+    Move,
+    Put,
+    Remove,
+    SetAside,
+    Trees,
+    Write,
+)
 from tests.worktree.model import Common, Folder, found
 
 ROUNDS_MAX = 12
@@ -65,6 +77,24 @@ def test_what_is_out_of_view_is_never_a_removal(row: list[str], kind: str) -> No
     if kind == "out" and here is None and there is not None:
         again = plan(trees._replace(out={}, base={}), name="ann", height=3)
         assert [type(step) for step in again.steps] == [Write], "coming back, it is new"
+
+
+@pytest.mark.parametrize("there", [None, "1", "2"])
+@pytest.mark.parametrize("here", [None, "1", "3"])
+def test_a_path_that_was_out_for_a_while_is_removed_nowhere(here: str | None, there: str | None) -> None:
+    """Whatever was done to it meanwhile, on either side: what cannot be known for a removal is none."""
+    like = Like("1", False)
+    agreed = Trees({"x": like}, {"x": found(like)}, {"x": Entry(like, 1, 0)})
+    assert plan(agreed._replace(out={"x": "why"}), name="ann", height=3).steps == (Forget("x"),)
+    local = {} if here is None else {"x": found(Like(here, False))}
+    remote = {} if there is None else {"x": Entry(Like(there, False), 1, 0)}
+    back = plan(Trees({}, local, remote), name="ann", height=3)
+    assert not [step for step in back.steps if isinstance(step, Delete | Remove)]
+    kept = {step.entry.like.content for step in back.steps if isinstance(step, Write)}
+    kept |= {step.found.like.content for step in back.steps if isinstance(step, Put)}
+    kept |= {step.over.like.content for step in back.steps if isinstance(step, SetAside)}
+    kept |= {step.like.content for step in back.steps if isinstance(step, Adopt)}
+    assert kept == {one for one in (here, there) if one is not None}, "each version is somewhere"
 
 
 def test_two_renames_that_wait_for_each_other_are_written_instead() -> None:

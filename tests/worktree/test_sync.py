@@ -98,6 +98,56 @@ def test_what_is_ignored_or_kept_out_is_never_removed() -> None:
     assert settled(bob, ann)["x.log"] == b"x.log"
 
 
+REASONS = {"ignored": "x.log", "hidden": ".x", "drops": "x.", "refuses": "x:y", "longest": "x" * 200}
+"""Why a folder does not hold a path for a while, and such a path."""
+
+
+def leave_out(machine: Machine, reason: str, is_out: bool) -> None:
+    """A setting of one folder changes, or it is moved to another disk."""
+    if reason == "ignored":
+        machine.disk.write(".aslignore", b"*.log\n" if is_out else b"")
+    elif reason == "hidden":
+        machine.hidden = not is_out
+    elif reason == "longest":
+        machine.disk.longest = 143 if is_out else 255
+    else:
+        setattr(machine.disk, reason, is_out)
+
+
+@pytest.mark.parametrize(
+    "done", ["nothing", "deleted by bob", "edited by bob", "removed by ann", "edited by ann"]
+)
+@pytest.mark.parametrize("reason", REASONS)
+def test_what_is_out_for_a_while_is_removed_nowhere(reason: str, done: str) -> None:
+    """Also when the file, or the history's, goes or changes meanwhile."""
+    path, (ann, bob) = REASONS[reason], two_machines()
+    ann.disk.write(path, b"1")
+    ann.disk.write("other", b"o")
+    settled(ann, bob)
+    leave_out(bob, reason, True)
+    assert bob.sync() is not None
+    if done.endswith("by bob"):
+        bob.disk.files.pop(path)
+    if done == "edited by bob":
+        bob.disk.write(path, b"2")
+    if done.endswith("by ann"):
+        ann.disk.files.pop(path)
+    if done == "edited by ann":
+        ann.disk.write(path, b"2")
+    ann_follows = reason == "ignored"  # the ignore file is everybody's
+    for machine in (ann, bob) if not ann_follows else (bob,):
+        assert machine.sync() is not None
+    leave_out(bob, reason, False)
+    bob.sync()
+    tree = settled(ann, bob)
+    kept = {tree[one] for one in tree if one.startswith(path[:1])} - {b""}
+    if ann_follows and done == "removed by ann":
+        assert not kept, "she removed it where nothing kept it out: that is a removal"
+    else:
+        assert kept >= ({b"2"} if "edited" in done else {b"1"})
+    assert tree["other"] == b"o"
+
+
 def test_what_has_not_arrived_is_no_removal_and_moves_nothing() -> None:
     ann, bob = two_machines()
     ann.disk.write("x", b"1")
