@@ -16,9 +16,9 @@ from typing import NamedTuple, Protocol
 
 from aslp2p.errors import UserError
 from aslp2p.limits import CHUNK_BYTES
-from aslp2p.worktree.aside import Aside, conflict_of
+from aslp2p.worktree.aside import Aside, ancestors, conflict_of
 from aslp2p.worktree.base import Base
-from aslp2p.worktree.disk import FOLDER, Disk, Status
+from aslp2p.worktree.disk import FILE, FOLDER, Disk, Status
 from aslp2p.worktree.names import HIDDEN, HIDDEN_FILE
 from aslp2p.worktree.plan import caught_up, plan
 from aslp2p.worktree.portable import Traits, unportable
@@ -381,11 +381,19 @@ class Sync:
                 if (why := unportable(path)) is not None:
                     self.report.unportable[path] = why
             case Remove(path, expects):
-                status = self._disk.status(path)
-                if status is not None and status.kind != FOLDER:  # a folder may have come in its place
-                    raise Changed(CHANGED)
+                self._require_gone(path)
                 self._remote.remove(path, expects)
                 self.report.removed_there += 1
+
+    def _require_gone(self, path: str) -> None:
+        """Raises `Changed` where there is a file at `path` again, or a link on the way: nobody can tell.
+        A folder may have come in its place, or a file in the place of a folder that it was in."""
+        for place in (*reversed([*ancestors(path)]), path):
+            status = self._disk.status(place)
+            if status is None or (status.kind == FILE and place != path):
+                return
+            if status.kind != FOLDER:
+                raise Changed(CHANGED)
 
     def _write(self, path: str, entry: Entry, over: Found | None) -> None:
         self._writer.write(path, entry, over, lambda: self._remote.chunks(path, entry))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
+from aslp2p.worktree.aside import ancestors
 from aslp2p.worktree.base import Base
 from aslp2p.worktree.disk import FILE, FOLDER, InTheWay, Reading, Status
 from aslp2p.worktree.sync import Report, Sync, Version, Ways
@@ -152,6 +153,8 @@ class MemoryDisk:
     def status(self, path: str, /) -> Status | None:
         self.call()
         path = self._held(path)
+        if any(folder in self.files for folder in ancestors(path)):
+            raise InTheWay(f"{path} leads through a file")
         if path in self.folders:
             return Status(FOLDER, Identity(0, 0, 0), 0, True)
         return self.files[path].status() if path in self.files else None

@@ -56,6 +56,22 @@ def test_two_edits_leave_one_conflict_file_once() -> None:
     assert len(settled(bob, ann)) == 2
 
 
+def test_a_folder_becomes_a_file_and_a_file_a_folder() -> None:
+    """The removal of what was in the folder is proposed although its path leads through a file now."""
+    ann, bob = two_machines()
+    ann.disk.write("b/inside", b"1")
+    ann.disk.write("c", b"2")
+    settled(ann, bob)
+    for machine, text in ((ann, b"ann's"), (bob, b"bob's")):
+        machine.disk.files.clear()
+        machine.disk.folders = {""}
+        machine.disk.write("b", text)
+        machine.disk.write("c/inside", text)
+    tree = settled(ann, bob)
+    assert tree["b"] == b"ann's" and tree["c/inside"] == b"ann's"
+    assert sorted(tree.values()) == [b"ann's", b"ann's", b"bob's", b"bob's"]
+
+
 def test_an_edit_beats_a_removal_on_either_side() -> None:
     for remover in (0, 1):
         machines = two_machines()
