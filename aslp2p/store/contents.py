@@ -13,6 +13,7 @@ the faster (`SMALL_BYTES_MAX`).
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -163,6 +164,18 @@ class ContentFiles:
                 with suppress(ValueError):
                     if len(id_ := bytes.fromhex(folder + name)) == ID_BYTES:
                         yield id_
+
+    def copy_to(self, folder: Path) -> None:
+        """All that is in its place also below the new `folder`: as a link, since nobody changes such a file,
+        or as a copy on another disk. Raises `OSError`."""
+        target = ContentFiles(folder, read_only=True)
+        for id_ in self.ids():
+            source, place = self.place(id_), target.place(id_)
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                os.link(source, place)
+            except OSError:
+                shutil.copyfile(source, place)
 
     def remove(self, ids: Iterable[bytes]) -> None:
         """At once: no row names these."""

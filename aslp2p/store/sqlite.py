@@ -255,7 +255,7 @@ class SqliteStore(SqliteReader):
             error.add_note(f"rolling back failed too: {second}")
 
     def copy_to(self, path: Path) -> None:
-        """Write all that is stored, what waits for a commit too, to the new file `path`, durably.
+        """Write all that is stored, what waits for a commit too, to the new file `path` and beside it.
 
         Raises `DiskFault`; the file may be there in part then.
         """
@@ -266,7 +266,8 @@ class SqliteStore(SqliteReader):
                 self.db.backup(target)
             finally:
                 target.close()
-        except sqlite3.Error as error:
+            self.files.copy_to(folder_of(path))
+        except (sqlite3.Error, OSError) as error:
             raise DiskFault(f"cannot copy {self.path} to {path}: {error}", remedy="make room") from None
 
     def close(self) -> None:

@@ -56,6 +56,7 @@ from aslp2p.travel.package import (
     files_of,
     header_of,
 )
+from aslp2p.travel.packed import is_packed
 
 STORE_NAME = "store.db"
 
@@ -147,7 +148,7 @@ def back_up_running(
         shutil.rmtree(aside.path, ignore_errors=True)  # left by a crash
         aside.path.mkdir(mode=0o700)
         for name in files_of(home):
-            if not name.endswith(f"/{STORE_NAME}"):
+            if not (name.endswith(f"/{STORE_NAME}") or is_packed(name)):  # these the daemon copies
                 _copy(home.path / name, aside.path / name)
         copy_stores(aside.path)
         return back_up(aside, target, now_ms, progress)

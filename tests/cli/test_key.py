@@ -151,6 +151,7 @@ def test_a_backup_is_made_while_the_daemon_runs(asl: Asl, tmp_path: Path) -> Non
     asl("init", "home", "--name", "ann")
     with running(home):
         asl("put", "-", "before", input="1")
+        asl("put", "-", "large", input="2" * 300_000)
         made = asl("backup", str(file))
         asl("put", "-", "after", input="2")
         twice = asl("backup", str(file))
@@ -159,7 +160,8 @@ def test_a_backup_is_made_while_the_daemon_runs(asl: Asl, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".tmp")] == []
     assert file.stat().st_mode & 0o777 == 0o600
     assert run_asl(back, "restore", str(file)).exit_code == 0
-    assert run_asl(back, "ls").stdout == "before\n" and asl("ls").stdout == "after\nbefore\n"
+    assert run_asl(back, "ls").stdout == "before\nlarge\n" and asl("ls").stdout == "after\nbefore\nlarge\n"
+    assert run_asl(back, "get", "large").stdout == "2" * 300_000
     assert run_asl(back, "get", "before").stdout == "1"
     assert run_asl(back, "fsck").exit_code == 0
     assert json.loads(run_asl(back, "status", "--json").stdout)["commons"][0]["stale"]
