@@ -135,12 +135,21 @@ def home_of(threshold: int, mode: str) -> Home:
 
 in_each = pytest.mark.parametrize("mode", ["ask", "auto"])
 in_households = pytest.mark.parametrize("threshold", HOUSEHOLDS)
+at_each_distance = pytest.mark.parametrize(
+    ("far", "threshold", "mode"),
+    [
+        pytest.param(far, threshold, mode, marks=[] if alone or far == 2**20 else [pytest.mark.long])
+        for far in FAR
+        for threshold in HOUSEHOLDS
+        for mode in ("ask", "auto")
+        for alone in [(threshold, mode) == (3, "auto")]
+    ],
+)
+"""Every distance in one household, and where it broke in all of them; the other pairs with `--long`."""
 
 
-@in_each
-@in_households
-@pytest.mark.parametrize("far", FAR)
-def test_an_attempt_that_is_withheld_costs_time(threshold: int, mode: str, far: int) -> None:
+@at_each_distance
+def test_an_attempt_that_is_withheld_costs_time(far: int, threshold: int, mode: str) -> None:
     """The liar proposes while the witness is away, and keeps its own endorsement to itself."""
     home = home_of(threshold, mode)
     home.witness_is_away(GRACE_MS - 10_000)
@@ -151,10 +160,8 @@ def test_an_attempt_that_is_withheld_costs_time(threshold: int, mode: str, far: 
     home.assert_goes_on()
 
 
-@in_each
-@in_households
-@pytest.mark.parametrize("far", FAR)
-def test_an_endorsement_alone_renews_nobody(threshold: int, mode: str, far: int) -> None:
+@at_each_distance
+def test_an_endorsement_alone_renews_nobody(far: int, threshold: int, mode: str) -> None:
     """A healthy witness hears it: what everybody else cosigns becomes final, so nothing has to be renewed."""
     home = home_of(threshold, mode)
     attempt = home.attempt(far)
