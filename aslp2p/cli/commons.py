@@ -14,6 +14,7 @@ from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Daemon, existing_home, open_source
 from aslp2p.cli.status import headline
 from aslp2p.errors import UsageError
+from aslp2p.home import Home
 
 
 @click.group("common", cls=Group)
@@ -47,11 +48,23 @@ def list_command(settings: Settings) -> None:
         note("This home follows no Common; type `asl init NAME` or `asl join INVITE`")
 
 
-@common_command.command("trust")
+@common_command.command("use")
+@click.argument("name")
+@pass_settings
+def use_command(settings: Settings, name: str) -> None:
+    """Make NAME (or an id) the Common that commands mean when they name none."""
+    _use(settings, name)
+
+
+@common_command.command("trust", hidden=True)
 @click.argument("name")
 @pass_settings
 def trust_command(settings: Settings, name: str) -> None:
-    """Make NAME (or an id) the Common that commands mean when they name none."""
+    """The same as `asl common use`."""
+    _use(settings, name)
+
+
+def _use(settings: Settings, name: str) -> None:
     settings.common = name
     with open_source(settings) as source:
         if isinstance(source, Daemon):
@@ -96,14 +109,18 @@ def forget_command(settings: Settings, name: str, yes: bool) -> None:
 
 def _forget_stopped(settings: Settings, source: Any) -> dict[str, Any]:
     """Remove the folder. The shared lock is held, so no daemon starts in the middle."""
-    home = existing_home(settings)
     chosen = source.chosen()
     source.close()
-    folder = home.common_folder(chosen.id)
+    remove_common(existing_home(settings), chosen.id)
+    return {"id": chosen.id.hex(), "name": chosen.name}
+
+
+def remove_common(home: Home, common_id: bytes) -> None:
+    """Remove a Common's folder of a stopped home that nobody else uses meanwhile; of a store that cannot be
+    read, the first 8 bytes of its id are known."""
+    folder = home.common_folder(common_id)
     aside = folder.with_name(f".forgotten-{folder.name}")
     folder.rename(aside)  # from here on it is not one of the home's Commons, whatever interrupts us
     shutil.rmtree(aside)
-    # Of a store that cannot be read, the first 8 bytes of its id are known.
-    if (home.default_common() or b"")[:8] == chosen.id[:8]:
+    if (home.default_common() or b"")[:8] == common_id[:8]:
         home.default.unlink()
-    return {"id": chosen.id.hex(), "name": chosen.name}

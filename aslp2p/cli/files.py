@@ -200,7 +200,7 @@ def rm_command(settings: Settings, paths: tuple[str, ...], recursive: bool, no_w
             note(line)
         if len(waiter.witnessed) > 1 and not settings.json:
             last = max(height or 0 for _, _, height in waiter.witnessed)
-            say(f"{count_text(len(waiter.witnessed), 'file')} removed, at @{last}")
+            say(f"{count_text(len(waiter.witnessed), 'file')} removed, at {waiter.version(last)}")
             waiter.witnessed.clear()
         waiter.report(settings)
     if failed:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aslp2p.cli.confirm import confirm
+from aslp2p.cli.empty import leave_empty
 from aslp2p.cli.group import Command
 from aslp2p.cli.homes import common_store, followed_here, prepared, require_outside, require_own_name
 from aslp2p.cli.output import note, say, say_json
@@ -74,6 +75,7 @@ def complete_code(_: click.Context, __: click.Parameter, incomplete: str) -> lis
     default=None,
     help="Wait until this machine is let in; by default with a code, or where a daemon runs.",
 )
+@click.option("--forget-empty", is_flag=True, help="Forget this machine's own Common if it is still empty.")
 @click.option("--yes", is_flag=True, help="Follow the Common of a bundle without asking.")
 @click.pass_context
 def join_command(
@@ -83,6 +85,7 @@ def join_command(
     floor: str | None,
     peer: str,
     wait: bool | None,
+    forget_empty: bool,
     yes: bool,
 ) -> None:
     """Join the Common of INVITE: a code as `7-guitar-castle`, an invite's text, a file with one, or a bundle
@@ -94,13 +97,13 @@ def join_command(
     told = None if floor is None else _floor(floor)
     typed = " ".join(invite)
     if looks_like_code(typed):
-        _join_by_code(settings, PairingCode.parse(typed), own_name, told, peer)
+        _join_by_code(settings, PairingCode.parse(typed), own_name, told, peer, forget_empty=forget_empty)
         return
     text = _text(typed)
     if text is None:
         _follow_bundle(context, typed, yes=yes)
     else:
-        _join_by_text(settings, text, own_name, told, wait)
+        _join_by_text(settings, text, own_name, told, wait, forget_empty=forget_empty)
 
 
 def _text(typed: str) -> str | None:
@@ -137,7 +140,13 @@ def _follow_bundle(context: click.Context, path: str, *, yes: bool) -> None:
 
 
 def _join_by_text(
-    settings: Settings, text: str, own_name: str | None, floor: Floor | None, wait: bool | None
+    settings: Settings,
+    text: str,
+    own_name: str | None,
+    floor: Floor | None,
+    wait: bool | None,
+    *,
+    forget_empty: bool,
 ) -> None:
     from aslp2p.artifacts.invite import Invite
 
@@ -147,6 +156,7 @@ def _join_by_text(
     with ExitStack() as stack:
         daemon = prepared(stack, home, "asl join")
         _bring_in(home, daemon, invited, own_name, floor)
+        leave_empty(home, daemon, invited, yes=forget_empty)
         waited = None
         if daemon is not None and wait is not False:
             waited = _wait(daemon, invited)
@@ -159,7 +169,13 @@ def _join_by_text(
 
 
 def _join_by_code(
-    settings: Settings, code: Any, own_name: str | None, floor: Floor | None, peer: str
+    settings: Settings,
+    code: Any,
+    own_name: str | None,
+    floor: Floor | None,
+    peer: str,
+    *,
+    forget_empty: bool,
 ) -> None:
     from aslp2p.artifacts.invite import Invite
     from aslp2p.cli.borrowed import daemon_of
@@ -176,6 +192,7 @@ def _join_by_code(
         text, welcome = join_by_code(daemon, code, joiner, peer)
         invited = Invite.parse(text)
         _bring_in(home, daemon, invited, own_name or welcome.called or None, floor)
+        leave_empty(home, daemon, invited, yes=forget_empty)
         waited = _wait(daemon, invited)
     _say_joined(settings, home, invited, waited, runs=not borrowed)
 

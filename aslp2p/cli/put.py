@@ -288,13 +288,13 @@ def _report(settings: Settings, putting: _Putting, waiter: Waiter, walk: Walk) -
 def _say_sum(putting: _Putting, waiter: Waiter, walk: Walk) -> None:
     heights = [height for _, _, height in waiter.witnessed if height is not None]
     if len(waiter.witnessed) == 1 and not putting.unchanged:
-        say(f"{waiter.witnessed[0][1]}, at @{waiter.witnessed[0][2]}")
+        say(f"{waiter.witnessed[0][1]}, at {waiter.version(waiter.witnessed[0][2])}")
         return
     same = f", {putting.unchanged} unchanged" if putting.unchanged else ""
     if heights:
         asked = putting.put + len(walk.problems)
         files = f"{count_text(len(heights), 'file')} of {asked}"
-        say(f"{files} put ({size_text(putting.bytes)}){same}, at @{max(heights)}")
+        say(f"{files} put ({size_text(putting.bytes)}){same}, at {waiter.version(max(heights))}")
     elif putting.put:
         say(f"{count_text(putting.put, 'file')} proposed ({size_text(putting.bytes)}){same}")
     elif putting.unchanged:

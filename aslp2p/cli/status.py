@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from aslp2p.cli.attention import attention
+from aslp2p.cli.empty import is_own_and_empty
 from aslp2p.cli.floor import waiting_line
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, quoted, say, say_json, sentence, table, when
@@ -86,6 +87,12 @@ def status_lines(common: dict[str, Any], daemon: dict[str, Any] | None) -> list[
         return lines
     for folder in common.get("folders", ()):
         lines += _folder_lines(folder)
+    if daemon.get("foreign") and is_own_and_empty(common) and not live.get("links"):
+        where = daemon["foreign"][0]["addresses"][0]
+        lines.append(
+            f"Note: this Common is empty, and another one is announced at {where}: if you meant to join "
+            "that one, type there: asl invite, and here: asl join CODE"
+        )
     names = Counter(link["name"] or link["key"][8:16] for link in live.get("links", []))
     peers = [name if count == 1 else f"{name} ({count} links)" for name, count in names.items()]
     lines.append(f"Peers: {', '.join(peers)}" if peers else "Peers: none reachable now")

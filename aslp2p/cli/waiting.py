@@ -68,6 +68,8 @@ class Waiter:
         self._given_up = False
         self._early: dict[str, dict[str, Any]] = {}
         """What was told of proposals before their ids were."""
+        self._called: str | None = None
+        """How the Common is called in answers, once somebody asked."""
         self.pending: dict[str, str] = {}
         self.witnessed: list[tuple[str, str, int | None]] = []
         """(id, words, height)"""
@@ -147,6 +149,13 @@ class Waiter:
         links = self._daemon.call("peers")["peers"]
         return witness["self"] or any(link["key"] == witness["key"] for link in links)
 
+    def version(self, height: int | None) -> str:
+        """`@42`; where this home follows several Commons, with its name: `home@42`."""
+        if self._called is None:
+            several = len(self._daemon.client.call("commons")["commons"]) > 1
+            self._called = str(self._daemon.ask("summary")["name"]) if several else ""
+        return f"{self._called}@{height}"
+
     # --- saying what came of it -------------------------------------------------------------------
 
     def report(self, settings: Settings) -> None:
@@ -155,7 +164,7 @@ class Waiter:
             say_json(self.as_json())
         else:
             for _, words, height in self.witnessed:
-                say(f"{words}, at @{height}")
+                say(words if height is None else f"{words}, at {self.version(height)}")
             self.note_others()
         if self.failed:
             raise click.exceptions.Exit(1)

@@ -39,7 +39,7 @@ def choose_common(followed: Sequence[Followed], wanted: str, default: bytes | No
             return followed[0]
         raise UsageError(
             f"this home follows {len(followed)} Commons and none is the default ({_listed(followed)})",
-            remedy="say which with --common, or choose with `asl common trust NAME`",
+            remedy="say which with --common, or choose with `asl common use NAME`",
         )
     matching = [one for one in followed if one.name == wanted]
     if not matching and len(wanted) >= 4 and not set(wanted) - _DIGITS:
