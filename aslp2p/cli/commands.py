@@ -21,6 +21,7 @@ SECTIONS = {
         "metrics": ("metrics", "This machine's state for Prometheus."),
         "peers": ("status", "Which machines are linked."),
         "members": ("people", "Who is in; admit and expel."),
+        "leave": ("leave", "End this machine's membership."),
         "common": ("commons", "Which Commons this machine follows."),
         "self": ("begin", "Show this machine's key and name."),
         "version": ("version", "Which version this is."),

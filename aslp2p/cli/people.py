@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 @click.group("members", cls=Group, invoke_without_command=True)
 @at_option
+@click.option("--all", "everybody", is_flag=True, help="Those who left, too.")
 @click.pass_context
-def members_command(context: click.Context, at: int | None) -> None:
+def members_command(context: click.Context, at: int | None, everybody: bool) -> None:
     """Who is in, and what they may do."""
     if context.invoked_subcommand is not None:
         return
@@ -31,7 +32,10 @@ def members_command(context: click.Context, at: int | None) -> None:
         return
     rows = []
     for one in answer["members"]:
-        what = ", ".join(one["roles"]) or ("participant" if one["status"] == "admitted" else one["status"])
+        if one["left"] and not everybody:
+            continue
+        status = {"admitted": "participant"}.get(one["status"], "left" if one["left"] else one["status"])
+        what = ", ".join(one["roles"]) or status
         rows.append((one["name"], "(you)" if one["self"] else "", what, one["key"]))
     table(rows)
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import KEY_PREFIX, parse_key
 from aslp2p.artifacts.text import terminal_safe
-from aslp2p.artifacts.types import Policy
+from aslp2p.artifacts.types import Policy, Proposal
 from aslp2p.errors import UserError
 from aslp2p.ledger.policy import survival
 from aslp2p.ledger.policy_text import dump_policy, policy_words
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import ADMITTED, load_members
+from aslp2p.ledger.state import ADMITTED, EXPELLED, load_members
 from aslp2p.views.actions import policy_json
 from aslp2p.views.view import View
 from aslp2p.views.words import grace_words, survival_words
 
 
 def members(view: View, at: int | None = None) -> dict[str, Any]:
-    """Everybody whom the history knows at `@at`, by name: key, name, status, and what they may do."""
+    """Everybody whom the history knows at `@at`, by name: key, name, status, whether they left
+    by themselves, and what they may do."""
     height = view.at(at)
     standing = view.standing(height)
     found = [
@@ -28,10 +30,16 @@ def members(view: View, at: int | None = None) -> dict[str, Any]:
             "status": member.status,
             "roles": roles(standing, key) if member.status == ADMITTED else [],
             "by": member.by.hex(),
+            "left": member.status == EXPELLED and _is_by(view, member.by, key),
         }
         for key, member in load_members(view.reader, view.branch, height).items()
     ]
     return {"height": height, "members": sorted(found, key=lambda one: (str(one["name"]), str(one["key"])))}
+
+
+def _is_by(view: View, proposal: bytes, key: bytes) -> bool:
+    raw = view.reader.artifact(proposal)
+    return raw is not None and decode_as(Proposal, raw).key == key
 
 
 def roles(standing: Standing, key: bytes) -> list[str]:
