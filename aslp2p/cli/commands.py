@@ -31,6 +31,7 @@ SECTIONS = {
         "get": ("files", "Write out one file, of any version."),
         "rm": ("files", "Remove files."),
         "ls": ("files", "List files."),
+        "df": ("df", "What uses the disk."),
         "erase": ("erase", "Erase the bytes of an old version from every machine."),
         "restore": ("restore", "Put back an old version of a file; or make a home from a backup."),
         "sync": ("sync", "Bring a folder and the Common together."),

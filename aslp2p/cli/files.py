@@ -156,6 +156,9 @@ def _write_file(source: Source, entry: dict[str, Any], target: str) -> None:
         with open(descriptor, "wb") as file:
             write_content(source, entry, file)
             os.fchmod(file.fileno(), (0o777 if entry["executable"] else 0o666) & ~umask)
+            if entry["modified_ms"]:
+                file.flush()
+                os.utime(file.fileno(), ns=(entry["modified_ms"] * 10**6,) * 2)
         os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):

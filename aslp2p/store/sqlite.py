@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,8 @@ class SqliteStore(SqliteReader):
             self._load(salvage)
             if not read_only and not salvage:
                 move_contents(self.db, self.files, small_bytes_max)
+                with suppress(sqlite3.Error):  # a full disk puts it off
+                    self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except (sqlite3.Error, OSError) as error:
             self.db.close()
             raise fault_of(error, path) from error

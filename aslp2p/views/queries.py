@@ -25,6 +25,7 @@ from aslp2p.views.people import members, policy
 from aslp2p.views.proof import prove
 from aslp2p.views.summary import summary
 from aslp2p.views.tree import diff, entry, ls
+from aslp2p.views.usage import held, waiting_contents
 from aslp2p.views.verify import verify
 from aslp2p.views.view import View
 
@@ -82,6 +83,8 @@ QUERIES: dict[str, Question] = {
     "explain": explain,
     "prove": prove,
     "content.read": content_read,
+    "content.held": held,
+    "content.waiting": waiting_contents,
     "content.missing": content_missing,
     **BUNDLE_QUERIES,
 }

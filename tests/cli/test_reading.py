@@ -349,3 +349,12 @@ def test_get_replaces_files_only(kept: Asl, tmp_path: Path) -> None:
         assert kept("bundle", "create", "-o", target).exit_code == 1
     assert Path("/dev/null").is_char_device() and pipe.is_fifo() and link.is_symlink()
     assert file.read_text() == "mine"
+
+
+def test_get_keeps_the_modification_time_and_the_executable_bit(kept: Asl, tmp_path: Path) -> None:
+    for path in ("run.sh", "photos/cat.jpg"):
+        assert kept("get", path, "-o", str(tmp_path / "out")).exit_code == 0
+        status = (tmp_path / "out").stat()
+        shown = json.loads(kept("show", path, "--json").stdout)
+        assert status.st_mtime_ns == shown["modified_ms"] * 10**6 > 0
+        assert bool(status.st_mode & 0o100) == shown["executable"]

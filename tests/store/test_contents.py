@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from aslp2p.errors import Damaged, DiskFault
-from aslp2p.ledger.reader import DropContent, PutContent, PutMeta, Want, Write
+from aslp2p.ledger.reader import DropContent, EraseContents, PutContent, PutMeta, Want, Write
 from aslp2p.limits import KIB, MIB
 from aslp2p.store import moving
 from aslp2p.store.contents import SMALL_BYTES_MAX
@@ -290,3 +291,44 @@ def test_nothing_is_moved_onto_a_disk_that_is_nearly_full(
             assert [store.content(id_of(data)) for data in contents] == contents and not files(tmp_path)
     SqliteStore(path).close()
     assert len(files(tmp_path)) == 5
+
+
+# --- erasing ---
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_is_erased_is_in_no_file_of_the_store(
+    tmp_path: Path, killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in free pages nor in the write-ahead log, even when the process ends before that is emptied."""
+    path = tmp_path / "store.db"
+    store = SqliteStore(path)
+    secrets = [os.urandom(size) for size in (100, 5000, SMALL_BYTES_MAX, SMALL_BYTES_MAX + 1)]
+    write(store, *map(put, secrets), *map(put, LARGE))
+    if killed:
+        monkeypatch.setattr(store, "_empty_log", lambda: None)
+    write(store, EraseContents(list(map(id_of, secrets))))
+    assert store.lacking_content(map(id_of, secrets)) == list(map(id_of, secrets))
+    if killed:
+        copied = tmp_path / "copied"  # as it is on disk at that moment: closing would tidy up
+        shutil.copytree(tmp_path, copied, ignore=shutil.ignore_patterns("copied"))
+        tmp_path, path = copied, copied / "store.db"
+        store.close()
+        store = SqliteStore(path)
+    for file in tmp_path.rglob("*"):
+        held = file.read_bytes() if file.is_file() else b""
+        for secret in secrets:
+            assert not any(secret[at : at + 50] in held for at in range(0, len(secret) - 50, 997)), file
+    assert [store.content(id_of(data)) for data in LARGE] == LARGE
+    store.close()
+
+
+def test_an_erasure_that_is_rolled_back_is_done_again(store: SqliteStore) -> None:
+    """The file goes at once; whoever erases keeps at it until the row is gone as well."""
+    write(store, put(LARGE[0]))
+    store.apply([EraseContents([id_of(LARGE[0])])])
+    store.rollback()
+    with pytest.raises(Damaged):
+        store.content(id_of(LARGE[0]))
+    write(store, EraseContents([id_of(LARGE[0])]))
+    assert store.content(id_of(LARGE[0])) is None and not list(fsck(store))
