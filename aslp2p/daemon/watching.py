@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -45,15 +46,22 @@ class Watch:
         )
         mask |= flags.ATTRIB | flags.DONT_FOLLOW | flags.ONLYDIR
         self.problem = ""
-        for folder, names, _ in os.walk(self._path):
-            names[:] = [name for name in names if not is_git_folder(name)]
+        todo = [self._path]
+        while todo:
+            folder = todo.pop()
             try:
-                self._inotify.add_watch(folder, mask)
+                self._inotify.add_watch(folder, mask)  # before it is listed: what comes then is told
             except OSError as error:
                 if error.errno == errno.ENOSPC:
                     limit = "sysctl fs.inotify.max_user_watches=1048576"
                     self.problem = f"watches have run out, so it is looked at every minute; for more: {limit}"
                     return
+            with suppress(OSError), os.scandir(folder) as entries:  # gone since, or not ours to read
+                todo += [
+                    entry.path
+                    for entry in entries
+                    if entry.is_dir(follow_symlinks=False) and not is_git_folder(entry.name)
+                ]
 
     async def changed(self) -> None:
         """Returns after something was told that is not our own doing. Never returns where nothing is told."""
