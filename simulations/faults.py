@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from simulations import fillers, forgers, generations, liars, newcomers, people, pushers, retired
+from simulations import fillers, forgers, generations, liars, lingering, newcomers, people, pushers, retired
 from simulations.network import Weather
 
 if TYPE_CHECKING:
@@ -298,6 +298,7 @@ FAULTS: dict[str, Fault] = {
         fillers.fill, "fills places", on="any-participant",
         options={"what": "keys|invite|names|junk|newcomers|any", "count": "whole"},
     ),
+    "linger": Fault(lingering.linger, "lists changes and hears nothing of what others sign", on="witness"),
     "equivocate": Fault(
         liars.equivocate, "signs two histories", on="witness", options={"back": "whole"}
     ),

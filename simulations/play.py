@@ -26,6 +26,7 @@ from simulations.disk import Disk
 from simulations.events import EventLog
 from simulations.faults import FAULTS
 from simulations.forgers import tampered
+from simulations.lingering import heard_head
 from simulations.machine import Node
 from simulations.names import name_of
 from simulations.retired import retired
@@ -85,6 +86,10 @@ class Play:
         """Machines that serve a history of the coalition."""
         self.misled: set[str] = set()
         """Machines that heard the coalition before they could know better (section 11)."""
+        self.lingers = False
+        """Whether changes wait for their settlement (`lingering.py`)."""
+        self.lingered: set[int] = set()
+        """The heights of changes that did."""
         self.halts: list[tuple[int, str]] = []
         """(when, machine) of each that said that two finals exclude each other (F1)."""
         self.unheld: list[tuple[str, bytes]] = []
@@ -545,6 +550,7 @@ class Play:
             self.distrust(node.name, "its key is stale")
         elif isinstance(effect, Publish) and effect.topic == "head":
             self._look_at_witness(node)
+            heard_head(self, node)
 
     def _look_at_witness(self, node: Node) -> None:
         """What a witness holds of what it has just listed, and what else lies open there."""

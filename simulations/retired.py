@@ -21,7 +21,7 @@ from aslp2p.core.inputs import Import
 from aslp2p.gossip.messages import Push, encode_message
 from aslp2p.ledger.finality import final_height, standing_at
 from aslp2p.ledger.history import load_tip
-from aslp2p.ledger.policy import satisfies_all
+from aslp2p.ledger.policy import authority_keys, satisfies_all
 from simulations import people
 from simulations.keys import SeededKey
 from simulations.liars import linked
@@ -36,12 +36,13 @@ if TYPE_CHECKING:
 NOTHING = content_id(b"")
 PUSHED_MAX = 200
 """Artifacts in one message."""
-LIES = 0.85
+LIES = 0.95
 """The chance that whoever held a retired key lies."""
 MANY = (20, 40)
 EPOCHS = (1, 2, 5, 2**19, 2**19 + 1)
 TOO_FAR = 2**52 + 1
 """An epoch that no certificate may have (V6)."""
+GOES_TOO_FAR = 0.15
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,17 @@ def past_of(play: Play) -> Past | None:
 
 
 def retired(play: Play) -> list[str]:
-    """The machines whose keys an earlier policy lists, and none that is in force."""
+    """The machines whose keys an earlier policy lists, and not the newest one, once that is final: settled or
+    not, they have no power any more (F5)."""
     past = past_of(play)
-    if past is None or past.standings[-1].joint:
+    if past is None:
+        return []
+    standing = past.standings[-1]
+    change = standing.change_height
+    if standing.joint and not knows_final(past.node, (change, past.id_at(change))):
         return []
     ever = frozenset[bytes]().union(*(one.authorities() for one in past.standings))
-    gone = ever - past.standings[-1].authorities()
+    gone = ever - authority_keys(standing.policies[-1])
     return [name for name, node in play.world.nodes.items() if node.key in gone and name not in play.dens]
 
 
@@ -170,7 +176,7 @@ def _begun(
     head = past.standings[-1].next_epoch
     ahead = play.random.choice((rival.epoch, max(head, rival.epoch)))
     epoch = ahead + play.random.choice(EPOCHS)
-    rival.take_over(TOO_FAR if play.random.random() < 0.05 else epoch, abandons)
+    rival.take_over(TOO_FAR if play.random.random() < GOES_TOO_FAR else epoch, abandons)
     return rival
 
 

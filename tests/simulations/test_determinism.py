@@ -31,6 +31,18 @@ steps:
   - {at: 50s, do: power, on: any, for: 5s}
   - {at: 60s, do: equivocate, on: witness}
 """
+LEAKY = """
+scenario: leaky
+machines: 3
+policy: {authorities: 3, threshold: 2, grace_period: 5s}
+network: {delay: 1ms..50ms}
+lasts: 20s
+heals: 10s
+workload: {every: 2s..5s}
+steps:
+  - {at: 5s, do: quit, on: first}
+"""
+"""Enough for a drawn number to show."""
 PRINT = """
 from simulations.result import run
 from simulations.scenario_file import parse
@@ -67,10 +79,10 @@ Context.draw = draw
 }
 
 
-def in_fresh_process(hash_seed: str, before: str = "") -> str:
+def in_fresh_process(hash_seed: str, before: str = "", text: str = SHORT) -> str:
     """Fingerprint, events and exit code of the short scenario, played by a new interpreter."""
     done = subprocess.run(
-        [sys.executable, "-c", before + PRINT.format(text=SHORT)],
+        [sys.executable, "-c", before + PRINT.format(text=text)],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
@@ -84,7 +96,7 @@ def in_fresh_process(hash_seed: str, before: str = "") -> str:
 def test_one_seed_is_one_fingerprint_in_fresh_processes_whatever_the_hash_seed() -> None:
     here = run(parse(SHORT), 3)
     assert here.events > 1000 and here.takeovers, "too little happens to tell"
-    assert {in_fresh_process(seed) for seed in ("0", "4242", "random")} == {
+    assert {in_fresh_process(seed) for seed in ("0", "4242")} == {
         f"{here.fingerprint} {here.events} {here.code}"
     }
 
@@ -95,8 +107,9 @@ def test_another_seed_is_another_fingerprint() -> None:
 
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_leak_into_the_core_is_noticed(leak: str) -> None:
-    found = {in_fresh_process(seed, LEAKS[leak]) for seed in ("1", "2", "3")}
-    assert len(found) > 1
+    first = in_fresh_process("1", LEAKS[leak], LEAKY)
+    # Two hashes may put a few things in one order, three hardly.
+    assert any(in_fresh_process(seed, LEAKS[leak], LEAKY) != first for seed in ("2", "3"))
 
 
 def test_whoever_looks_changes_nothing(tmp_path: Path) -> None:
@@ -149,5 +162,5 @@ def test_a_swarm_seed_draws_one_scenario_for_ever() -> None:
 
 
 def test_a_larger_run_repeats() -> None:
-    scenario = replace(load("witness-silence"), machines=12, lasts_ms=1_200_000)
+    scenario = replace(load("witness-silence"), machines=8, lasts_ms=1_200_000)
     assert run(scenario, 7).fingerprint == run(scenario, 7).fingerprint

@@ -12,11 +12,11 @@ TEAM = """
 scenario: team
 machines: 18
 policy: {authorities: 3, threshold: 2, grace_period: 20s}
-lasts: 90s
+lasts: 50s
 heals: 2m
 workload: {every: 10s}
 steps:
-  - {at: 20s, do: quit, on: first}
+  - {at: 5s, do: quit, on: first}
 expect: {takeovers: 1, within: 40s}
 """
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.simulations.mutants import node_rules, paper_rules, year_rules
+from tests.simulations.mutants import floor_rules, node_rules, paper_rules, year_rules
 from tests.simulations.mutants.plant import Mutant
 
 ALL: dict[str, Mutant] = {
-    one.name: one for one in (*paper_rules.MUTANTS, *node_rules.MUTANTS, *year_rules.MUTANTS)
+    one.name: one for family in (paper_rules, node_rules, year_rules, floor_rules) for one in family.MUTANTS
 }

@@ -12,6 +12,7 @@ import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 from types import CodeType, FunctionType, ModuleType
@@ -60,8 +61,8 @@ def _changed(edit: Edit) -> tuple[FunctionType, CodeType]:
     module = importlib.import_module(module_name)
     function = _function(module, path)
     file = Path(str(module.__file__))
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    node = _node(ast.parse("".join(lines)), path)
+    lines, tree = _read(file)
+    node = _node(tree, path)
     if node is None:
         raise DoesNotApply(f"{edit.at} is not in {file.name}")
     source = "".join(lines[node.lineno - 1 : node.end_lineno])
@@ -73,6 +74,13 @@ def _changed(edit: Edit) -> tuple[FunctionType, CodeType]:
     if code.co_freevars != function.__code__.co_freevars:
         raise DoesNotApply(f"{edit.at} would close over {code.co_freevars}")
     return function, code
+
+
+@cache
+def _read(file: Path) -> tuple[list[str], ast.Module]:
+    """A source file's lines and its tree: the same few are asked for again and again."""
+    text = file.read_text(encoding="utf-8")
+    return text.splitlines(keepends=True), ast.parse(text)
 
 
 def _function(module: ModuleType, path: str) -> FunctionType:
