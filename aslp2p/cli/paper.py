@@ -146,7 +146,7 @@ def open_desk(settings: Settings, bundle: Checked, *, follow: bool, emit: bool) 
         secret = load_key(home)
         folder = home.common_folder(bundle.common_id)
         store = stack.enter_context(closing(open_store(folder, read_only=False)))
-        node = Offline(store, secret, entropy=os.urandom, clocks=_clocks, emit=emit)
+        node = Offline(store, secret, entropy=os.urandom, clocks=read_clocks, emit=emit)
         yield _StoppedDesk(node, folder, secret.key, name_is_chosen(home))
 
 
@@ -192,7 +192,7 @@ def _follow(home: Home, bundle: Checked, client: Client | None, *, follow: bool)
         client.call("common.open", id=bundle.common_id.hex())
 
 
-def _clocks() -> Now:
+def read_clocks() -> Now:
     from aslp2p.core.inputs import Now
 
     return Now(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)

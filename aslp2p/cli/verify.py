@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import structs
 
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, say, say_json
@@ -87,25 +88,29 @@ def fsck_command(settings: Settings, repair: bool) -> None:
         folders = _meant(home, settings.common)
         for folder in folders:
             with Progress(f"looking at {folder.name}") as progress:
-                for one in _look(folder, repair, _stepper(progress)):
-                    findings.append(
-                        {
-                            "common": folder.name,
-                            "table": one.table,
-                            "what": one.what,
-                            "ids": [id_.hex() for id_ in one.ids],
-                            "remedy": one.remedy,
-                            "repaired": one.repaired,
-                        }
-                    )
-                    if not settings.json:
-                        _say_finding(findings[-1])
+                found = list(_look(folder, repair, _stepper(progress)))
+                if repair and any(not one.repaired and one.table != "journal" for one in found):
+                    found = _made_anew(folder, found)
+            findings += [
+                {
+                    "common": folder.name,
+                    "table": one.table,
+                    "what": one.what,
+                    "ids": [id_.hex() for id_ in one.ids],
+                    "remedy": one.remedy,
+                    "repaired": one.repaired,
+                }
+                for one in found
+            ]
+    if not settings.json:
+        for one in findings:
+            _say_finding(one)
     left = sum(not one["repaired"] for one in findings)
     if settings.json:
         say_json({"findings": findings, "commons": len(folders)})
     elif not findings:
         say(f"{count_text(len(folders), 'Common')}: everything is as it was written.")
-    elif left and not repair:
+    elif not repair and any(one["table"] != "journal" for one in findings):
         say("Mend what can be mended with: asl fsck --repair")
     if left:
         raise click.exceptions.Exit(1)
@@ -149,8 +154,7 @@ def _look(folder: Path, repair: bool, step: Any) -> Iterator[Finding]:
     from aslp2p.store.sqlite import SqliteStore
 
     path = folder / STORE_NAME
-    forget = f"asl common forget {folder.name}"
-    lost = f"restore the home from a backup, or type `{forget}` and join again with a new invite"
+    lost = _lost(folder)
     if not is_there(path):
         yield Finding("file", f"there is no store at {path}", (), lost)
         return
@@ -163,7 +167,33 @@ def _look(folder: Path, repair: bool, step: Any) -> Iterator[Finding]:
         if not store.branches() and store.meta("common-id") is None:
             yield Finding("file", f"{path} belongs to no Common", (), lost)
             return
-        yield from fsck(store, repair=repair, progress=step)
+        try:
+            yield from fsck(store, repair=repair, progress=step)
+        except Damaged as error:
+            yield Finding("file", error.message, (), lost)
+
+
+def _lost(folder: Path) -> str:
+    forget = f"asl common forget {folder.name}"
+    return f"restore the home from a backup, or type `{forget}` and join again: others have the rest"
+
+
+def _made_anew(folder: Path, found: list[Finding]) -> list[Finding]:
+    """What was found, mended by making the store anew, or with what to do where that cannot be."""
+    from aslp2p.cli.paper import read_clocks
+    from aslp2p.cli.stopped import STORE_NAME
+    from aslp2p.home.key import SecretKey
+    from aslp2p.store.check import Finding
+    from aslp2p.travel.salvage import ASIDE, make_anew
+
+    path = folder / STORE_NAME
+    try:
+        height = make_anew(path, SecretKey.generate(), read_clocks)
+    except Damaged as error:
+        return [*found, Finding("file", f"it cannot be made anew: {error.message}", (), _lost(folder))]
+    what = f"made anew up to @{height} from what is sound"
+    remedy = f"asl up fetches the rest from the other members; the damaged store is kept as {path}{ASIDE}"
+    return [*(structs.replace(one, repaired=True) for one in found), Finding("file", what, (), remedy, True)]
 
 
 def _stepper(progress: Progress) -> Any:

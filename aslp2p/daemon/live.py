@@ -35,9 +35,10 @@ def live_json(
     *,
     mono_ms: int,
     twin_at: str | None,
+    found_damaged: str = "",
 ) -> dict[str, Any]:
     """The JSON value; `core` is what `NodeCore.live` gave, `now` trio's time, `mono_ms` the node's clock,
-    `twin_at` where a copy of our key was heard (S11)."""
+    `twin_at` where a copy of our key was heard (S11), `found_damaged` what a question found."""
     target = core.get("catching_up_to")
     mode = condition.mode
     known = {peer["key"]: peer for peer in core.get("peers", ())}
@@ -57,7 +58,7 @@ def live_json(
         "shut_out": core.get("shut_out", "") if not links else "",
         "refusals": core.get("refusals", {}),
         "damaged": [id_.hex() for id_ in condition.damaged],
-        "warnings": list(_warnings(core, condition, twin_at, alone=not links)),
+        "warnings": list(_warnings(core, condition, twin_at, found_damaged, alone=not links)),
     }
 
 
@@ -85,7 +86,7 @@ def _silence_json(core: dict[str, Any], mono_ms: int) -> dict[str, Any] | None:
 
 
 def _warnings(
-    core: dict[str, Any], condition: Condition, twin_at: str | None, *, alone: bool
+    core: dict[str, Any], condition: Condition, twin_at: str | None, found_damaged: str, *, alone: bool
 ) -> Iterable[dict[str, Any]]:
     if condition.mode is Mode.STOPPED:
         yield _warning(
@@ -95,6 +96,8 @@ def _warnings(
         yield _warning(f"the history goes on where this version cannot follow: {reason}", "see `asl version`")
     if condition.damaged:
         yield _warning(f"{len(condition.damaged)} artifacts were damaged on disk", "run `asl fsck`")
+    elif found_damaged:
+        yield _warning(found_damaged, "stop the daemon, and type `asl fsck --repair`")
     if twin_at is not None and core.get("stale_reason") is not None:
         yield _warning(
             f"another machine at {twin_at} has a copy of this machine's key: neither may sign any more",

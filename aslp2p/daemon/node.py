@@ -71,6 +71,8 @@ class CommonNode:
         self._settled = trio.Event()
         self._stale = trio.Event()
         self._closed = False
+        self._found_damaged = ""
+        """What a question found damaged last, until all is read again."""
         self._live: dict[str, Any] = {}
         self._log = Quiet(logger)
         self._worker = Worker(
@@ -141,6 +143,7 @@ class CommonNode:
         try:
             return await answer.wait()
         except Damaged as error:
+            self._found_damaged = error.message
             if error.ids:
                 self.tell_lost(error.ids)
                 error.remedy = "it is asked for again from the other machines: try again in a moment"
@@ -196,6 +199,7 @@ class CommonNode:
             trio.current_time(),
             mono_ms=self._clocks().mono,
             twin_at=self._twin_at(),
+            found_damaged=self._found_damaged,
         )
 
     async def serve_link(self, link: Link, first: Sequence[Event], /) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,8 @@ from typing import Any
 import pytest
 
 from tests.authorities import found_together, on_loopback, one_head, put
-from tests.cli.conftest import Asl
+from tests.cli.conftest import Asl, run_asl
 from tests.cli.running import running
-from tests.lan.machines import PATIENCE_S, Machine
-from tests.lan.rig import wait_until
 
 
 def store_of(home: Path, asl: Asl, name: str) -> Path:
@@ -86,18 +86,77 @@ def test_what_fsck_found_lost_is_fetched_from_the_others(tmp_path: Path) -> None
         (store,) = (ben.home / "commons").glob("*/store.db")
         damage(store, "UPDATE artifact SET raw = x'00' WHERE type = CAST('asl.common.proposal/1' AS TEXT)")
         damage(store, "UPDATE fact SET value = x'00' WHERE substr(key, 1, 1) = x'74'")
-        assert ben.type("fsck", "--repair").returncode == 1
+        assert "made anew up to @" in ben.asl("fsck", "--repair"), "one command"
         ben.up()
-        wait_until(lambda: not lacks(ben), PATIENCE_S, "what was lost is here again")
-        ben.stop()
-        assert ben.type("fsck", "--repair").returncode == 0
-        ben.up()
+        one_head([you, ben], lambda head: head["height"] >= 1)
         assert "every signature" in ben.asl("verify") and ben.asl("ls") == "letter\n"
 
 
-def lacks(machine: Machine) -> bool:
-    """Whether its history lacks a proposal yet, as `asl verify` tells."""
-    return "are not here" in machine.type("verify").stdout
+def test_what_a_question_finds_damaged_is_in_status(tmp_path: Path) -> None:
+    """`status` knows what `verify` knows."""
+    with on_loopback(tmp_path, "you", "ben") as (you, ben):
+        found_together([you, ben], threshold=2)
+        put(you, "letter")
+        one_head([you, ben], lambda head: head["height"] >= 1 and not head["pending"])
+        ben.stop()
+        (store,) = (ben.home / "commons").glob("*/store.db")
+        damage(store, "UPDATE fact SET value = x'00' WHERE substr(key, 1, 1) = x'74'")
+        ben.up()
+        assert ben.type("status").returncode == 0, "nobody has read it yet"
+        assert ben.type("verify").returncode == 1
+        status = ben.type("status")
+        assert status.returncode == 4
+        assert "is damaged; stop the daemon, and type `asl fsck --repair`" in status.stdout
+        ben.stop()
+        ben.asl("fsck", "--repair")
+        ben.up()
+        assert "every signature" in ben.asl("verify") and ben.type("status").returncode == 0
+
+
+MEND = "Mend what can be mended with: asl fsck --repair"
+FLIPS = 30
+SEEDS = range(8)
+BEGINNING = 160 * 1024
+"""Where little content lies, and nearly every flip hits history, state or the file's own pages."""
+
+
+def test_after_thirty_flipped_bits_one_command_ends_in_a_working_home_or_in_one_sentence(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    walked = SEEDS if request.config.getoption("--long") else SEEDS[:1]
+    with on_loopback(tmp_path, "you", "ben") as (you, ben):
+        found_together([you, ben], threshold=2)
+        for number in range(6):
+            put(you, f"letter {number}")
+        one_head([you, ben], lambda head: head["height"] >= 6 and not head["pending"])
+        ben.stop()
+        (store,) = (ben.home / "commons").glob("*/store.db")
+        shutil.copytree(ben.home, tmp_path / "sound")
+        for seed in SEEDS:
+            shutil.rmtree(ben.home)
+            shutil.copytree(tmp_path / "sound", ben.home)
+            flip(store, seed)
+            found = run_asl(ben.home, "fsck")
+            assert found.exit_code == 1 and found.stdout.splitlines()[-1] == MEND
+            repaired = run_asl(ben.home, "fsck", "--repair")
+            if repaired.exit_code:
+                last = repaired.stdout.splitlines()[-1]
+                assert "restore the home from a backup" in last or "never sign with this key again" in last
+                continue
+            assert run_asl(ben.home, "fsck").exit_code == 0, "it does not say the same again"
+            if seed in walked:
+                ben.up()
+                one_head([you, ben], lambda head: not head["pending"])
+                assert ben.type("status").returncode in {0, 4} and "every signature" in ben.asl("verify")
+                assert ben.asl("ls") == you.asl("ls")
+                ben.stop()
+
+
+def flip(store: Path, seed: int) -> None:
+    chance, data = random.Random(seed), bytearray(store.read_bytes())
+    for _ in range(FLIPS):
+        data[chance.randrange(min(BEGINNING, len(data)))] ^= 1 << chance.randrange(8)
+    store.write_bytes(data)
 
 
 def stopped_and_running(asl: Asl, home: Path, *arguments: str) -> list[Any]:
