@@ -47,6 +47,8 @@ _NOT_IN_NAMES = re.compile("[/:@]")
 _UNSEEN_IN_NAMES = re.compile(
     "[\u00ad\u115f\u1160\u180b-\u180d\u180f\u200b-\u200d\u2060\u3164\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
+WORDS_OF_OURS = frozenset({"self", "you", "nobody", "nothing", "everybody", "all"})
+"""What people type or read in the place of a name: a machine that is called so would be taken for it."""
 _MEDIA_TYPE = re.compile("[\x20-\x7e]*")
 _CODE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 def require_own_name(name: str | None) -> None:
     """Raises `UsageError` where a person's name for this machine is none."""
-    from aslp2p.artifacts.text import name_problem
+    from aslp2p.artifacts.text import WORDS_OF_OURS, name_problem
 
+    if name is not None and name.lower() in WORDS_OF_OURS - {"you"}:
+        raise UsageError(f"asl itself says {name!r} in the place of a name", remedy="choose another --name")
     if name is not None and (problem := name_problem(name)):
         raise UsageError(
             f"this machine cannot be called that: it is {problem}", remedy="choose another --name"

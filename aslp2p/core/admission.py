@@ -17,7 +17,7 @@ from aslp2p.core.context import Context
 from aslp2p.core.inputs import LinkUp, MakeToken
 from aslp2p.errors import ArtifactError, UserError
 from aslp2p.ledger.members import name_is_free, require_admissible, was_forgotten
-from aslp2p.ledger.state import NotApplicable
+from aslp2p.ledger.state import ADMITTED, NotApplicable
 from aslp2p.limits import INVITE_SEED_BYTES, INVITE_USES_MAX, NAME_BYTES_MAX
 
 _ASK_AGAIN = "; ask for a new one"
@@ -100,11 +100,17 @@ class Admission:
         return Admit(admit.key, self._free_name(admit.name, admit.key, pending), admit.token)
 
     def _free_name(self, wanted: str, key: bytes, pending: Collection[str] = ()) -> str:
-        """`wanted`, cleaned and made different from every name that somebody else has."""
+        """`wanted`, cleaned and made different from every name that somebody else has or had: a newcomer is
+        not to be taken for who was expelled. A person may give such a name by hand."""
         draft = self._context.ledger.draft()
+        former = {
+            member.name
+            for other, member in self._context.ledger.head.members.items()
+            if other != key and member.status != ADMITTED
+        }
         base = wanted if wanted and name_problem(wanted) is None else f"member {key.hex()[:8]}"
         name, number = base, 2
-        while name in pending or not name_is_free(draft, name, key):
+        while name in pending or name in former or not name_is_free(draft, name, key):
             suffix = f"-{number}"
             name = base.encode()[: NAME_BYTES_MAX - len(suffix)].decode(errors="ignore") + suffix
             number += 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import KEY_PREFIX, parse_key
-from aslp2p.artifacts.text import terminal_safe
-from aslp2p.artifacts.types import Policy, Proposal
-from aslp2p.errors import UserError
+from aslp2p.artifacts.text import WORDS_OF_OURS, terminal_safe
+from aslp2p.artifacts.types import Named, Policy, Proposal
+from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.policy import survival
 from aslp2p.ledger.policy_text import dump_policy, policy_words
 from aslp2p.ledger.standing import Standing
@@ -58,9 +60,25 @@ def policy(view: View, at: int | None = None) -> dict[str, Any]:
         "height": height,
         "joint": standing.joint,
         "in_force": [
-            {"installed_by": one.id.hex(), **explained(view, one.policy)} for one in standing.installed
+            {"installed_by": one.id.hex(), **explained(view, relabelled(view, one.policy))}
+            for one in standing.installed
         ],
     }
+
+
+def relabelled(view: View, policy: Policy) -> Policy:
+    """`policy` with the names that its authorities have now: they may have been renamed since it was made."""
+    names = [one.name if view.member(one.key) is None else view.label(one.key) for one in policy.witnesses]
+    if len(set(names)) < len(names):
+        return policy
+    called = zip(names, policy.witnesses, strict=True)
+    return replace(policy, witnesses=tuple(Named(name, one.key) for name, one in called))
+
+
+def require_name_of_another(name: str) -> None:
+    """Raises `UsageError` for a name that this program says of the asker, or of nobody."""
+    if name.lower() in WORDS_OF_OURS:
+        raise UsageError(f"asl itself says {name!r} in the place of a name", remedy="choose another name")
 
 
 def explained(view: View | None, policy: Policy) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from aslp2p.artifacts.token import bear, invite_id
 from aslp2p.artifacts.types import Admit, Expel, Named, Policy, RevokeInvite
-from aslp2p.core.inputs import MakeToken, Propose, Received
+from aslp2p.core.inputs import LinkUp, MakeToken, Propose, Received
 from aslp2p.gossip.messages import (
     AnyMessage,
     GetContent,
@@ -252,3 +252,17 @@ def test_a_member_judges_whom_it_was_linked_with_before_it_could(town: Town) -> 
     assert town.is_in("joe")
     assert town.height("joe") == 1 and town.height("eve") is None
     assert not any("eve" in name for name in town.nodes["joe"].peers), "the link has ended"
+
+
+def test_a_newcomer_is_not_called_as_who_was_expelled() -> None:
+    """P6: nobody is to be taken for somebody who is out; a person may give the name again by hand."""
+    town = Town()
+    town.command("you", Propose(Expel(town.nodes["ben"].key)))
+    town.run(5 * SECOND_MS)
+    assert town.members("you") == {"you", "ann"}
+    joe = town.nodes["joe"]
+    core = town.nodes["you"].core
+    assert core is not None and core.head is not None
+    shown = bear(town.invite(), joe.key)
+    admit = core._admission.judge(LinkUp(99, joe.key, shown, "ben", "", True))
+    assert admit is not None and admit.name == "ben-2"
