@@ -20,7 +20,7 @@ from aslp2p.core.effects import Topic
 from aslp2p.core.inputs import MarkStale
 from aslp2p.core.node import NodeCore
 from aslp2p.core.twins import TWIN
-from aslp2p.daemon.adapters import announced, read_adapters
+from aslp2p.daemon.adapters import Wishes, announced, read_adapters
 from aslp2p.daemon.addresses import Source
 from aslp2p.daemon.announcement import Hint, make_tag
 from aslp2p.daemon.control_events import EventSource
@@ -86,6 +86,7 @@ class Daemon:
         self._written = load_config(home)
         self._identity = identity
         self._listeners = listeners
+        self._wishes = Wishes(config.listen_announce, config.listen_except)
         self._commons: dict[bytes, _Followed] = {}
         self.unopened: dict[str, Exception] = {}
         self.foreign: list[dict[str, Any]] = []
@@ -288,6 +289,7 @@ class Daemon:
             on_state=lambda state: logger.info("%s", state),
             on_foreign=self._on_foreign,
             interfaces=self._config.mdns_interfaces or None,
+            wishes=self._wishes,
             codes=self.pairings,
             rescan=self._rescan,
         )
@@ -325,7 +327,7 @@ class Daemon:
     async def _look_at_addresses(self) -> None:
         """Learn where this machine can be dialled now, and tell the nodes if that is new."""
         try:
-            adapters = await trio.to_thread.run_sync(read_adapters)
+            adapters = await trio.to_thread.run_sync(read_adapters, None, self._wishes)
         except OSError as error:
             logger.warning("cannot read the network adapters: %s", error)
             return
@@ -336,8 +338,8 @@ class Daemon:
             if not host.startswith("fe80")
             and (host in bound or ("::" if ":" in host else "0.0.0.0") in bound)  # noqa: S104
         ]
-        if not hosts:
-            hosts = [host for host in bound if host not in ("0.0.0.0", "::")]  # noqa: S104
+        if not hosts:  # an address with a scope is this machine's own business
+            hosts = [host for host in bound if host not in ("0.0.0.0", "::") and "%" not in host]  # noqa: S104
         addresses = tuple(address_text(host, self.port) for host in hosts)
         if addresses == self._addresses:
             return

@@ -28,7 +28,7 @@ from typing import Protocol, TypeVar
 
 import trio
 
-from aslp2p.daemon.adapters import Adapter, read_adapters
+from aslp2p.daemon.adapters import Adapter, Wishes, read_adapters
 from aslp2p.daemon.announcement import NONCE_BYTES, Hint, encode_txt, make_tag, matching
 from aslp2p.daemon.mdns import Counters, Found, Inbox, Mdns
 
@@ -76,6 +76,7 @@ async def run_discovery(
     on_state: Callable[[str], None] | None = None,
     on_foreign: Callable[[Sequence[Found]], None] | None = None,
     interfaces: Sequence[str] | None = None,
+    wishes: Wishes = Wishes(),  # noqa: B008 - it cannot be changed
     codes: Codes | None = None,
     rescan: trio.MemoryReceiveChannel[None] | None = None,
     counters: Counters | None = None,
@@ -90,7 +91,8 @@ async def run_discovery(
     longer names an address that it did.
 
     `interfaces` names adapters or addresses, loopback ones too; None means all but loopback, and loopback
-    where there is nothing else. A None from `rescan` says that `tags` answers otherwise now, or that
+    where there is nothing else; `wishes` says which addresses are announced.
+    A None from `rescan` says that `tags` answers otherwise now, or that
     somebody is wanted: the announcement is renewed, and everybody asked. `on_state` hears `mdns: ok` or
     `mdns: unavailable: ` and why. `on_foreign` hears, whenever it changes, whose announcements have no tag
     of ours. `codes` says which pairing codes are announced, and hears of all. `counters` counts what is
@@ -105,7 +107,7 @@ async def run_discovery(
     discovery.codes = codes or NoCodes()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(discovery.deliver)
-        await discovery.keep_open(interfaces, rescan, poll_s, task_status)
+        await discovery.keep_open(interfaces, wishes, rescan, poll_s, task_status)
 
 
 class _Discovery:
@@ -207,6 +209,7 @@ class _Discovery:
     async def keep_open(
         self,
         interfaces: Sequence[str] | None,
+        wishes: Wishes,
         rescan: trio.MemoryReceiveChannel[None] | None,
         poll_s: float,
         task_status: trio.TaskStatus[None],
@@ -218,7 +221,7 @@ class _Discovery:
         try:
             while True:
                 self._failure = ""
-                adapters = await self._work(read_adapters, interfaces)
+                adapters = await self._work(read_adapters, interfaces, wishes)
                 if self._mdns is not None and self._mdns.conflict:
                     await self._close()
                 if adapters is not None and await self._keep_up(adapters, told):

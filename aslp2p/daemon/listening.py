@@ -80,7 +80,7 @@ def _bind(address: str, port: int) -> socket.socket:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        one.bind((address, port))
+        one.bind(_sockaddr(address, port))
         one.listen(BACKLOG)
     except BaseException:
         one.close()
@@ -88,7 +88,25 @@ def _bind(address: str, port: int) -> socket.socket:
     return one
 
 
+def _sockaddr(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """What to bind to; a link-local address is one of the interface that stands behind its `%`."""
+    host, _, scope = address.partition("%")
+    if not scope:
+        return address, port
+    return host, port, 0, int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+
+
 def _refused(address: str, port: int, error: OSError) -> UserError:
+    scope = address.partition("%")[2]
+    if error.errno in (errno.ENODEV, errno.ENXIO) or (scope and error.errno is None):
+        return UserError(
+            f"there is no interface {scope} for {address}", remedy="see what there is: ip -6 address"
+        )
+    if error.errno == errno.EINVAL and address.lower().startswith("fe80") and not scope:
+        return UserError(
+            f"{address} is link-local, and of which interface is not said",
+            remedy=f"say it behind a percent sign: {address}%eth0",
+        )
     if error.errno == errno.EADDRNOTAVAIL:
         return UserError(
             f"{address} is no address of this machine",

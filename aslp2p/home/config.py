@@ -33,6 +33,10 @@ class Config:
     """What a daemon runs with; `config/config.toml` says what each means."""
 
     listen_addresses: tuple[str, ...]
+    listen_announce: tuple[str, ...]
+    """Names or addresses that alone are told to others; none: what is likely to be reached."""
+    listen_except: tuple[str, ...]
+    """Names or addresses that are told to nobody."""
     listen_port: int
     """0: any free one, the same as last time if it can be had (`Home.remembered_port`)."""
     mdns_enabled: bool
@@ -177,6 +181,12 @@ KEYS: dict[str, Key] = {
         f'a list of 1 to {LIST_MAX} IP addresses, such as ["0.0.0.0", "::"]',
         _list_of(_address, at_least=1),
     ),
+    "listen.announce": Key(
+        (),
+        'a list of interface names or addresses, such as ["eth0"] ([]: all that others may reach)',
+        _list_of(_interface),
+    ),
+    "listen.except": Key((), 'a list of interface names or addresses, such as ["wg0"]', _list_of(_interface)),
     "listen.port": Key(0, "a port from 0 to 65535 (0: any free one)", _port),
     "mdns.enabled": Key(True, "true or false", _bool),
     "mdns.interfaces": Key(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zeroconf import ServiceInfo, Zeroconf
 
-from aslp2p.daemon.adapters import Adapter, announced, read_adapters
+from aslp2p.daemon.adapters import Adapter, Place, Wishes, announced, place_of, read_adapters, wished
 from aslp2p.daemon.announcement import (
     ADDRESSES_MAX,
     NONCE_BYTES,
@@ -210,6 +210,57 @@ def test_one_address_of_each_kind_sends_and_all_are_announced() -> None:
     many = Adapter("eth1", 4, False, tuple(f"10.2.0.{i}" for i in range(1, 40)))
     assert len(announced([many, two])) == ADDRESSES_MAX
     assert "10.1.0.1" in announced([many, two])
+
+
+@pytest.mark.parametrize(
+    ("name", "addresses", "place"),
+    [
+        ("eth0", ("192.168.1.5",), Place.ROUTE),
+        ("wlan0", ("10.0.0.5",), Place.PRIVATE),
+        ("eth1", ("fd00::5", "fe80::1"), Place.PRIVATE),
+        ("eth2", ("8.8.4.4",), Place.OTHER),
+        ("eth3", ("fe80::1",), Place.OTHER),
+        ("wg0", ("192.168.1.5",), Place.TUNNEL),
+        ("tailscale0", ("100.64.0.1",), Place.TUNNEL),
+        ("docker0", ("172.17.0.1",), Place.CONTAINER),
+        ("br-0123456789ab", ("172.18.0.1",), Place.CONTAINER),
+        ("br0", ("192.168.1.5",), Place.ROUTE),
+    ],
+)
+def test_where_others_reach_a_machine(name: str, addresses: tuple[str, ...], place: Place) -> None:
+    assert place_of(name, addresses, {"192.168.1.5"}) is place
+
+
+def test_ten_bridges_push_no_address_of_the_lan_out() -> None:
+    lan = Adapter("eth0", 20, False, ("192.168.1.5",), Place.ROUTE)
+    tunnel = Adapter("wg0", 3, False, ("10.9.0.1",), Place.TUNNEL)
+    bridges = [
+        Adapter(f"br-00000000000{n}", n + 4, False, (f"172.{n + 16}.0.1",), Place.CONTAINER)
+        for n in range(10)
+    ]
+    adapters = sorted([tunnel, *bridges, lan], key=lambda one: (one.place, one.index))
+    assert announced(wished(adapters, Wishes())) == ["192.168.1.5", "10.9.0.1"]
+    assert announced(wished(bridges[:2], Wishes())) == ["172.16.0.1", "172.17.0.1"], "there are no others"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "told"),
+    [
+        (Wishes(), ["192.168.1.5", "10.9.0.1"]),
+        (Wishes(only=("wg0",)), ["10.9.0.1"]),
+        (Wishes(only=("docker0", "192.168.1.5")), ["192.168.1.5", "172.17.0.1"]),
+        (Wishes(never=("wg0",)), ["192.168.1.5"]),
+        (Wishes(only=("eth0", "wg0"), never=("192.168.1.5",)), ["10.9.0.1"]),
+        (Wishes(only=("no-such",)), []),
+    ],
+)
+def test_owner_says_what_is_told_to_others(wishes: Wishes, told: list[str]) -> None:
+    adapters = [
+        Adapter("eth0", 2, False, ("192.168.1.5",), Place.ROUTE),
+        Adapter("wg0", 3, False, ("10.9.0.1",), Place.TUNNEL),
+        Adapter("docker0", 4, False, ("172.17.0.1",), Place.CONTAINER),
+    ]
+    assert announced(wished(adapters, wishes)) == told
 
 
 def test_adapters_are_chosen_by_name_or_address() -> None:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import ifaddr
 import pytest
 
 from aslp2p.daemon.listening import has_address, listen, tune
@@ -72,3 +73,22 @@ def test_a_link_sends_small_messages_at_once_and_notices_a_dead_peer() -> None:
         assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert one.gettimeout() == 0
+
+
+def test_a_link_local_address_is_one_of_its_interface() -> None:
+    local = [
+        (str(adapter.name), ip.ip[0])
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+        if isinstance(ip.ip, tuple) and ip.ip[0].startswith("fe80")
+    ]
+    for name, address in local[:1]:
+        (one,) = listen([f"{address}%{name}"], 0)
+        with one:
+            assert one.getsockname()[3] == socket.if_nametoindex(name)
+        with pytest.raises(UserError, match=f"say it behind a percent sign: {address}%"):
+            listen([address], 4711)
+    with pytest.raises(UserError, match="no address of this machine"):
+        listen(["fe80::abcd%lo"], 4711)
+    with pytest.raises(UserError, match="there is no interface nosuch0 for fe80::1%nosuch0"):
+        listen(["fe80::1%nosuch0"], 4711)

@@ -44,7 +44,10 @@ def test_the_example_is_the_defaults_and_names_every_key() -> None:
 def test_a_full_file_is_read() -> None:
     config = parse_config(
         b"""
-        listen = {addresses = ["192.0.2.1", "2001:DB8::1"], port = 4711}
+        listen.addresses = ["192.0.2.1", "2001:DB8::1"]
+        listen.port = 4711
+        listen.announce = ["eth0"]
+        listen.except = ["wg0"]
         mdns = {enabled = false, interfaces = ["eth0", "192.0.2.1", "eth0"]}
         peers.static = ["alice.local:4711", "192.0.2.7:1", "[2001:db8::7]:65535"]
         recovery.mode = "auto"
@@ -55,6 +58,8 @@ def test_a_full_file_is_read() -> None:
     )
     assert config == Config(
         ("192.0.2.1", "2001:db8::1"),
+        ("eth0",),
+        ("wg0",),
         4711,
         False,
         ("eth0", "192.0.2.1"),
@@ -114,7 +119,10 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(text: str, key: str) -> N
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("listen.prot = 1", "listen.prot: there is no such key; [listen] has addresses, port"),
+        (
+            "listen.prot = 1",
+            "listen.prot: there is no such key; [listen] has addresses, announce, except, port",
+        ),
         ("lissen.port = 1", "lissen: there is no such section; there are listen, mdns"),
         ("port = 1", "port: there is no such section"),
         ("listen = 1", "listen: a section is expected: [listen]"),
