@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aslp2p.cli.complete import complete_file
 from aslp2p.cli.group import Group
 from aslp2p.cli.output import count_text, note, say, say_json, sentence, size_text
 from aslp2p.cli.progress import Progress
@@ -116,7 +117,7 @@ def _stepper(progress: Progress) -> Any:
 
 
 @bundle_command.command("show")
-@click.argument("path", metavar="FILE")
+@click.argument("path", metavar="FILE", shell_complete=complete_file)
 @pass_settings
 def show_command(settings: Settings, path: str) -> None:
     """What is in a bundle, without taking anything of it in."""
@@ -156,7 +157,7 @@ def _say_shown(path: str, answer: dict[str, Any]) -> None:
 
 
 @bundle_command.command("import")
-@click.argument("path", metavar="FILE")
+@click.argument("path", metavar="FILE", shell_complete=complete_file)
 @click.option("--follow", is_flag=True, help="Follow its Common from now on, if this home does not yet.")
 @emit_option
 @pass_settings

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aslp2p.cli.complete import complete_folder, complete_path
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
@@ -24,8 +25,8 @@ _SHOWN = 20
 
 
 @click.command("checkout", cls=Command)
-@click.argument("folder", metavar="DIR")
-@click.argument("what", default="", metavar="[PATH][@N]")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
+@click.argument("what", default="", metavar="[PATH][@N]", shell_complete=complete_path)
 @click.option("--force", is_flag=True, help="Replace and remove what checkout did not write, too.")
 @click.option("--hidden", is_flag=True, help="What begins with a dot at the top, too.")
 @at_option

@@ -24,6 +24,7 @@ SECTIONS = {
         "leave": ("leave", "End this machine's membership."),
         "common": ("commons", "Which Commons this machine follows."),
         "self": ("begin", "Show this machine's key and name."),
+        "help": ("helping", "What a command does, or a topic is about."),
         "version": ("version", "Which version this is."),
     },
     "Files": {

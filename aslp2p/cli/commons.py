@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from aslp2p.cli.complete import complete_common
 from aslp2p.cli.group import Group
 from aslp2p.cli.output import count_text, note, say, say_json, table
 from aslp2p.cli.settings import Settings, pass_settings
@@ -49,7 +50,7 @@ def list_command(settings: Settings) -> None:
 
 
 @common_command.command("use")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_common)
 @pass_settings
 def use_command(settings: Settings, name: str) -> None:
     """Make NAME (or an id) the Common that commands mean when they name none."""
@@ -57,7 +58,7 @@ def use_command(settings: Settings, name: str) -> None:
 
 
 @common_command.command("trust", hidden=True)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_common)
 @pass_settings
 def trust_command(settings: Settings, name: str) -> None:
     """The same as `asl common use`."""
@@ -84,7 +85,7 @@ def _use(settings: Settings, name: str) -> None:
 
 
 @common_command.command("forget")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_common)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_settings
 def forget_command(settings: Settings, name: str, yes: bool) -> None:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import click
 
 from aslp2p.artifacts.content import chunks_of
+from aslp2p.cli.complete import complete_path
 from aslp2p.cli.group import Command
 from aslp2p.cli.history import require_same_history
 from aslp2p.cli.output import count_text, note, say, say_json, size_text, table, when
@@ -29,7 +30,7 @@ _PROBLEMS_SHOWN = 20
 
 
 @click.command("ls", cls=Command)
-@click.argument("prefix", default="", metavar="[PATH][@N]")
+@click.argument("prefix", default="", metavar="[PATH][@N]", shell_complete=complete_path)
 @click.option("-l", "--long", "long_", is_flag=True, help="With size, version, author and date.")
 @at_option
 @pass_settings
@@ -80,7 +81,7 @@ def listing(source: Source, path: str, at: int | None) -> Iterator[dict[str, Any
 
 
 @click.command("get", cls=Command)
-@click.argument("path", metavar="PATH[@N]")
+@click.argument("path", metavar="PATH[@N]", shell_complete=complete_path)
 @click.option("-o", "--output", metavar="FILE", help="Where to write it; `-`: standard output, as without.")
 @at_option
 @pass_settings
@@ -176,7 +177,7 @@ def _require_harmless(entry: dict[str, Any]) -> None:
 
 
 @click.command("rm", cls=Command)
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", shell_complete=complete_path)
 @click.option("-r", "--recursive", is_flag=True, help="Folders, with everything in them.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
 @pass_settings

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aslp2p.cli.complete import complete_folder
 from aslp2p.cli.group import Group
 from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.settings import Settings, pass_settings
@@ -27,7 +28,7 @@ def folder_command() -> None:
 
 
 @folder_command.command("add")
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
 @click.option("--path", default="", metavar="PATH", help="Follow what is below PATH; else all of it.")
 @click.option("--receive-only", is_flag=True, help="Changes come into DIR, and none go out.")
 @click.option("--send-only", is_flag=True, help="Changes go out of DIR, and none come in.")
@@ -89,7 +90,7 @@ def _state(one: dict[str, Any]) -> str:
 
 
 @folder_command.command("pause")
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
 @pass_settings
 def pause_command(settings: Settings, folder: str) -> None:
     """Leave DIR as it is until `asl folder resume`."""
@@ -97,7 +98,7 @@ def pause_command(settings: Settings, folder: str) -> None:
 
 
 @folder_command.command("resume")
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
 @pass_settings
 def resume_command(settings: Settings, folder: str) -> None:
     """Keep DIR in step again."""
@@ -105,7 +106,7 @@ def resume_command(settings: Settings, folder: str) -> None:
 
 
 @folder_command.command("remove")
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
 @pass_settings
 def remove_command(settings: Settings, folder: str) -> None:
     """Follow DIR no longer; its files stay."""
@@ -114,7 +115,7 @@ def remove_command(settings: Settings, folder: str) -> None:
 
 
 @folder_command.command("approve")
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
 @pass_settings
 def approve_command(settings: Settings, folder: str) -> None:
     """Remove from the Common as much as is gone from DIR."""
@@ -122,7 +123,7 @@ def approve_command(settings: Settings, folder: str) -> None:
 
 
 @folder_command.command("ignored")
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
 @click.option("--hidden", is_flag=True, help="As with `asl folder add --hidden`.")
 @pass_settings
 def ignored_command(settings: Settings, folder: str, hidden: bool) -> None:

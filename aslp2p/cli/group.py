@@ -19,6 +19,7 @@ import click
 from aslp2p import __version__
 from aslp2p.artifacts.text import terminal_safe
 from aslp2p.cli.commands import COMMANDS, SECTIONS
+from aslp2p.cli.complete import complete_common, complete_folder
 from aslp2p.cli.output import say_json
 from aslp2p.cli.settings import Settings
 from aslp2p.errors import AslError, UsageError
@@ -40,6 +41,8 @@ OTHER_WORDS = {
     "expel": "members expel",
     "admit": "members admit",
     "whoami": "self",
+    "man": "help",
+    "topics": "help",
     "sign": "endorse",
     "import": "bundle import",
     "export": "bundle create",
@@ -62,6 +65,7 @@ def _common_options() -> list[click.Parameter]:
             metavar="DIR",
             expose_value=False,
             callback=_set("home"),
+            shell_complete=complete_folder,
             help="Another home than the usual one.",
         ),
         click.Option(
@@ -69,6 +73,7 @@ def _common_options() -> list[click.Parameter]:
             metavar="NAME|ID",
             expose_value=False,
             callback=_set("common"),
+            shell_complete=complete_common,
             help="Which Common, when there are several.",
         ),
         click.Option(
@@ -105,20 +110,6 @@ class Group(click.Group):
         super().__init__(*arguments, **options)
         self.params += _common_options()
 
-
-class Asl(Group):
-    """The program itself."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"aslp2p.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
-        return command
-
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -126,11 +117,34 @@ class Asl(Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = difflib.get_close_matches(args[0], [*COMMANDS, *OTHER_WORDS], n=1)
+            others = self.other_words()
+            near = difflib.get_close_matches(args[0], [*self.list_commands(ctx), *others], n=1)
             if not near:
                 raise
-            meant = f"{error.message} Did you mean `asl {OTHER_WORDS.get(near[0], near[0])}`?"
+            path = "asl" if self.name == "asl" else f"asl {self.name}"
+            meant = f"{error.message} Did you mean `{path} {others.get(near[0], near[0])}`?"
             raise click.UsageError(meant, ctx) from None
+
+    def other_words(self) -> dict[str, str]:
+        """What people may type instead of a command here, and which they mean."""
+        return {}
+
+
+class Asl(Group):
+    """The program itself."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def other_words(self) -> dict[str, str]:
+        return OTHER_WORDS
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"aslp2p.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aslp2p.cli.complete import complete_path
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, say, say_json, sentence, size_text, table, when
 from aslp2p.cli.settings import Settings, pass_settings
@@ -19,7 +20,7 @@ _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 
 
 @click.command("log", cls=Command)
-@click.argument("path", default="", metavar="[PATH][@N]")
+@click.argument("path", default="", metavar="[PATH][@N]", shell_complete=complete_path)
 @click.option("-n", "--count", type=click.IntRange(1), help="Only the newest N.")
 @click.option("--before", metavar="@N", help="Only versions below @N.")
 @click.option("--superseded", is_flag=True, help="What the history left behind instead.")
@@ -93,7 +94,7 @@ def _log(source: Source, path: str, count: int | None, before: int | None) -> It
 
 
 @click.command("show", cls=Command)
-@click.argument("what", default="")
+@click.argument("what", default="", shell_complete=complete_path)
 @at_option
 @pass_settings
 def show_command(settings: Settings, what: str, at: int | None) -> None:

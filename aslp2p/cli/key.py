@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aslp2p.cli.complete import complete_file
 from aslp2p.cli.group import Group
 from aslp2p.cli.output import note, say, say_json
 from aslp2p.cli.settings import Settings, pass_settings
@@ -31,7 +32,7 @@ def key_command() -> None:
 
 
 @key_command.command("backup")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_file)
 @pass_settings
 def backup_command(settings: Settings, file: str) -> None:
     """Write this machine's key to the new file FILE, under a passphrase (argon2id).
@@ -80,7 +81,7 @@ def words_command(settings: Settings) -> None:
 
 
 @key_command.command("restore")
-@click.argument("file", metavar="FILE", required=False)
+@click.argument("file", metavar="FILE", required=False, shell_complete=complete_file)
 @click.option("--words", is_flag=True, help="Type the 24 words instead, or give them on standard input.")
 @pass_settings
 def restore_command(settings: Settings, file: str | None, words: bool) -> None:

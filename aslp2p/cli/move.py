@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aslp2p.cli.complete import complete_file
 from aslp2p.cli.group import Command, Group
 from aslp2p.cli.output import count_text, note, say, say_json, size_text
 from aslp2p.cli.progress import Progress
@@ -30,7 +31,7 @@ def move_command() -> None:
 
 
 @move_command.command("out")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_file)
 @click.option("--lost", is_flag=True, help="The file of an earlier move can never be taken in any more.")
 @pass_settings
 def out_command(settings: Settings, file: str, lost: bool) -> None:
@@ -49,7 +50,7 @@ def out_command(settings: Settings, file: str, lost: bool) -> None:
 
 
 @move_command.command("in")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_file)
 @click.option("--keep", is_flag=True, help="Leave FILE where it is: nobody may ever take it in again.")
 @pass_settings
 def in_command(settings: Settings, file: str, keep: bool) -> None:
@@ -70,7 +71,7 @@ def in_command(settings: Settings, file: str, keep: bool) -> None:
 
 
 @click.command("backup", cls=Command)
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_file)
 @pass_settings
 def backup_command(settings: Settings, file: str) -> None:
     """Write a copy of this home to FILE: for its data, and for keys that will be replaced.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aslp2p.cli.complete import complete_member
 from aslp2p.cli.group import Group
 from aslp2p.cli.output import say_json, table
 from aslp2p.cli.settings import Settings, pass_settings
@@ -51,7 +52,7 @@ def admit_command(settings: Settings, key: str, name: str, no_wait: bool) -> Non
 
 
 @members_command.command("expel")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_member)
 @click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
 @pass_settings
 def expel_command(settings: Settings, name: str, no_wait: bool) -> None:
@@ -60,7 +61,7 @@ def expel_command(settings: Settings, name: str, no_wait: bool) -> None:
 
 
 @members_command.command("rename")
-@click.argument("who", metavar="NAME")
+@click.argument("who", metavar="NAME", shell_complete=complete_member)
 @click.argument("name", metavar="NEW")
 @click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
 @pass_settings
@@ -70,7 +71,7 @@ def rename_command(settings: Settings, who: str, name: str, no_wait: bool) -> No
 
 
 @members_command.command("forget")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_member)
 @click.option("--no-wait", is_flag=True, help="Do not wait for the witness.")
 @pass_settings
 def forget_command(settings: Settings, name: str, no_wait: bool) -> None:

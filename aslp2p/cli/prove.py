@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aslp2p.cli.complete import complete_file, complete_path
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json, size_text, when
 from aslp2p.cli.settings import Settings, pass_settings
@@ -31,7 +32,7 @@ _STEPS = {
 
 
 @click.command("prove", cls=Command)
-@click.argument("path", metavar="PATH[@N]")
+@click.argument("path", metavar="PATH[@N]", shell_complete=complete_path)
 @click.option("-o", "--output", metavar="FILE", required=True, help="Where to write the proof.")
 @click.option("--brief", is_flag=True, help="Show no more of the history than who had which office.")
 @at_option
@@ -62,7 +63,7 @@ def prove_command(settings: Settings, path: str, output: str, brief: bool, at: i
 
 
 @click.command("verify-proof", cls=Command)
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_file)
 @click.option("--file", "content", metavar="COPY", help="Check that this file is what was put, too.")
 @pass_settings
 def verify_proof_command(settings: Settings, file: str, content: str | None) -> None:

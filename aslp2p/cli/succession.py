@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from aslp2p.cli.complete import complete_member
 from aslp2p.cli.confirm import confirm
 from aslp2p.cli.endorse import say_asked
 from aslp2p.cli.group import Command
@@ -22,7 +23,7 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.command("rotate", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_member)
 @click.option("--reason", default="", help="Why, in one line; everybody sees it for ever.")
 @pass_settings
 def rotate_command(settings: Settings, name: str, reason: str) -> None:
@@ -65,7 +66,7 @@ def recover_command(
 
 
 @click.command("revoke", cls=Command)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_member)
 @click.option("--because", "evidence", multiple=True, metavar="EVIDENCE", help="What `asl evidence` lists.")
 @click.option("--reason", default="", help="Why, in one line: a stolen machine leaves no evidence.")
 @click.option("--witness", default="", metavar="NAME", help="The new witness, if it has to change.")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from aslp2p.cli.checkout import common_of, note_some, steps_on
+from aslp2p.cli.complete import complete_folder, complete_path
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
@@ -25,8 +26,8 @@ _SHOWN = 20
 
 
 @click.command("sync", cls=Command)
-@click.argument("folder", metavar="DIR")
-@click.argument("path", default="", metavar="[PATH]")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
+@click.argument("path", default="", metavar="[PATH]", shell_complete=complete_path)
 @click.option("--receive-only", is_flag=True, help="Changes come into DIR, and none go out.")
 @click.option("--send-only", is_flag=True, help="Changes go out of DIR, and none come in.")
 @click.option("--hidden", is_flag=True, help="What begins with a dot at the top, too.")
