@@ -84,6 +84,11 @@ class Calls:
         answer: dict[str, Any] = self._daemon.client.call(method, **params)
         return answer
 
+    def long(self, method: str, /, **params: Any) -> dict[str, Any]:
+        """The answer to a method about the Common that takes as long as it takes."""
+        answer: dict[str, Any] = self._daemon.call_long(lambda: None, method, **params)
+        return answer
+
     def many(self, calls: Sequence[tuple[str, dict[str, Any]]], /) -> Iterable[Any]:
         """The answers to `calls`, in their order."""
         return self._daemon.client.call_many(

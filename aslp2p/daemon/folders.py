@@ -260,6 +260,11 @@ class _Calls:
         answer: dict[str, Any] = self._client.call(method, **params)
         return answer
 
+    def long(self, method: str, /, **params: Any) -> dict[str, Any]:
+        """The answer to a method about the Common that takes as long as it takes."""
+        answer: dict[str, Any] = self._client.call_long(lambda: None, method, common=self._common, **params)
+        return answer
+
     def many(self, calls: Sequence[tuple[str, dict[str, Any]]], /) -> Iterable[Any]:
         """The answers to `calls`, in their order."""
         return self._client.call_many(

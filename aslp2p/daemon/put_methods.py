@@ -15,13 +15,13 @@ from aslp2p.daemon.control_descriptors import RECEIVED
 from aslp2p.daemon.intake import Intake
 from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
 from aslp2p.daemon.uploads import Uploads
-from aslp2p.errors import UsageError
+from aslp2p.errors import UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.home.seen import Seen
 from aslp2p.ledger.reader import Reader
 from aslp2p.ledger.state import Entry, path_key, unpack
 from aslp2p.limits import CHUNK_BYTES
-from aslp2p.views.actions import Uint
+from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.content import missing
 from aslp2p.views.view import View
 from aslp2p.worktree.never import require_puttable
@@ -94,17 +94,20 @@ class PutMethods:
         modified_ms: Uint = 0,
         expects: ExpectsText = None,
         skip_same: bool = False,
+        content: str = "",
     ) -> dict[str, Any]:
         """Put what the open `file` holds, from where it stands, at `path`: the number of one that came with
-        the line."""
+        the line. Nothing else than `content`, where that is given."""
         descriptor = RECEIVED.get().take(file)
         try:
             node = self._node(common)
-            content = await self._taken_in(node, descriptor)
+            taken = await self._taken_in(node, descriptor)
         finally:
             os.close(descriptor)
-        action = _put(path, content, executable, media_type, modified_ms, expects)
-        return await _proposed(node, action, content.last, skip_same=skip_same)
+        if content and parse_id(content, "content") != taken.id:
+            raise UserError("it has changed since it was looked at", remedy="put it again")
+        action = _put(path, taken, executable, media_type, modified_ms, expects)
+        return await _proposed(node, action, taken.last, skip_same=skip_same)
 
     async def _taken_in(self, node: Node, descriptor: int) -> Content:
         async def keep(pieces: tuple[Piece, ...]) -> None:

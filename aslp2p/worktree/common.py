@@ -1,7 +1,7 @@
 """A Common as a folder follows it: questions to whatever answers them, proposals to the daemon.
 
-Small files go out several at once, large ones in chunks. What the daemon or the witness refuses is in
-`problems`, and no reason to stop.
+Small files go out several at once; large ones are handed to the daemon open. What the daemon or the witness
+refuses is in `problems`, and no reason to stop.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import base64
 import mimetypes
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from aslp2p.artifacts.content import chunks_of
+from aslp2p.control.client import File
 from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UserError
 from aslp2p.limits import CHUNK_BYTES
-from aslp2p.worktree.sync import Version
+from aslp2p.worktree.disk import Reading
+from aslp2p.worktree.sync import Version, require_unchanged
 from aslp2p.worktree.trees import Entry, Found, Like
 
 _BATCH_FILES = 64
@@ -35,6 +37,9 @@ class Calling(Asking, Protocol):
 
     def call(self, method: str, /, **params: Any) -> dict[str, Any]:
         """The answer to a method that names no Common."""
+
+    def long(self, method: str, /, **params: Any) -> dict[str, Any]:
+        """The answer to a method about the Common that takes as long as it takes."""
 
     def many(self, calls: Sequence[Call], /) -> Iterable[Any]:
         """The answers in order; a refusal is one, as a `RemoteError`."""
@@ -90,7 +95,7 @@ class History:
         found: Found,
         modified_ms: int,
         expects: str,
-        chunks: Callable[[], Iterator[bytes]],
+        opened: Callable[[], AbstractContextManager[Reading]],
         /,
     ) -> None:
         """Never: a folder that only receives proposes nothing."""
@@ -148,7 +153,7 @@ class Proposals(History):
         found: Found,
         modified_ms: int,
         expects: str,
-        chunks: Callable[[], Iterator[bytes]],
+        opened: Callable[[], AbstractContextManager[Reading]],
         /,
     ) -> None:
         """A small file goes out with the next ones, at the latest when `settle` is called."""
@@ -161,9 +166,13 @@ class Proposals(History):
         }
         if found.identity.size > CHUNK_BYTES:
             self._flush()
-            self._large(path, params, chunks())
+            with opened() as file:
+                params |= {"file": File(file.fileno()), "content": found.like.content}
+                self._answered(path, self._daemon.long("put.file", **params))
             return
-        data = b"".join(islice(chunks(), 2))
+        with opened() as file:
+            data = file.read(found.identity.size)
+            require_unchanged(file, found)
         self._batch.append((path, ("put", {**params, "data": base64.b64encode(data).decode("ascii")})))
         self._batch_bytes += len(data)
         if len(self._batch) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
@@ -182,15 +191,6 @@ class Proposals(History):
         left = self._settle(proposed)
         self.problems |= {proposed[id_]: f"refused: {why}" for id_, why in left.items() if why}
         return "" not in left.values()
-
-    def _large(self, path: str, params: dict[str, Any], chunks: Iterator[bytes]) -> None:
-        upload = self._daemon.ask("upload.begin")["upload"]
-        offset = 0
-        for chunk in chunks:
-            data = base64.b64encode(chunk).decode("ascii")
-            self._daemon.call("upload.chunk", upload=upload, offset=offset, data=data)
-            offset += len(chunk)
-        self._answered(path, self._daemon.call("upload.put", upload=upload, **params))
 
     def _flush(self) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0

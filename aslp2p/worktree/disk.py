@@ -54,6 +54,9 @@ class Reading(Protocol):
     def has_writer(self) -> bool:
         """Whether somebody has it open to write, as far as the system tells."""
 
+    def fileno(self) -> int:
+        """Its descriptor, for whoever is to read it instead."""
+
 
 class Disk(Protocol):
     """A folder. Paths are relative to it, with `/`; the empty path is the folder itself. Raises `OSError`,
@@ -109,6 +112,9 @@ class _OpenFile:
 
     def read(self, size: int, /) -> bytes:
         return self._file.read(size)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
 
     def has_writer(self) -> bool:
         return self._tells_writers and _has_writer(self._file.fileno())

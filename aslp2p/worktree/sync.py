@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from aslp2p.errors import UserError
-from aslp2p.limits import CHUNK_BYTES
 from aslp2p.worktree.aside import Aside, ancestors, conflict_of
 from aslp2p.worktree.base import Base
-from aslp2p.worktree.disk import FILE, FOLDER, Disk, Status
+from aslp2p.worktree.disk import FILE, FOLDER, Disk, Reading, Status
 from aslp2p.worktree.names import HIDDEN, HIDDEN_FILE
 from aslp2p.worktree.plan import caught_up, plan
 from aslp2p.worktree.portable import Traits, unportable
@@ -82,10 +81,11 @@ class Remote(Protocol):
         found: Found,
         modified_ms: int,
         expects: str,
-        chunks: Callable[[], Iterator[bytes]],
+        opened: Callable[[], AbstractContextManager[Reading]],
         /,
     ) -> None:
-        """Propose a file; `chunks` raises where the file is not the one that was found any more."""
+        """Propose a file; `opened` gives it, and raises where it is not the one that was found any more.
+        Whoever has read it looks again (`require_unchanged`)."""
 
     def remove(self, path: str, expects: str, /) -> None:
         """Propose a removal."""
@@ -376,7 +376,7 @@ class Sync:
                 self.report.written += 1
             case Put(path, found, expects):
                 modified_ms = max(found.identity.mtime_ns // 10**6, 0)
-                self._remote.put(path, found, modified_ms, expects, lambda: self._read(path, found))
+                self._remote.put(path, found, modified_ms, expects, lambda: self._opened(path, found))
                 self.report.put += 1
                 if (why := unportable(path)) is not None:
                     self.report.unportable[path] = why
@@ -407,15 +407,18 @@ class Sync:
                 self._base.offer(step.path, None)
         self._base.commit()
 
-    def _read(self, path: str, found: Found) -> Iterator[bytes]:
-        """The bytes of a file, which is the one that was found until the last of them is out."""
+    @contextmanager
+    def _opened(self, path: str, found: Found) -> Iterator[Reading]:
+        """A file, which is the one that was found."""
         with self._disk.reading(path) as file:
-            if file.status().identity != found.identity:
-                raise Changed(CHANGED)
-            while data := file.read(CHUNK_BYTES):
-                yield data
-            if file.status().identity != found.identity:
-                raise Changed(CHANGED)
+            require_unchanged(file, found)
+            yield file
+
+
+def require_unchanged(file: Reading, found: Found) -> None:
+    """Raises `Changed` unless the open file is the one that was found."""
+    if file.status().identity != found.identity:
+        raise Changed(CHANGED)
 
 
 def require_same(base: Base, common: str, path: str, folder: str) -> None:

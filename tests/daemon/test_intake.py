@@ -243,6 +243,20 @@ def test_a_file_counts_once_and_only_on_its_own_connection(daemon: Client, tmp_p
                 daemon.call("put.file", path="y", file=number)
 
 
+def test_only_what_was_looked_at_is_put_where_that_is_said(daemon: Client, large: Path) -> None:
+    """As a folder does: what it offers is what it has in its record."""
+    seen_as = content_of(large.read_bytes()).hex()
+    with large.open("r+b") as file:
+        file.write(b"another beginning")
+    with large.open("rb") as file:
+        with pytest.raises(RemoteError, match="it has changed since it was looked at"):
+            daemon.call("put.file", path="x", file=File(file.fileno()), content=seen_as)
+        assert not daemon.call("ls")["entries"] and not daemon.call("proposals")["pending"]
+        file.seek(0)
+        now = content_of(large.read_bytes()).hex()
+        assert daemon.call("put.file", path="x", file=File(file.fileno()), content=now)["content"] == now
+
+
 def test_what_nobody_takes_is_closed_with_the_connection(daemon: Client, tmp_path: Path) -> None:
     reading, writing = os.pipe()
     with Client.of_home(str(tmp_path / "home")) as other:

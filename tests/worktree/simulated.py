@@ -6,13 +6,15 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
+from io import UnsupportedOperation
 
+from aslp2p.limits import CHUNK_BYTES
 from aslp2p.worktree.aside import ancestors
 from aslp2p.worktree.base import Base
 from aslp2p.worktree.disk import FILE, FOLDER, InTheWay, Reading, Status
-from aslp2p.worktree.sync import Report, Sync, Version, Ways
+from aslp2p.worktree.sync import Report, Sync, Version, Ways, require_unchanged
 from aslp2p.worktree.trees import Entry, Found, Identity, Like, Put, Remove
 from tests.worktree.model import Common
 
@@ -46,6 +48,9 @@ class _Reading:
     def has_writer(self) -> bool:
         self._disk.call()
         return self._file in self._disk.writers
+
+    def fileno(self) -> int:
+        raise UnsupportedOperation("a simulated file has no descriptor")
 
     def read(self, size: int, /) -> bytes:
         self._disk.call()
@@ -272,10 +277,12 @@ class MemoryRemote:
         found: Found,
         modified_ms: int,
         expects: str,
-        chunks: Callable[[], Iterator[bytes]],
+        opened: Callable[[], AbstractContextManager[Reading]],
         /,
     ) -> None:
-        data = b"".join(chunks())
+        with opened() as file:
+            data = b"".join(iter(lambda: file.read(CHUNK_BYTES), b""))
+            require_unchanged(file, found)
         content = sha256(data).hexdigest()
         assert content == found.like.content
         self.contents[content] = data
