@@ -14,6 +14,7 @@ from aslp2p.artifacts.types import Proposal, Snapshot
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
 from aslp2p.core.context import Context
+from aslp2p.core.part import Part
 from aslp2p.gossip.messages import Want
 from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.limits import AUDIT_BATCH, IDS_PER_MESSAGE_MAX, PENDING_MAX, REPAIR_MS
@@ -22,7 +23,7 @@ REPAIR_STEP_MS = REPAIR_MS // 30
 ASK_AGAIN_MS = 10_000
 
 
-class Audit:
+class Audit(Part):
     """The audit under way and the artifacts that it asked for again."""
 
     def __init__(self, context: Context, chain: Chain, catchup: Catchup) -> None:
@@ -52,7 +53,7 @@ class Audit:
             due.append(self._stepped_ms + REPAIR_STEP_MS if self._repair else self._context.now.mono)
         return min(due, default=None)
 
-    def step(self) -> None:
+    def tick(self) -> None:
         """Verify every signature of the next unaudited snapshots; a failure starts a repair."""
         context = self._context
         if not context.founded:

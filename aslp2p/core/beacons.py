@@ -6,6 +6,7 @@ from aslp2p.artifacts.envelope import Signed, sign_statement
 from aslp2p.artifacts.types import Beacon
 from aslp2p.core.context import Context
 from aslp2p.core.keyring import Keyring
+from aslp2p.core.part import Part
 from aslp2p.core.pending import Pending
 from aslp2p.core.seat import Seats
 from aslp2p.core.spread import Spreader
@@ -18,7 +19,7 @@ from aslp2p.recovery import beacon_interval_ms
 META_BEACON = "beacon"
 
 
-class Beacons:
+class Beacons(Part):
     """Sends this witness's own, takes others'. The counter only grows, across restarts: a stretch of it is
     reserved on disk before any of it is used."""
 

@@ -32,6 +32,7 @@ from aslp2p.artifacts.types import Proposal, Put, Snapshot
 from aslp2p.core.chain import Chain, is_fault, is_newer
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
+from aslp2p.core.part import Part
 from aslp2p.errors import ArtifactError, AslError
 from aslp2p.gossip.messages import GetRange, Range, RangeItem
 from aslp2p.gossip.peer import Peer
@@ -78,7 +79,7 @@ class Relay(Struct, frozen=True):
     link: int
 
 
-class Catchup:
+class Catchup(Part):
     """The one catch-up under way."""
 
     def __init__(self, context: Context, chain: Chain, contents: Contents) -> None:
@@ -382,7 +383,7 @@ class Catchup:
     def _decode(item: RangeItem) -> tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]:
         return decode_as(Snapshot, item.snapshot), [decode_as(Proposal, raw) for raw in item.proposals]
 
-    def forget_link(self, link: int) -> None:
+    def link_lost(self, link: int) -> None:
         """The link has ended: what was asked of it is asked of others."""
         self._declined.discard(link)
         if self._locating is not None and self._locating.link == link:
@@ -392,7 +393,7 @@ class Catchup:
             self.poll()
         self.consider()
 
-    def expire(self) -> None:
+    def tick(self) -> None:
         """Doubt whoever does not answer, and ask others."""
         before = self._context.now.mono - REQUEST_TIMEOUT_MS
         if self._locating is not None and self._locating.asked_ms < before:

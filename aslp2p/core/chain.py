@@ -9,9 +9,8 @@ are the same."""
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -20,6 +19,7 @@ from aslp2p.artifacts.types import Proposal, Snapshot
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.lacking import contents_of
+from aslp2p.core.part import Part, Upwards
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import ArtifactError, AslError, Incomplete, PeerFault, Rejected, UserError
@@ -43,23 +43,23 @@ def is_newer(error: AslError) -> bool:
     return isinstance(error, PeerFault) and error.newer
 
 
-class HeadListener(Protocol):
-    """A part of the node that has to know when the head moves."""
-
-    def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
-        """`listed` are the proposals that the new line lists above the fork, in order."""
-
-
 class _Waiting(Struct, frozen=True):
     snapshot: Signed[Snapshot]
     source: int
     asked_ms: int
 
 
-class Chain:
+class Chain(Part):
     """The node's way into the ledger."""
 
-    def __init__(self, context: Context, pending: Pending, spreader: Spreader, contents: Contents) -> None:
+    def __init__(
+        self,
+        context: Context,
+        pending: Pending,
+        spreader: Spreader,
+        contents: Contents,
+        upwards: Upwards,
+    ) -> None:
         self._context = context
         self._contents = contents
         self._pending = pending
@@ -71,13 +71,11 @@ class Chain:
         """Whether snapshots came while the floor was waited for."""
         self._told_of: set[int] = set()
         """The branches below the floor that people here were told of."""
-        self.listeners: list[HeadListener] = []
+        self._upwards = upwards
         self.orphans: list[tuple[int, bytes]] = []
         """(link, id) of snapshots whose parent is not here: reasons for a catch-up."""
         self.accepted = 0
         """Snapshots that this process took in, on any branch."""
-        self.heard_own: Callable[[Signed[Snapshot]], None] | None = None
-        """Told of every accepted snapshot of this node's own key: the journal has to know it (S11)."""
 
     def wants(self, id_: bytes) -> bool:
         """Whether a snapshot is neither accepted nor waiting."""
@@ -250,7 +248,7 @@ class Chain:
             return None
         return next(iter(self._waiting.values())).asked_ms + REQUEST_TIMEOUT_MS + 1
 
-    def expire(self) -> None:
+    def tick(self) -> None:
         """Give up waiting for what nobody sent: a catch-up can still bring it."""
         before = self._context.now.mono - REQUEST_TIMEOUT_MS
         for id_ in [id_ for id_, waiting in self._waiting.items() if waiting.asked_ms < before]:
@@ -280,8 +278,8 @@ class Chain:
         self.accepted += len(placed)
         for one in placed:
             self._waiting.pop(one.snapshot.id, None)
-            if one.snapshot.key == self._context.key and self.heard_own is not None:
-                self.heard_own(one.snapshot)
+            if one.snapshot.key == self._context.key:
+                self._upwards.heard_own(one.snapshot)
             self._context.learned += 1 + len(one.snapshot.statement.proposals)
         # What is open is stored already.
         listed = [proposal for one in placed for proposal in one.proposals]
@@ -419,8 +417,7 @@ class Chain:
         for proposal in closed:
             if proposal.key == context.key:
                 context.publish("proposal", id=proposal.id.hex(), state="witnessed", height=change.new.height)
-        for listener in self.listeners:
-            listener.head_moved(change, listed)
+        self._upwards.head_moved(change, listed)
 
     def _of_nobody(self, members: Mapping[bytes, Member]) -> list[bytes]:
         """What is pending of keys that are members no more: nobody will list it, whoever is witness. Our own

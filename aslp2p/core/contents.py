@@ -20,6 +20,7 @@ from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import Proposal, Put
 from aslp2p.core.context import Context
 from aslp2p.core.lacking import Items, Lacking
+from aslp2p.core.part import Part
 from aslp2p.errors import ArtifactError
 from aslp2p.gossip.messages import Content, GetContent, NoContent
 from aslp2p.gossip.peer import Peer
@@ -57,7 +58,7 @@ class _Asked(Struct, frozen=True):
     manifest: bool
 
 
-class Contents:
+class Contents(Part):
     """What is wanted, what is asked of whom, and who has said that it holds nothing."""
 
     def __init__(self, context: Context, pending: Mapping[bytes, Verified[Proposal]]) -> None:
@@ -328,7 +329,7 @@ class Contents:
             if asked is not None and asked.link == peer.link:
                 self._ask_another(id_, peer.link, in_vain=True)
 
-    def forget_link(self, link: int) -> None:
+    def link_lost(self, link: int) -> None:
         """The link has ended: what was asked of it is asked of others."""
         self._heard_ms.pop(link, None)
         self._silent.pop(link, None)
@@ -338,7 +339,7 @@ class Contents:
         for id_ in [id_ for id_, asked in self._asked.items() if asked.link == link]:
             self._ask_another(id_, link, in_vain=False)
 
-    def expire(self) -> None:
+    def tick(self) -> None:
         """Ask others for what did not come, where nothing at all came in time: a slow link is not a silent
         one."""
         now = self._context.now.mono

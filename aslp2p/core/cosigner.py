@@ -6,11 +6,12 @@ from aslp2p.core.audit import Audit
 from aslp2p.core.context import Context
 from aslp2p.core.hearing import Hearing
 from aslp2p.core.keyring import Keyring
+from aslp2p.core.part import Part
 from aslp2p.core.seat import Seats
 from aslp2p.limits import COSIGN_SPACING_MS
 
 
-class Cosigner:
+class Cosigner(Part):
     """Cosigns the head when it may; each is tried once."""
 
     def __init__(

@@ -19,6 +19,7 @@ from aslp2p.artifacts.types import Erase, Proposal
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.lacking import contents_of, manifest_size
+from aslp2p.core.part import Part
 from aslp2p.errors import ArtifactError, Damaged
 from aslp2p.ledger.erasure import HELD_KEY, Held, held_at, read_held
 from aslp2p.ledger.history import HeadChange
@@ -29,7 +30,7 @@ from aslp2p.limits import CHUNK_BYTES, ID_BYTES
 _PAGE = 1000
 
 
-class Erasing:
+class Erasing(Part):
     """Carries out what is erased. `pending` is everything that is pending."""
 
     def __init__(

@@ -19,6 +19,7 @@ from aslp2p.core.admission import Admission, Refusal
 from aslp2p.core.author import Author
 from aslp2p.core.context import Context
 from aslp2p.core.effects import Close
+from aslp2p.core.part import Part
 from aslp2p.core.pending import Pending
 from aslp2p.errors import UserError
 from aslp2p.gossip.messages import Heads
@@ -40,7 +41,7 @@ class Guest:
     """The proposal that it waits for, ours or another's."""
 
 
-class Guests:
+class Guests(Part):
     """The links of guests, and their admissions."""
 
     def __init__(self, context: Context, pending: Pending, admission: Admission, author: Author) -> None:

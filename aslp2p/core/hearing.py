@@ -4,14 +4,16 @@ not here, refused with a rule when they never can. And what came that is signed 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from typing import cast
 
 from aslp2p.artifacts.envelope import Signed, Verified
-from aslp2p.artifacts.types import Cosignature, Endorsement, Snapshot, Succession
+from aslp2p.artifacts.types import Cosignature, Endorsement, Proposal, Snapshot, Succession
 from aslp2p.core.chain import Chain
 from aslp2p.core.context import Context
 from aslp2p.core.keyring import Keyring
 from aslp2p.core.paper import Paper, Special
+from aslp2p.core.part import Part
 from aslp2p.core.pending import Pending
 from aslp2p.core.rounds import Rounds
 from aslp2p.core.spread import Spreader
@@ -22,7 +24,7 @@ from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY
 from aslp2p.limits import WAITING_PAPER_MAX
 
 
-class Hearing:
+class Hearing(Part):
     """Judges what others signed about open paper and about heads."""
 
     def __init__(
@@ -173,7 +175,7 @@ class Hearing:
         if self._may_judge_more():
             self.retry_waiting()
 
-    def head_moved(self, _change: HeadChange, _listed: object) -> None:
+    def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
         """What waits may be about the new head."""
         if self._waiting:
             self.retry_waiting()

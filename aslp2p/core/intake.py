@@ -28,17 +28,12 @@ from aslp2p.artifacts.types import (
     Snapshot,
     Statement,
 )
-from aslp2p.core.audit import Audit
 from aslp2p.core.beacons import Beacons
-from aslp2p.core.catchup import Catchup
-from aslp2p.core.chain import Chain
-from aslp2p.core.contents import Contents, unasked
-from aslp2p.core.context import Context
+from aslp2p.core.contents import unasked
+from aslp2p.core.floors import Shared, Sync
 from aslp2p.core.hearing import Hearing
 from aslp2p.core.inputs import Import
 from aslp2p.core.paper import Paper
-from aslp2p.core.pending import Pending
-from aslp2p.core.spread import Spreader
 from aslp2p.core.succession import Succession
 from aslp2p.errors import ArtifactError, Incomplete, PeerFault, Rejected, UserError
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
@@ -78,26 +73,16 @@ class Intake:
 
     def __init__(
         self,
-        context: Context,
-        pending: Pending,
+        shared: Shared,
+        sync: Sync,
         paper: Paper,
-        chain: Chain,
-        contents: Contents,
-        spreader: Spreader,
-        catchup: Catchup,
-        audit: Audit,
         succession: Succession,
         hearing: Hearing,
         beacons: Beacons,
     ) -> None:
-        self._context = context
-        self._pending = pending
+        self._context, self._pending, self._spreader = shared
+        self._chain, self._contents, self._catchup, self._audit = sync
         self._paper = paper
-        self._chain = chain
-        self._contents = contents
-        self._spreader = spreader
-        self._catchup = catchup
-        self._audit = audit
         self._succession = succession
         self._hearing = hearing
         self._beacons = beacons

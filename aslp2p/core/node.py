@@ -13,23 +13,13 @@ to the bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier
 from aslp2p.artifacts.types import Proposal
-from aslp2p.core.admission import Admission, Refusal
-from aslp2p.core.audit import Audit
-from aslp2p.core.author import Author
-from aslp2p.core.beacons import Beacons
-from aslp2p.core.catchup import Catchup
-from aslp2p.core.chain import Chain
-from aslp2p.core.contents import Contents
+from aslp2p.core.admission import Refusal
 from aslp2p.core.context import Context
-from aslp2p.core.cosigner import Cosigner
 from aslp2p.core.effects import Hints, Slow, Step
-from aslp2p.core.erasing import Erasing
-from aslp2p.core.guests import Guests
-from aslp2p.core.hearing import Hearing
 from aslp2p.core.inputs import (
     AddContent,
     ChangePolicy,
@@ -56,23 +46,10 @@ from aslp2p.core.inputs import (
     Vouch,
     Withdraw,
 )
-from aslp2p.core.intake import Intake
-from aslp2p.core.keyring import Keyring
-from aslp2p.core.orders import Orders
-from aslp2p.core.paper import Paper
-from aslp2p.core.pending import Pending
 from aslp2p.core.places import Places
-from aslp2p.core.reconciler import Reconciler
-from aslp2p.core.rounds import Rounds
-from aslp2p.core.seat import Seats
 from aslp2p.core.serve import serve_artifacts, serve_range
-from aslp2p.core.spread import Spreader
-from aslp2p.core.succession import Succession
 from aslp2p.core.tolls import Toll, Tolls, blocks, pause_ms, price
-from aslp2p.core.twins import Twins
-from aslp2p.core.unanswered import Unanswered
-from aslp2p.core.vigil import Vigil
-from aslp2p.core.witness import Witness
+from aslp2p.core.wiring import Wiring
 from aslp2p.errors import PeerFault
 from aslp2p.gossip.messages import (
     Addresses,
@@ -118,15 +95,7 @@ IDS_PER_TOKEN = 64
 """Looked up."""
 
 
-class Timed(Protocol):
-    """A part of the node that has things to do at certain times."""
-
-    @property
-    def wake_at_ms(self) -> int | None:
-        """When its next `Tick` is due, on the monotonic clock; None when nothing is."""
-
-
-class NodeCore:
+class NodeCore(Wiring):
     """A node; see the module's text. Raises `UserError` for a command that is refused (nothing has changed
     then), and whatever the store raises.
 
@@ -144,105 +113,13 @@ class NodeCore:
         auto: bool = False,
         apart: bool = False,
     ) -> None:
-        self._context = context = Context(store, common_id, signer, entropy, verifier)
+        super().__init__(Context(store, common_id, signer, entropy, verifier), auto=auto, apart=apart)
         self._floor = read_floor(store)
         """As it was on disk after the last step."""
-        if store.meta("genesis") is not None:
-            context.open_ledger()
-        self._pending = Pending(context)
-        self._spreader = Spreader(context)
-        self._contents = Contents(context, self._pending.proposals)
-        self._chain = Chain(context, self._pending, self._spreader, self._contents)
-        self._catchup = Catchup(context, self._chain, self._contents)
-        self._audit = Audit(context, self._chain, self._catchup)
-        self._paper = Paper(context, self._pending)
-        self._keyring = Keyring(context, self._paper)
-        self._witness = Witness(
-            context,
-            self._pending,
-            self._paper,
-            self._keyring,
-            self._chain,
-            self._contents,
-            self._spreader,
-            self._catchup,
-            self._audit,
-            apart=apart,
-        )
-        self._reconciler = Reconciler(context, self._pending, self._chain, self._catchup, self._witness)
-        self._author = Author(context, self._pending, self._contents, self._spreader)
-        self._erasing = Erasing(context, self._pending.proposals, self._contents)
-        self._seats = seats = Seats(context)
-        unanswered = Unanswered(context, self._pending, self._contents, seats)
-        self._vigil = Vigil(context, seats, self._paper, self._catchup, unanswered)
-        self._beacons = Beacons(
-            context, self._pending, self._keyring, self._witness, seats, self._vigil, self._spreader
-        )
-        self._rounds = rounds = Rounds()
-        self._hearing = Hearing(
-            context, self._pending, self._paper, self._keyring, self._chain, rounds, self._spreader
-        )
-        self._paper.is_awaited = self._hearing.awaits
-        self._cosigner = Cosigner(context, self._keyring, self._audit, self._hearing, seats)
-        self._succession = Succession(
-            context,
-            self._pending,
-            self._paper,
-            self._keyring,
-            self._audit,
-            self._witness,
-            seats,
-            self._vigil,
-            rounds,
-            self._spreader,
-            auto=auto,
-        )
-        self._orders = Orders(
-            context,
-            self._pending,
-            self._paper,
-            self._keyring,
-            self._succession,
-            seats,
-            rounds,
-        )
-        self._intake = Intake(
-            context,
-            self._pending,
-            self._paper,
-            self._chain,
-            self._contents,
-            self._spreader,
-            self._catchup,
-            self._audit,
-            self._succession,
-            self._hearing,
-            self._beacons,
-        )
-        self._admission = Admission(context)
-        self._guests = Guests(context, self._pending, self._admission, self._author)
         self._unsure: set[int] = set()
         """Links that nobody here could judge when they came up, or of guests that are listened to."""
-        self._places = Places(context, self._every_peer)
+        self._places = Places(self._context, self._every_peer)
         self._tolls = Tolls()
-        self._twins = Twins(context, self._keyring)
-        self._chain.listeners += [self, self._vigil, self._succession, self._hearing, self._erasing]
-        self._chain.heard_own = self._hearing.heard_own
-        self._timed: tuple[Timed, ...] = (
-            self._witness,
-            self._catchup,
-            self._audit,
-            self._contents,
-            self._chain,
-            self._hearing,
-            self._vigil,
-            self._succession,
-            self._cosigner,
-            self._beacons,
-            self._reconciler,
-            self._guests,
-            self._twins,
-        )
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
         self._told: tuple[object, ...] = ()
@@ -309,16 +186,6 @@ class NodeCore:
         return out
 
     @property
-    def wake_at_ms(self) -> int | None:
-        """When a Tick is due, on the monotonic clock; None when nothing is."""
-        first: int | None = None
-        for part in self._timed:  # after every step: a plain loop
-            at = part.wake_at_ms
-            if at is not None and (first is None or at < first):
-                first = at
-        return first
-
-    @property
     def withholds(self) -> bool:
         """Whether there is something to emit that waits until somebody was heard (S10)."""
         return self._witness.withholds
@@ -383,18 +250,7 @@ class NodeCore:
         """Send and start what is due, whatever the input was."""
         self._note_floor()
         if isinstance(input_, Tick):
-            if self._context.founded:
-                self._hearing.tick()
-                self._vigil.tick()
-                self._succession.tick()
-                self._cosigner.tick()
-                self._beacons.tick()
-            self._witness.emit()
-            self._audit.step()
-            self._chain.expire()
-            self._contents.expire()
-            self._catchup.expire()
-            self._twins.expire()
+            self._tick()
         if self._chain.orphans:
             self._chain.orphans.clear()
             self._catchup.consider()
@@ -497,11 +353,8 @@ class NodeCore:
         self._forget_link(link)
 
     def _forget_link(self, link: int) -> None:
-        self._twins.forget(link)
-        self._catchup.forget_link(link)
-        self._contents.forget_link(link)
+        self._link_lost(link)
         self._spreader.tell_neighbours()
-        self._vigil.links_changed()
 
     def _tell_addresses(self, peers: Sequence[Peer]) -> None:
         for peer in peers:
@@ -509,9 +362,13 @@ class NodeCore:
                 self._context.send(peer.link, Addresses(self._addresses))
 
     def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
-        """Links of keys that are members no more end; whoever was let in on a token stays."""
-        if change.new.members is change.old.members:
-            return
+        """The parts are told after the links of keys that are members no more have ended."""
+        if change.new.members is not change.old.members:
+            self._end_links_of_the_expelled(change)
+        super().head_moved(change, listed)
+
+    def _end_links_of_the_expelled(self, change: HeadChange) -> None:
+        """Whoever was let in on a token stays."""
         context = self._context
         context.publish("members", height=change.new.height)
         for peer in list(context.peers.values()):

@@ -68,10 +68,12 @@ def _may_ask(action: Succession, author: bytes, standing: Standing) -> bool:
 class Paper:
     """Which successions and policy changes are open, and how far their signatures have come."""
 
-    def __init__(self, context: Context, pending: Pending) -> None:
+    def __init__(
+        self, context: Context, pending: Pending, is_awaited: Callable[[bytes, bytes], bool]
+    ) -> None:
         self._context = context
         self._pending = pending
-        self.is_awaited: Callable[[bytes, bytes], bool] = lambda _proposal, _author: False
+        self._is_awaited = is_awaited
         """Whether somebody else than the author has endorsed a proposal that is not open here."""
 
     # --- what is open -----------------------------------------------------------------------------
@@ -122,7 +124,7 @@ class Paper:
             if one.key == author and one.id not in binding and not isinstance(other, Erase)
         ]
         fits = len(ranks) < SPECIAL_PER_AUTHOR_MAX or min(ranks) < _rank(action)
-        return fits or self.is_awaited(proposal, author)
+        return fits or self._is_awaited(proposal, author)
 
     def make_room(self, author: bytes) -> list[Verified[Proposal]]:
         """Forget what `author` has open beyond the bound, attempts of the lowest epochs first, the same ones
@@ -133,7 +135,7 @@ class Paper:
             (_rank(action), one.id, one)
             for one, action in self.open()
             if one.key == author and one.id not in binding and not isinstance(action, Erase)
-            if not self.is_awaited(one.id, author)
+            if not self._is_awaited(one.id, author)
         ]
         dead = [one for *_, one in sorted(mine)[: max(0, len(mine) - SPECIAL_PER_AUTHOR_MAX)]]
         self._pending.forget([one.id for one in dead])

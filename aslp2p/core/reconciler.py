@@ -9,6 +9,7 @@ from typing import TypeAlias
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.chain import Chain
 from aslp2p.core.context import Context
+from aslp2p.core.part import Part
 from aslp2p.core.pending import Pending
 from aslp2p.core.serve import serve_artifacts
 from aslp2p.core.witness import Witness
@@ -29,7 +30,7 @@ _Stand: TypeAlias = tuple[bytes, bytes, int, int]
 """Head, open digest, audited height, final height: what `Heads` says."""
 
 
-class Reconciler:
+class Reconciler(Part):
     """Heads, digests, and the ids of what is open."""
 
     def __init__(

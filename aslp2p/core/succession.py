@@ -7,7 +7,9 @@ snapshot by `witness.py`.
 
 from __future__ import annotations
 
-from aslp2p.artifacts.envelope import Verified, sign_statement
+from collections.abc import Sequence
+
+from aslp2p.artifacts.envelope import Signed, Verified, sign_statement
 from aslp2p.artifacts.types import (
     Endorsement,
     Proposal,
@@ -17,13 +19,9 @@ from aslp2p.artifacts.types import (
     Takeover,
 )
 from aslp2p.core.audit import Audit
-from aslp2p.core.context import Context
-from aslp2p.core.keyring import Keyring
-from aslp2p.core.paper import Paper, Special
-from aslp2p.core.pending import Pending
-from aslp2p.core.rounds import Rounds
-from aslp2p.core.seat import Seats
-from aslp2p.core.spread import Spreader
+from aslp2p.core.floors import Office, Shared
+from aslp2p.core.paper import Special
+from aslp2p.core.part import Part
 from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
 from aslp2p.errors import Rejected
@@ -33,34 +31,24 @@ from aslp2p.ledger.standing import Standing
 from aslp2p.recovery import proposes_after_ms, round_ms
 
 
-class Succession:
+class Succession(Part):
     """See the module's text. `auto` is `recovery.mode`."""
 
     def __init__(
         self,
-        context: Context,
-        pending: Pending,
-        paper: Paper,
-        keyring: Keyring,
+        shared: Shared,
+        office: Office,
         audit: Audit,
         witness: Witness,
-        seats: Seats,
         vigil: Vigil,
-        rounds: Rounds,
-        spreader: Spreader,
         *,
         auto: bool,
     ) -> None:
-        self._context = context
-        self._pending = pending
-        self._paper = paper
-        self._keyring = keyring
+        self._context, self._pending, self._spreader = shared
+        self._paper, self._keyring, self._seats, self._rounds = office
         self._audit = audit
         self._witness = witness
-        self._seats = seats
         self._vigil = vigil
-        self._rounds = rounds
-        self._spreader = spreader
         self._auto = auto
         self._jitter = 0.0
         self._renews_again_ms = -(10**9)
@@ -83,7 +71,7 @@ class Succession:
         self._rounds.see(proposal.id, self._context.now.mono)
         self._context.publish("paper", proposal=proposal.id.hex(), endorsed_by=None)
 
-    def head_moved(self, change: HeadChange, _listed: object) -> None:
+    def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
         """Paper that cannot come to anything any more is closed."""
         self._draw_jitter()
         self._rounds.head_moved(change.old, change.new)

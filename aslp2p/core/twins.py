@@ -18,6 +18,7 @@ from aslp2p.artifacts.envelope import pae, signature_holds
 from aslp2p.core.context import Context
 from aslp2p.core.effects import HeardCopy
 from aslp2p.core.keyring import Keyring
+from aslp2p.core.part import Part
 from aslp2p.errors import PeerFault
 from aslp2p.gossip.messages import Twin
 from aslp2p.gossip.peer import Peer
@@ -40,7 +41,7 @@ def proof_of(common_id: bytes, number: bytes) -> bytes:
     return pae(PROOF, common_id + number)
 
 
-class Twins:
+class Twins(Part):
     """What is under way between copies, here and elsewhere."""
 
     def __init__(self, context: Context, keyring: Keyring) -> None:
@@ -134,14 +135,14 @@ class Twins:
                 "notice", code="copied-key", text=f"two machines speak with the key of {name}"
             )
 
-    def expire(self) -> None:
+    def tick(self) -> None:
         """End the links of processes that gave no number: they are there no more."""
         now = self._context.now.mono
         for link in [one for one, asked_ms in self._silent.items() if asked_ms + ANSWER_MS <= now]:
             del self._silent[link]
             self._context.close(link, "the machine was started again", blame=False)
 
-    def forget(self, link: int) -> None:
+    def link_lost(self, link: int) -> None:
         """It has ended."""
         self._silent.pop(link, None)
         for key, links in list(self._proven.items()):

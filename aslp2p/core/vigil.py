@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aslp2p.artifacts.envelope import Signed
+from aslp2p.artifacts.types import Proposal
 from aslp2p.core.catchup import Catchup
 from aslp2p.core.context import Context
 from aslp2p.core.paper import Paper
+from aslp2p.core.part import Part
 from aslp2p.core.seat import Seats
 from aslp2p.core.unanswered import Unanswered
 from aslp2p.ledger.history import HeadChange
@@ -19,7 +22,7 @@ from aslp2p.recovery import decode_silence, round_ms
 META_SILENCE = "silence"
 
 
-class Vigil:
+class Vigil(Part):
     """Who is heard here, and for how long the witness has not been."""
 
     def __init__(
@@ -83,7 +86,7 @@ class Vigil:
 
     # --- signs of life ----------------------------------------------------------------------------
 
-    def head_moved(self, change: HeadChange, listed: Sequence[object]) -> None:
+    def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
         """A new head is a sign of life of its witness; but like a beacon where it lists nothing."""
         self._pass_time()  # first count up to now, then forget it
         epoch = change.new.standing.next_epoch
@@ -104,6 +107,9 @@ class Vigil:
         if self._silence.epoch != epoch:
             self._silence.heard(epoch)
         return self._silence.heard_beacon(epoch, counter, ends=self._is_alive())
+
+    def link_lost(self, link: int) -> None:
+        self.links_changed()
 
     def links_changed(self) -> None:
         """Being alone is a gap, not silence (S2): count up to the change."""

@@ -13,15 +13,9 @@ from collections import Counter
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Erase, Proposal, Put, Rejection, Snapshot
-from aslp2p.core.audit import Audit
-from aslp2p.core.catchup import Catchup
-from aslp2p.core.chain import Chain
-from aslp2p.core.contents import Contents
-from aslp2p.core.context import Context
-from aslp2p.core.keyring import Keyring
-from aslp2p.core.paper import Paper, Ready
-from aslp2p.core.pending import Pending
-from aslp2p.core.spread import Spreader
+from aslp2p.core.floors import Office, Shared, Sync
+from aslp2p.core.paper import Ready
+from aslp2p.core.part import Part
 from aslp2p.errors import Rejected
 from aslp2p.ledger.actions import apply_action
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
@@ -43,32 +37,21 @@ def was_renewed(standing: Standing) -> bool:
     return standing.next_epoch != standing.epoch and standing.next_witness == standing.witness
 
 
-class Witness:
+class Witness(Part):
     """Emits while this node's key is the one that the head, or a complete certificate, appoints."""
 
     def __init__(
         self,
-        context: Context,
-        pending: Pending,
-        paper: Paper,
-        keyring: Keyring,
-        chain: Chain,
-        contents: Contents,
-        spreader: Spreader,
-        catchup: Catchup,
-        audit: Audit,
+        shared: Shared,
+        sync: Sync,
+        office: Office,
         *,
         apart: bool,
     ) -> None:
-        self._context = context
-        self._pending = pending
-        self._paper = paper
-        self._keyring = keyring
-        self._chain = chain
-        self._contents = contents
-        self._spreader = spreader
-        self._catchup = catchup
-        self._audit = audit
+        self._context, self._pending, self._spreader = shared
+        self._chain, self._contents, self._catchup, self._audit = sync
+        self._paper = office.paper
+        self._keyring = office.keyring
         self._apart = apart
         self._emitted_ms = -(10**9)
         self._looked_at: tuple[object, ...] = ()
@@ -180,7 +163,7 @@ class Witness:
             self._keyring.stale_reason() is None,
         )
 
-    def emit(self) -> None:
+    def tick(self) -> None:
         """Emit the next snapshot if there is something to say and nothing forbids it."""
         if not self._has_reason() or self._looked_at == self._state():
             return

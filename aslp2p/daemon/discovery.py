@@ -67,7 +67,7 @@ class NoCodes:
         pass
 
 
-async def run_discovery(
+async def run_discovery(  # noqa: PLR0913 - one callback for each thing that is heard
     *,
     port: int,
     tags: Callable[[bytes], Sequence[bytes]],

@@ -47,7 +47,7 @@ class Link:
     `reason` says why it ended, and `blame` that the peer is at fault.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a handshake found out
         self,
         number: int,
         connection: socket.socket,

@@ -26,7 +26,7 @@ from aslp2p.core.jobs import Condition, Mode
 from aslp2p.daemon.link import Link
 
 
-def live_json(
+def live_json(  # noqa: PLR0913 - one for each thing that only the running node knows
     core: dict[str, Any],
     links: Sequence[Link],
     condition: Condition,

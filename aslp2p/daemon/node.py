@@ -44,7 +44,7 @@ class CommonNode:
     `on_copy` is called when a copy of our key was heard (S11).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a Common is made of, and clocks for tests
         self,
         store: Store,
         belonging: Belonging,

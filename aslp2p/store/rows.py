@@ -41,7 +41,7 @@ def branch_sum(
     return crc32(_BRANCH(b"B", branch, parent, fork_height, tip_height, audited_height) + tip_id)
 
 
-def snapshot_sum(
+def snapshot_sum(  # noqa: PLR0913 - the columns of a row
     id_: bytes,
     branch: int,
     height: int,

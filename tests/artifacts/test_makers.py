@@ -28,6 +28,7 @@ STORED = {
 READ = {
     ("artifacts/envelope.py", "read_stored_as"): "the same, of a known type",
     ("core/chain.py", "stored"): "the row says whether it was audited",
+    ("core/chain.py", "unanswered"): "the row says whether it was audited",
     ("core/pending.py", "__init__"): "the row says whether it was audited",
     ("core/keyring.py", "_promised"): "the journal holds this key's own signatures",
     ("ledger/finality.py", "cosigners"): "`keep_cosignature` takes only what is verified",

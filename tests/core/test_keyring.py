@@ -39,7 +39,9 @@ class Ben:
         self.context.open_ledger()
         self.context.now = Now(1, 7_000)
         self.context.out = Step(durable=False)
-        self.keyring = Keyring(self.context, Paper(self.context, Pending(self.context)))
+        self.keyring = Keyring(
+            self.context, Paper(self.context, Pending(self.context), lambda _proposal, _author: False)
+        )
 
     def journal(self) -> list[JournalRow]:
         return [row for kind in KINDS for row in self.scene.store.journal(kind, last=1000)]

@@ -1,0 +1,163 @@
+"""How the parts of a node are made and who tells whom: floor by floor, each knowing only what is below it.
+
+What a lower floor has to say to a higher one goes through `Upwards`, which is the node itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aslp2p.artifacts.envelope import Signed
+from aslp2p.artifacts.types import Proposal, Snapshot
+from aslp2p.core.admission import Admission
+from aslp2p.core.audit import Audit
+from aslp2p.core.author import Author
+from aslp2p.core.beacons import Beacons
+from aslp2p.core.catchup import Catchup
+from aslp2p.core.chain import Chain
+from aslp2p.core.contents import Contents
+from aslp2p.core.context import Context
+from aslp2p.core.cosigner import Cosigner
+from aslp2p.core.erasing import Erasing
+from aslp2p.core.floors import Office, Shared, Sync
+from aslp2p.core.guests import Guests
+from aslp2p.core.hearing import Hearing
+from aslp2p.core.intake import Intake
+from aslp2p.core.keyring import Keyring
+from aslp2p.core.orders import Orders
+from aslp2p.core.paper import Paper
+from aslp2p.core.part import Part
+from aslp2p.core.pending import Pending
+from aslp2p.core.reconciler import Reconciler
+from aslp2p.core.rounds import Rounds
+from aslp2p.core.seat import Seats
+from aslp2p.core.spread import Spreader
+from aslp2p.core.succession import Succession
+from aslp2p.core.twins import Twins
+from aslp2p.core.unanswered import Unanswered
+from aslp2p.core.vigil import Vigil
+from aslp2p.core.witness import Witness
+from aslp2p.ledger.history import HeadChange
+
+
+class Wiring:
+    """The parts of one node; `NodeCore` is what is done with them."""
+
+    def __init__(self, context: Context, *, auto: bool, apart: bool) -> None:
+        self._context = context
+        if context.store.meta("genesis") is not None:
+            context.open_ledger()
+        self._make_shared()
+        self._make_sync()
+        self._make_office(apart=apart)
+        self._make_authority(auto=auto)
+        self._make_ways_in()
+        self._deciding: tuple[Part, ...] = (
+            self._hearing,
+            self._vigil,
+            self._succession,
+            self._cosigner,
+            self._beacons,
+        )
+        """They have nothing to do before there is a genesis."""
+        self._following: tuple[Part, ...] = (
+            self._witness,
+            self._audit,
+            self._chain,
+            self._contents,
+            self._catchup,
+            self._twins,
+            self._reconciler,
+            self._guests,
+        )
+        self._parts = (*self._following, *self._deciding)
+
+    def _make_shared(self) -> None:
+        self._pending = Pending(self._context)
+        self._spreader = Spreader(self._context)
+        self._shared = Shared(self._context, self._pending, self._spreader)
+
+    def _make_sync(self) -> None:
+        context = self._context
+        self._contents = Contents(context, self._pending.proposals)
+        self._chain = Chain(context, self._pending, self._spreader, self._contents, self)
+        self._catchup = Catchup(context, self._chain, self._contents)
+        self._audit = Audit(context, self._chain, self._catchup)
+        self._sync = Sync(self._chain, self._contents, self._catchup, self._audit)
+
+    def _make_office(self, *, apart: bool) -> None:
+        context = self._context
+        self._paper = Paper(context, self._pending, self._is_awaited)
+        self._keyring = Keyring(context, self._paper)
+        self._seats = Seats(context)
+        self._rounds = Rounds()
+        self._office = Office(self._paper, self._keyring, self._seats, self._rounds)
+        self._witness = Witness(self._shared, self._sync, self._office, apart=apart)
+
+    def _make_authority(self, *, auto: bool) -> None:
+        context, pending, seats = self._context, self._pending, self._seats
+        unanswered = Unanswered(context, pending, self._contents, seats)
+        self._vigil = Vigil(context, seats, self._paper, self._catchup, unanswered)
+        self._beacons = Beacons(
+            context, pending, self._keyring, self._witness, seats, self._vigil, self._spreader
+        )
+        self._hearing = Hearing(
+            context, pending, self._paper, self._keyring, self._chain, self._rounds, self._spreader
+        )
+        self._cosigner = Cosigner(context, self._keyring, self._audit, self._hearing, seats)
+        self._succession = Succession(
+            self._shared, self._office, self._audit, self._witness, self._vigil, auto=auto
+        )
+        self._orders = Orders(
+            context, pending, self._paper, self._keyring, self._succession, seats, self._rounds
+        )
+
+    def _make_ways_in(self) -> None:
+        context = self._context
+        self._intake = Intake(
+            self._shared, self._sync, self._paper, self._succession, self._hearing, self._beacons
+        )
+        self._reconciler = Reconciler(context, self._pending, self._chain, self._catchup, self._witness)
+        self._author = Author(context, self._pending, self._contents, self._spreader)
+        self._erasing = Erasing(context, self._pending.proposals, self._contents)
+        self._admission = Admission(context)
+        self._guests = Guests(context, self._pending, self._admission, self._author)
+        self._twins = Twins(context, self._keyring)
+
+    # --- all parts together -----------------------------------------------------------------------
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When a Tick is due, on the monotonic clock; None when nothing is."""
+        first: int | None = None
+        for part in self._parts:  # after every step: a plain loop
+            at = part.wake_at_ms
+            if at is not None and (first is None or at < first):
+                first = at
+        return first
+
+    def _tick(self) -> None:
+        if self._context.founded:
+            for part in self._deciding:
+                part.tick()
+        for part in self._following:
+            part.tick()
+
+    def _link_lost(self, link: int) -> None:
+        for part in self._parts:
+            part.link_lost(link)
+
+    # --- what goes upwards ------------------------------------------------------------------------
+
+    def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
+        """In this order: silence is counted anew, paper that is over is closed, what waited is judged, and
+        what is erased is written down."""
+        for part in (self._vigil, self._succession, self._hearing, self._erasing):
+            part.head_moved(change, listed)
+
+    def heard_own(self, snapshot: Signed[Snapshot]) -> None:
+        """As `Upwards.heard_own`."""
+        self._hearing.heard_own(snapshot)
+
+    def _is_awaited(self, proposal: bytes, author: bytes) -> bool:
+        return self._hearing.awaits(proposal, author)
