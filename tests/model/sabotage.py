@@ -15,7 +15,17 @@ from aslp2p.artifacts.envelope import Signed, decode_as
 from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Rotation, Snapshot, Succession
 from aslp2p.core import keyring
 from aslp2p.errors import Rejected
-from aslp2p.ledger import certificate, epochs, gate, succession
+from aslp2p.ledger import (
+    abandonment,
+    certificate,
+    epochs,
+    finality,
+    gate,
+    history,
+    outlook,
+    promises,
+    succession,
+)
 from aslp2p.ledger.certificate import Parent
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.policy import authority_keys
@@ -169,6 +179,37 @@ def _p4_settlement(patch: Patch) -> None:
     patch.setattr(gate, "require_settlement", lambda *_: [])
 
 
+def _f5(patch: Patch) -> None:
+    """Let every line count, whatever policy change it leaves out."""
+    for module in (history, outlook, finality, abandonment, promises):
+        patch.setattr(module, "stands_on", lambda *_: True)
+    patch.setattr(Ledger, "on_floor", lambda *_: True)
+
+
+def _f5_given(patch: Patch) -> None:
+    """Take no notice of the floor that an invite gave."""
+    patch.setattr(history, "read_given_floor", lambda _: None)
+
+
+def _f5_moves(patch: Patch) -> None:
+    """Leave the floor at the genesis, whatever is final."""
+    patch.setattr(outlook, "next_floor", lambda *_: None)
+
+
+def _s9(patch: Patch) -> None:
+    """Let any certificate that abandons something take finality from it."""
+    patch.setattr(finality, "takes_finality", lambda *_: True)
+
+
+YEARS: dict[str, Callable[[Patch], None]] = {
+    "F5": _f5,
+    "F5 moves": _f5_moves,
+    "F5 given": _f5_given,
+    "S9": _s9,
+}
+"""Those that matter where quorums retire (`years.py`)."""
+
+
 RULES: dict[str, Callable[[Patch], None]] = {
     "S1": _s1,
     "S1 steps": _s1_steps,
@@ -186,4 +227,4 @@ RULES: dict[str, Callable[[Patch], None]] = {
 
 def without(rule: str, patch: Patch) -> None:
     """Take `rule` out, until `patch` is undone."""
-    RULES[rule](patch)
+    (RULES | YEARS)[rule](patch)

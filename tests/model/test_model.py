@@ -86,21 +86,23 @@ class Sabotage(Struct, frozen=True):
 
     leaning: Leaning
     harms: str
+    first: int = 0
+    """A walk that finds it: where it still does, no other is walked."""
     walks: int = 300
 
 
 SABOTAGES = {
-    "S1": Sabotage(LAGGING, "certificates"),
+    "S1": Sabotage(LAGGING, "certificates", 4),
     "S1 steps": Sabotage(LIARS, "epochs"),
-    "S3": Sabotage(LAGGING, "finals"),
-    "S4": Sabotage(LAGGING, "finals"),
-    "S5": Sabotage(FORKS, "finals"),
-    "S5 rotation": Sabotage(FORKS, "finals"),
-    "S13": Sabotage(OUTNUMBERED, "promises"),
-    "V4 reign": Sabotage(FORKS, "finals"),
+    "S3": Sabotage(LAGGING, "finals", 5),
+    "S4": Sabotage(LAGGING, "finals", 1),
+    "S5": Sabotage(FORKS, "finals", 50),
+    "S5 rotation": Sabotage(FORKS, "finals", 50),
+    "S13": Sabotage(OUTNUMBERED, "promises", 11),
+    "V4 reign": Sabotage(FORKS, "finals", 15),
     "V6 distinct": Sabotage(LIARS, "certificates"),
-    "P4 joint": Sabotage(POLICIES, "finals"),
-    "P4 settlement": Sabotage(POLICIES, "finals"),
+    "P4 joint": Sabotage(POLICIES, "finals", 26),
+    "P4 settlement": Sabotage(POLICIES, "finals", 21),
 }
 
 
@@ -112,7 +114,7 @@ def test_every_rule_is_taken_out_once() -> None:
 def test_a_missing_rule_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = SABOTAGES[rule]
     without(rule, monkeypatch)
-    for seed in range(expected.walks):
+    for seed in (expected.first, *range(expected.walks)):
         walk = Walk(seed, expected.leaning)
         walk.walk()
         if expected.harms in harm(walk.town):

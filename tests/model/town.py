@@ -38,7 +38,7 @@ CONTENT = b"x"
 PUT = Put("p", content_id(CONTENT), len(CONTENT), "", False, 0, None)
 
 VERIFIER = RememberingVerifier()
-KEYS = {name: SeededKey(name) for name in "abcdefgz"}
+KEYS = {name: SeededKey(name) for name in "abcdefghiz"}
 
 
 def key(name: str) -> bytes:
