@@ -19,7 +19,7 @@ SECTIONS = {
         "doctor": ("doctor", "What keeps machines apart, and what to type."),
         "events": ("events", "What happens, as it happens."),
         "metrics": ("metrics", "This machine's state for Prometheus."),
-        "peers": ("status", "Which machines are linked."),
+        "peers": ("peers", "Each machine: linked or when last, how far, where, how found."),
         "members": ("people", "Who is in; admit and expel."),
         "leave": ("leave", "End this machine's membership."),
         "common": ("commons", "Which Commons this machine follows."),

@@ -12,10 +12,10 @@ from aslp2p.cli.attention import attention
 from aslp2p.cli.empty import is_own_and_empty
 from aslp2p.cli.floor import waiting_line
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, quoted, say, say_json, sentence, table, when
+from aslp2p.cli.output import count_text, quoted, say, say_json, sentence, when
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.silence import silence_words, span
-from aslp2p.cli.source import existing_home, open_daemon, open_source
+from aslp2p.cli.silence import silence_words
+from aslp2p.cli.source import existing_home, open_source
 from aslp2p.errors import NeedsAttention, UsageError, UserError
 
 ATTENTION = NeedsAttention.exit_code
@@ -248,31 +248,3 @@ def _chosen(commons: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
             )
         return matching[0]
     return next((one for one in commons if one["default"]), commons[0])
-
-
-@click.command("peers", cls=Command)
-@pass_settings
-def peers_command(settings: Settings) -> None:
-    """Which machines are linked to this one now."""
-    with open_daemon(settings) as daemon:
-        answer = daemon.call("peers")
-    if settings.json:
-        say_json(answer)
-        return
-    for address in answer["addresses"]:
-        say(f"Listening: {address}")
-    if not answer["peers"]:
-        say("No machine is linked now.")
-    rows = []
-    for link in answer["peers"]:
-        height = link.get("height")
-        rows.append(
-            (
-                link["name"] or "(not admitted)",
-                link["key"][8:16],
-                "" if height is None else f"@{height}",
-                link.get("address", ""),
-                f"for {span(link.get('seconds', 0) * 1000)}",
-            )
-        )
-    table(rows)
