@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from msgspec import structs
 
 from aslp2p.artifacts.types import (
+    Admit,
     Erase,
     Expel,
     Forget,
@@ -23,7 +25,7 @@ from aslp2p.artifacts.types import (
     Rotation,
     Shown,
 )
-from aslp2p.limits import ADMITS_PER_MEMBER_MAX, EPOCH_MAX
+from aslp2p.limits import ADMITS_PER_MEMBER_MAX, EPOCH_MAX, PROPOSALS_PER_SNAPSHOT_MAX
 from tests.ledger.builder import (
     ANN,
     BEN,
@@ -443,6 +445,21 @@ def crowded() -> tuple[World, Node]:
     return world, world.after(world.root, *(world.admit(guest, DAN) for guest in guests))
 
 
+def filled(places: int) -> Scene:
+    """ben has let in whom he likes, until so many keys were ever members."""
+
+    def build() -> tuple[World, Node]:
+        world = World()
+        node = world.root
+        keys = [sha256(b"%d" % number).digest() for number in range(places - 4)]
+        guests = [world.propose(Admit(key, f"g{number}", None), BEN) for number, key in enumerate(keys)]
+        for first in range(0, len(guests), PROPOSALS_PER_SNAPSHOT_MAX):
+            node = world.after(node, *guests[first : first + PROPOSALS_PER_SNAPSHOT_MAX])
+        return world, node
+
+    return build
+
+
 def by_token(who: Key, author: Key, by: Key, **invite: Any) -> Build:
     return lambda w, n: w.after(n, w.admit(who, author, token=w.shown(who, by, **invite)))
 
@@ -502,6 +519,8 @@ MEMBERS_REFUSED: list[tuple[str, str, Scene, Build]] = [
     ("a forgotten key by a member", "P6", forgotten, by_token(EVE, DAN, ANN)),
     ("a forgotten name by a member", "V7", forgotten, lambda w, n: w.after(n, w.admit(FAY, DAN, "eve"))),
     ("a name made of another key", "V7", plain, lambda w, n: w.after(n, w.admit(EVE, ANN, made_of(FAY)))),
+    ("a guest of a member beyond its places", "A4", filled(1024), lambda w, n: w.after(n, w.admit(EVE, DAN))),
+    ("a guest of an authority beyond its places", "A4", filled(1920), lambda w, n: w.after(n, w.admit(EVE))),
     ("the 65th guest of one member", "A4", crowded, lambda w, n: w.after(n, w.admit(EVE, DAN))),
     ("the 65th guest of one member, by a token", "A4", crowded, by_token(EVE, ANN, DAN)),
     ("a member renames another", "P6", plain, lambda w, n: w.after(n, w.propose(Rename(ANN.key, "A"), DAN))),
@@ -908,6 +927,7 @@ ACCEPTABLE: list[tuple[str, Scene, Build]] = [
     ("an admit by a token", plain, by_token(EVE, DAN, DAN)),
     ("an admit by a token that another passes on", invited, by_token(GUS, CLEO, DAN, uses=2)),
     ("an admit by an authority's token where only they may", closed, by_token(EVE, DAN, CLEO)),
+    ("a guest of an authority where members have no place", filled(1024), by_token(EVE, DAN, ANN)),
     ("the 65th guest, by an authority's token", crowded, by_token(EVE, DAN, ANN)),
     ("an expelled key with a token, by an authority", invited, by_token(FAY, BEN, DAN, number=4)),
     (

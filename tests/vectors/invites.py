@@ -18,6 +18,9 @@ KELVIN = "\u212a"
 """A letter that some tables fold to the k of ASCII."""
 
 
+DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
+
+
 def armoured(value: Any) -> str:
     """The text form of a packed invite, whatever is in it."""
     packed = encode(value)
@@ -33,6 +36,7 @@ def not_invites(good: str) -> dict[str, str]:
         return armoured([*whole[:place], value, *whole[place + 1 :]])
 
     with_k = next(text for text in (having(3, bytes([count])) for count in range(256)) if "k" in text)
+    ended = next(text for text in (having(3, bytes(count)) for count in range(5)) if len(text) % 8 != 4)
     damaged = base64.b32decode(good[4:].upper() + "=" * (-len(good[4:]) % 8))
     flipped = base64.b32encode(damaged[:-1] + bytes([damaged[-1] ^ 1])).decode().rstrip("=").lower()
     return {
@@ -68,6 +72,7 @@ def not_invites(good: str) -> dict[str, str]:
         "a floor without a height": having(5, [bytes(32)]),
         "a floor with its height as text": having(5, ["1", bytes(32)]),
         "more than 3 KiB": armoured([*whole, bytes(3072)]),
+        "spare bits that are not zero": ended[:-1] + DIGITS[DIGITS.index(ended[-1]) ^ 1],
     }
 
 

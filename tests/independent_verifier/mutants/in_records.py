@@ -7,6 +7,12 @@ from tests.independent_verifier.mutants.plant import Mutant
 RECORDS = [
     Mutant(
         "records",
+        'raise ValueError("spare bits")',
+        "pass",
+        "invites: spare bits that are not zero",
+    ),
+    Mutant(
+        "records",
         "if type(value) is not kind:",
         "if not isinstance(value, kind):",
         "bounds: genesis 4: bad 1",

@@ -7,6 +7,24 @@ from tests.independent_verifier.mutants.plant import Mutant
 RULES = [
     Mutant(
         "verifier",
+        "len(self.members) < (1920 if on_authority else 1024)",
+        "len(self.members) < (1920 if on_authority else 1025)",
+        "histories: a guest of a member beyond its places",
+    ),
+    Mutant(
+        "verifier",
+        "len(self.members) < (1920 if on_authority else 1024)",
+        "len(self.members) < (1921 if on_authority else 1024)",
+        "histories: a guest of an authority beyond its places",
+    ),
+    Mutant(
+        "verifier",
+        "len(self.members) < (1920 if on_authority else 1024)",
+        "len(self.members) < 1024",
+        "histories: a guest of an authority where members have no place",
+    ),
+    Mutant(
+        "verifier",
         '_demand(proposal.id not in parent.log, "V7", "listed")',
         "pass",
         "histories: erasing by the same certificate again",
