@@ -1,4 +1,4 @@
-"""2,048 English words that people read to each other: the list of BIP-39 (MIT licence), in `words.txt`.
+"""2,048 English words that people read to each other: the list of BIP-39, as the package `mnemonic` has it.
 
 No two words begin with the same four letters, so a word that is cut short or completed with Tab is still one.
 """
@@ -17,7 +17,7 @@ WORD_LETTERS_MIN = 4
 @cache
 def word_list() -> tuple[str, ...]:
     """All words, sorted."""
-    return tuple(files(__package__).joinpath("words.txt").read_text("ascii").split())
+    return tuple(files("mnemonic").joinpath("wordlist", "english.txt").read_text("ascii").split())
 
 
 def words_from(prefix: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aslp2p.artifacts.token import bear, borne, invite_id, make_token, read_shown
+from aslp2p.artifacts.token import bear, borne, expires_ms, invite_id, make_token, read_shown
 from aslp2p.artifacts.types import Shown
 from aslp2p.errors import ArtifactError
 from aslp2p.limits import INVITE_TOKEN_BYTES_MAX, INVITE_USES_MAX, UINT_MAX
@@ -32,6 +32,13 @@ def test_an_invite_is_revoked_by_the_id_of_its_artifact() -> None:
     assert invite_id(TOKEN) == ARTIFACT.id
     with pytest.raises(ArtifactError):
         invite_id(bear(TOKEN, BEN.key))
+
+
+def test_until_when_an_invite_is_good_can_be_read_before_it_is_used() -> None:
+    _, token = make_token(bytes(32), 1_234, 1, bytes(32), ANN)
+    assert expires_ms(token) == 1_234
+    with pytest.raises(ArtifactError):
+        expires_ms(b"none")
 
 
 def test_what_is_seen_on_a_link_is_worth_nothing_to_whom_it_is_shown() -> None:
