@@ -65,20 +65,27 @@ def test_a_full_disk_is_said_and_survived(small_disk: Path, tmp_path: Path) -> N
     assert "everything is as it was written" in looked
 
 
-def test_content_with_a_flipped_bit_is_named_and_fetched_from_another_machine(tmp_path: Path) -> None:
-    data = os.urandom(2 * MIB)
+@pytest.mark.parametrize("size", [2 * MIB, 20_000])
+def test_content_with_a_flipped_bit_is_named_and_fetched_from_another_machine(
+    tmp_path: Path, size: int
+) -> None:
+    """A large one in its file, a small one in the database."""
+    data = os.urandom(size)
     (tmp_path / "file").write_bytes(data)
     with on_loopback(tmp_path, "you", "ben") as (you, ben):
         found_together([you, ben], threshold=2)
         you.asl("put", str(tmp_path / "file"), "file")
         until(lambda: ben.type("get", "file", "-o", str(tmp_path / "first")).returncode == 0)
         ben.stop()
-        (store,) = (ben.home / "commons").glob("*/store.db")
-        bytes_ = bytearray(store.read_bytes())
-        at = bytes_.find(data[4000:4040])
-        assert at > 0
-        bytes_[at] ^= 4
-        store.write_bytes(bytes_)
+        (held,) = [
+            path
+            for path in (ben.home / "commons").rglob("*")
+            if path.is_file() and data[14_000:14_040] in path.read_bytes()
+        ]
+        assert (held.name == "store.db") == (size < MIB)
+        bytes_ = bytearray(held.read_bytes())
+        bytes_[bytes_.find(data[14_000:14_040])] ^= 4
+        held.write_bytes(bytes_)
 
         ben.up()
         refused = ben.type("get", "file", "-o", str(tmp_path / "wrong"))
