@@ -16,7 +16,6 @@ ARRAY_ITEMS_MAX = 2048
 KEY_BYTES = 32
 ID_BYTES = 32
 SIGNATURE_BYTES = 64
-TYPE_BYTES_MAX = 64
 PROTOCOL_VERSION = 1
 UINT_MAX = 2**53 - 1
 """Every integer in a body: exact in every language that may read one."""

@@ -65,7 +65,3 @@ class Clock:
         """The monotonic clock starts again from nothing, as it does with the machine."""
         self._settle(true_ms)
         self._mono_ms = 0
-
-    def wall_error(self, true_ms: int, wall_ms: int) -> int:
-        """How far the wall clock is from the true one, which read `wall_ms` at true time 0."""
-        return self.now(true_ms).wall - wall_ms - true_ms

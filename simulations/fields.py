@@ -7,7 +7,7 @@ mistake, and nothing is guessed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -174,13 +174,6 @@ class Fields:
         return [
             Fields(item, f"{name}, number {place}", self._source) for place, item in enumerate(node.value, 1)
         ]
-
-    def mapping(self, name: str) -> Mapping[str, str]:
-        """A small mapping of words to words."""
-        inside = self.fields(name)
-        if inside is None:
-            return {}
-        return {key: inside.text(key) for key in list(inside._nodes)}
 
 
 def compose(text: str, source: str) -> Fields:

@@ -113,8 +113,6 @@ class Play:
         self._probed_ms = 0
         self._serial = 0
         self._told: Counter[str] = Counter()
-        self._drifts: dict[str, int] = {}
-        self.steps_done = 0
         self.room = Room(self) if scenario.expect.room else None
         self._found()
 
@@ -197,7 +195,6 @@ class Play:
             return
         if fault.silences and step.options.get("way") != "in":
             self._silenced(names)
-        self.steps_done += 1
         self._told[step.do] += 1
         self.note(", ".join(names[:6]), fault.words, minor=self._told[step.do] > TOLD_MAX)
         undo = fault.begin(self, names, step.options)

@@ -9,13 +9,9 @@ import click
 
 from aslp2p.artifacts.invite import Invite
 from aslp2p.cli.output import note
+from aslp2p.cli.status import is_own_and_empty
 from aslp2p.control.client import Client
 from aslp2p.home import Home
-
-
-def is_own_and_empty(common: dict[str, Any]) -> bool:
-    """Whether a Common, as `status` tells of it, holds its founder and nothing else."""
-    return common["height"] == 0 and common.get("members") == 1 and bool(common["witness"]["self"])
 
 
 def somebody_is_here() -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from aslp2p.cli.attention import attention
-from aslp2p.cli.empty import is_own_and_empty
 from aslp2p.cli.floor import waiting_line
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, quoted, say, say_json, sentence, when
@@ -248,3 +247,8 @@ def _chosen(commons: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
             )
         return matching[0]
     return next((one for one in commons if one["default"]), commons[0])
+
+
+def is_own_and_empty(common: dict[str, Any]) -> bool:
+    """Whether a Common, as `status` tells of it, holds its founder and nothing else."""
+    return common["height"] == 0 and common.get("members") == 1 and bool(common["witness"]["self"])

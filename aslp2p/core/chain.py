@@ -72,8 +72,8 @@ class Chain(Part):
         self._told_of: set[int] = set()
         """The branches below the floor that people here were told of."""
         self._upwards = upwards
-        self.orphans: list[tuple[int, bytes]] = []
-        """(link, id) of snapshots whose parent is not here: reasons for a catch-up."""
+        self.has_orphans = False
+        """Whether a snapshot came whose parent is not here: a reason for a catch-up, which takes it back."""
         self.accepted = 0
         """Snapshots that this process took in, on any branch."""
 
@@ -184,7 +184,7 @@ class Chain(Part):
         if peer is None or (orphan and previous not in self._waiting):
             if peer is not None:
                 # It may be a lie; then nobody, this peer included, can give what leads there.
-                self.orphans.append((source, snapshot.id))
+                self.has_orphans = True
                 peer.tell_head(snapshot.id, snapshot.statement.height, snapshot.statement.epoch)
             return
         if (error := self._problem(snapshot)) is not None:

@@ -122,7 +122,6 @@ class NodeCore(Wiring):
         self._tolls = Tolls()
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
-        self._told: tuple[object, ...] = ()
         self._refusals: dict[bytes, Refused] = {}
         self._ranked: tuple[object, ...] = ()
 
@@ -251,8 +250,8 @@ class NodeCore(Wiring):
         self._note_floor()
         if isinstance(input_, Tick):
             self._tick()
-        if self._chain.orphans:
-            self._chain.orphans.clear()
+        if self._chain.has_orphans:
+            self._chain.has_orphans = False
             self._catchup.consider()
         self._contents.poll()
         self._judge_guests()

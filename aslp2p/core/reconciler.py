@@ -124,7 +124,6 @@ class Reconciler(Part):
         if context.founded and peer.key in context.ledger.head.standing.authorities():
             self._witness.heard_authority()
         peer.head, peer.height, peer.epoch = heads.head, heads.height, heads.epoch
-        peer.final_height = heads.final_height
         peer.stands = (heads.head, heads.open_digest)
         self._stood = None
         self._catchup.consider()

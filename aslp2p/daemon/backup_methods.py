@@ -12,7 +12,7 @@ from aslp2p.ledger.reader import Reader
 from aslp2p.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from aslp2p.daemon.methods import Daemon
+    from aslp2p.daemon.asked import Daemon
 
 STORE_NAME = "store.db"
 

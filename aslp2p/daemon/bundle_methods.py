@@ -25,7 +25,7 @@ from aslp2p.travel.incoming import Question, Steps, taking
 from aslp2p.views.actions import Uint
 
 if TYPE_CHECKING:
-    from aslp2p.daemon.methods import Node
+    from aslp2p.daemon.asked import Node
 
 
 class _Coming:

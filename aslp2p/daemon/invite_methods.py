@@ -28,7 +28,7 @@ from aslp2p.views.people import require_name_of_another
 from aslp2p.views.view import View
 
 if TYPE_CHECKING:
-    from aslp2p.daemon.methods import Node
+    from aslp2p.daemon.asked import Node
 
 LASTS_MS = 7 * 86_400_000
 

@@ -26,7 +26,7 @@ from aslp2p.views.policy_change import compare
 from aslp2p.views.view import View
 
 if TYPE_CHECKING:
-    from aslp2p.daemon.methods import Node
+    from aslp2p.daemon.asked import Node
 
 
 class SuccessionMethods:

@@ -20,7 +20,7 @@ from aslp2p.travel.incoming import taking_again
 from aslp2p.travel.waiting import WAITING_NAME
 
 if TYPE_CHECKING:
-    from aslp2p.daemon.methods import Node
+    from aslp2p.daemon.asked import Node
 
 logger = logging.getLogger(__name__)
 

@@ -32,7 +32,6 @@ class Peer:
         self.head = b""
         self.height = -1
         self.epoch = 0
-        self.final_height = 0
         self.neighbours: frozenset[bytes] = frozenset()
         self.heads_sent_ms = -1
         self.told_heads: object = None
