@@ -68,7 +68,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         machine.stop(signal.SIGKILL)
 
 
-METHODS = sorted(set(control_methods(SimpleNamespace(home=None, folders=None))) - LEFT_OUT)
+METHODS = sorted(set(control_methods(SimpleNamespace(home=None, folders=None, pairings=None))) - LEFT_OUT)
 
 
 @pytest.mark.parametrize("method", METHODS)
