@@ -155,4 +155,52 @@ CHOICE = [
         "return True",
         "branches: retired keys make a second final",
     ),
+    Mutant(
+        "choice",
+        "return change if change is not None and (not part or change in part) else None",
+        "return change",
+        "branches: who cosigned another change",
+    ),
+    Mutant(
+        "choice",
+        "            tops = [top for top in tops if any(change in top.line() for change in part)]\n",
+        "            tops = []\n",
+        "branches: finals exclude each other, and one is ours",
+    ),
+    Mutant(
+        "choice",
+        "change = self.next_change(tops[0]) if len(tops) == 1 else None",
+        "change = self.next_change(tops[0])",
+        "branches: two finals",
+    ),
+    Mutant(
+        "choice",
+        "for key, node in self.cosigned if key == self.own]",
+        "for key, node in self.cosigned]",
+        "branches: who cosigned another change",
+    ),
+    Mutant(
+        "choice",
+        "            return node == self.floor\n        # What",
+        "            return False\n        # What",
+        "branches: what is final wins before epochs",
+    ),
+    Mutant(
+        "choice",
+        "            and self.on_floor(node)\n            and self.on_floor(other)\n",
+        "",
+        "branches: the old witness signs beside the floor",
+    ),
+    Mutant(
+        "choice",
+        "if self.given in self.common.accepted:",
+        "if False:",
+        "branches: retired keys make a second final",
+    ),
+    Mutant(
+        "choice",
+        "for policy in at.installed)",
+        "for policy in at.installed[:1])",
+        "branches: the change is final before it is settled",
+    ),
 ]
