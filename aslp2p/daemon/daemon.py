@@ -90,6 +90,7 @@ class Daemon:
         self._commons: dict[bytes, _Followed] = {}
         self.unopened: dict[str, Exception] = {}
         self.foreign: list[dict[str, Any]] = []
+        self._told_of_foreign = False
         self._events = EventSource(TOPICS)
         self.folders = Folders(home, self._events)
         occasions = Occasions(home, identity.key, lambda: self.nodes, self.unopened)
@@ -313,7 +314,30 @@ class Daemon:
                 "commons": len(set(found.tags)),
             }
             for found in announcements
+            if found.tags  # a machine that is only about to join announces none
         ]
+        if self.foreign and not self._told_of_foreign:
+            self._told_of_foreign = True
+            self._nursery.start_soon(self._tell_of_foreign, self.foreign[0]["addresses"][0])
+
+    async def _tell_of_foreign(self, where: str) -> None:
+        """Say on the terminal of `asl up`, once, that another Common is there, if ours may be a mistake: it
+        is the only one, and holds its founder and nothing else."""
+
+        def unused(reader: Reader) -> bool:
+            status = common_status(reader, own_key=self.own_key, name_chosen=False, default=None)
+            return status["height"] == 0 and status["members"] == 1 and status["witness"]["self"] is True
+
+        if len(self._commons) != 1:
+            return
+        (one,) = self._commons.values()
+        with suppress(AslError):  # a store that cannot be read holds something
+            if await one.node.query(unused):
+                print(
+                    f"asl: another Common is announced at {where}; this one, {one.node.name}, is empty. If "
+                    "you meant to join that one, type there: asl invite, and here: asl join CODE",
+                    flush=True,
+                )
 
     def _announce_anew(self) -> None:
         with suppress(trio.WouldBlock):  # one that waits will do

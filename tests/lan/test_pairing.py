@@ -7,9 +7,23 @@ import subprocess
 import pytest
 
 from tests.lan.conftest import BuildHousehold
-from tests.lan.machines import ASL, REPOSITORY, wait_joined
+from tests.lan.machines import ASL, PATIENCE_S, REPOSITORY, wait_joined
+from tests.lan.rig import wait_until
 
 pytestmark = pytest.mark.lan
+
+
+def test_who_founds_where_another_common_is_announced_is_told(build_household: BuildHousehold) -> None:
+    _, (anna, ben) = build_household("anna", "ben")
+    anna.asl("init", "home", "--name", "anna")
+    anna.up()
+    anna.asl("put", "-", "note", stdin="x")
+    ben.asl("init", "mistake", "--name", "ben")
+    ben.up()
+    told = "another Common is announced at"
+    wait_until(lambda: told in ben.out.read_text(), PATIENCE_S, "ben is told where it was started")
+    assert f"Note: this Common is empty, and {told[:7]} one is announced at" in ben.asl("status")
+    assert told not in anna.out.read_text(), "hers is in use"
 
 
 def test_a_machine_on_the_lan_is_in_by_a_code(build_household: BuildHousehold) -> None:
