@@ -59,7 +59,30 @@ def test_some_are_noticed_within_a_few_seeds(name: str, check: str) -> None:
     assert check in catch.broken, catch
 
 
-@pytest.mark.parametrize("seed", A_FEW_SEEDS)
+A_LIFETIME = 10
+"""Five policies, each of which waits for its settlement while those whom it leaves behind lie."""
+KNOWN_IN_YEARS = [
+    ("floor-waits-for-settlement", A_LIFETIME, "floor"),
+    ("retired-count", A_LIFETIME, "crash"),
+    ("proof-in-vain", A_LIFETIME, "crash"),
+    pytest.param("no-floor", A_LIFETIME, "floor", marks=pytest.mark.long),
+    pytest.param("retired-paper", A_LIFETIME, "authorization", marks=pytest.mark.long),
+    pytest.param("anybody-abandons", 5, "quorum", marks=pytest.mark.long),
+    pytest.param("signs-without-end", 25, "calm", marks=pytest.mark.long),
+    pytest.param("any-number-of-guests", 25, "authorization", marks=pytest.mark.long),
+    pytest.param("used-again", 25, "authorization", marks=pytest.mark.long),
+]
+
+
+@pytest.mark.parametrize(("name", "seed", "check"), KNOWN_IN_YEARS)
+def test_years_notice_what_only_they_can_notice(name: str, seed: int, check: str) -> None:
+    catch = hunt(name, [seed])
+    assert check in catch.broken, catch
+
+
+@pytest.mark.parametrize(
+    "seed", [*A_FEW_SEEDS, A_LIFETIME, *(pytest.param(seed, marks=pytest.mark.long) for seed in (5, 25))]
+)
 def test_the_same_seeds_hold_without_a_mistake(seed: int) -> None:
     result = run(swarm.draw(seed), seed)
     assert result.code == 0, result.problem
