@@ -56,8 +56,6 @@ def run(home: Home, config: Config, *, passphrase: Passphrase | None = None, to_
         listeners = listen(config.listen_addresses, config.listen_port, remembered)
         for listener in listeners:
             sockets.enter_context(listener)
-        port = listeners[0].getsockname()[1]
-        home.remember_port(port)
         try:
             trio.run(_run, Daemon(home, config, identity, listeners))
         except BaseExceptionGroup as group:
@@ -72,6 +70,7 @@ async def _run(daemon: Daemon) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_watch_signals, daemon)
         await nursery.start(daemon.run)
+        daemon.home.remember_port(daemon.port)  # not before every store is known to be ours to write
         print(await daemon.ready_line(), flush=True)
         notify("READY=1")
         nursery.start_soon(feed_watchdog, daemon.makes_progress)
