@@ -187,9 +187,13 @@ def _made_anew(folder: Path, found: list[Finding]) -> list[Finding]:
     from aslp2p.travel.salvage import ASIDE, make_anew
 
     path = folder / STORE_NAME
+    if not path.exists():
+        return found  # which says that, and what is left to do
     try:
         height = make_anew(path, SecretKey.generate(), read_clocks)
     except Damaged as error:
+        if any(one.remedy == _lost(folder) for one in found):
+            return found
         return [*found, Finding("file", f"it cannot be made anew: {error.message}", (), _lost(folder))]
     what = f"made anew up to @{height} from what is sound"
     remedy = f"asl up fetches the rest from the other members; the damaged store is kept as {path}{ASIDE}"

@@ -229,7 +229,7 @@ def test_fsck_of_what_cannot_be_opened_goes_on_with_the_others(kept: Asl, tmp_pa
     for name, what in (("team", "nothing of it can be read"), ("empty", "there is no store at")):
         short = folders[name].name
         assert f"{short}: {what}" in found.stdout
-        assert f"type `asl common forget {short}` and join again with a new invite" in found.stdout
+        assert f"type `asl common forget {short}` and join again: others have the rest" in found.stdout
     assert not (folders["empty"] / "store.db").exists()
     assert kept("fsck", "--common", "home").stdout == "1 Common: everything is as it was written.\n"
 
