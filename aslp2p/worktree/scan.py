@@ -198,9 +198,9 @@ def content_of(disk: Disk, path: str, status: Status, now_ns: int) -> str | None
     with disk.reading(path) as file:
         if not _is_same(file.status(), status):
             return None
+        require_puttable(head := file.read(CHUNK_BYTES))  # first: a store that is in use has a writer
         if now_ns - status.identity.mtime_ns < WRITER_NS and file.has_writer():
             return None
-        require_puttable(head := file.read(CHUNK_BYTES))
         builder.feed(head)
         while data := file.read(CHUNK_BYTES):
             builder.feed(data)
