@@ -190,7 +190,7 @@ def test_what_cannot_be_done_is_one_line_and_its_exit_code(
         assert not result.stdout
 
 
-@pytest.mark.parametrize(("group", "has"), [("", "checkout"), ("policy", "replace-key"), ("common", "trust")])
+@pytest.mark.parametrize(("group", "has"), [("", "checkout"), ("policy", "replace-key"), ("common", "use")])
 def test_a_group_by_itself_shows_what_there_is_and_ends_with_2(asl: Asl, group: str, has: str) -> None:
     result = asl(*filter(None, [group]))
     assert result.exit_code == 2 and not result.stdout
