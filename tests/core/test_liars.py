@@ -172,6 +172,9 @@ def test_puts_of_what_nobody_has_keep_no_other_put_waiting(town: Town) -> None:
     town.run(60 * SECOND_MS)
     assert you.inputs - inputs < 3_000, "it does not turn in a circle"
     assert you.sent + ben.sent - sent < 6_000, "peers are asked ever more rarely for what none of them has"
+    inputs = you.inputs
+    town.run(3600 * SECOND_MS)
+    assert you.inputs - inputs < 3600, "idle is idle: at a millisecond a wake-up less than 0.1 % of a core"
 
 
 def test_what_an_expelled_author_left_open_is_answered(town: Town) -> None:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from aslp2p.artifacts.invite import Invite
+from aslp2p.artifacts.token import bear
 from aslp2p.artifacts.types import Beacon, Cosignature, Endorsement, Put, Rejection, Remove
 from aslp2p.errors import AslError
 from aslp2p.gossip.messages import GetContent, GetRange, Have, OpenIds, Push, Range, Want
@@ -42,6 +43,7 @@ class Target:
 
 
 Attack = Callable[[Target, threading.Event], int]
+Strike = Callable[[Intruder, Target], None]
 ATTACKS: dict[str, Attack] = {}
 
 
@@ -106,8 +108,8 @@ def _let_in(target: Target, stop: threading.Event) -> Iterator[Intruder]:
         stop.wait(PAUSE_S)
 
 
-def _member(strike: Callable[[Intruder, Target], None]) -> Attack:
-    """An attack that strikes over a link again and again, and reads what comes."""
+def _member(strike: Strike) -> Strike:
+    """`strike`, which is also an attack: over a link again and again, reading what comes."""
 
     def run(target: Target, stop: threading.Event) -> int:
         count = 0
@@ -121,7 +123,8 @@ def _member(strike: Callable[[Intruder, Target], None]) -> Attack:
         return count
 
     run.__name__ = strike.__name__
-    return attack(run)
+    attack(run)
+    return strike
 
 
 @_member
@@ -189,6 +192,34 @@ def ids_of_nothing(intruder: Intruder, target: Target) -> None:
 def contents_unasked(intruder: Intruder, target: Target) -> None:
     contents = tuple(os.urandom(INLINE_CONTENT_BYTES_MAX) for _ in range(BATCH))
     intruder.say(Push((), contents), Range(1, 1, (), contents))
+
+
+@_member
+def asks_without_end(intruder: Intruder, target: Target) -> None:
+    intruder.say(GetRange(1, target.head, (), 1, 256))
+
+
+# --- several kinds at once ------------------------------------------------------------------------
+
+
+@attack
+def guests_that_claim_heights_and_flood(target: Target, stop: threading.Event) -> int:
+    """Fresh keys with a good invite: each is far ahead, and asks for everything until it is hung up on."""
+    count = 0
+    while not stop.is_set():
+        key = SecretKey.generate()
+        try:
+            token = bear(target.invite.token, key.key)
+            with Intruder(target.port, target.invite, key, token=token) as intruder:
+                for _ in range(BATCH):
+                    intruder.introduce(os.urandom(32), 2**50, 10**3)
+                    intruder.say(GetRange(1, target.head, (), 1, 256), GetContent((target.content,) * 16))
+                    count += 1
+                    intruder.drain()
+        except (OSError, AslError):
+            count += 1
+            stop.wait(PAUSE_S)
+    return count
 
 
 @attack

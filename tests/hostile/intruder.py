@@ -27,7 +27,8 @@ TIMEOUT_S = 30.0
 class Intruder:
     """A link to the daemon at `host` and `port`, over a socket made elsewhere if need be; a context manager.
 
-    Entering it raises `LinkError` or OSError when it is not let in.
+    `token` is what it shows to be let in as a guest. Entering it raises `LinkError` or OSError when it is not
+    let in.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Intruder:
         key: SecretKey,
         *,
         host: str = "127.0.0.1",
+        token: bytes = b"",
         unconnected: socket.socket | None = None,
     ) -> None:
         self.invite = invite
@@ -45,7 +47,7 @@ class Intruder:
         self._socket = unconnected or socket.socket()
         self._session = Session(
             initiator=True,
-            networks=[Network(invite.common_id, invite.network_secret, name="intruder")],
+            networks=[Network(invite.common_id, invite.network_secret, token=token, name="intruder")],
             identity=key,
             static_private=os.urandom(32),
             ephemeral_private=os.urandom(32),

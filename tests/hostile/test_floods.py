@@ -104,6 +104,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             machine.host.stop()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("links", [1, 4])
 @pytest.mark.parametrize("strike", [ranges, contents])
 def test_a_put_waits_for_no_flood(town: Town, strike: Strike, links: int) -> None:
