@@ -130,7 +130,7 @@ def ignored_command(settings: Settings, folder: str, hidden: bool) -> None:
     """What of DIR is not carried, and why."""
     if not os.path.isdir(folder):
         raise UsageError(f"{folder} is no folder", remedy="name one")
-    with Folder(folder, str(home_of(settings))) as disk:
+    with Folder(folder, str(home_of(settings)), make=False) as disk:
         found = left_out(disk, Rules(ignore_file(disk), hidden=hidden))
     if settings.json:
         say_json({"ignored": found})

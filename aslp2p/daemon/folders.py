@@ -224,7 +224,7 @@ class Folders:
 
 
 def _sync_once(home: str, entry: FollowedFolder, approved: bool, refused: set[Step]) -> Report:
-    """One run, in a thread."""
+    """One run, in a thread. It makes no folder and no base: what it follows may go at any moment."""
     lost = UserError(
         f"{entry.folder} is not the folder that was added: not mounted, or another one",
         remedy=f"see to it, or type: asl folder remove {entry.folder}",
@@ -234,8 +234,8 @@ def _sync_once(home: str, entry: FollowedFolder, approved: bool, refused: set[St
     ways = Ways(receive=entry.receive, send=entry.send, approved=approved)
     with (
         Client.of_home(home) as client,
-        Folder(entry.folder, home) as disk,
-        opened_base(entry.folder) as base,
+        Folder(entry.folder, home, make=False) as disk,
+        opened_base(entry.folder, make=False) as base,
     ):
         if base.id != entry.base:
             raise lost

@@ -16,6 +16,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
 
@@ -145,16 +146,17 @@ class Base:
 
 
 @contextmanager
-def opened_base(folder: str) -> Iterator[Base]:
-    """The base in `folder`, made if there is none.
+def opened_base(folder: str, *, make: bool = True) -> Iterator[Base]:
+    """The base in `folder`; if there is none, it is made if `make` is true.
 
-    Raises `UserError` when it is no file, another user's, damaged, or in use by another process.
+    Raises `UserError` when it is not there, no file, another user's, damaged, or in use by another process.
     """
     path = os.path.join(folder, RECORD)
     has_base(folder)
     db = None
     try:
-        db = sqlite3.connect(path, timeout=2.0, isolation_level="IMMEDIATE")
+        address = f"{Path(path).absolute().as_uri()}?mode={'rwc' if make else 'rw'}"
+        db = sqlite3.connect(address, timeout=2.0, isolation_level="IMMEDIATE", uri=True)
         os.chmod(path, 0o600)
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA synchronous=FULL")

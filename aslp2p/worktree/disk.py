@@ -121,12 +121,13 @@ class _OpenFile:
 
 
 class Folder:
-    """The folder at `path`, made if it is not there. Use as a context manager. `home` is never looked into.
+    """The folder at `path`. Use as a context manager. `home` is never looked into.
 
-    Raises `UserError` when it cannot be opened or is in `home`.
+    It is made if it is not there and `make` is true. Raises `UserError` when it cannot be opened, or is in
+    `home`.
     """
 
-    def __init__(self, path: str, home: str | None = None) -> None:
+    def __init__(self, path: str, home: str | None = None, *, make: bool = True) -> None:
         self.path = path
         self._home: os.stat_result | None = None
         if home is not None and os.path.isdir(home):
@@ -135,7 +136,8 @@ class Folder:
                 raise UsageError(f"{path} is in the home of aslp2p, {home}", remedy="name another folder")
             self._home = os.stat(home)
         try:
-            os.makedirs(path, exist_ok=True)
+            if make:
+                os.makedirs(path, exist_ok=True)
             self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise UserError(

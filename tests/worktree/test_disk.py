@@ -156,6 +156,21 @@ def test_one_at_a_time(folder: Folder, base: Base) -> None:
         pass
 
 
+def test_what_has_gone_is_not_made_anew_for_who_only_follows(tmp_path: Path) -> None:
+    """A disk that is unmounted in that very moment leaves an empty folder, or none: it stays as it is."""
+    gone, empty = tmp_path / "gone", tmp_path / "odd?name#%41"
+    empty.mkdir()
+    with pytest.raises(UserError, match="No such file"):
+        Folder(str(gone), make=False)
+    with pytest.raises(UserError), opened_base(str(empty), make=False):
+        pass
+    assert not gone.exists() and list(empty.iterdir()) == []
+    with opened_base(str(empty)) as made:
+        id_ = made.id
+    with opened_base(str(empty), make=False) as there:
+        assert there.id == id_
+
+
 def test_what_is_not_committed_is_not_there(folder: Folder) -> None:
     with opened_base(folder.path) as base:
         base.agree("kept", Like("11", True))
