@@ -17,8 +17,8 @@ from pathlib import Path
 from aslp2p.errors import UserError
 from aslp2p.store.contents import sync_folder
 from aslp2p.store.faults import damaged
+from aslp2p.store.mark import APPLICATION_ID
 
-APPLICATION_ID = 0x61736C31  # "asl1"
 CACHE_KIB = 8192
 CHECKPOINT_PAGES = 2048
 JOURNAL_BYTES_KEPT = 16 * 1024 * 1024

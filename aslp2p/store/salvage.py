@@ -74,14 +74,18 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _has_schema(path: Path) -> bool:
+def _has_schema(path: Path, copy: Path) -> bool:
+    """Whether `path` has the schema of an empty store, which is made at `copy` for it."""
     with closing(_connect(path)) as db:
         try:
             schema = db.execute(SCHEMA).fetchall()
         except (sqlite3.Error, UnicodeDecodeError):
             return False
-    with closing(SqliteStore(Path(":memory:"))) as sound:
-        return bool(schema == sound.db.execute(SCHEMA).fetchall())
+    remove(copy)
+    with closing(SqliteStore(copy)) as sound:
+        expected = sound.db.execute(SCHEMA).fetchall()
+    remove(copy)
+    return bool(schema == expected)
 
 
 def _give_schema(path: Path, copy: Path) -> None:
@@ -97,11 +101,11 @@ def _give_schema(path: Path, copy: Path) -> None:
 
 
 def read_sound(path: Path, copy: Path) -> Salvaged:
-    """What is sound in `path`, but for contents; `copy` is made where there is no other way to read it.
+    """What is sound in `path`, but for contents. `copy` is made, and left where that alone can be read.
 
     Raises `Damaged`.
     """
-    if not _has_schema(path):
+    if not _has_schema(path, copy):
         _give_schema(path, copy)
         path = copy
     found = Salvaged(path)

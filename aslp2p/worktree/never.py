@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 
 from aslp2p.errors import UserError
 from aslp2p.home.marks import HOME_FILE_MAGIC, KEY_MARK
-from aslp2p.store.opening import APPLICATION_ID
+from aslp2p.store.mark import APPLICATION_ID
 
 HeadOf = Callable[[str], bytes]
 """The first `HEAD_BYTES` of a file of the folder; empty where it cannot be read."""

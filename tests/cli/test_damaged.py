@@ -121,9 +121,11 @@ BEGINNING = 160 * 1024
 
 
 def test_after_thirty_flipped_bits_one_command_ends_in_a_working_home_or_in_one_sentence(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     walked = SEEDS if request.config.getoption("--long") else SEEDS[:1]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     with on_loopback(tmp_path, "you", "ben") as (you, ben):
         found_together([you, ben], threshold=2)
         for number in range(6):
@@ -138,7 +140,10 @@ def test_after_thirty_flipped_bits_one_command_ends_in_a_working_home_or_in_one_
             flip(store, seed)
             found = run_asl(ben.home, "fsck")
             assert found.exit_code == 1 and found.stdout.splitlines()[-1] == MEND
-            repaired = run_asl(ben.home, "fsck", "--repair")
+            with monkeypatch.context() as there:
+                there.chdir(elsewhere)
+                repaired = run_asl(ben.home, "fsck", "--repair")
+            assert list(elsewhere.iterdir()) == [], "nothing is left where it was typed"
             if repaired.exit_code:
                 last = repaired.stdout.splitlines()[-1]
                 assert "restore the home from a backup" in last or "never sign with this key again" in last

@@ -20,7 +20,8 @@ from aslp2p.limits import KIB, MIB
 from aslp2p.store import moving
 from aslp2p.store.contents import SMALL_BYTES_MAX
 from aslp2p.store.fsck import fsck
-from aslp2p.store.opening import APPLICATION_ID, migrations
+from aslp2p.store.mark import APPLICATION_ID
+from aslp2p.store.opening import migrations
 from aslp2p.store.sqlite import SqliteStore
 
 SMALL = b"small" * 100
