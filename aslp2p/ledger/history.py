@@ -462,11 +462,9 @@ class Ledger:
             parent.branch == self.head.branch and parent.height >= floor.height
         ):
             return
-        if stands_on(self._store, parent.branch, parent.height, floor):
-            return
         place = self._store.snapshot(floor.id)
-        if place is None:
-            raise InvariantBroken("the floor is not here, and nobody waits for it")
+        if place is None or stands_on(self._store, parent.branch, parent.height, floor):
+            return
         here = (parent.branch, parent.height)
         fork = common_height(here, (place.branch, place.height), self.id_at)
         proposals = snapshot.statement.log_size - row_at(self._store, parent.branch, fork).log_size
