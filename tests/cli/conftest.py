@@ -55,5 +55,5 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def kept(filled: Path, tmp_path: Path) -> Asl:
     """`asl` for a copy of the filled home."""
-    shutil.copytree(filled, tmp_path / "kept", ignore=shutil.ignore_patterns("control.sock"))
+    shutil.copytree(filled, tmp_path / "kept", ignore=shutil.ignore_patterns("control.sock", ".tmp-*"))
     return lambda *arguments, **options: run_asl(tmp_path / "kept", *arguments, **options)

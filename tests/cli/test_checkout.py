@@ -163,7 +163,7 @@ def kept_exit(asl: Asl, out: Path, version: str) -> int:
 def test_nothing_is_written_into_the_home(filled: Path, tmp_path: Path) -> None:
     """Whoever names the paths of a Common could otherwise give this machine a key."""
     home = tmp_path / "photos"
-    shutil.copytree(filled, home, ignore=shutil.ignore_patterns("control.sock"))
+    shutil.copytree(filled, home, ignore=shutil.ignore_patterns("control.sock", ".tmp-*"))
     for inside in (home, home / "commons" / "x"):
         refused = run_asl(home, "checkout", str(inside), "--force")
         assert refused.exit_code == 2 and refused.stderr.endswith("name another folder\n")

@@ -34,7 +34,9 @@ def secrets(daemon: Client, tmp_path: Path) -> Path:
     os.link(store, folder / "link.jpg")
     shutil.copy(store, folder / "old" / "a.jpg")  # nothing of it has left the write-ahead log yet
     shutil.copy(f"{store}-wal", folder / "old" / "a.jpg-wal")
-    shutil.copytree(home, folder / "old" / "pc" / "home", ignore=lambda *_: ["control.sock", "lock"])
+    shutil.copytree(
+        home, folder / "old" / "pc" / "home", ignore=shutil.ignore_patterns("control.sock", "lock", ".tmp-*")
+    )
     other = tmp_path / "other"
     assert run_asl(other, "init", "other", "--name", "bob").exit_code == 0
     assert run_asl(other, "backup", str(folder / "old" / "c.jpg")).exit_code == 0

@@ -238,7 +238,7 @@ def test_a_copied_home_signs_nothing_more_and_a_new_key_takes_its_place(party: P
     put(you, "note")
     one_head(machines, lambda head: head["final"] == head["height"])
     copy = Machine(james.host, tmp_path, "copy")
-    shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock"))
+    shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock", ".tmp-*"))
     copy.up("--port", "0")
     for machine in (james, copy):
         wait_until(lambda machine=machine: machine.call("summary")["stale"], PATIENCE_S, "found out")  # type: ignore[misc]
@@ -270,7 +270,7 @@ def test_alone_the_owner_vouches(party: Party) -> None:
     assert "nothing is in doubt" in you.type("vouch").stderr
     put(you, "note")
     copy = Machine(you.host, you.home.parent, "copy")
-    shutil.copytree(you.home, copy.home, ignore=shutil.ignore_patterns("control.sock"))
+    shutil.copytree(you.home, copy.home, ignore=shutil.ignore_patterns("control.sock", ".tmp-*"))
     copy.up("--port", "0")
     wait_until(lambda: you.call("summary")["stale"], PATIENCE_S, "found out")
     copy.kill()

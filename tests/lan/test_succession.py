@@ -202,7 +202,7 @@ def test_a_copied_disk_on_another_machine_stops_both(build_household: BuildHouse
     put(alice, "before")
     agreed(machines, witness="you")
     copy = Machine(lan.add_host(), tmp_path, "copy")
-    shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock"))
+    shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock", ".tmp-*"))
     copy.up()
     for machine in (james, copy):
         wait_until(lambda machine=machine: machine.call("summary")["stale"], PATIENCE_S, "found out")  # type: ignore[misc]
@@ -227,7 +227,7 @@ def test_copies_that_only_a_third_machine_hears_stop_both(
     put(alice, "before")
     agreed(machines, witness="you")
     copy = Machine(lan.add_host(), tmp_path, "copy")
-    shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock"))
+    shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock", ".tmp-*"))
     lan.partition([james.host, alice.host], [copy.host])
     lan.partition([james.host], [alice.host])
     copy.up()
