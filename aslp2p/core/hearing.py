@@ -12,13 +12,14 @@ from aslp2p.artifacts.types import Cosignature, Endorsement, Proposal, Snapshot,
 from aslp2p.core.chain import Chain
 from aslp2p.core.context import Context
 from aslp2p.core.keyring import Keyring
-from aslp2p.core.paper import Paper, Special
+from aslp2p.core.paper import Paper
 from aslp2p.core.part import Part
 from aslp2p.core.pending import Pending
 from aslp2p.core.rounds import Rounds
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.gossip.messages import Want
+from aslp2p.ledger.certificate import Certified
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY
 from aslp2p.limits import WAITING_PAPER_MAX
@@ -65,7 +66,7 @@ class Hearing(Part):
             if source is not None:
                 context.send(source, Want((statement.proposal,)))
             return True
-        action = cast("Special", proposal.statement.action)
+        action = cast("Certified", proposal.statement.action)
         standing = self._paper.standing_for(action)
         if standing is None:
             self._wait(context.verifier.verify(signed), source)  # nobody can say yet who may endorse it

@@ -14,13 +14,13 @@ from aslp2p.artifacts.types import Erase, PolicyChange, Proposal, Recovery, Revo
 from aslp2p.core.context import Context
 from aslp2p.core.inputs import ChangePolicy, Endorse, Recover, Revoke, Rotate
 from aslp2p.core.keyring import Keyring
-from aslp2p.core.paper import Paper, Special
+from aslp2p.core.paper import Paper
 from aslp2p.core.pending import Pending
 from aslp2p.core.rounds import Rounds
 from aslp2p.core.seat import Seats
 from aslp2p.core.succession import Succession
 from aslp2p.errors import Rejected, UserError
-from aslp2p.ledger.certificate import Parent, require_applicable
+from aslp2p.ledger.certificate import Certified, Parent, require_applicable
 from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.promises import ENDORSE
@@ -69,9 +69,9 @@ class Orders:
             known = command.proposal in self._pending.proposals
             what = "that proposal needs no endorsement" if known else "no open proposal has that id"
             raise UserError(what, remedy="see what is open: asl proposals")
-        return self._endorse(proposal, cast("Special", proposal.statement.action))
+        return self._endorse(proposal, cast("Certified", proposal.statement.action))
 
-    def _endorse(self, proposal: Verified[Proposal], action: Special) -> bytes:
+    def _endorse(self, proposal: Verified[Proposal], action: Certified) -> bytes:
         context = self._context
         standing = self._paper.standing_for(action) or context.ledger.head.standing
         if not self._paper.may_endorse(action, context.key, standing):
@@ -101,7 +101,7 @@ class Orders:
         self._succession.add_endorsement(endorsement)
         return endorsement.raw
 
-    def _refuse_if_far(self, action: Special, refused: Rejected) -> None:
+    def _refuse_if_far(self, action: Certified, refused: Rejected) -> None:
         """Raises `UserError` for an epoch out of reach (S1): somebody has to choose a nearer one."""
         if (
             refused.rule != "S1"
@@ -116,7 +116,7 @@ class Orders:
             refused.message, remedy=f"propose it yourself, in an epoch that is within reach: {command}"
         )
 
-    def _judging(self, action: Special) -> Standing:
+    def _judging(self, action: Certified) -> Standing:
         """What judges `action` on our head (P4)."""
         return self._paper.judging(self._context.ledger.head, action)
 
@@ -137,7 +137,7 @@ class Orders:
         self._propose(newer)
         return self._context.store.journal(ENDORSE)[0].raw
 
-    def _require_applicable(self, subject: bytes, action: Special) -> None:
+    def _require_applicable(self, subject: bytes, action: Certified) -> None:
         context = self._context
         at = context.ledger.head
         if isinstance(action, Takeover):
@@ -256,7 +256,7 @@ class Orders:
 
     # --- shared -----------------------------------------------------------------------------------
 
-    def _propose(self, action: Special) -> bytes:
+    def _propose(self, action: Certified) -> bytes:
         context = self._context
         if not context.is_member(context.key):
             raise UserError("this machine is not admitted", remedy="see what it waits for: asl status")
@@ -276,7 +276,7 @@ class Orders:
             self._endorse(proposal, action)
         return proposal.id
 
-    def _require_endorsable(self, action: Special) -> None:
+    def _require_endorsable(self, action: Certified) -> None:
         """Raises `UserError` if this key may not endorse what it is about to propose."""
         try:
             self._keyring.require_endorsable(b"", action)

@@ -38,7 +38,6 @@ from aslp2p.ledger.state import Members, is_admitted, revoked_keys
 from aslp2p.ledger.succession import passes
 from aslp2p.limits import EPOCH_MAX, SPECIAL_PER_AUTHOR_MAX, UINT_MAX
 
-Special = Certified
 """What needs endorsements. Of erasures only those of what others put too: the rest authors erase alone."""
 
 
@@ -53,7 +52,7 @@ class Ready(Struct, frozen=True):
     """What has to go with a takeover so that the new policy alone judges it (P4)."""
 
 
-def _rank(action: Special) -> int:
+def _rank(action: Certified) -> int:
     """What stays open when an author has too much: policy changes, then attempts of higher epochs."""
     return action.epoch if isinstance(action, Succession) else UINT_MAX
 
@@ -78,9 +77,9 @@ class Paper:
 
     # --- what is open -----------------------------------------------------------------------------
 
-    def open(self) -> list[tuple[Verified[Proposal], Special]]:
+    def open(self) -> list[tuple[Verified[Proposal], Certified]]:
         """Every open succession, policy change or erasure, in order of arrival."""
-        return [(one, cast("Special", one.statement.action)) for one in self._pending.special.values()]
+        return [(one, cast("Certified", one.statement.action)) for one in self._pending.special.values()]
 
     def takeovers(self) -> list[tuple[Verified[Proposal], Takeover]]:
         return [(one, action) for one, action in self.open() if isinstance(action, Takeover)]
@@ -102,7 +101,7 @@ class Paper:
         base = self.standing_for(action)
         return base is not None and _may_ask(action, author, base) and self._is_member(author)
 
-    def is_below_floor(self, action: Special) -> bool:
+    def is_below_floor(self, action: Certified) -> bool:
         """F5: whether this succession has a base that is here and leaves out the floor."""
         context = self._context
         if not isinstance(action, Succession) or context.store.snapshot(action.base_id) is None:
@@ -112,7 +111,7 @@ class Paper:
     def _is_member(self, key: bytes) -> bool:
         return is_admitted(self._context.ledger.head.members, key)
 
-    def room_for(self, author: bytes, action: Special, proposal: bytes = b"") -> bool:
+    def room_for(self, author: bytes, action: Certified, proposal: bytes = b"") -> bool:
         """Whether `author` may have this open too: there is room, it overtakes a lower epoch, or it binds
         somebody (`_binding`)."""
         if isinstance(action, Erase):
@@ -173,7 +172,7 @@ class Paper:
         """The endorsements of a proposal that are here, by signer."""
         return self._pending.endorsements.get(proposal, {})
 
-    def standing_for(self, action: Special) -> Standing | None:
+    def standing_for(self, action: Certified) -> Standing | None:
         """What `action` is judged by, wherever our head is: the standing at its base (the same all through a
         reign, V4), or for a policy change or an erasure at our head, where it is open only while it may be
         carried out. None if its base is not here.
@@ -184,7 +183,7 @@ class Paper:
         base = context.store.snapshot(action.base_id)
         return None if base is None else standing_at(context.store, base.branch, base.height)
 
-    def may_endorse(self, action: Special, key: bytes, standing: Standing) -> bool:
+    def may_endorse(self, action: Certified, key: bytes, standing: Standing) -> bool:
         """Whether an endorsement by `key` can count for `action` (V4, V6, P3)."""
         if key in standing.authorities():
             return True
@@ -211,7 +210,7 @@ class Paper:
                 found[proposal.key] = max(action.epoch, found.get(proposal.key, 0))
         return found
 
-    def signers(self, proposal: Verified[Proposal], action: Special, members: Members) -> frozenset[bytes]:
+    def signers(self, proposal: Verified[Proposal], action: Certified, members: Members) -> frozenset[bytes]:
         """The keys whose endorsements count."""
         gone = revoked_keys(members)
         if isinstance(action, Revocation):
@@ -219,7 +218,7 @@ class Paper:
         return frozenset(self.endorsements(proposal.id)) - gone
 
     def quorum(
-        self, proposal: Verified[Proposal], action: Special, standing: Standing, members: Members
+        self, proposal: Verified[Proposal], action: Certified, standing: Standing, members: Members
     ) -> bool:
         """Whether the endorsements here are a certificate at `standing` (V4, V6, P3)."""
         keys = self.signers(proposal, action, members)
@@ -295,7 +294,7 @@ class Paper:
             found += [one] if one is not None else []
         return max(found, key=lambda one: (one.epoch, one.proposal.id), default=None)
 
-    def _ready_transition(self, proposal: Verified[Proposal], action: Special) -> Ready | None:
+    def _ready_transition(self, proposal: Verified[Proposal], action: Certified) -> Ready | None:
         head, me = self._context.ledger.head, self._context.key
         if head.standing.next_witness != me or self._is_overtaken(action):
             return None
@@ -327,11 +326,11 @@ class Paper:
         gone = (action.revoked,) if isinstance(action, Revocation) else ()
         return self._context.ledger.deciding(tip, gone)
 
-    def judging(self, tip: Tip, action: Special) -> Standing:
+    def judging(self, tip: Tip, action: Certified) -> Standing:
         """The standing by which `action` is judged on `tip`, as far as this node can prove it (P4)."""
         return self._deciding(tip, action)[0] if isinstance(action, Takeover) else tip.standing
 
-    def _is_overtaken(self, action: Special) -> bool:
+    def _is_overtaken(self, action: Certified) -> bool:
         """Whether this witness asked for another successor after this one: its latest word counts. Having
         endorsed that, it would cosign nothing in the epoch of the earlier one (S4)."""
         me = self._context.key
@@ -367,7 +366,7 @@ class Paper:
         return self.fits(rotation, head, head.standing.next_witness, head.standing.next_epoch)
 
     def _certificate(
-        self, proposal: Verified[Proposal], action: Special, standing: Standing
+        self, proposal: Verified[Proposal], action: Certified, standing: Standing
     ) -> tuple[bytes, ...]:
         endorsements = self.endorsements(proposal.id)
         keys = [key for key in endorsements if self.may_endorse(action, key, standing)]

@@ -20,11 +20,11 @@ from aslp2p.artifacts.types import (
 )
 from aslp2p.core.audit import Audit
 from aslp2p.core.floors import Office, Shared
-from aslp2p.core.paper import Special
 from aslp2p.core.part import Part
 from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
 from aslp2p.errors import Rejected
+from aslp2p.ledger.certificate import Certified
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.standing import Standing
@@ -225,7 +225,7 @@ class Succession(Part):
         highest = max(head.standing.next_epoch, self._keyring.endorsed_epoch(), *endorsed)
         return min(highest + 1, self._keyring.ceiling(judging))
 
-    def propose(self, action: Special) -> Verified[Proposal]:
+    def propose(self, action: Certified) -> Verified[Proposal]:
         """Sign, keep and spread a succession or policy change."""
         context = self._context
         statement = Proposal(context.common_id, max(0, context.now.wall), context.entropy(8), action)
@@ -254,7 +254,7 @@ class Succession(Part):
             if self._try_endorse(proposal, action):
                 self._rounds.note_person(proposal.id)
 
-    def _try_endorse(self, proposal: Verified[Proposal], action: Special) -> bool:
+    def _try_endorse(self, proposal: Verified[Proposal], action: Certified) -> bool:
         """Endorse if the table of promises and the pace (S14) allow it; whether there is an endorsement of
         ours now."""
         key, standing = self._context.key, self._paper.standing_for(action)
@@ -296,7 +296,7 @@ class Succession(Part):
             found = (epoch, until) if found is None else (max(epoch, found[0]), max(until, found[1]))
         return found
 
-    def _given_until(self, proposal: Verified[Proposal], action: Special) -> int:
+    def _given_until(self, proposal: Verified[Proposal], action: Certified) -> int:
         """When an attempt has come to nothing: after a round; but what people want waits for people, and a
         renewal above it would be the end of it (S1). While nothing becomes final each author is waited for
         once: otherwise whoever asks for something new again and again would stop finality for ever."""
@@ -310,7 +310,7 @@ class Succession(Part):
         ledger = self._context.ledger
         return self._rounds.standstill_since(ledger.head, ledger.final_height(), self._context.now.mono)
 
-    def _waits_for_people(self, proposal: bytes, action: Special) -> bool:
+    def _waits_for_people(self, proposal: bytes, action: Certified) -> bool:
         """Whether people may still be thinking about it. Nobody is asked about a rotation that cannot be
         carried out any more (V4), whoever has endorsed it."""
         if isinstance(action, Rotation):

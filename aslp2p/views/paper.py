@@ -30,8 +30,6 @@ from aslp2p.ledger.state import load_members, revoked_keys
 from aslp2p.views.policy_difference import change_words
 from aslp2p.views.view import View
 
-Special = Certified
-
 _JOINT = ("old policy: ", "new policy: ")
 """How the two policies of the joint phase are told apart (P4)."""
 DECIDES_ALONE = "the new policy alone decides (P4)"
@@ -44,7 +42,7 @@ def needs_paper(view: View, proposal: Signed[Proposal]) -> bool:
     only its author has put."""
     action = proposal.statement.action
     if not isinstance(action, Erase):
-        return isinstance(action, Special)
+        return isinstance(action, Certified)
     held = held_at(view.reader, view.branch, view.height, action.content)
     return held is not None and held.by != proposal.key
 
@@ -52,7 +50,7 @@ def needs_paper(view: View, proposal: Signed[Proposal]) -> bool:
 def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) -> dict[str, Any]:
     """How far open paper has come; `endorsers` are the keys that endorsed it."""
     action = proposal.statement.action
-    if not isinstance(action, Special):
+    if not isinstance(action, Certified):
         raise TypeError("a proposal that needs no endorsement")
     gone = revoked_keys(load_members(view.reader, view.branch, view.height))
     if isinstance(action, Revocation):
@@ -88,7 +86,7 @@ def paper_json(view: View, proposal: Signed[Proposal], endorsers: Set[bytes]) ->
     }
 
 
-def _judging(view: View, action: Special, gone: Set[bytes]) -> tuple[Sequence[Policy], bool]:
+def _judging(view: View, action: Certified, gone: Set[bytes]) -> tuple[Sequence[Policy], bool]:
     """The policies whose quorums `action` needs, and whether that is the new one alone, though the change is
     not settled yet (P4): that holds for a takeover, once the change is known to be final."""
     standing = view.standing(view.height)
@@ -122,7 +120,7 @@ def _party(view: View, policy: Policy, key: bytes) -> dict[str, Any]:
     return party
 
 
-def _labels(action: Special, count: int, alone: bool) -> Sequence[str]:
+def _labels(action: Certified, count: int, alone: bool) -> Sequence[str]:
     """What to call the policies that count, where there are several, or one of two."""
     if count == 1:
         return (f"{DECIDES_ALONE}: " if alone else "",)
@@ -160,7 +158,7 @@ def _need_words(need: dict[str, Any]) -> str:
     return f"{words}; missing {need['short']} of {', '.join(missing)}"
 
 
-def _possible(view: View, action: Special) -> bool:
+def _possible(view: View, action: Certified) -> bool:
     """Whether the asker's key could endorse this: its journal is whole, its epoch and base would do."""
     reader = view.reader
     if view.own_key is None or reader.meta(META_STALE) is not None:

@@ -8,7 +8,8 @@ import pytest
 
 from aslp2p.artifacts.types import Recovery, Rotation, Takeover
 from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Revoke, Rotate
-from aslp2p.core.paper import Paper, Special
+from aslp2p.core.paper import Paper
+from aslp2p.ledger.certificate import Certified
 from aslp2p.limits import EPOCH_MAX
 from tests.model.liar import Liar
 from tests.model.town import Party, Town, key, policy_of
@@ -25,7 +26,7 @@ def paper_of(party: Party) -> Paper:
     return party.core._paper
 
 
-def opened(party: Party, id_: bytes) -> Special:
+def opened(party: Party, id_: bytes) -> Certified:
     return {one.id: action for one, action in paper_of(party).open()}[id_]
 
 
