@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import trio
 
 from aslp2p.core.inputs import Command
+from aslp2p.daemon import statuses
 from aslp2p.daemon.folders import Folders
 from aslp2p.daemon.notices import Notices
 from aslp2p.daemon.pairing import Pairings
 from aslp2p.home import Home
-from aslp2p.ledger.reader import Reader
-
-T = TypeVar("T")
 
 
-class Node(Protocol):
-    """One Common in the running daemon."""
-
-    @property
-    def id(self) -> bytes: ...
-
-    @property
-    def name(self) -> str: ...
+class Node(statuses.Node, Protocol):
+    """One Common in the running daemon, as its methods need it."""
 
     @property
     def importing(self) -> trio.Lock:
         """Held while a bundle is taken in."""
-
-    async def query(self, function: Callable[[Reader], T], /) -> T:
-        """What `function` answers in the store's thread, between two batches."""
 
     async def command(self, command: Command, /) -> Any:
         """The answer of `NodeCore.step`, once it is on disk. Raises `UserError`, and nothing has changed."""
@@ -39,9 +28,6 @@ class Node(Protocol):
     @property
     def places(self) -> Callable[[], list[dict[str, Any]]]:
         """Where members may be dialled, and how that went."""
-
-    def live(self) -> dict[str, Any]:
-        """What only the running node knows (see `docs/control.md`): links, catch-up, addresses, warnings …"""
 
 
 class Daemon(Protocol):

@@ -31,10 +31,10 @@ class Node(Protocol):
     def name(self) -> str: ...
 
     async def query(self, function: Callable[[Reader], T], /) -> T:
-        """What `function` answers in the store's thread."""
+        """What `function` answers in the store's thread, between two batches."""
 
     def live(self) -> dict[str, Any]:
-        """What only the running node knows."""
+        """What only the running node knows (see `docs/control.md`): links, catch-up, addresses, warnings …"""
 
 
 async def commons_status(
