@@ -74,27 +74,27 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _has_schema(path: Path, copy: Path) -> bool:
-    """Whether `path` has the schema of an empty store, which is made at `copy` for it."""
+def _empty_store(place: Path) -> tuple[list[tuple[Any, ...]], bytearray]:
+    """The schema and the first page of an empty store, which is made at `place` and removed."""
+    remove(place)
+    with closing(SqliteStore(place)) as store:
+        schema = store.db.execute(SCHEMA).fetchall()
+    page = bytearray(place.read_bytes()[:PAGE_BYTES])
+    remove(place)
+    return schema, page
+
+
+def _has_schema(path: Path, sound: list[tuple[Any, ...]]) -> bool:
     with closing(_connect(path)) as db:
         try:
-            schema = db.execute(SCHEMA).fetchall()
+            return bool(db.execute(SCHEMA).fetchall() == sound)
         except (sqlite3.Error, UnicodeDecodeError):
             return False
-    remove(copy)
-    with closing(SqliteStore(copy)) as sound:
-        expected = sound.db.execute(SCHEMA).fetchall()
-    remove(copy)
-    return bool(schema == expected)
 
 
-def _give_schema(path: Path, copy: Path) -> None:
+def _give_first_page(path: Path, copy: Path, page: bytearray) -> None:
     """Make `copy` one of `path` with the first page of an empty store."""
-    remove(copy)
-    SqliteStore(copy).close()
-    page = bytearray(copy.read_bytes()[:PAGE_BYTES])
     page[PAGES_AT : PAGES_AT + 4] = (path.stat().st_size // PAGE_BYTES).to_bytes(4, "big")
-    remove(copy)
     shutil.copyfile(path, copy)
     with copy.open("r+b") as file:
         file.write(page)
@@ -105,8 +105,9 @@ def read_sound(path: Path, copy: Path) -> Salvaged:
 
     Raises `Damaged`.
     """
-    if not _has_schema(path, copy):
-        _give_schema(path, copy)
+    schema, first_page = _empty_store(copy)
+    if not _has_schema(path, schema):
+        _give_first_page(path, copy, first_page)
         path = copy
     found = Salvaged(path)
     with closing(_connect(path)) as db:
