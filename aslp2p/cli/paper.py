@@ -22,6 +22,7 @@ from aslp2p.control.client import Client
 from aslp2p.errors import NoDaemon, UserError
 from aslp2p.home import Home
 from aslp2p.limits import CHUNK_BYTES, NETWORK_SECRET_BYTES
+from aslp2p.store.mark import STORE_NAME
 from aslp2p.travel.incoming import Checked, check_bundle
 from aslp2p.travel.offline import Offline
 
@@ -133,7 +134,7 @@ def open_desk(settings: Settings, bundle: Checked, *, follow: bool, emit: bool) 
     home = home_of(settings)
     with ExitStack() as stack:
         client = _daemon_or_alone(stack, home)
-        known = (home.common_folder(bundle.common_id) / "store.db").exists()
+        known = (home.common_folder(bundle.common_id) / STORE_NAME).exists()
         if not known:
             _follow(home, bundle, client, follow=follow)
         if client is not None:

@@ -16,11 +16,10 @@ from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.promises import META_STALE
 from aslp2p.ledger.reader import PutMeta
+from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
 from aslp2p.views.view import View
-
-STORE_NAME = "store.db"
 
 
 def open_store(folder: Path, *, read_only: bool = True) -> SqliteStore:

@@ -147,10 +147,10 @@ def _name_of(folder: Path) -> str | None:
 
 def _look(folder: Path, repair: bool, step: Any) -> Iterator[Finding]:
     """What `fsck` finds in the Common's store, also when there is none that could be opened."""
-    from aslp2p.cli.stopped import STORE_NAME
     from aslp2p.home.files import is_there
     from aslp2p.store.check import Finding
     from aslp2p.store.fsck import fsck
+    from aslp2p.store.mark import STORE_NAME
     from aslp2p.store.sqlite import SqliteStore
 
     path = folder / STORE_NAME
@@ -181,9 +181,9 @@ def _lost(folder: Path) -> str:
 def _made_anew(folder: Path, found: list[Finding]) -> list[Finding]:
     """What was found, mended by making the store anew, or with what to do where that cannot be."""
     from aslp2p.cli.paper import read_clocks
-    from aslp2p.cli.stopped import STORE_NAME
     from aslp2p.home.key import SecretKey
     from aslp2p.store.check import Finding
+    from aslp2p.store.mark import STORE_NAME
     from aslp2p.travel.salvage import ASIDE, make_anew
 
     path = folder / STORE_NAME

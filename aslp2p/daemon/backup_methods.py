@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.reader import Reader
+from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from aslp2p.daemon.asked import Daemon
-
-STORE_NAME = "store.db"
 
 
 class BackupMethods:

@@ -49,12 +49,12 @@ from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import Belonging, read_belonging
 from aslp2p.ledger.reader import Reader
 from aslp2p.store.lost import read_lost
+from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.views.commons import common_status
 
 logger = logging.getLogger(__name__)
 
-STORE_NAME = "store.db"
 ADDRESSES_POLL_S = 5.0
 TOPICS: tuple[str, ...] = (*get_args(Topic), "condition", "folder")
 """Of events: all that the core publishes; `condition`, when a node turns read-only or back; `folder`, when a

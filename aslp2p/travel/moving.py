@@ -44,6 +44,7 @@ from aslp2p.home.retired import (
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.promises import META_STALE
 from aslp2p.ledger.reader import PutMeta
+from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.travel.package import (
     BACKUP,
@@ -57,8 +58,6 @@ from aslp2p.travel.package import (
     header_of,
 )
 from aslp2p.travel.packed import is_packed
-
-STORE_NAME = "store.db"
 
 
 class Carried(NamedTuple):

@@ -20,9 +20,9 @@ from aslp2p.home.names import choose_name
 from aslp2p.ledger.history import found_common
 from aslp2p.ledger.joining import founding
 from aslp2p.limits import NETWORK_SECRET_BYTES, PROTOCOL_VERSION
+from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
 
-STORE_NAME = "store.db"
 DAY_MS = 86_400_000
 
 

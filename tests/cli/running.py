@@ -13,7 +13,6 @@ from typing import Any
 
 import trio
 
-from aslp2p.cli.stopped import STORE_NAME
 from aslp2p.control.client import Client
 from aslp2p.control.path import socket_path
 from aslp2p.core.node import NodeCore
@@ -33,6 +32,7 @@ from aslp2p.home.key import load_key
 from aslp2p.home.lock import HomeLock
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.reader import Store
+from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
 
 FOREIGN: list[dict[str, Any]] = [{"addresses": ["192.0.2.9:4242", "[2001:db8::9]:4242"], "commons": 2}]

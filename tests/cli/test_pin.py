@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 from aslp2p.artifacts.envelope import VERIFIER
-from aslp2p.cli.stopped import STORE_NAME
 from aslp2p.ledger.history import load_tip
 from aslp2p.ledger.joining import META_PIN
 from aslp2p.ledger.reader import PutArtifacts, PutMeta
+from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.views.queries import QUERIES
 from aslp2p.views.view import View
