@@ -25,6 +25,7 @@ from aslp2p.artifacts.types import (
     Takeover,
 )
 from aslp2p.core.context import Context
+from aslp2p.core.memo import Memo
 from aslp2p.core.pending import Pending
 from aslp2p.errors import Rejected
 from aslp2p.ledger.certificate import Certified, Parent, require_fitting
@@ -72,6 +73,7 @@ class Paper:
     ) -> None:
         self._context = context
         self._pending = pending
+        self._memo = Memo(context, pending)
         self._is_awaited = is_awaited
         """Whether somebody else than the author has endorsed a proposal that is not open here."""
 
@@ -79,10 +81,32 @@ class Paper:
 
     def open(self) -> list[tuple[Verified[Proposal], Certified]]:
         """Every open succession, policy change or erasure, in order of arrival."""
-        return [(one, cast("Certified", one.statement.action)) for one in self._pending.special.values()]
+        return self._memo.ask(
+            "open",
+            lambda: [
+                (one, cast("Certified", one.statement.action)) for one in self._pending.special.values()
+            ],
+        )
 
     def takeovers(self) -> list[tuple[Verified[Proposal], Takeover]]:
+        """Those of them that appoint another witness."""
+        return self._memo.ask("takeovers", self._list_takeovers)
+
+    def _list_takeovers(self) -> list[tuple[Verified[Proposal], Takeover]]:
         return [(one, action) for one, action in self.open() if isinstance(action, Takeover)]
+
+    def attempts(self) -> list[tuple[Verified[Proposal], Succession]]:
+        """Endorsed takeovers, and rotations of a reign that is over: what binds somebody on our line and our
+        witness cannot carry out (S12)."""
+        return self._memo.ask("attempts", self._list_attempts)
+
+    def _list_attempts(self) -> list[tuple[Verified[Proposal], Succession]]:
+        return [
+            (one, action)
+            for one, action in self.open()
+            if isinstance(action, Rotation | Takeover) and self.binds(one.id)
+            if not (isinstance(action, Rotation) and self.may_ride(one))
+        ]
 
     def is_relevant(self, proposal: Proposal, author: bytes) -> bool:
         """Whether a special proposal can still come to something at our head, or binds who endorsed it."""
@@ -140,7 +164,10 @@ class Paper:
         self._pending.forget([one.id for one in dead])
         return dead
 
-    def _binding(self) -> set[bytes]:
+    def _binding(self) -> frozenset[bytes]:
+        return self._memo.ask("binding", self._find_binding)
+
+    def _find_binding(self) -> frozenset[bytes]:
         """Of the open successions the highest that each authority has endorsed, its own ones apart: one for
         each. Who has endorsed it cosigns nothing below (S4), and whoever could free them has to know (S12),
         however many more its author proposes."""
@@ -151,7 +178,7 @@ class Paper:
             if isinstance(action, Succession):
                 for key in counted & self.endorsements(proposal.id).keys() - {proposal.key}:
                     highest[key] = max((action.epoch, proposal.id), highest.get(key, (0, b"")))
-        return {proposal for _, proposal in highest.values()}
+        return frozenset(proposal for _, proposal in highest.values())
 
     def prune(self) -> list[Verified[Proposal]]:
         """Close what is not relevant any more, with its endorsements; returns the proposals. What binds
@@ -239,6 +266,9 @@ class Paper:
         """Whether a takeover can still get its quorum (S7): without the witness that it replaces, without who
         is known to have endorsed another one of its epoch, or a higher one (S1), and without who is known to
         have cosigned what its base leaves out (S3)."""
+        return self._memo.ask(("can", proposal.id), lambda: self._can_get_there(proposal, action))
+
+    def _can_get_there(self, proposal: Verified[Proposal], action: Takeover) -> bool:
         head = self._context.ledger.head
         promised: dict[bytes, int] = {}
         for other, succession in self.open():
@@ -285,6 +315,9 @@ class Paper:
 
     def ready(self) -> Ready | None:
         """The certificate that this node is the one to emit, if one is complete; the highest epoch first."""
+        return self._memo.ask("ready", self._find_ready)
+
+    def _find_ready(self) -> Ready | None:
         found: list[Ready] = []
         for proposal, action in self.open():
             if isinstance(action, Takeover):
@@ -363,7 +396,10 @@ class Paper:
     def may_ride(self, rotation: Verified[Proposal]) -> bool:
         """Whether the witness could carry out this rotation on our head: the reign of its base lasts (V4)."""
         head = self._context.ledger.head
-        return self.fits(rotation, head, head.standing.next_witness, head.standing.next_epoch)
+        return self._memo.ask(
+            ("may ride", rotation.id),
+            lambda: self.fits(rotation, head, head.standing.next_witness, head.standing.next_epoch),
+        )
 
     def _certificate(
         self, proposal: Verified[Proposal], action: Certified, standing: Standing
@@ -378,6 +414,9 @@ class Paper:
 
     def superseded_by(self) -> bytes | None:
         """The new witness of a complete takeover of a higher epoch than our head's (S10), if there is one."""
+        return self._memo.ask("superseded by", self._find_superseding)
+
+    def _find_superseding(self) -> bytes | None:
         head = self._context.ledger.head
         for proposal, action in self.takeovers():
             if self.is_below_floor(action):

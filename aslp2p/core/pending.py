@@ -38,6 +38,8 @@ class Pending:
         """By proposal."""
         self.beacon: Verified[Beacon] | None = None
         """The newest, for peers that learn only its id; not history, so not stored."""
+        self.revision = 0
+        """Grows with every change of what is open."""
         self._by_author: Counter[bytes] = Counter()
         ids = [id_ for id_, _ in context.store.open_artifacts()]
         rows = context.store.artifact_rows(ids)
@@ -48,6 +50,7 @@ class Pending:
     def _keep(self, artifact: Verified[Statement]) -> None:
         if not self.open.add(artifact):
             return
+        self.revision += 1
         statement = artifact.statement
         if isinstance(statement, Proposal):
             self.proposals[artifact.id] = cast("Verified[Proposal]", artifact)
@@ -100,6 +103,7 @@ class Pending:
             artifact = self.open.get(id_)
             if artifact is not None:
                 self.open.discard(id_)
+                self.revision += 1
                 gone.append(id_)
                 self._forget(artifact)
                 proposal = self.proposals.pop(id_, None)

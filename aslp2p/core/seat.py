@@ -57,13 +57,18 @@ class Seats:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._seat: Seat | None = None
+        self._revision = -1
+        """Of the ledger, when the seat was looked at."""
 
     @property
     def now(self) -> Seat:
         """The seat at the head; the node has a genesis."""
         ledger = self._context.ledger
-        head = ledger.head
+        seat, head = self._seat, ledger.head
+        if seat is not None and seat.head is head and self._revision == ledger.revision:
+            return seat
+        self._revision = ledger.revision
         deciding, _ = ledger.deciding(head)
-        if self._seat is None or self._seat.head is not head or self._seat.deciding != deciding:
-            self._seat = seat_at(head, deciding, self._context.key)
-        return self._seat
+        if seat is None or seat.head is not head or seat.deciding != deciding:
+            self._seat = seat = seat_at(head, deciding, self._context.key)
+        return seat

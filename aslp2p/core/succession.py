@@ -286,25 +286,26 @@ class Succession(Part):
         """(the highest epoch, until when one of them may still come to something) of the endorsed successions
         above our own epoch that are no rotations of ours: takeovers, and rotations of a reign that is over.
         """
-        found: tuple[int, int] | None = None
-        for proposal, action in self._paper.open():
-            if not isinstance(action, Rotation | Takeover) or not self._paper.binds(proposal.id):
-                continue
-            if isinstance(action, Rotation) and self._paper.may_ride(proposal):
-                continue
-            epoch, until = action.epoch, self._given_until(proposal, action)
-            found = (epoch, until) if found is None else (max(epoch, found[0]), max(until, found[1]))
-        return found
+        attempts = self._paper.attempts()
+        if not attempts:
+            return None
+        stands_still = self._stands_still()
+        untils = [self._given_until(proposal, action, stands_still) for proposal, action in attempts]
+        return max(action.epoch for _, action in attempts), max(untils)
 
-    def _given_until(self, proposal: Verified[Proposal], action: Certified) -> int:
+    def _given_until(self, proposal: Verified[Proposal], action: Certified, stands_still: bool) -> int:
         """When an attempt has come to nothing: after a round; but what people want waits for people, and a
         renewal above it would be the end of it (S1). While nothing becomes final each author is waited for
         once: otherwise whoever asks for something new again and again would stop finality for ever."""
         now, grace = self._context.now.mono, self._seats.now.grace_ms
         since = self._rounds.since(proposal.id, now)
-        if self._standstill_since() is not None:
+        if stands_still:
             since = min(since, self._rounds.heard_in_standstill(proposal.key, now))
         return since + round_ms(grace) + (grace if self._waits_for_people(proposal.id, action) else 0)
+
+    def _stands_still(self) -> bool:
+        """Whether nothing of the head's epoch is final while something waits to be."""
+        return self._standstill_since() is not None
 
     def _standstill_since(self) -> int | None:
         ledger = self._context.ledger
@@ -371,5 +372,5 @@ class Succession(Part):
         """Whether a renewal has to wait for this."""
         if self._rounds.by_person(takeover.id) and self._paper.can_get_there(takeover, action):
             return True
-        early = self._context.now.mono < self._given_until(takeover, action)
+        early = self._context.now.mono < self._given_until(takeover, action, self._stands_still())
         return early and self._waits_for_people(takeover.id, action)

@@ -186,6 +186,8 @@ class Ledger:
         if genesis is None or head is None:
             raise InvariantBroken("a ledger was opened before its Common was founded")
         self._store = store
+        self.revision = 0
+        """Grows with every change of what is here: an answer that follows from history holds until then."""
         self._own_key = own_key
         self._verifier = verifier
         self.genesis = genesis
@@ -319,7 +321,7 @@ class Ledger:
             self._verifier,
         )
         placed, writes = self._placement(judged, parent, audited=True)
-        self._store.apply(writes)
+        self._write(writes)
         return placed, self._follow([placed])
 
     def accept_run(self, run: Sequence[tuple[Signed[Snapshot], Sequence[Signed[Proposal]]]]) -> Run:
@@ -360,7 +362,7 @@ class Ledger:
         pending: list[Write] = []
         for snapshot, proposals in segment:
             if snapshot.statement.certificate is not None or snapshot.statement.settlement is not None:
-                self._store.apply(pending)
+                self._write(pending)
                 pending = []
             ancestry = self._ancestry(parent)
             try:
@@ -375,17 +377,17 @@ class Ledger:
                 )
                 placed, writes = self._placement(passed, parent, audited=False)
             except BaseException:
-                self._store.apply(pending)
+                self._write(pending)
                 raise
             pending += writes
             accepted.append(placed)
             if placed.tip.branch != parent.branch:
                 # A new branch: reads below its fork go to the parent's, above it to what is written here.
-                self._store.apply(pending)
+                self._write(pending)
                 pending = []
                 draft = Draft(self._store, placed.tip.branch, placed.tip.height)
             parent = placed.tip
-        self._store.apply(_without_stale_branch_rows(pending))
+        self._write(_without_stale_branch_rows(pending))
 
     def _parent_of(self, snapshot: Signed[Snapshot]) -> Tip:
         previous = snapshot.statement.previous
@@ -520,7 +522,7 @@ class Ledger:
                 empty = BranchRow(
                     row.branch, row.parent, row.fork_height, row.fork_height, row.tip_id, row.fork_height
                 )
-                self._store.apply([DropBranchAbove(row.branch, row.fork_height), PutBranch(empty)])
+                self._write([DropBranchAbove(row.branch, row.fork_height), PutBranch(empty)])
                 self._final = self._outlook = None
                 self._abandonments = None
                 return True
@@ -534,7 +536,7 @@ class Ledger:
         for number, row in enumerate(rows):
             for other in rows[:number]:
                 self._note_pairs((row.branch, row.tip_height), (other.branch, other.tip_height))
-        self._store.apply([PutMeta(META_EVIDENCE, _packed(self.evidence))])
+        self._write([PutMeta(META_EVIDENCE, _packed(self.evidence))])
 
     def _note_pairs(self, one: Place, other: Place) -> None:
         """Keep the lowest equivocation of each reign between two lines."""
@@ -588,7 +590,7 @@ class Ledger:
         elif len(self.evidence) >= EVIDENCE_PAIRS_MAX:
             return
         self.evidence.append(new)
-        self._store.apply([PutMeta(META_EVIDENCE, _packed(self.evidence))])
+        self._write([PutMeta(META_EVIDENCE, _packed(self.evidence))])
 
     def _cut(self, branch: int, top: int, reign: tuple[int, bytes]) -> int | None:
         """Where the line of `branch` up to `top` is cut off in this reign (F3): the height of the first of
@@ -621,7 +623,7 @@ class Ledger:
             raise Rejected(
                 "P2", "its signer is no usable authority there", subject=cosignature.id, against=at.snapshot
             )
-        self._store.apply([keep_cosignature(branch, cosignature)])
+        self._write([keep_cosignature(branch, cosignature)])
         self._final = self._outlook = None
         return self._choose() if self._has_to_choose(self.head) else None
 
@@ -632,6 +634,10 @@ class Ledger:
             return None
         tips = self._reckon().tips
         return (tips[0].id, tips[1].id) if len(tips) > 1 else None
+
+    def _write(self, writes: Sequence[Write]) -> None:
+        self.revision += 1
+        self._store.apply(writes)
 
     def _follow(self, placed: Sequence[Placed]) -> HeadChange | None:
         """The head after snapshots were placed. Growing the followed branch is the everyday case and needs no
@@ -676,7 +682,7 @@ class Ledger:
         if len(self._branches) > 1:
             self._final = None
         fork = common_height((old.branch, old.height), (tip.branch, tip.height), self.id_at)
-        self._store.apply([PutMeta(META_HEAD, tip.id)])
+        self._write([PutMeta(META_HEAD, tip.id)])
         return HeadChange(old, tip, fork)
 
     def _lines(self) -> list[Line]:
@@ -713,7 +719,7 @@ class Ledger:
 
     def _set_floor(self, floor: Floor) -> None:
         self.floor = floor
-        self._store.apply([put_floor(floor)])
+        self._write([put_floor(floor)])
         self._final = self._outlook = None
         self._find_floor()
         self._note_again()
@@ -756,7 +762,7 @@ class Ledger:
             raise Rejected("F5", "it carries no policy change", subject=id_)
         new = Floor(row.height, row.id)
         move = FloorMove(self.floor, new, at_ms)
-        self._store.apply([log_floor_move(self._store, move), PutMeta(META_GIVEN_FLOOR, None)])
+        self._write([log_floor_move(self._store, move), PutMeta(META_GIVEN_FLOOR, None)])
         self._given = None
         self._set_floor(new)
         return self._choose()
@@ -781,7 +787,7 @@ class Ledger:
         old = self._branches[row.branch]
         if row.height > old.audited_height:
             self._branches[row.branch] = new = msgspec.structs.replace(old, audited_height=row.height)
-            self._store.apply([PutBranch(new)])
+            self._write([PutBranch(new)])
 
     def put_back(self, snapshot: Verified[Snapshot]) -> None:
         """Store a sound copy of an accepted snapshot whose bytes are bad or damaged, or were lost. What no
@@ -791,7 +797,7 @@ class Ledger:
             if not branch.fork_height < statement.height <= branch.tip_height:
                 continue
             if self.id_at(branch.branch, statement.height - 1) == statement.previous:
-                self._store.apply([PutSnapshot(_row_of(snapshot, branch.branch))])
+                self._write([PutSnapshot(_row_of(snapshot, branch.branch))])
                 return
 
     def doomed(self, branch: int, height: int) -> dict[int, int]:
@@ -823,18 +829,18 @@ class Ledger:
                 row = BranchRow(number, branch, height, height, kept.id, height)
             if row.tip_height > row.fork_height:
                 self._branches[number] = row
-            self._store.apply([DropBranchAbove(number, above), PutBranch(row)])
+            self._write([DropBranchAbove(number, above), PutBranch(row)])
         self._final = self._outlook = None
         self._abandonments = None
         self._find_floor()
         self.evidence = [
             one for one in self.evidence if self._store.snapshot(one.one) and self._store.snapshot(one.other)
         ]
-        self._store.apply([PutMeta(META_EVIDENCE, _packed(self.evidence))])
+        self._write([PutMeta(META_EVIDENCE, _packed(self.evidence))])
         if self.head.branch not in doomed or self.head.height <= doomed[self.head.branch]:
             return self._choose()  # a history that was cut off may not be any more
         old, self.head = self.head, self.tip_at(kept.branch, kept.height)
-        self._store.apply([PutMeta(META_HEAD, kept.id)])
+        self._write([PutMeta(META_HEAD, kept.id)])
         elsewhere = self._choose()
         return HeadChange(old, self.head, elsewhere.fork_height if elsewhere else height)
 
