@@ -18,7 +18,7 @@ from aslp2p.core.effects import Effect, Publish
 from aslp2p.core.inputs import Command, Endorse
 from aslp2p.errors import UserError
 from aslp2p.recovery import round_ms
-from simulations.checkers.papers import ENDORSEMENT, PROPOSAL, read
+from simulations.checkers.artifacts import ENDORSEMENT, PROPOSAL, read
 from simulations.machine import Node
 from simulations.scenario import DAY, HOUR
 from simulations.story import shown_time
@@ -151,11 +151,11 @@ class Neighbours:
         node = self.world.nodes[name]
         if not node.on:
             return
-        papers = [raw for _, raw in node.store.open_artifacts()]
+        artifacts = [raw for _, raw in node.store.open_artifacts()]
         counts = Counter(
-            decode_as(Endorsement, raw).statement.proposal for raw in papers if _is_a(raw, ENDORSEMENT)
+            decode_as(Endorsement, raw).statement.proposal for raw in artifacts if _is_a(raw, ENDORSEMENT)
         )
-        open_ = [decode_as(Proposal, raw) for raw in papers if _is_a(raw, PROPOSAL)]
+        open_ = [decode_as(Proposal, raw) for raw in artifacts if _is_a(raw, PROPOSAL)]
         ranked = [
             (isinstance(action, Revocation), counts[one.id], action.epoch, one.id)
             for one in open_

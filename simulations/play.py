@@ -19,7 +19,7 @@ from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.state import ADMITTED, is_admitted
 from simulations import generations, people
-from simulations.checkers.papers import PAPER_ACTIONS, PROPOSAL, SNAPSHOT, action_of, read
+from simulations.checkers.artifacts import CERTIFIED_ACTIONS, PROPOSAL, SNAPSHOT, action_of, read
 from simulations.crowd import found
 from simulations.dialer import LINKS, Dialer
 from simulations.disk import Disk
@@ -530,9 +530,9 @@ class Play:
         self.distrust(twin, "its key is on two machines")
         self.outdated.update((name, twin))
         self.switch_on([twin])
-        self.world.plan(MINUTE, self._twins_meet, name, twin)
+        self.world.plan(MINUTE, self._copies_meet, name, twin)
 
-    def _twins_meet(self, one: str, other: str) -> None:
+    def _copies_meet(self, one: str, other: str) -> None:
         """Their daemons dial each other and find their own key (S11); until then neither knows."""
         nodes = [self.world.nodes[one], self.world.nodes[other]]
         meet = all(node.on for node in nodes)
@@ -540,7 +540,7 @@ class Play:
             for node in nodes:
                 self.world.inform(node.name, MarkStale("another node links with our own key"))
         else:
-            self.world.plan(MINUTE, self._twins_meet, one, other)
+            self.world.plan(MINUTE, self._copies_meet, one, other)
 
     def _hear(self, node: Node, effect: Effect) -> None:
         if isinstance(effect, Publish) and effect.topic == "notice" and effect.data["code"] == "stale-key":
@@ -576,5 +576,5 @@ def _waits_for_more(node: Node, among: Sequence[Node]) -> bool:
     for wanted, _ in node.store.wanted(WANTED_MAX):
         if any(other.store.content_size(wanted) is not None for other in among):
             return True
-    papers = [read(raw) for _, raw in node.store.open_artifacts()]
-    return any(one.type == PROPOSAL and action_of(one)[0] not in PAPER_ACTIONS for one in papers)
+    artifacts = [read(raw) for _, raw in node.store.open_artifacts()]
+    return any(one.type == PROPOSAL and action_of(one)[0] not in CERTIFIED_ACTIONS for one in artifacts)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from random import Random
 
 from aslp2p.artifacts.types import Named, Policy
-from aslp2p.core import succession
+from aslp2p.core import auto_succession
 from aslp2p.core.effects import Effect, Publish
 from simulations.machine import Node
 from simulations.names import name_of
@@ -57,17 +57,17 @@ GRACES = (
 @contextmanager
 def _spread(spread_ms: int | None) -> Iterator[None]:
     """Let successors wait otherwise in this process, for a while."""
-    own = vars(succession)["proposes_after_ms"]
+    own = vars(auto_succession)["proposes_after_ms"]
 
     def other(grace: int, turn: int, jitter: float) -> int:
         return grace + round((spread_ms or 0) * (turn + jitter / 2))
 
     if spread_ms is not None:
-        vars(succession)["proposes_after_ms"] = other
+        vars(auto_succession)["proposes_after_ms"] = other
     try:
         yield
     finally:
-        vars(succession)["proposes_after_ms"] = own
+        vars(auto_succession)["proposes_after_ms"] = own
 
 
 def trial_ms(setting: Setting, seed: int) -> float:

@@ -40,5 +40,5 @@ def test_architecture_has_a_place_for_every_package_and_every_part_of_a_node() -
     assert packages == set(re.findall(r"^  ([a-z]+)/", tree.partition("simulations/")[0], re.MULTILINE))
     parts = {path.stem for path in (ROOT / "aslp2p/core").glob("*.py")} - {"__init__", "node"}
     section = page.partition("## The parts of a node")[2].partition("\n## ")[0]
-    named = set(re.findall(r"`([a-z]+)`", section.partition("| what |")[2]))
+    named = set(re.findall(r"`([a-z_]+)`", section.partition("| what |")[2]))
     assert parts - {"context", "inputs", "effects"} == named

@@ -29,7 +29,7 @@ NodeSource = Callable[[int, int], bytes]
 """The hash of the complete node (level, number)."""
 
 
-class Node(NamedTuple):
+class TreeNode(NamedTuple):
     """A complete interior node: its level, its number on that level from 0, its hash."""
 
     level: int
@@ -71,7 +71,7 @@ class Frontier:
             node = sha256(b"\x01" + peaks[position] + node).digest()
         return Frontier(self.size + 1, (*peaks[: len(peaks) - carries], node))
 
-    def extend(self, leaves: Iterable[bytes]) -> tuple[Frontier, list[Node]]:
+    def extend(self, leaves: Iterable[bytes]) -> tuple[Frontier, list[TreeNode]]:
         """The frontier with `leaves` appended, and the nodes at `TILE_LEVEL` and above that this completes.
 
         Those come by level, then number. Measured: 0.8 µs a leaf by the hundred, 3.6 µs for one alone.
@@ -81,12 +81,12 @@ class Frontier:
         size = self.size + len(nodes)
         peaks = list(self.peaks)
         edge: list[bytes] = []  # the new peaks, smallest first
-        completed: list[Node] = []
+        completed: list[TreeNode] = []
         level = 0
         first = self.size  # the index, on this level, of nodes[0]
         while nodes:
             if level >= TILE_LEVEL:
-                completed += [Node(level, first + offset, node) for offset, node in enumerate(nodes)]
+                completed += [TreeNode(level, first + offset, node) for offset, node in enumerate(nodes)]
             if first & 1:  # the peak of this level finds its sibling
                 nodes.insert(0, peaks.pop())
             if len(nodes) & 1:

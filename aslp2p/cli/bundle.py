@@ -51,7 +51,7 @@ def create_command(
     contents: bool | None,
 ) -> None:
     """Write a bundle: of the whole Common, or of what the options choose."""
-    from aslp2p.travel.export import (
+    from aslp2p.transfer.export import (
         select_endorsements,
         select_everything,
         select_proposal,
@@ -121,7 +121,7 @@ def _stepper(progress: Progress) -> Any:
 @pass_settings
 def show_command(settings: Settings, path: str) -> None:
     """What is in a bundle, without taking anything of it in."""
-    from aslp2p.travel.showing import show_bundle
+    from aslp2p.transfer.showing import show_bundle
 
     try:
         with open(path, "rb") as file:
@@ -163,7 +163,7 @@ def _say_shown(path: str, answer: dict[str, Any]) -> None:
 @pass_settings
 def import_command(settings: Settings, path: str, follow: bool, emit: bool) -> None:
     """Take a bundle in: judged as if its artifacts came over the network, all or nothing."""
-    from aslp2p.cli.paper import kept_here, open_desk
+    from aslp2p.cli.desk import kept_here, open_desk
 
     home = home_of(settings)
     home.create()

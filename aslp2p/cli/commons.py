@@ -12,7 +12,7 @@ from aslp2p.cli.complete import complete_common
 from aslp2p.cli.group import Group
 from aslp2p.cli.output import count_text, note, say, say_json, table
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Daemon, existing_home, open_source
+from aslp2p.cli.source import DaemonSource, existing_home, open_source
 from aslp2p.cli.status import headline
 from aslp2p.errors import UsageError
 from aslp2p.home import Home
@@ -68,7 +68,7 @@ def trust_command(settings: Settings, name: str) -> None:
 def _use(settings: Settings, name: str) -> None:
     settings.common = name
     with open_source(settings) as source:
-        if isinstance(source, Daemon):
+        if isinstance(source, DaemonSource):
             answer = source.call("common.trust")
         else:
             from aslp2p.cli.stopped import Stopped
@@ -98,7 +98,7 @@ def forget_command(settings: Settings, name: str, yes: bool) -> None:
             )
         click.confirm(f"Remove all of {name} from this machine?", abort=True, err=True)
     with open_source(settings) as source:
-        if isinstance(source, Daemon):
+        if isinstance(source, DaemonSource):
             answer = source.call("common.forget")
         else:
             answer = _forget_stopped(settings, source)

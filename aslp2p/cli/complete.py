@@ -76,7 +76,7 @@ def complete_folder(_: click.Context, __: click.Parameter, incomplete: str) -> l
 
 @contextmanager
 def _source(context: click.Context) -> Iterator[Source]:
-    from aslp2p.cli.source import Daemon, existing_home, open_source
+    from aslp2p.cli.source import DaemonSource, existing_home, open_source
     from aslp2p.control.client import Client
     from aslp2p.errors import NoDaemon
 
@@ -88,7 +88,7 @@ def _source(context: click.Context) -> Iterator[Source]:
             yield source
     else:
         with client:
-            yield Daemon(client, settings.common)
+            yield DaemonSource(client, settings.common)
 
 
 def _settings(context: click.Context) -> Settings:

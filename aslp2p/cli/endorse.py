@@ -45,8 +45,8 @@ def endorse_command(settings: Settings, id: str, bundle: str | None, output: str
 def _endorse_offline(settings: Settings, digits: str, bundle: str, output: Path, *, emit: bool) -> None:
     """Take the bundle in, endorse by the rules and the journal of this home, and write what goes back."""
     from aslp2p.cli.bundle import say_paper, say_report
-    from aslp2p.cli.paper import kept_here, open_desk
-    from aslp2p.travel.export import add_cosignatures, add_since, select_endorsements, write_bundle
+    from aslp2p.cli.desk import kept_here, open_desk
+    from aslp2p.transfer.export import add_cosignatures, add_since, select_endorsements, write_bundle
 
     home = home_of(settings)
     home.create()

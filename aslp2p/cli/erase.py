@@ -10,7 +10,7 @@ from aslp2p.cli.confirm import confirm
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Daemon, Source, open_daemon, open_source
+from aslp2p.cli.source import DaemonSource, Source, open_daemon, open_source
 from aslp2p.cli.versions import split_version
 from aslp2p.cli.waiting import Waiter
 from aslp2p.errors import UsageError
@@ -62,7 +62,7 @@ def _asked(source: Source, path: str, version: int) -> dict[str, Any]:
 
 
 def _propose(
-    settings: Settings, daemon: Daemon, path: str, entry: dict[str, Any], reason: str, *, wait: bool
+    settings: Settings, daemon: DaemonSource, path: str, entry: dict[str, Any], reason: str, *, wait: bool
 ) -> None:
     action = {"kind": "erase", "content": entry["content"], "reason": reason}
     with Waiter(daemon, wait=wait and entry["erasable_alone"]) as waiter:

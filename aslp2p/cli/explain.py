@@ -49,7 +49,7 @@ def explain_command(settings: Settings, version: str, bundle: str | None) -> Non
 def _of_bundle(settings: Settings, path: str, at: int | None) -> dict[str, Any]:
     from aslp2p.home.key import SecretKey, load_public_key
     from aslp2p.home.names import name_is_chosen
-    from aslp2p.travel.judging import judge_bundle
+    from aslp2p.transfer.judging import judge_bundle
     from aslp2p.views.queries import QUERIES
     from aslp2p.views.view import View
 

@@ -11,7 +11,7 @@ import click
 from aslp2p.cli.group import Command, Group
 from aslp2p.cli.output import note, say, say_json, table, when
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Daemon, existing_home, open_daemon
+from aslp2p.cli.source import DaemonSource, existing_home, open_daemon
 from aslp2p.errors import UsageError
 from aslp2p.limits import INVITE_USES_MAX
 
@@ -105,7 +105,7 @@ def qr_lines(text: str, columns: int = QR_COLUMNS) -> list[str]:
 
 
 def _pair(
-    settings: Settings, daemon: Daemon, answer: dict[str, Any], called: str, *, yes: bool
+    settings: Settings, daemon: DaemonSource, answer: dict[str, Any], called: str, *, yes: bool
 ) -> dict[str, Any] | None:
     """Show a code and let in whoever knows it; what was told of them, or null where the person ended it."""
     from aslp2p.artifacts.keys import key_text

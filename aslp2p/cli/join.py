@@ -126,7 +126,7 @@ def _text(typed: str) -> str | None:
 def _follow_bundle(context: click.Context, path: str, *, yes: bool) -> None:
     """A bundle tells no secret of the network: its Common comes by bundles alone, until an invite is used."""
     from aslp2p.cli.bundle import import_command
-    from aslp2p.travel.showing import show_bundle
+    from aslp2p.transfer.showing import show_bundle
 
     with open(path, "rb") as file:
         shown = show_bundle(file)

@@ -10,7 +10,7 @@ from aslp2p.cli.confirm import confirm
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import note, quoted
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Daemon, open_daemon
+from aslp2p.cli.source import DaemonSource, open_daemon
 from aslp2p.errors import UserError
 
 
@@ -43,7 +43,7 @@ def leave_command(settings: Settings, yes: bool, no_wait: bool) -> None:
     note(f"Its files of {name} are still here; to remove them: asl common forget {quoted(name)}")
 
 
-def _require_free(daemon: Daemon, summary: dict[str, Any], name: str) -> None:
+def _require_free(daemon: DaemonSource, summary: dict[str, Any], name: str) -> None:
     """Raises `UserError` for whoever holds an office (P6), with what to type about it."""
     others = [
         str(one["name"])

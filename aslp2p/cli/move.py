@@ -19,7 +19,7 @@ from aslp2p.cli.source import existing_home, home_of
 from aslp2p.control.client import Client
 
 if TYPE_CHECKING:
-    from aslp2p.travel.moving import Carried
+    from aslp2p.transfer.moving import Carried
 
 COPY_S = 3600.0
 """How long a daemon may take to copy its stores."""
@@ -36,7 +36,7 @@ def move_command() -> None:
 @pass_settings
 def out_command(settings: Settings, file: str, lost: bool) -> None:
     """Write this home to FILE and retire it here: from then on its key signs only where FILE is taken in."""
-    from aslp2p.travel.moving import move_out
+    from aslp2p.transfer.moving import move_out
 
     home, target = existing_home(settings), Path(file).absolute()
     with _progress("writing") as progress:
@@ -56,7 +56,7 @@ def out_command(settings: Settings, file: str, lost: bool) -> None:
 def in_command(settings: Settings, file: str, keep: bool) -> None:
     """Make the home that FILE holds this machine's, and remove FILE."""
     from aslp2p.home.key import load_public_key
-    from aslp2p.travel.moving import move_in
+    from aslp2p.transfer.moving import move_in
 
     home = home_of(settings)
     with _progress("reading") as progress:
@@ -79,7 +79,7 @@ def backup_command(settings: Settings, file: str) -> None:
     A daemon that runs goes on; each store is copied as it is at one moment.
     """
     from aslp2p.home.lock import HomeHeld
-    from aslp2p.travel.moving import back_up, back_up_running
+    from aslp2p.transfer.moving import back_up, back_up_running
 
     home, target = existing_home(settings), Path(file).absolute()
     with _progress("writing") as progress:
@@ -105,8 +105,8 @@ def backup_command(settings: Settings, file: str) -> None:
 
 def restore_home(settings: Settings, file: str) -> None:
     """Make a home from the backup `file`; its key is one to be replaced."""
-    from aslp2p.travel.moving import restore
-    from aslp2p.travel.package import PackageReader
+    from aslp2p.transfer.moving import restore
+    from aslp2p.transfer.package import PackageReader
 
     home, source = home_of(settings), Path(file).absolute()
     with PackageReader(source) as reader:

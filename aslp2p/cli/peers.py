@@ -11,7 +11,7 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json, table
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.silence import span
-from aslp2p.cli.source import Daemon, open_daemon
+from aslp2p.cli.source import DaemonSource, open_daemon
 from aslp2p.control.protocol import RemoteError
 
 
@@ -33,7 +33,7 @@ def peers_command(settings: Settings) -> None:
     table([_row(one) for one in machines])
 
 
-def _members(daemon: Daemon) -> tuple[list[dict[str, Any]], int]:
+def _members(daemon: DaemonSource) -> tuple[list[dict[str, Any]], int]:
     """The other members, and our height; none while nothing of the history has come."""
     try:
         answer = daemon.ask("members")

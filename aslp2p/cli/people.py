@@ -14,7 +14,7 @@ from aslp2p.cli.source import open_daemon, open_source
 from aslp2p.cli.versions import at_option
 
 if TYPE_CHECKING:
-    from aslp2p.cli.source import Daemon
+    from aslp2p.cli.source import DaemonSource
 
 
 @click.group("members", cls=Group, invoke_without_command=True)
@@ -89,5 +89,5 @@ def propose(settings: Settings, method: str, done: str, no_wait: bool, **params:
         waiter.report(settings)
 
 
-def _call(daemon: Daemon, method: str, params: dict[str, Any]) -> dict[str, Any]:
+def _call(daemon: DaemonSource, method: str, params: dict[str, Any]) -> dict[str, Any]:
     return daemon.call(method, **params)

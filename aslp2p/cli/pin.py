@@ -9,7 +9,7 @@ import click
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Daemon, Source, existing_home, open_source
+from aslp2p.cli.source import DaemonSource, Source, existing_home, open_source
 from aslp2p.cli.versions import require_version
 
 
@@ -45,7 +45,7 @@ def unpin_command(settings: Settings) -> None:
 
 
 def _keep(settings: Settings, source: Source, snapshot: str | None) -> None:
-    if isinstance(source, Daemon):
+    if isinstance(source, DaemonSource):
         source.call("unpin") if snapshot is None else source.call("pin", id=snapshot)
         return
     from aslp2p.cli.stopped import Stopped, open_store

@@ -17,7 +17,7 @@ from aslp2p.cli.versions import require_version
 from aslp2p.errors import UsageError
 
 if TYPE_CHECKING:
-    from aslp2p.cli.source import Daemon
+    from aslp2p.cli.source import DaemonSource
 
 risk_option = click.option(
     "--risk", "risks", multiple=True, metavar="CODE", help="Go on although it can lock people out this way."
@@ -176,7 +176,7 @@ def policy_replace_key_command(
         )
 
 
-def _fresh_home(daemon: Daemon, path: str) -> tuple[str, str]:
+def _fresh_home(daemon: DaemonSource, path: str) -> tuple[str, str]:
     """A new key, and a home with it that follows the Common of `daemon`; the key and the folder."""
     from contextlib import closing
 

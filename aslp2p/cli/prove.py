@@ -68,7 +68,7 @@ def prove_command(settings: Settings, path: str, output: str, brief: bool, at: i
 @pass_settings
 def verify_proof_command(settings: Settings, file: str, content: str | None) -> None:
     """Check the proof FILE for the Common with the id --common ID (all 64 digits); needs no home."""
-    from aslp2p.artifacts.proof import decode_proof
+    from aslp2p.artifacts.proof_file import decode_proof
     from aslp2p.ledger.proof import check_proof
 
     common_id = _whole_id(settings.common)

@@ -20,7 +20,7 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json, size_text
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Daemon, home_of, open_daemon
+from aslp2p.cli.source import DaemonSource, home_of, open_daemon
 from aslp2p.cli.sync import run_sync
 from aslp2p.cli.versions import split_version
 from aslp2p.cli.waiting import Waiter, wait_for_admission
@@ -137,7 +137,12 @@ class _Putting:
     """One run over the files; what it counts is for the report."""
 
     def __init__(
-        self, daemon: Daemon, waiter: Waiter, walk: Walk, expects: str | None, known: dict[str, str] | None
+        self,
+        daemon: DaemonSource,
+        waiter: Waiter,
+        walk: Walk,
+        expects: str | None,
+        known: dict[str, str] | None,
     ) -> None:
         self._daemon = daemon
         self._waiter = waiter

@@ -33,7 +33,7 @@ class Source(Protocol):
         """What `status` answers (`docs/control.md`); `daemon` is null for a stopped home."""
 
 
-class Daemon:
+class DaemonSource:
     """The running daemon as a `Source`, and for what only it can do."""
 
     live = True
@@ -84,7 +84,7 @@ def open_source(settings: Settings) -> Iterator[Source]:
     home = existing_home(settings)
     with ExitStack() as stack:
         if client := _daemon_or_lock(home, stack):
-            yield Daemon(stack.enter_context(client), settings.common)
+            yield DaemonSource(stack.enter_context(client), settings.common)
         else:
             from aslp2p.cli.stopped import Stopped  # msgspec, PyNaCl and SQLite load only here
 
@@ -113,8 +113,8 @@ def _daemon_or_lock(home: Home, stack: ExitStack) -> Client | None:
 
 
 @contextmanager
-def open_daemon(settings: Settings) -> Iterator[Daemon]:
+def open_daemon(settings: Settings) -> Iterator[DaemonSource]:
     """The running daemon. Raises `NoDaemon` when there is none."""
     home = existing_home(settings)
     with Client.of_home(str(home)) as client:
-        yield Daemon(client, settings.common)
+        yield DaemonSource(client, settings.common)

@@ -14,7 +14,7 @@ from aslp2p.home.files import is_there
 from aslp2p.home.key import load_public_key
 from aslp2p.home.names import name_is_chosen
 from aslp2p.ledger.joining import read_belonging
-from aslp2p.ledger.promises import META_STALE
+from aslp2p.ledger.journal import META_STALE
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore

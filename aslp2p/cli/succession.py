@@ -13,7 +13,7 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.silence import silence_words
-from aslp2p.cli.source import Daemon, open_daemon
+from aslp2p.cli.source import DaemonSource, open_daemon
 from aslp2p.errors import UsageError
 
 _abandon = click.option(
@@ -125,7 +125,7 @@ def vouch_command(settings: Settings, yes: bool) -> None:
     say("This machine's key signs again.")
 
 
-def _given_up(daemon: Daemon, abandons: tuple[str, ...]) -> list[str]:
+def _given_up(daemon: DaemonSource, abandons: tuple[str, ...]) -> list[str]:
     """The warning of S9: every snapshot that is given up, by name."""
     if not abandons:
         return []
@@ -145,7 +145,7 @@ def _row(one: dict[str, Any]) -> str:
     )
 
 
-def _selected(daemon: Daemon) -> dict[str, Any]:
+def _selected(daemon: DaemonSource) -> dict[str, Any]:
     """What status says of the Common that the command means."""
     summary = daemon.ask("summary")
     for one in daemon.status()["commons"]:

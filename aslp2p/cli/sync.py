@@ -13,7 +13,7 @@ from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Daemon, home_of, open_daemon
+from aslp2p.cli.source import DaemonSource, home_of, open_daemon
 from aslp2p.cli.waiting import Waiter, wait_for_admission, why_never
 from aslp2p.errors import UsageError
 from aslp2p.worktree.base import opened_base
@@ -72,7 +72,7 @@ def run_sync(
 class Calls:
     """The running daemon, as a folder asks it."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: DaemonSource) -> None:
         self._daemon = daemon
 
     def ask(self, question: str, **params: Any) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Calls:
         )
 
 
-def _settled(daemon: Daemon, proposed: dict[str, str], *, wait: bool) -> dict[str, str]:
+def _settled(daemon: DaemonSource, proposed: dict[str, str], *, wait: bool) -> dict[str, str]:
     with Waiter(daemon, wait=wait) as waiter:
         for id_, path in proposed.items():
             waiter.add(id_, path)

@@ -180,11 +180,11 @@ def _lost(folder: Path) -> str:
 
 def _made_anew(folder: Path, found: list[Finding]) -> list[Finding]:
     """What was found, mended by making the store anew, or with what to do where that cannot be."""
-    from aslp2p.cli.paper import read_clocks
+    from aslp2p.cli.desk import read_clocks
     from aslp2p.home.key import SecretKey
     from aslp2p.store.check import Finding
     from aslp2p.store.mark import STORE_NAME
-    from aslp2p.travel.salvage import ASIDE, make_anew
+    from aslp2p.transfer.salvage import ASIDE, make_anew
 
     path = folder / STORE_NAME
     if not path.exists():

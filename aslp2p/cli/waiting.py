@@ -15,7 +15,7 @@ import click
 
 from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.settings import Settings
-from aslp2p.cli.source import Daemon
+from aslp2p.cli.source import DaemonSource
 from aslp2p.control.client import NoAnswer, Subscription
 from aslp2p.limits import PUTS_IN_FLIGHT_MAX
 
@@ -34,7 +34,7 @@ ADMISSION_S = 20.0
 _ADMISSION_LOOK_S = 0.2
 
 
-def wait_for_admission(daemon: Daemon) -> None:
+def wait_for_admission(daemon: DaemonSource) -> None:
     """Until this machine, which may have joined a moment ago, is a member; a while at most. Whoever is not
     let in meanwhile is told so by what it asks next."""
     until = time.monotonic() + ADMISSION_S
@@ -46,7 +46,7 @@ def wait_for_admission(daemon: Daemon) -> None:
         time.sleep(_ADMISSION_LOOK_S)
 
 
-def why_never(daemon: Daemon) -> str:
+def why_never(daemon: DaemonSource) -> str:
     """Why nothing that this machine proposes can be listed, as far as is known here; empty where it can."""
     standing = daemon.ask("summary")["standing"]
     if standing != "admitted":
@@ -59,7 +59,7 @@ def why_never(daemon: Daemon) -> str:
 class Waiter:
     """Proposals under way, each with the words for when it is done; use as a context manager."""
 
-    def __init__(self, daemon: Daemon, *, wait: bool = True) -> None:
+    def __init__(self, daemon: DaemonSource, *, wait: bool = True) -> None:
         self._daemon = daemon
         self._wait = wait
         self._events: Subscription | None = None

@@ -10,7 +10,7 @@ from aslp2p.artifacts.keys import parse_id_prefix
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json, sentence
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Daemon, open_daemon
+from aslp2p.cli.source import DaemonSource, open_daemon
 from aslp2p.errors import UsageError, UserError
 
 
@@ -33,7 +33,7 @@ def withdraw_command(settings: Settings, id: str) -> None:
             say("This machine stays the witness; the others' machines confirm that by themselves.")
 
 
-def _own(daemon: Daemon, digits: str) -> dict[str, Any]:
+def _own(daemon: DaemonSource, digits: str) -> dict[str, Any]:
     """The open proposal of this machine that begins with these digits. Raises `UserError`."""
     found = [
         one

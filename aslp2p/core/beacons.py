@@ -5,12 +5,12 @@ from __future__ import annotations
 from aslp2p.artifacts.envelope import Signed, sign_statement
 from aslp2p.artifacts.types import Beacon
 from aslp2p.core.context import Context
-from aslp2p.core.keyring import Keyring
 from aslp2p.core.part import Part
 from aslp2p.core.pending import Pending
-from aslp2p.core.seat import Seats
+from aslp2p.core.promises import Promises
+from aslp2p.core.role import Roles
+from aslp2p.core.silence_monitor import SilenceMonitor
 from aslp2p.core.spread import Spreader
-from aslp2p.core.vigil import Vigil
 from aslp2p.core.witness import Witness
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.limits import BEACON_RESERVE
@@ -27,18 +27,18 @@ class Beacons(Part):
         self,
         context: Context,
         pending: Pending,
-        keyring: Keyring,
+        promises: Promises,
         witness: Witness,
-        seats: Seats,
-        vigil: Vigil,
+        roles: Roles,
+        silence_monitor: SilenceMonitor,
         spreader: Spreader,
     ) -> None:
         self._context = context
         self._pending = pending
-        self._keyring = keyring
+        self._promises = promises
         self._witness = witness
-        self._seats = seats
-        self._vigil = vigil
+        self._roles = roles
+        self._silence_monitor = silence_monitor
         self._spreader = spreader
         self._sent_ms = -(10**9)
         reserved = context.store.meta(META_BEACON)
@@ -57,12 +57,12 @@ class Beacons(Part):
         if signed.key == context.key:
             if statement.counter > self._reserved:
                 context.verifier.verify(signed)
-                self._keyring.mark_stale("the same key was heard on another machine")
+                self._promises.mark_stale("the same key was heard on another machine")
             return False
-        if self._vigil.knows_beacon(statement.epoch, statement.counter):
+        if self._silence_monitor.knows_beacon(statement.epoch, statement.counter):
             return False
         verified = context.verifier.verify(signed)
-        fresh = self._vigil.heard_beacon(statement.epoch, statement.counter)
+        fresh = self._silence_monitor.heard_beacon(statement.epoch, statement.counter)
         if fresh:
             self._pending.beacon = verified
             self._spreader.add(verified, source=source)
@@ -76,10 +76,10 @@ class Beacons(Part):
         context = self._context
         if not context.peers or not self._witness.is_witness:
             return False
-        return self._keyring.stale_reason() is None
+        return self._promises.stale_reason() is None
 
     def _due_ms(self) -> int:
-        return self._sent_ms + beacon_interval_ms(self._seats.now.grace_ms)
+        return self._sent_ms + beacon_interval_ms(self._roles.now.grace_ms)
 
     def tick(self) -> None:
         """Send one if it is due, and if this witness could emit as well."""

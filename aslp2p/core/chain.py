@@ -23,7 +23,7 @@ from aslp2p.core.part import Part, Upwards
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import ArtifactError, AslError, Incomplete, PeerFault, Rejected, UserError
-from aslp2p.gossip.messages import Want as WantMessage
+from aslp2p.gossip.messages import Want
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.choice import common_height
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
@@ -223,7 +223,7 @@ class Chain(Part):
     def _ask(self, peer: Peer, missing: Sequence[bytes]) -> None:
         ids = tuple(missing[:IDS_PER_MESSAGE_MAX])
         peer.expect(len(ids))
-        self._context.send(peer.link, WantMessage(ids))
+        self._context.send(peer.link, Want(ids))
 
     def proposals_came(self) -> None:
         """Proposals arrived: judge again what waited for them."""

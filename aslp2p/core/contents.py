@@ -25,7 +25,7 @@ from aslp2p.errors import ArtifactError
 from aslp2p.gossip.messages import Content, GetContent, NoContent
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.erasure import held_at
-from aslp2p.ledger.reader import PutContent, Unwant, Want
+from aslp2p.ledger.reader import PutContent, UnwantContents, WantContents
 from aslp2p.ledger.state import NotApplicable
 from aslp2p.limits import (
     CHUNK_BYTES,
@@ -95,7 +95,7 @@ class Contents(Part):
         if new := self._new_of(items):
             # What was wanted as a plain file may turn out to be a manifest: wanted anew it is taken for one.
             store = self._context.store
-            store.apply([Unwant([id_ for id_, manifest in new if manifest]), Want(new)])
+            store.apply([UnwantContents([id_ for id_, manifest in new if manifest]), WantContents(new)])
             self._enqueue(new)
 
     def want_pending(self, items: Items) -> None:

@@ -24,7 +24,7 @@ from aslp2p.errors import ArtifactError, Damaged
 from aslp2p.ledger.erasure import HELD_KEY, Held, held_at, read_held
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.joining import META_ERASED, META_ERASING
-from aslp2p.ledger.reader import EraseContents, PutMeta, Unwant
+from aslp2p.ledger.reader import EraseContents, PutMeta, UnwantContents
 from aslp2p.limits import CHUNK_BYTES, ID_BYTES
 
 _PAGE = 1000
@@ -90,7 +90,7 @@ class Erasing(Part):
         self._contents.erased.update(ids)
         context.must_last()
         known = b"".join(sorted(self._contents.erased))
-        context.store.apply([EraseContents(ids), Unwant(ids), PutMeta(META_ERASED, known)])
+        context.store.apply([EraseContents(ids), UnwantContents(ids), PutMeta(META_ERASED, known)])
         context.publish("notice", code="erased", text=f"the bytes of content {content.hex()[:12]} are erased")
 
     def _chunks(self, content: bytes) -> Sequence[bytes]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from aslp2p.core.attempts import Attempts
 from aslp2p.core.audit import Audit
 from aslp2p.core.catchup import Catchup
+from aslp2p.core.certificates import Certificates
 from aslp2p.core.chain import Chain
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
-from aslp2p.core.keyring import Keyring
-from aslp2p.core.paper import Paper
 from aslp2p.core.pending import Pending
-from aslp2p.core.rounds import Rounds
-from aslp2p.core.seat import Seats
+from aslp2p.core.promises import Promises
+from aslp2p.core.role import Roles
 from aslp2p.core.spread import Spreader
 
 
@@ -37,7 +37,7 @@ class Sync(NamedTuple):
 class Office(NamedTuple):
     """What a witness and an authority decide with."""
 
-    paper: Paper
-    keyring: Keyring
-    seats: Seats
-    rounds: Rounds
+    certificates: Certificates
+    promises: Promises
+    roles: Roles
+    attempts: Attempts

@@ -28,13 +28,13 @@ from aslp2p.artifacts.types import (
     Snapshot,
     Statement,
 )
+from aslp2p.core.auto_succession import AutoSuccession
 from aslp2p.core.beacons import Beacons
+from aslp2p.core.certificates import Certificates
 from aslp2p.core.contents import unasked
 from aslp2p.core.floors import Shared, Sync
-from aslp2p.core.hearing import Hearing
 from aslp2p.core.inputs import Import
-from aslp2p.core.paper import Paper
-from aslp2p.core.succession import Succession
+from aslp2p.core.votes import Votes
 from aslp2p.errors import ArtifactError, Incomplete, PeerFault, Rejected, UserError
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import found_common
@@ -75,16 +75,16 @@ class Intake:
         self,
         shared: Shared,
         sync: Sync,
-        paper: Paper,
-        succession: Succession,
-        hearing: Hearing,
+        certificates: Certificates,
+        succession: AutoSuccession,
+        votes: Votes,
         beacons: Beacons,
     ) -> None:
         self._context, self._pending, self._spreader = shared
         self._chain, self._contents, self._catchup, self._audit = sync
-        self._paper = paper
+        self._certificates = certificates
         self._succession = succession
-        self._hearing = hearing
+        self._votes = votes
         self._beacons = beacons
 
     # --- from a peer ------------------------------------------------------------------------------
@@ -132,9 +132,9 @@ class Intake:
             case Rejection():
                 return self._take_rejection(cast("Signed[Rejection]", one), link)
             case Endorsement():
-                return self._hearing.take_endorsement(cast("Signed[Endorsement]", one), link)
+                return self._votes.take_endorsement(cast("Signed[Endorsement]", one), link)
             case Cosignature():
-                return self._hearing.take_cosignature(cast("Signed[Cosignature]", one), link)
+                return self._votes.take_cosignature(cast("Signed[Cosignature]", one), link)
             case Beacon():
                 return self._beacons.take(cast("Signed[Beacon]", one), link)
             case _:
@@ -203,15 +203,15 @@ class Intake:
         if verified or repaired:
             self._chain.proposals_came()
         if special:
-            self._hearing.retry_waiting()
+            self._votes.retry_waiting()
         return len(verified) + repaired
 
     def _is_welcome(self, proposal: Signed[Proposal]) -> bool:
         action = proposal.statement.action
         if not isinstance(action, AUTHORITY_ACTIONS):
             return True
-        relevant = self._paper.is_relevant(proposal.statement, proposal.key)
-        return relevant and self._paper.room_for(proposal.key, action, proposal.id)
+        relevant = self._certificates.is_relevant(proposal.statement, proposal.key)
+        return relevant and self._certificates.room_for(proposal.key, action, proposal.id)
 
     def _note_content(
         self,
@@ -238,7 +238,7 @@ class Intake:
             return False
         if snapshot.key == context.key:
             context.verifier.verify(snapshot)
-            self._hearing.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
+            self._votes.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
         peer = context.peers.get(link) if link is not None else None
         statement = snapshot.statement
         if peer is not None:
@@ -369,7 +369,7 @@ class Intake:
         store, statement = self._context.store, one.statement
         match statement:
             case Endorsement() | Cosignature():
-                return self._hearing.waits(one.id)
+                return self._votes.waits(one.id)
             case Proposal():
                 action = statement.action
                 if isinstance(action, PolicyChange):
@@ -401,7 +401,7 @@ class Intake:
             try:
                 if snapshot.key == context.key and snapshot.statement.common_id == context.common_id:
                     context.verifier.verify(snapshot)
-                    self._hearing.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
+                    self._votes.saw_own_snapshot(snapshot.id, snapshot.statement.epoch)
                 ids = snapshot.statement.proposals
                 listed = [proposals[id_] for id_ in ids if id_ in proposals]
                 listed += self._chain.stored([id_ for id_ in ids if id_ not in proposals])

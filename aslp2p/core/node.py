@@ -55,6 +55,7 @@ from aslp2p.gossip.messages import (
     Addresses,
     AnyMessage,
     Content,
+    DuplicateKey,
     GetContent,
     GetRange,
     Have,
@@ -65,7 +66,6 @@ from aslp2p.gossip.messages import (
     Push,
     Range,
     Refused,
-    Twin,
     Want,
     decode_message,
 )
@@ -156,19 +156,19 @@ class NodeCore(Wiring):
             case Withdraw():
                 out.answer = self._withdraw(input_.proposal)
             case Endorse():
-                out.answer = self._orders.endorse(input_)
+                out.answer = self._requests.endorse(input_)
             case Rotate():
-                out.answer = self._orders.rotate(input_)
+                out.answer = self._requests.rotate(input_)
             case Recover():
-                out.answer = self._orders.recover(input_)
+                out.answer = self._requests.recover(input_)
             case Revoke():
-                out.answer = self._orders.revoke(input_)
+                out.answer = self._requests.revoke(input_)
             case ChangePolicy():
-                out.answer = self._orders.change_policy(input_)
+                out.answer = self._requests.change_policy(input_)
             case MarkStale():
-                self._keyring.mark_stale(input_.reason)
+                self._promises.mark_stale(input_.reason)
             case Vouch():
-                self._orders.vouch()
+                self._requests.vouch()
             case MoveFloor():
                 self._chain.move_floor(input_.snapshot)
                 self._floor = context.ledger.floor
@@ -222,7 +222,7 @@ class NodeCore(Wiring):
     def _withdraw(self, proposal: bytes) -> bool:
         special = self._pending.special.get(proposal)
         if special is not None and special.key == self._context.key:
-            self._orders.take_back(special)
+            self._requests.take_back(special)
         return self._author.withdraw(proposal)
 
     def _dismiss(self, proposals: tuple[bytes, ...]) -> None:
@@ -311,8 +311,8 @@ class NodeCore(Wiring):
         self._reconciler.tell(peer)
         self._spreader.tell_neighbours()
         self._tell_addresses([peer])
-        self._vigil.links_changed()
-        self._twins.met(peer)
+        self._silence_monitor.links_changed()
+        self._duplicate_keys.met(peer)
         context.publish("peers", count=self._linked())
 
     def _judge_guests(self) -> None:
@@ -450,9 +450,9 @@ class NodeCore(Wiring):
             case Addresses():
                 self._charge(peer, None, 1)
                 context.out.effects.append(Hints(message.addresses))
-            case Twin():
+            case DuplicateKey():
                 self._charge(peer, None, 1)
-                self._twins.heard(peer, message)
+                self._duplicate_keys.heard(peer, message)
             case Refused():
                 self._charge(peer, None, 1)
                 if message.code != SLOW_CODE:  # the link goes on
@@ -528,17 +528,17 @@ class NodeCore(Wiring):
             "refused_by": {context.name_of(key): one.text for key, one in self._refusals.items()},
             "shut_out": next((one.text for one in self._refusals.values() if one.code in SHUT_OUT), ""),
             "refusals": {one.code: one.text for one in self._refusals.values()},
-            "silent_ms": self._vigil.silent_ms() if founded else 0,
+            "silent_ms": self._silence_monitor.silent_ms() if founded else 0,
             "mono_ms": context.now.mono,
-            "watching": self._vigil.counting,
-            "copied": [context.name_of(key) for key in self._twins.copied],
-            "stale_reason": self._keyring.stale_reason(),
+            "watching": self._silence_monitor.counting,
+            "copied": [context.name_of(key) for key in self._duplicate_keys.copied],
+            "stale_reason": self._promises.stale_reason(),
             "outdated": context.outdated(),
-            "is_authority": founded and self._seats.now.is_authority,
-            "hears_quorum": founded and self._vigil.hears_quorum(),
-            "authorities_connected": len(self._vigil.connected_authorities()) if founded else 0,
+            "is_authority": founded and self._roles.now.is_authority,
+            "hears_quorum": founded and self._silence_monitor.hears_quorum(),
+            "authorities_connected": len(self._silence_monitor.connected_authorities()) if founded else 0,
             "conflict": context.ledger.conflict() if founded else None,
             "final_height": context.ledger.final_height() if founded else 0,
-            "endorsed_epoch": self._keyring.endorsed_epoch() if founded else -1,
-            "held_back": self._keyring.pace.held_back(),
+            "endorsed_epoch": self._promises.endorsed_epoch() if founded else -1,
+            "held_back": self._promises.pace.held_back(),
         }

@@ -13,7 +13,7 @@ from aslp2p.artifacts.types import Proposal, Put
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
-from aslp2p.core.seat import Seats
+from aslp2p.core.role import Roles
 from aslp2p.ledger.actions import apply_action
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.state import NotApplicable
@@ -27,11 +27,11 @@ class Unanswered:
     """Remembers since when each pending proposal could have been listed; in memory, so a restart is patient
     anew."""
 
-    def __init__(self, context: Context, pending: Pending, contents: Contents, seats: Seats) -> None:
+    def __init__(self, context: Context, pending: Pending, contents: Contents, roles: Roles) -> None:
         self._context = context
         self._pending = pending
         self._contents = contents
-        self._seats = seats
+        self._roles = roles
         self._since: dict[bytes, int] = {}
         self._incomplete: set[bytes] = set()
         """Puts that lacked content when `arrived` was `_incomplete_at`."""
@@ -40,7 +40,7 @@ class Unanswered:
     def hides_a_silence(self) -> bool:
         """Whether a beacon heard now is no sign of life."""
         self._look()
-        now, grace = self._context.now.mono, self._seats.now.grace_ms
+        now, grace = self._context.now.mono, self._roles.now.grace_ms
         oldest = sorted((since, id_) for id_, since in self._since.items() if now - since >= grace)
         for since, id_ in oldest[:LOOKED_AT_MAX]:
             fetching = self._fetches() and now - since < FETCHING_GRACES * grace
@@ -88,4 +88,4 @@ class Unanswered:
         """Whether the witness has asked this machine for content within the last grace period."""
         witness = self._context.ledger.head.standing.next_witness
         at = self._contents.served_ms.get(witness)
-        return at is not None and self._context.now.mono - at <= self._seats.now.grace_ms
+        return at is not None and self._context.now.mono - at <= self._roles.now.grace_ms

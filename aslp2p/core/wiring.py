@@ -10,32 +10,32 @@ from collections.abc import Sequence
 from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.types import Proposal, Snapshot
 from aslp2p.core.admission import Admission
+from aslp2p.core.attempts import Attempts
 from aslp2p.core.audit import Audit
 from aslp2p.core.author import Author
+from aslp2p.core.auto_succession import AutoSuccession
 from aslp2p.core.beacons import Beacons
 from aslp2p.core.catchup import Catchup
+from aslp2p.core.certificates import Certificates
 from aslp2p.core.chain import Chain
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.cosigner import Cosigner
+from aslp2p.core.duplicate_keys import DuplicateKeys
 from aslp2p.core.erasing import Erasing
 from aslp2p.core.floors import Office, Shared, Sync
 from aslp2p.core.guests import Guests
-from aslp2p.core.hearing import Hearing
 from aslp2p.core.intake import Intake
-from aslp2p.core.keyring import Keyring
-from aslp2p.core.orders import Orders
-from aslp2p.core.paper import Paper
 from aslp2p.core.part import Part
 from aslp2p.core.pending import Pending
+from aslp2p.core.promises import Promises
 from aslp2p.core.reconciler import Reconciler
-from aslp2p.core.rounds import Rounds
-from aslp2p.core.seat import Seats
+from aslp2p.core.requests import Requests
+from aslp2p.core.role import Roles
+from aslp2p.core.silence_monitor import SilenceMonitor
 from aslp2p.core.spread import Spreader
-from aslp2p.core.succession import Succession
-from aslp2p.core.twins import Twins
 from aslp2p.core.unanswered import Unanswered
-from aslp2p.core.vigil import Vigil
+from aslp2p.core.votes import Votes
 from aslp2p.core.witness import Witness
 from aslp2p.ledger.history import HeadChange
 
@@ -53,8 +53,8 @@ class Wiring:
         self._make_authority(auto=auto)
         self._make_ways_in()
         self._deciding: tuple[Part, ...] = (
-            self._hearing,
-            self._vigil,
+            self._votes,
+            self._silence_monitor,
             self._succession,
             self._cosigner,
             self._beacons,
@@ -66,7 +66,7 @@ class Wiring:
             self._chain,
             self._contents,
             self._catchup,
-            self._twins,
+            self._duplicate_keys,
             self._reconciler,
             self._guests,
         )
@@ -87,42 +87,42 @@ class Wiring:
 
     def _make_office(self, *, apart: bool) -> None:
         context = self._context
-        self._paper = Paper(context, self._pending, self._is_awaited)
-        self._keyring = Keyring(context, self._paper)
-        self._seats = Seats(context)
-        self._rounds = Rounds()
-        self._office = Office(self._paper, self._keyring, self._seats, self._rounds)
+        self._certificates = Certificates(context, self._pending, self._is_awaited)
+        self._promises = Promises(context, self._certificates)
+        self._roles = Roles(context)
+        self._attempts = Attempts()
+        self._office = Office(self._certificates, self._promises, self._roles, self._attempts)
         self._witness = Witness(self._shared, self._sync, self._office, apart=apart)
 
     def _make_authority(self, *, auto: bool) -> None:
-        context, pending, seats = self._context, self._pending, self._seats
-        unanswered = Unanswered(context, pending, self._contents, seats)
-        self._vigil = Vigil(context, seats, self._paper, self._catchup, unanswered)
+        context, pending, roles = self._context, self._pending, self._roles
+        unanswered = Unanswered(context, pending, self._contents, roles)
+        self._silence_monitor = SilenceMonitor(context, roles, self._certificates, self._catchup, unanswered)
         self._beacons = Beacons(
-            context, pending, self._keyring, self._witness, seats, self._vigil, self._spreader
+            context, pending, self._promises, self._witness, roles, self._silence_monitor, self._spreader
         )
-        self._hearing = Hearing(
-            context, pending, self._paper, self._keyring, self._chain, self._rounds, self._spreader
+        self._votes = Votes(
+            context, pending, self._certificates, self._promises, self._chain, self._attempts, self._spreader
         )
-        self._cosigner = Cosigner(context, self._keyring, self._audit, self._hearing, seats)
-        self._succession = Succession(
-            self._shared, self._office, self._audit, self._witness, self._vigil, auto=auto
+        self._cosigner = Cosigner(context, self._promises, self._audit, self._votes, roles)
+        self._succession = AutoSuccession(
+            self._shared, self._office, self._audit, self._witness, self._silence_monitor, auto=auto
         )
-        self._orders = Orders(
-            context, pending, self._paper, self._keyring, self._succession, seats, self._rounds
+        self._requests = Requests(
+            context, pending, self._certificates, self._promises, self._succession, roles, self._attempts
         )
 
     def _make_ways_in(self) -> None:
         context = self._context
         self._intake = Intake(
-            self._shared, self._sync, self._paper, self._succession, self._hearing, self._beacons
+            self._shared, self._sync, self._certificates, self._succession, self._votes, self._beacons
         )
         self._reconciler = Reconciler(context, self._pending, self._chain, self._catchup, self._witness)
         self._author = Author(context, self._pending, self._contents, self._spreader)
         self._erasing = Erasing(context, self._pending.proposals, self._contents)
         self._admission = Admission(context)
         self._guests = Guests(context, self._pending, self._admission, self._author)
-        self._twins = Twins(context, self._keyring)
+        self._duplicate_keys = DuplicateKeys(context, self._promises)
 
     # --- all parts together -----------------------------------------------------------------------
 
@@ -152,12 +152,12 @@ class Wiring:
     def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
         """In this order: silence is counted anew, paper that is over is closed, what waited is judged, and
         what is erased is written down."""
-        for part in (self._vigil, self._succession, self._hearing, self._erasing):
+        for part in (self._silence_monitor, self._succession, self._votes, self._erasing):
             part.head_moved(change, listed)
 
     def heard_own(self, snapshot: Signed[Snapshot]) -> None:
         """As `Upwards.heard_own`."""
-        self._hearing.heard_own(snapshot)
+        self._votes.heard_own(snapshot)
 
     def _is_awaited(self, proposal: bytes, author: bytes) -> bool:
-        return self._hearing.awaits(proposal, author)
+        return self._votes.awaits(proposal, author)

@@ -1,7 +1,7 @@
 """The witness: numbers, signs and emits the next snapshot as soon as there is something to say.
 
-Paper goes first: a complete certificate (`paper.py`) is emitted alone, on the parent that it is for; a joint
-policy is settled as soon as the cosignatures are here. Otherwise it tries the pending proposals in order on a
+A complete certificate (`certificates.py`) goes first, alone, on the parent that it is for. A joint policy is
+settled as soon as the cosignatures are here. Otherwise it tries the pending proposals in order on a
 draft of the state; what applies is listed, what does not is answered with a signed rejection, what lacks
 content waits (G6). An author with many waits for those with few (G5). After a quiet time the next proposal is
 emitted at once; in a busy one, snapshots are spaced so that each lists many.
@@ -13,8 +13,8 @@ from collections import Counter
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Erase, Proposal, Put, Rejection, Snapshot
+from aslp2p.core.certificates import Ready
 from aslp2p.core.floors import Office, Shared, Sync
-from aslp2p.core.paper import Ready
 from aslp2p.core.part import Part
 from aslp2p.errors import Rejected
 from aslp2p.ledger.actions import apply_action
@@ -50,8 +50,8 @@ class Witness(Part):
     ) -> None:
         self._context, self._pending, self._spreader = shared
         self._chain, self._contents, self._catchup, self._audit = sync
-        self._paper = office.paper
-        self._keyring = office.keyring
+        self._certificates = office.certificates
+        self._promises = office.promises
         self._apart = apart
         self._emitted_ms = -(10**9)
         self._looked_at: tuple[object, ...] = ()
@@ -101,7 +101,7 @@ class Witness(Part):
             )
             or self._settlement(head) is not None
         )
-        return mine or self._paper.ready() is not None
+        return mine or self._certificates.ready() is not None
 
     # --- may it -----------------------------------------------------------------------------------
 
@@ -118,13 +118,13 @@ class Witness(Part):
         epoch = ready.epoch if ready is not None else parent.standing.next_epoch
         if context.ledger.equivocation_in(epoch, context.key) is not None:
             return "two histories are signed with this key in this epoch"
-        if ready is None and self._paper.is_superseded():
-            successor = context.name_of(self._paper.superseded_by() or b"")
+        if ready is None and self._certificates.is_superseded():
+            successor = context.name_of(self._certificates.superseded_by() or b"")
             return f"{successor} is appointed by a complete certificate (S10)"
         row = context.store.snapshot(parent.id)
         if row is None:
             return "its parent is not here"
-        return self._keyring.refusal_to_emit(epoch, row)
+        return self._promises.refusal_to_emit(epoch, row)
 
     # --- when -------------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class Witness(Part):
             self._audit.done,
             self._catchup.holds_up,
             self._listens_until() is None,
-            self._keyring.stale_reason() is None,
+            self._promises.stale_reason() is None,
         )
 
     def tick(self) -> None:
@@ -170,7 +170,7 @@ class Witness(Part):
         if self._context.now.mono < self._emitted_ms + BATCH_SPACING_MS:
             return
         more = False
-        ready = self._paper.ready()
+        ready = self._certificates.ready()
         if ready is not None and self.idle_reason(ready) is None:
             self._sign(
                 ready.parent,
@@ -277,7 +277,7 @@ class Witness(Part):
         if row is None:
             return
         try:
-            snapshot = self._keyring.emit(statement, row)
+            snapshot = self._promises.emit(statement, row)
         except Rejected:
             return
         self._emitted_ms = context.now.mono

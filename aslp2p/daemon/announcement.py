@@ -40,7 +40,7 @@ _TAG_KEYS = tuple(b"t" if i == 0 else b"t%d" % i for i in range(TAG_STRINGS_MAX)
 
 
 @dataclass(frozen=True)
-class Hint:
+class Announcement:
     """Somebody who seems to share a Common may listen at `host`, `port`. Only a handshake can tell (G1).
 
     `host` is an IPv4 or IPv6 address, a link-local one with its scope (`fe80::1%3`). `instance` is what

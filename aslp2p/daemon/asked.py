@@ -15,7 +15,7 @@ from aslp2p.daemon.pairing import Pairings
 from aslp2p.home import Home
 
 
-class Node(statuses.Node, Protocol):
+class AskedNode(statuses.ReportingNode, Protocol):
     """One Common in the running daemon, as its methods need it."""
 
     @property
@@ -30,7 +30,7 @@ class Node(statuses.Node, Protocol):
         """Where members may be dialled, and how that went."""
 
 
-class Daemon(Protocol):
+class AskedDaemon(Protocol):
     """The running daemon, as its methods need it."""
 
     @property
@@ -46,7 +46,7 @@ class Daemon(Protocol):
     def started_ms(self) -> int: ...
 
     @property
-    def nodes(self) -> Mapping[bytes, Node]: ...
+    def nodes(self) -> Mapping[bytes, AskedNode]: ...
 
     @property
     def folders(self) -> Folders: ...

@@ -13,13 +13,13 @@ from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from aslp2p.daemon.asked import Daemon
+    from aslp2p.daemon.asked import AskedDaemon
 
 
 class BackupMethods:
     """`backup.…`, of all Commons of `daemon`."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: AskedDaemon) -> None:
         self._daemon = daemon
 
     def table(self) -> dict[str, Callable[..., Awaitable[Any]]]:

@@ -21,17 +21,17 @@ from aslp2p.core.inputs import Import
 from aslp2p.errors import UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.limits import BUNDLES_UNDER_WAY_MAX, CHUNK_BYTES, UPLOAD_IDLE_S
-from aslp2p.travel.incoming import Question, Steps, taking
+from aslp2p.transfer.incoming import Question, Steps, taking
 from aslp2p.views.actions import Uint
 
 if TYPE_CHECKING:
-    from aslp2p.daemon.asked import Node
+    from aslp2p.daemon.asked import AskedNode
 
 
 class _Coming:
     """A bundle under way."""
 
-    def __init__(self, node: Node, file: IO[bytes]) -> None:
+    def __init__(self, node: AskedNode, file: IO[bytes]) -> None:
         self.node = node
         self.file = file
         self.size = 0
@@ -42,7 +42,7 @@ class _Coming:
 class BundleMethods:
     """`node_of` finds the Common that a caller means."""
 
-    def __init__(self, home: Home, node_of: Callable[[str], Node]) -> None:
+    def __init__(self, home: Home, node_of: Callable[[str], AskedNode]) -> None:
         self._home = home
         self._node_of = node_of
         self._coming: dict[int, _Coming] = {}
@@ -112,13 +112,13 @@ class BundleMethods:
         self._coming.pop(number).file.close()
 
 
-async def driven(steps: Steps, node: Node) -> dict[str, Any]:
+async def driven(steps: Steps, node: AskedNode) -> dict[str, Any]:
     """Carry out an import on a running node, one at a time: each rewrites what waits. Raises `UserError`."""
     async with node.importing:
         return await _driven(steps, node)
 
 
-async def _driven(steps: Steps, node: Node) -> dict[str, Any]:
+async def _driven(steps: Steps, node: AskedNode) -> dict[str, Any]:
     report: dict[str, Any] = {}
 
     def go_on(answer: Any) -> Import | Question | None:

@@ -16,13 +16,13 @@ from typing import Any, get_args
 import trio
 
 from aslp2p.artifacts.keys import short
+from aslp2p.core.duplicate_keys import DUPLICATE_KEY
 from aslp2p.core.effects import Topic
 from aslp2p.core.inputs import MarkStale
 from aslp2p.core.node import NodeCore
-from aslp2p.core.twins import TWIN
 from aslp2p.daemon.adapters import Wishes, announced, read_adapters
 from aslp2p.daemon.addresses import Source
-from aslp2p.daemon.announcement import Hint, make_tag
+from aslp2p.daemon.announcement import Announcement, make_tag
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.control_listener import claim_socket_path
 from aslp2p.daemon.control_server import serve_control
@@ -38,7 +38,7 @@ from aslp2p.daemon.notify_command import NotifyCommand
 from aslp2p.daemon.pairing import Pairings
 from aslp2p.daemon.statuses import Occasions
 from aslp2p.daemon.transport import Transport, address_text, connect
-from aslp2p.daemon.waiting_paper import judge_waiting
+from aslp2p.daemon.waiting_bundles import judge_waiting
 from aslp2p.daemon.worker import read_clocks
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
@@ -96,7 +96,7 @@ class Daemon:
         occasions = Occasions(home, identity.key, lambda: self.nodes, self.unopened)
         self.notices = Notices(home, self._events, ways_to_tell(config), self.folders.shown, occasions.find)
         self._transport = Transport(identity, lambda: [one.node for one in self._commons.values()])
-        self._transport.on_twin = self._heard_twin
+        self._transport.on_duplicate_key = self._heard_duplicate_key
         self._addresses: tuple[str, ...] = ()
         self._control_path = ""
         self._announce, self._rescan = trio.open_memory_channel[None](1)
@@ -235,7 +235,7 @@ class Daemon:
                 self._events,
                 twin_at=lambda: self._transport.twin_at,
             )
-            node.on_copy = self._heard_twin
+            node.on_copy = self._heard_duplicate_key
             one = _Followed(node, Dialer(node, self._transport, folder))
             await self._nursery.start(self._follow, one)
             self._commons[belonging.common_id] = one
@@ -245,7 +245,7 @@ class Daemon:
             recent = [id_ for found in store.opened_with if found.table == "snapshot" for id_ in found.ids]
             node.tell_lost(list(dict.fromkeys((*recent, *lost))))
             if self._transport.twin_at is not None:
-                node.mark_stale(TWIN)
+                node.mark_stale(DUPLICATE_KEY)
 
     def _make_core(self, store: SqliteStore, belonging: Belonging) -> NodeCore:
         core = NodeCore(
@@ -262,9 +262,9 @@ class Daemon:
             )
         return core
 
-    def _heard_twin(self) -> None:
+    def _heard_duplicate_key(self) -> None:
         for one in self._commons.values():
-            one.node.mark_stale(TWIN)
+            one.node.mark_stale(DUPLICATE_KEY)
 
     async def _follow(
         self, one: _Followed, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -298,7 +298,7 @@ class Daemon:
     def _secrets(self) -> list[bytes]:
         return [one.node.network.psk for one in self._commons.values()]
 
-    def _on_hint(self, hint: Hint) -> None:
+    def _on_hint(self, hint: Announcement) -> None:
         for one in self._commons.values():
             if make_tag(one.node.network.psk, hint.nonce) in hint.tags:
                 one.dialer.on_announcement(hint)

@@ -19,7 +19,7 @@ import trio
 
 from aslp2p.artifacts.keys import key_text
 from aslp2p.daemon.addresses import Address, AddressBook, Source, pack, parse_address, unpack
-from aslp2p.daemon.announcement import Hint
+from aslp2p.daemon.announcement import Announcement
 from aslp2p.daemon.links import DUPLICATE
 from aslp2p.daemon.node import CommonNode
 from aslp2p.daemon.transport import Transport, address_text
@@ -68,7 +68,7 @@ class Dialer:
         found = [parse_address(text) for text in addresses[:PEER_HINTS_KEPT] if text not in own]
         self.add([address for address in found if address and _is_ip(address[0])], Source.PEER)
 
-    def on_announcement(self, hint: Hint) -> None:
+    def on_announcement(self, hint: Announcement) -> None:
         """An announcement with this Common's tag."""
         now = trio.current_time()
         self.book.learn(

@@ -29,10 +29,10 @@ from typing import Protocol, TypeVar
 import trio
 
 from aslp2p.daemon.adapters import Adapter, Wishes, read_adapters
-from aslp2p.daemon.announcement import NONCE_BYTES, Hint, encode_txt, make_tag, matching
+from aslp2p.daemon.announcement import NONCE_BYTES, Announcement, encode_txt, make_tag, matching
 from aslp2p.daemon.mdns import Counters, Found, Inbox, Mdns
 
-__all__ = ["Counters", "Hint", "make_tag", "matching", "run_discovery"]
+__all__ = ["Announcement", "Counters", "make_tag", "matching", "run_discovery"]
 
 INSTANCES_MAX = 256
 INSTANCES_PER_NONCE_MAX = 4
@@ -71,7 +71,7 @@ async def run_discovery(  # noqa: PLR0913 - one callback for each thing that is 
     *,
     port: int,
     tags: Callable[[bytes], Sequence[bytes]],
-    on_hint: Callable[[Hint], None],
+    on_hint: Callable[[Announcement], None],
     on_lost: Callable[[str], None],
     on_state: Callable[[str], None] | None = None,
     on_foreign: Callable[[Sequence[Found]], None] | None = None,
@@ -115,7 +115,7 @@ class _Discovery:
         self,
         port: int,
         tags: Callable[[bytes], Sequence[bytes]],
-        on_hint: Callable[[Hint], None],
+        on_hint: Callable[[Announcement], None],
         on_lost: Callable[[str], None],
         on_state: Callable[[str], None],
         on_foreign: Callable[[Sequence[Found]], None],
@@ -133,7 +133,7 @@ class _Discovery:
         self._woken = trio.Event()
         self._inbox = Inbox(self._wake, counters)
         self._mdns: Mdns | None = None
-        self._known: dict[str, tuple[Hint, ...]] = {}
+        self._known: dict[str, tuple[Announcement, ...]] = {}
         self._foreign: dict[str, Found] = {}
         self._adapters: tuple[Adapter, ...] = ()
         self._any_loopback = False
@@ -177,7 +177,9 @@ class _Discovery:
             if len(self._known) >= INSTANCES_MAX or same >= INSTANCES_PER_NONCE_MAX:
                 self._counters.excess += 1
                 return
-        hints = tuple(Hint(host, found.port, found.tags, found.nonce, instance) for host in found.hosts)
+        hints = tuple(
+            Announcement(host, found.port, found.tags, found.nonce, instance) for host in found.hosts
+        )
         if any(hint not in hints for hint in known):
             self._on_lost(instance)
             known = ()

@@ -27,7 +27,7 @@ from aslp2p.worktree.base import has_base, opened_base
 from aslp2p.worktree.common import Proposals
 from aslp2p.worktree.disk import Folder
 from aslp2p.worktree.sync import Report, Sync, Ways, require_same
-from aslp2p.worktree.trees import Step
+from aslp2p.worktree.trees import TreeStep
 
 QUIET_S = 2.0
 """A change is proposed once the folder has been quiet for so long."""
@@ -52,7 +52,7 @@ class _Followed:
         self.ended = trio.Event()
         self.wake = trio.Event()
         self.approved = False
-        self.refused: set[Step] = set()
+        self.refused: set[TreeStep] = set()
         self.watched = ""
         self.report: Report | None = None
         self.problem = ""
@@ -223,7 +223,7 @@ class Folders:
                 logger.warning("%s is not in step: %s", entry.folder, error)
 
 
-def _sync_once(home: str, entry: FollowedFolder, approved: bool, refused: set[Step]) -> Report:
+def _sync_once(home: str, entry: FollowedFolder, approved: bool, refused: set[TreeStep]) -> Report:
     """One run, in a thread. It makes no folder and no base: what it follows may go at any moment."""
     lost = UserError(
         f"{entry.folder} is not the folder that was added: not mounted, or another one",

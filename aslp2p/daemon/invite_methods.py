@@ -28,7 +28,7 @@ from aslp2p.views.people import require_name_of_another
 from aslp2p.views.view import View
 
 if TYPE_CHECKING:
-    from aslp2p.daemon.asked import Node
+    from aslp2p.daemon.asked import AskedNode
 
 LASTS_MS = 7 * 86_400_000
 
@@ -36,7 +36,9 @@ LASTS_MS = 7 * 86_400_000
 class InviteMethods:
     """`node_of` finds the Common that a caller means, `view_of` reads its store for the asker."""
 
-    def __init__(self, home: Home, node_of: Callable[[str], Node], view_of: Callable[[Reader], View]) -> None:
+    def __init__(
+        self, home: Home, node_of: Callable[[str], AskedNode], view_of: Callable[[Reader], View]
+    ) -> None:
         self._home = home
         self._node_of = node_of
         self._view_of = view_of
@@ -112,7 +114,7 @@ class InviteMethods:
             id_ = parse_id(known[0] if len(known) == 1 else invite, "invite")
         return await propose(node, RevokeInvite(id_))
 
-    def _folder(self, node: Node) -> Path:
+    def _folder(self, node: AskedNode) -> Path:
         return self._home.common_folder(node.id)
 
 

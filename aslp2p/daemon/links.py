@@ -4,7 +4,7 @@ Two links to one process: both ends agree which goes. Dialled by both, it is the
 greater key; dialled twice by the same end, the newer. The initiator of the link that goes closes it at once.
 Where the other end does that, it gets `DUPLICATE_S`; if nothing happens then it knows nothing of the older
 link, which died without a word with its cable, and that one is closed here. Of two processes with one key
-the core finds out whether both are there (`core/twins.py`).
+the core finds out whether both are there (`core/duplicate_keys.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aslp2p.daemon.blame import Blame
 from aslp2p.daemon.fair import Fair, Load, by_kind
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.listening import has_address
-from aslp2p.daemon.quiet import Quiet
+from aslp2p.daemon.log_limiter import LogLimiter
 from aslp2p.daemon.room import Room
 from aslp2p.limits import MIB, PEERS_MAX
 from aslp2p.link.session import Event
@@ -48,7 +48,7 @@ class Links:
         self._links: dict[int, Link] = {}
         self._eras: dict[int, int] = {}
         self._gone = trio.Event()
-        self._log = Quiet(logger)
+        self._log = LogLimiter(logger)
         self.room = Room(WAITING_INPUTS_MAX, WAITING_BYTES_MAX)
         self.fair = Fair()
         self.blame = Blame()

@@ -19,7 +19,7 @@ from aslp2p import __version__
 from aslp2p.artifacts.keys import key_text
 from aslp2p.artifacts.types import Admit, Expel, Forget, Remove, Rename
 from aslp2p.core.inputs import Dismiss, Pin, Withdraw
-from aslp2p.daemon.asked import Daemon, Node
+from aslp2p.daemon.asked import AskedDaemon, AskedNode
 from aslp2p.daemon.backup_methods import BackupMethods
 from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def control_methods(daemon: Daemon) -> dict[str, Method]:
+def control_methods(daemon: AskedDaemon) -> dict[str, Method]:
     """Every method by its name."""
     methods = _Methods(daemon)
     table: dict[str, Callable[..., Awaitable[Any]]] = {
@@ -84,7 +84,7 @@ def control_methods(daemon: Daemon) -> dict[str, Method]:
 
 
 class _Methods:
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: AskedDaemon) -> None:
         self._daemon = daemon
 
     # --- the daemon and its Commons ---------------------------------------------------------------
@@ -217,7 +217,7 @@ class _Methods:
             require_name_of_another(name)
         return await propose(node, made(Rename, key, name))
 
-    async def _member(self, node: Node, member: str) -> bytes:
+    async def _member(self, node: AskedNode, member: str) -> bytes:
         """The key of the member that a name, a key or `self` names."""
         if member == SELF:
             return self._daemon.own_key
@@ -238,7 +238,7 @@ class _Methods:
         ask.__annotations__ = {parameter.name: parameter.annotation for parameter in (common, *own)}
         return ask
 
-    def _node(self, common: str) -> Node:
+    def _node(self, common: str) -> AskedNode:
         nodes = self._daemon.nodes
         followed = [Followed(node.id, node.name) for node in nodes.values()]
         return nodes[choose_common(followed, common, self._daemon.home.default_common()).id]

@@ -23,7 +23,7 @@ from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.links import Links
 from aslp2p.daemon.live import live_json
-from aslp2p.daemon.quiet import Quiet
+from aslp2p.daemon.log_limiter import LogLimiter
 from aslp2p.daemon.worker import PROBE_S, Leave, Worker, read_clocks
 from aslp2p.errors import Damaged, UserError
 from aslp2p.ledger.joining import Belonging, read_belonging
@@ -74,7 +74,7 @@ class CommonNode:
         self._found_damaged = ""
         """What a question found damaged last, until all is read again."""
         self._live: dict[str, Any] = {}
-        self._log = Quiet(logger)
+        self._log = LogLimiter(logger)
         self._worker = Worker(
             short(belonging.common_id), store, make_core, self._hear, clocks=clocks, probe_s=probe_s
         )

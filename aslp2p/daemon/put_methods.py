@@ -30,7 +30,7 @@ T = TypeVar("T")
 SEEN_NAME = "seen.db"
 
 
-class Node(Protocol):
+class PuttingNode(Protocol):
     """One Common in the running daemon, as far as putting goes."""
 
     @property
@@ -44,7 +44,7 @@ class Node(Protocol):
 class PutMethods:
     """`node` finds a Common by its name."""
 
-    def __init__(self, home: Home, node: Callable[[str], Node]) -> None:
+    def __init__(self, home: Home, node: Callable[[str], PuttingNode]) -> None:
         self._home = home
         self._node = node
         self._uploads = Uploads()
@@ -109,7 +109,7 @@ class PutMethods:
         action = _put(path, taken, executable, media_type, modified_ms, expects)
         return await _proposed(node, action, taken.last, skip_same=skip_same)
 
-    async def _taken_in(self, node: Node, descriptor: int) -> Content:
+    async def _taken_in(self, node: PuttingNode, descriptor: int) -> Content:
         async def keep(pieces: tuple[Piece, ...]) -> None:
             await node.command(AddContent(pieces))
 
@@ -161,7 +161,9 @@ def _put(
     return made(Put, path, content.id, content.size, media_type, executable, modified_ms, expected(expects))
 
 
-async def _proposed(node: Node, action: Put, pieces: tuple[Piece, ...], *, skip_same: bool) -> dict[str, Any]:
+async def _proposed(
+    node: PuttingNode, action: Put, pieces: tuple[Piece, ...], *, skip_same: bool
+) -> dict[str, Any]:
     """Propose `action`, with `pieces` of its content; nothing where `skip_same` and it is there already."""
     about = {"content": action.content.hex(), "size": action.size}
     if skip_same and await node.query(lambda reader: _is_there(reader, action)):

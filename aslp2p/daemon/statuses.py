@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Node(Protocol):
+class ReportingNode(Protocol):
     """One Common in the running daemon."""
 
     @property
@@ -38,7 +38,7 @@ class Node(Protocol):
 
 
 async def commons_status(
-    home: Home, own_key: bytes, nodes: Mapping[bytes, Node], unopened: Mapping[str, Exception]
+    home: Home, own_key: bytes, nodes: Mapping[bytes, ReportingNode], unopened: Mapping[str, Exception]
 ) -> list[dict[str, Any]]:
     """Each Common as `status` shows it, with `live`; what cannot be read says why, and hides no other."""
     default, chosen = home.default_common(), name_is_chosen(home)
@@ -64,7 +64,7 @@ class Occasions:
         self,
         home: Home,
         own_key: bytes,
-        nodes: Callable[[], Mapping[bytes, Node]],
+        nodes: Callable[[], Mapping[bytes, ReportingNode]],
         unopened: Mapping[str, Exception],
     ) -> None:
         self._home = home

@@ -20,19 +20,19 @@ from aslp2p.views.actions import action_from_json
 from aslp2p.views.branches import abandoned_ids, evidence_ids
 from aslp2p.views.floor import change_named, floor
 from aslp2p.views.log import find
-from aslp2p.views.pending import open_artifacts, open_papers
+from aslp2p.views.pending import open_artifacts, open_certified
 from aslp2p.views.people import member_key
 from aslp2p.views.policy_change import compare
 from aslp2p.views.view import View
 
 if TYPE_CHECKING:
-    from aslp2p.daemon.asked import Node
+    from aslp2p.daemon.asked import AskedNode
 
 
 class SuccessionMethods:
     """`node_of` finds the Common that a caller means, `view_of` reads its store for the asker."""
 
-    def __init__(self, node_of: Callable[[str], Node], view_of: Callable[[Reader], View]) -> None:
+    def __init__(self, node_of: Callable[[str], AskedNode], view_of: Callable[[Reader], View]) -> None:
         self._node_of = node_of
         self._view_of = view_of
 
@@ -139,7 +139,7 @@ class SuccessionMethods:
 
     # --- shared -----------------------------------------------------------------------------------
 
-    async def _compared(self, node: Node, policy: dict[str, Any]) -> dict[str, Any]:
+    async def _compared(self, node: AskedNode, policy: dict[str, Any]) -> dict[str, Any]:
         change = _policy_change(policy, "00" * 32)
         linked = frozenset(parse_key(link["key"]) for link in node.live().get("links", []))
         return await node.query(lambda reader: compare(self._view_of(reader), change.policy, linked))
@@ -150,16 +150,18 @@ class SuccessionMethods:
         view = self._view_of(reader)
         return member_key(view, witness) if witness else None, abandoned_ids(view, abandons)
 
-    async def _asked(self, node: Node, command: Rotate | Recover | Revoke | ChangePolicy) -> dict[str, Any]:
+    async def _asked(
+        self, node: AskedNode, command: Rotate | Recover | Revoke | ChangePolicy
+    ) -> dict[str, Any]:
         proposal: bytes = await node.command(command)
         return await self._state(node, proposal)
 
-    async def _state(self, node: Node, proposal: bytes) -> dict[str, Any]:
+    async def _state(self, node: AskedNode, proposal: bytes) -> dict[str, Any]:
         """The open paper as `proposals` has it, or only its id once it is open no more."""
 
         def state(reader: Reader) -> dict[str, Any]:
             view = self._view_of(reader)
-            for one in open_papers(view, open_artifacts(view)):
+            for one in open_certified(view, open_artifacts(view)):
                 if one["id"] == proposal.hex():
                     return {**one, "open": True}
             return {"id": proposal.hex(), "open": False}

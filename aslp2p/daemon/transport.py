@@ -21,8 +21,8 @@ from aslp2p.daemon.halfopen import HalfOpen, HalfOpens
 from aslp2p.daemon.handshake import HANDSHAKE_S, shake_hands
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.listening import tune
+from aslp2p.daemon.log_limiter import LogLimiter
 from aslp2p.daemon.pairing import FIRST, Pairings
-from aslp2p.daemon.quiet import Quiet
 from aslp2p.errors import LinkError, SelfLink
 from aslp2p.limits import KEY_BYTES
 from aslp2p.link.session import Established, Event, Network, Session
@@ -57,13 +57,13 @@ class Transport:
         self._hosts = hosts
         self._static = os.urandom(KEY_BYTES)
         self._numbers = count(1)
-        self._quiet = Quiet(logger)
+        self._log = LogLimiter(logger)
         self.half_open = HalfOpens()
         self.pairings: Pairings | None = None
         """Who takes connections that are no links (`pairing`)."""
         self.twin_at: str | None = None
         """Where another process was heard that holds a copy of our key (S11)."""
-        self.on_twin: Callable[[], None] = lambda: None
+        self.on_duplicate_key: Callable[[], None] = lambda: None
         """Called when such a one is heard."""
 
     # --- accepting ------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ class Transport:
                 accepted, address = await accepting.accept()
             except OSError as error:
                 if error.errno not in _GONE:
-                    self._quiet.warning("cannot take a connection: %s", error.strerror)
+                    self._log.warning("cannot take a connection: %s", error.strerror)
                     await trio.sleep(ACCEPT_PAUSE_S)
                 continue
             nursery.start_soon(self._answer, socket.socket(fileno=accepted.detach()), address)
@@ -111,7 +111,7 @@ class Transport:
             except SelfLink as error:
                 self._heard_ourselves(error, address)
             except (LinkError, OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
-                self._quiet.info("no link from %s: %s", address[0], _why(error), about=address[0])
+                self._log.info("no link from %s: %s", address[0], _why(error), about=address[0])
             finally:
                 self.half_open.remove(half)
             if made is not None:
@@ -199,11 +199,11 @@ class Transport:
         if error.same_process:
             return
         self.twin_at = address_text(*address[:2])
-        self._quiet.error(
+        self._log.error(
             "another node at %s holds a copy of this machine's key: neither may sign any more (S11)",
             self.twin_at,
         )
-        self.on_twin()
+        self.on_duplicate_key()
 
 
 async def connect(name: str, port: int) -> tuple[socket.socket, tuple[str, int]]:

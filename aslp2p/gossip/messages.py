@@ -143,8 +143,8 @@ class Refused(Message, frozen=True, tag=13):
     text: Annotated[str, Meta(max_length=TEXT_BYTES_MAX)]
 
 
-class Twin(Message, frozen=True, tag=14):
-    """A step of showing two processes with one key that both are there (S11): see `core/twins.py`."""
+class DuplicateKey(Message, frozen=True, tag=14):
+    """A step of showing two processes of one key that both are there (S11): see `core/duplicate_keys.py`."""
 
     step: Annotated[int, Meta(ge=0, le=3)]
     number: Annotated[bytes, Meta(max_length=ID_BYTES)]
@@ -165,7 +165,7 @@ AnyMessage: TypeAlias = (
     | Neighbours
     | Addresses
     | Refused
-    | Twin
+    | DuplicateKey
 )
 
 

@@ -224,7 +224,7 @@ def _outcome(
     backing = Backing()
     if special is not None:
         backing = certify(snapshot, special, view, ancestry.epoch_at, verifier)
-        apply_paper(special, draft, members)
+        apply_certified(special, draft, members)
     frontier, completed = parent.frontier.extend(statement.proposals)
     for position, proposal in enumerate(listed, parent.frontier.size):
         if proposal.statement.common_id != common_id:
@@ -339,7 +339,7 @@ def _touches_members(listed: Sequence[Signed[Proposal]], members: Members) -> bo
     )
 
 
-def apply_paper(special: Signed[Proposal], draft: Draft, members: dict[bytes, Member]) -> None:
+def apply_certified(special: Signed[Proposal], draft: Draft, members: dict[bytes, Member]) -> None:
     """What a certified action does: a new authority is admitted under its label, who was expelled is a member
     again where it is appointed, a revoked key ends, a content is erased."""
     # What moves authority cannot be listed already: its epoch would not be above (V6), or it would replace

@@ -41,9 +41,9 @@ from aslp2p.ledger.floor import (
     stands_on,
 )
 from aslp2p.ledger.gate import Ancestry, Deferred, Judged, Tip, judge, judge_deferred, judge_genesis
+from aslp2p.ledger.journal import Journal
 from aslp2p.ledger.outlook import Outlook, look
 from aslp2p.ledger.policy import satisfies_all
-from aslp2p.ledger.promises import Promises
 from aslp2p.ledger.reader import (
     BranchRow,
     DropBranchAbove,
@@ -199,7 +199,7 @@ class Ledger:
         self._branches = {row.branch: row for row in store.branches() if row.tip_height > row.fork_height}
         self._tips = {head.branch: head} if self._branches[head.branch].tip_id == head.id else {}
         self.evidence = read_evidence(store)
-        self.promises = Promises(store)
+        self.journal = Journal(store)
         self._abandonments: list[Abandonment] | None = None
         """None once there may be others."""
         self._final: int | None = None
@@ -509,7 +509,7 @@ class Ledger:
     def _make_room(self, beside: Sequence[BranchRow]) -> bool:
         """Forget the last of the lines `beside` on which nothing stands that is evidence, or that this key
         cosigned last (S5); whether there was one."""
-        last = self.promises.last_cosigned(self.floor)
+        last = self.journal.last_cosigned(self.floor)
         kept = {id_ for one in self.evidence for id_ in (one.one, one.other)}
         kept |= {self.head.id} | ({last.subject} if last is not None else set())
         rows = [self._store.snapshot(id_) for id_ in kept]
@@ -711,7 +711,7 @@ class Ledger:
         """What is final and what conflicts; the floor moves where that says so, and is written."""
         if self._outlook is None:
             branches = self.branches()
-            outlook = look(self._store, branches, self.floor, self._given_up(), self.promises)
+            outlook = look(self._store, branches, self.floor, self._given_up(), self.journal)
             if outlook.floor != self.floor:
                 self._set_floor(outlook.floor)
             self._outlook = outlook

@@ -18,7 +18,7 @@ from msgspec import Struct
 from aslp2p.ledger.abandonment import Abandonment, effective
 from aslp2p.ledger.finality import final_on, first_change
 from aslp2p.ledger.floor import Floor, stands_on
-from aslp2p.ledger.promises import Promises
+from aslp2p.ledger.journal import Journal
 from aslp2p.ledger.reader import BranchRow, Reader, row_at
 
 
@@ -46,7 +46,7 @@ def look(
     branches: Sequence[BranchRow],
     floor: Floor,
     given_up: Sequence[Abandonment],
-    promises: Promises,
+    journal: Journal,
 ) -> Outlook:
     """What is known of the lines of `branches`, and where `floor` rests; nothing is written."""
     while True:
@@ -54,7 +54,7 @@ def look(
         counting = effective(reader, floor, given_up)
         finals = {row.branch: _final(reader, row, floor, counting) for row in on_floor}
         tips = _tips(reader, finals.values())
-        change = next_floor(reader, floor, tips, promises)
+        change = next_floor(reader, floor, tips, journal)
         if change is None:
             return Outlook(floor, finals, tips)
         floor = change
@@ -78,11 +78,11 @@ def _contains(reader: Reader, final: Final, other: Final | Floor) -> bool:
     return other.height <= final.height and row_at(reader, final.branch, other.height).id == other.id
 
 
-def next_floor(reader: Reader, floor: Floor, tips: Sequence[Final], promises: Promises) -> Floor | None:
+def next_floor(reader: Reader, floor: Floor, tips: Sequence[Final], journal: Journal) -> Floor | None:
     """The policy change to which the floor moves next (F5, F5a); None where it rests."""
     mine: frozenset[Floor] | None = None
     if len(tips) != 1:
-        mine = promises.took_part(floor)
+        mine = journal.took_part(floor)
         tips = [tip for tip in tips if any(_contains(reader, tip, change) for change in mine)]
         if len(tips) != 1:
             return None
@@ -90,5 +90,5 @@ def next_floor(reader: Reader, floor: Floor, tips: Sequence[Final], promises: Pr
     change = first_change(reader, tips[0].branch, floor.height, tips[0].height)
     if change is None:
         return None
-    mine = promises.took_part(floor) if mine is None else mine
+    mine = journal.took_part(floor) if mine is None else mine
     return change if not mine or change in mine else None

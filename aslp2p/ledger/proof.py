@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Verifier, decode_artifact, decode_as
 from aslp2p.artifacts.merkle import verify_inclusion
-from aslp2p.artifacts.proof import WHOLE, Listed, Proof
+from aslp2p.artifacts.proof_file import WHOLE, Listed, Proof
 from aslp2p.artifacts.types import Admit, Cosignature, Erase, Proposal, Put, Rotation, Snapshot
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.ledger.certificate import Parent, require_settlement
@@ -34,7 +34,7 @@ from aslp2p.ledger.gate import (
     AUTHORITY_ACTIONS,
     Ancestry,
     Tip,
-    apply_paper,
+    apply_certified,
     certify,
     judge,
     judge_genesis,
@@ -52,7 +52,7 @@ _AT_ITS_WORD = Held(ERASABLE_BYTES_MIN, SEVERAL, 0, b"")
 """What a brief proof knows of a content that is erased: what the quorum says that erased it."""
 
 
-class Step(Struct, frozen=True):
+class TraceStep(Struct, frozen=True):
     """One change of authority on the way from genesis: what did it, and who is the witness from then on."""
 
     height: int
@@ -86,7 +86,7 @@ class Proven(Struct, frozen=True):
     cosigned_by: tuple[str, ...]
     """Who made it final; empty where it is not."""
     whole: bool
-    trace: tuple[Step, ...]
+    trace: tuple[TraceStep, ...]
 
 
 class _Nothing:
@@ -123,7 +123,7 @@ class _Walk(ABC):
         self.standings = {0: self.tip.standing}
         self.gone: dict[int, frozenset[bytes]] = {}
         self.members: dict[bytes, Member] = dict(self.tip.members)
-        self.trace = [Step(0, "genesis", self.name(self.genesis.key), ())]
+        self.trace = [TraceStep(0, "genesis", self.name(self.genesis.key), ())]
 
     @abstractmethod
     def go(self) -> None:
@@ -143,9 +143,9 @@ class _Walk(ABC):
         if statement.certificate is not None and not isinstance(action, Erase):
             config = action.__struct_config__  # type: ignore[attr-defined]
             names = tuple(sorted(map(self.name, endorsers)))
-            self.trace.append(Step(statement.height, str(config.tag), witness, names))
+            self.trace.append(TraceStep(statement.height, str(config.tag), witness, names))
         if statement.settlement is not None:
-            self.trace.append(Step(statement.height, "policy-settled", witness, ()))
+            self.trace.append(TraceStep(statement.height, "policy-settled", witness, ()))
 
     def name(self, key: bytes) -> str:
         member = self.members.get(key)
@@ -314,7 +314,7 @@ class _Brief(_Walk):
         if special is not None:
             endorsers = certify(snapshot, special, parent, self._epoch_at, self.verifier).endorsers
             if not isinstance(action, Erase):
-                apply_paper(special, self.draft, self.members)
+                apply_certified(special, self.draft, self.members)
         if statement.settlement is not None and not settles_first(snapshot, action):
             require_settlement(snapshot, parent, self._epoch_at, revoked_keys(self.members), self.verifier)
         self._take(statement.log_size)

@@ -224,13 +224,13 @@ class EraseContents(Struct, frozen=True):
     ids: Sequence[bytes]
 
 
-class Want(Struct, frozen=True):
+class WantContents(Struct, frozen=True):
     """Fetch these contents: (id, whether it is a manifest). What is here already is not wanted."""
 
     items: Sequence[tuple[bytes, bool]]
 
 
-class Unwant(Struct, frozen=True):
+class UnwantContents(Struct, frozen=True):
     ids: Sequence[bytes]
 
 
@@ -253,8 +253,8 @@ Write: TypeAlias = (
     | PutContent
     | DropContent
     | EraseContents
-    | Want
-    | Unwant
+    | WantContents
+    | UnwantContents
     | PutJournal
 )
 

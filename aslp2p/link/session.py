@@ -44,8 +44,8 @@ from aslp2p.limits import (
     NETWORK_SECRET_BYTES,
 )
 from aslp2p.link.frames import FrameCipher, FrameCutter, RecordReader, RecordWriter, frame
+from aslp2p.link.key_proof import PROTOCOL, check_claims, make_proof, read_proof
 from aslp2p.link.noise import HandshakeState
-from aslp2p.link.proof import PROTOCOL, check_claims, make_proof, read_proof
 
 PATTERN = "XXpsk0"
 

@@ -26,11 +26,11 @@ DERIVED_AGAIN = "derived again from the history: asl fsck --repair"
 FETCHED_AGAIN = "fetched again from a peer: asl up, then look again"
 _FOLLOWS = f"substr(key, 1, 1) <> x'{COSIGNATURE_KEY.hex()}'"
 
-Step = Callable[[int], None]
+Progress = Callable[[int], None]
 """Called with how many snapshots more have been judged."""
 
 
-def differing(store: SqliteStore, step: Step) -> Iterator[Finding]:
+def differing(store: SqliteStore, step: Progress) -> Iterator[Finding]:
     """Where the facts of each branch are first not what its history makes; nothing where they all are."""
     for line in store.branches():
         count = 0
@@ -55,7 +55,7 @@ def differing(store: SqliteStore, step: Step) -> Iterator[Finding]:
             yield _not_judged(line, error, DERIVED_AGAIN)
 
 
-def derive_again(store: SqliteStore, step: Step) -> Finding | None:
+def derive_again(store: SqliteStore, step: Progress) -> Finding | None:
     """Make all facts anew, durably; None once that is done, else what stands in the way (nothing changed).
 
     Raises `DiskFault` when the disk refuses.
@@ -79,7 +79,7 @@ def derive_again(store: SqliteStore, step: Step) -> Finding | None:
     return None
 
 
-def _judged(store: SqliteStore, line: BranchRow, step: Step) -> Iterator[tuple[SnapshotRow, Changes]]:
+def _judged(store: SqliteStore, line: BranchRow, step: Progress) -> Iterator[tuple[SnapshotRow, Changes]]:
     """The snapshots of one branch above its fork, each with the facts that it makes.
 
     The next one is judged when the one before has been dealt with.

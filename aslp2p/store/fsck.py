@@ -20,7 +20,7 @@ from aslp2p.artifacts.envelope import decode_artifact, verify_signature
 from aslp2p.artifacts.types import Proposal, Put, Snapshot, Statement
 from aslp2p.errors import ArtifactError, Damaged
 from aslp2p.ledger.finality import COSIGNATURE_KEY
-from aslp2p.ledger.reader import BranchRow, DropContent, PutBranch, PutMeta, Unwant, Want
+from aslp2p.ledger.reader import BranchRow, DropContent, PutBranch, PutMeta, UnwantContents, WantContents
 from aslp2p.limits import CHUNK_BYTES
 from aslp2p.store.check import META_ALL, SNAPSHOT_COLUMNS, Finding, check_branches, check_journal
 from aslp2p.store.derive import DERIVED_AGAIN, derive_again, differing
@@ -225,7 +225,10 @@ class _Search:
         if bad and self.repair:
             # Whether it is a manifest may be what flipped; who asks for a chunk as a manifest is told so.
             self.store.apply(
-                [Unwant(bad), Want([(id_, False) for id_ in bad if len(id_) == sha256().digest_size])]
+                [
+                    UnwantContents(bad),
+                    WantContents([(id_, False) for id_ in bad if len(id_) == sha256().digest_size]),
+                ]
             )
             self.store.commit()
         for id_ in bad:
@@ -365,7 +368,9 @@ class _Search:
     def fetch_content(self) -> Iterator[Finding]:
         """What `content` found, now that `artifacts` has seen what is a manifest."""
         if self.lost_content and self.repair:
-            self.store.apply([*map(DropContent, self.lost_content), Want(list(self.lost_content.items()))])
+            self.store.apply(
+                [*map(DropContent, self.lost_content), WantContents(list(self.lost_content.items()))]
+            )
             self.store.commit()
         for id_ in self.lost_content:
             yield Finding("content", f"content {_short(id_)} is damaged", (id_,), FETCHED_AGAIN, self.repair)

@@ -36,8 +36,8 @@ from aslp2p.ledger.reader import (
     PutSnapshot,
     PutUnaudited,
     SnapshotRow,
-    Unwant,
-    Want,
+    UnwantContents,
+    WantContents,
     Write,
 )
 from aslp2p.store.lineage import HEIGHT_MAX, Lineage, end_of_prefix, newest_live
@@ -404,12 +404,12 @@ class MemoryStore:
         for id_ in write.ids:
             self._pop(self._content, id_)
 
-    def _want(self, write: Want) -> None:
+    def _want(self, write: WantContents) -> None:
         for id_, manifest in write.items:
             if id_ not in self._content and id_ not in self._wanted:
                 self._set(self._wanted, id_, (self._number(), manifest))
 
-    def _unwant(self, write: Unwant) -> None:
+    def _unwant(self, write: UnwantContents) -> None:
         for id_ in write.ids:
             self._pop(self._wanted, id_)
 
@@ -435,7 +435,7 @@ _APPLY: dict[type, Callable[[MemoryStore, Any], None]] = {
     PutContent: MemoryStore._put_content,
     DropContent: MemoryStore._drop_content,
     EraseContents: MemoryStore._erase_contents,
-    Want: MemoryStore._want,
-    Unwant: MemoryStore._unwant,
+    WantContents: MemoryStore._want,
+    UnwantContents: MemoryStore._unwant,
     PutJournal: MemoryStore._put_journal,
 }

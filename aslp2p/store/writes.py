@@ -25,8 +25,8 @@ from aslp2p.ledger.reader import (
     PutMeta,
     PutSnapshot,
     PutUnaudited,
-    Unwant,
-    Want,
+    UnwantContents,
+    WantContents,
 )
 from aslp2p.store.rows import (
     OPEN,
@@ -175,12 +175,12 @@ def _erase_contents(write: EraseContents) -> tuple[Statement, ...]:
     return ("content", CONTENT_DROP, ids), ("content", CONTENT_FILE_DROP, ids)
 
 
-def _want(write: Want) -> tuple[Statement, ...]:
+def _want(write: WantContents) -> tuple[Statement, ...]:
     rows = ((id_, int(manifest), wanted_sum(id_, manifest)) for id_, manifest in write.items)
     return (("content", WANT, rows),)
 
 
-def _unwant(write: Unwant) -> tuple[Statement, ...]:
+def _unwant(write: UnwantContents) -> tuple[Statement, ...]:
     return (("content", UNWANT, ((id_,) for id_ in write.ids)),)
 
 
@@ -197,6 +197,6 @@ STATEMENTS_OF: dict[type, Callable[[Any], tuple[Statement, ...]]] = {
     PutContent: _put_content,
     DropContent: _drop_content,
     EraseContents: _erase_contents,
-    Want: _want,
-    Unwant: _unwant,
+    WantContents: _want,
+    UnwantContents: _unwant,
 }

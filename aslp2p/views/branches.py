@@ -12,9 +12,9 @@ from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.finality import cosignatures_on, cosigners
 from aslp2p.ledger.history import Evidence, read_abandoned, read_evidence
 from aslp2p.ledger.reader import BranchRow, SnapshotRow
+from aslp2p.ledger.stances import passes
 from aslp2p.ledger.standing import STANDING_KEY, Standing
 from aslp2p.ledger.state import REVOKED
-from aslp2p.ledger.succession import passes
 from aslp2p.limits import ABANDONS_MAX, VIEW_PAGE_MAX
 from aslp2p.views.floor import retired, retired_lines
 from aslp2p.views.log import listed, row_json

@@ -19,7 +19,7 @@ from aslp2p.ledger.floor import Floor, read_floor
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import ARTIFACT_BYTES_MAX, CHUNK_BYTES, CONTROL_LINE_BYTES_MAX, VIEW_PAGE_MAX
 from aslp2p.views.actions import Uint, parse_id
-from aslp2p.views.pending import open_artifacts, open_papers
+from aslp2p.views.pending import open_artifacts, open_certified
 from aslp2p.views.view import View
 
 SLICE_SNAPSHOTS = 64
@@ -165,7 +165,7 @@ def bundle_summary(view: View, ids: list[str]) -> dict[str, Any]:
     if len(ids) > VIEW_PAGE_MAX:
         raise UsageError(f"more than {VIEW_PAGE_MAX} ids")
     standing = view.standing(view.height)
-    still_open = {one["id"]: one for one in open_papers(view, open_artifacts(view))}
+    still_open = {one["id"]: one for one in open_certified(view, open_artifacts(view))}
     papers = []
     for id_ in ids:
         index = view.reader.fact(view.branch, b"p" + parse_id(id_), view.height)

@@ -10,9 +10,9 @@ from aslp2p.errors import UsageError
 from aslp2p.ledger.joining import META_DISMISSED
 from aslp2p.limits import ID_BYTES, VIEW_PAGE_MAX
 from aslp2p.views.actions import action_json, parse_id
+from aslp2p.views.certificates import certificate_json, needs_certificate
 from aslp2p.views.log import find as find_listed
 from aslp2p.views.log import proposal_json
-from aslp2p.views.paper import needs_paper, paper_json
 from aslp2p.views.policy_difference import difference
 from aslp2p.views.view import View
 
@@ -74,7 +74,7 @@ def proposals(view: View, state: str = "") -> dict[str, Any]:
 
 def _pending(view: View, proposal: Signed[Proposal], found: Open) -> dict[str, Any]:
     endorsers = found.endorsers.get(proposal.id, set())
-    paper = paper_json(view, proposal, endorsers) if needs_paper(view, proposal) else None
+    paper = certificate_json(view, proposal, endorsers) if needs_certificate(view, proposal) else None
     words = {}
     if isinstance(action := proposal.statement.action, PolicyChange):
         differs = difference(view.standing(view.height).policies[-1], action.policy)
@@ -104,10 +104,10 @@ def find(view: View, id: str) -> dict[str, Any]:
     return answer
 
 
-def open_papers(view: View, found: Open) -> list[dict[str, Any]]:
+def open_certified(view: View, found: Open) -> list[dict[str, Any]]:
     """The open successions, policy changes and erasures of what others put too, as `proposals` has them,
     oldest first."""
-    special = [one for one in found.proposals.values() if needs_paper(view, one)]
+    special = [one for one in found.proposals.values() if needs_certificate(view, one)]
     special.sort(key=lambda one: (one.statement.created_ms, one.id))
     return [_pending(view, one, found) for one in special]
 

@@ -22,7 +22,7 @@ from aslp2p.views.invites import invites, welcome
 from aslp2p.views.log import log, show
 from aslp2p.views.pending import find, proposals, settled
 from aslp2p.views.people import members, policy
-from aslp2p.views.proof import prove
+from aslp2p.views.proof_maker import prove
 from aslp2p.views.summary import summary
 from aslp2p.views.tree import diff, entry, ls
 from aslp2p.views.usage import held, waiting_contents

@@ -7,15 +7,21 @@ from typing import Any
 from aslp2p.artifacts.envelope import decode_artifact
 from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.joining import META_PIN
+from aslp2p.ledger.journal import META_STALE
 from aslp2p.ledger.policy_text import policy_words
-from aslp2p.ledger.promises import META_STALE
 from aslp2p.ledger.state import ADMITTED, REVOKED, Members, load_members
 from aslp2p.recovery import beacon_interval_ms, grace_ms
 from aslp2p.views.branches import stepped_down, superseded_rows
+from aslp2p.views.certificates import (
+    dead_authorities,
+    is_only_authority,
+    needs_certificate,
+    offers,
+    settlement,
+)
 from aslp2p.views.floor import floor_summary
 from aslp2p.views.log import created_ms
-from aslp2p.views.paper import dead_authorities, is_only_authority, needs_paper, offers, settlement
-from aslp2p.views.pending import Open, dismissed, open_artifacts, open_papers
+from aslp2p.views.pending import Open, dismissed, open_artifacts, open_certified
 from aslp2p.views.people import roles
 from aslp2p.views.view import View
 from aslp2p.views.words import change_note
@@ -28,7 +34,7 @@ def summary(view: View) -> dict[str, Any]:
     members = load_members(view.reader, view.branch, view.height)
     own = members.get(view.own_key) if view.own_key is not None else None
     found = open_artifacts(view)
-    papers = open_papers(view, found)
+    papers = open_certified(view, found)
     evidence = read_evidence(view.reader)
     accused = {one.witness: members.get(one.witness) for one in evidence}
     stale = view.reader.meta(META_STALE)
@@ -116,5 +122,5 @@ def _waiting(view: View, found: Open) -> tuple[int, int]:
     for raw in view.reader.artifacts(sorted(found.rejections.keys() - dismissed(view))).values():
         own_refused += decode_artifact(raw).key == view.own_key
     waiting = [id_ for id_ in found.proposals if id_ not in found.rejections]
-    special = sum(needs_paper(view, found.proposals[id_]) for id_ in waiting)
+    special = sum(needs_certificate(view, found.proposals[id_]) for id_ in waiting)
     return len(waiting) - special, own_refused

@@ -17,7 +17,7 @@ from aslp2p.worktree.portable import Traits
 from aslp2p.worktree.rules import Rules
 from aslp2p.worktree.scan import LINKED, SPECIAL, Scan, Scanner
 from aslp2p.worktree.sync import Remote, Sync, Version, Ways
-from aslp2p.worktree.trees import Adopt, Delete, Entry, Forget, Found, Like, Plan, Step, Trees, Write
+from aslp2p.worktree.trees import Adopt, Delete, Entry, Forget, Found, Like, Plan, Trees, TreeStep, Write
 
 NOT_OURS = "a file that checkout did not write is in its place; --force replaces it"
 EDITED = "it is not in this version, and was changed here; --force removes it"
@@ -25,7 +25,7 @@ EDITED = "it is not in this version, and was changed here; --force removes it"
 
 def checkout_plan(trees: Trees, *, force: bool) -> Plan:
     """The steps that make the folder hold `trees.remote`, taking nothing from it. Pure."""
-    steps: list[Step] = []
+    steps: list[TreeStep] = []
     said: dict[str, str] = {}
     out: dict[str, str] = {}
     for path in sorted({*trees.base, *trees.remote}):
@@ -49,7 +49,7 @@ def checkout_plan(trees: Trees, *, force: bool) -> Plan:
 
 def _decide(
     path: str, base: Like | None, local: Found | None, remote: Entry | None, *, force: bool
-) -> Step | str | None:
+) -> TreeStep | str | None:
     here = None if local is None else local.like
     if remote is None:
         if local is None:

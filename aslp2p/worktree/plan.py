@@ -40,8 +40,8 @@ from aslp2p.worktree.trees import (
     Put,
     Remove,
     SetAside,
-    Step,
     Trees,
+    TreeStep,
     Write,
 )
 
@@ -86,7 +86,7 @@ def plan(trees: Trees, *, name: str, height: int) -> Plan:
     """
     said: dict[str, str] = {}
     out: dict[str, str] = {}
-    steps: dict[str, Step] = {}
+    steps: dict[str, TreeStep] = {}
     for path in sorted({*trees.base, *trees.local, *trees.remote}):
         if (why := trees.out.get(path)) is not None:
             if path in trees.remote or path in trees.local:
@@ -120,7 +120,7 @@ def stays(trees: Trees, path: str) -> str | None:
     return None
 
 
-def _decide(path: str, base: Like | None, local: Found | None, remote: Entry | None) -> Step | None:
+def _decide(path: str, base: Like | None, local: Found | None, remote: Entry | None) -> TreeStep | None:
     """The step for one path, by the rules above; `SetAside` without its name."""
     here = None if local is None else local.like
     there = None if remote is None else remote.like
@@ -152,8 +152,8 @@ def _keeping_bit(base: Like, local: Found, remote: Entry) -> Entry:
 
 
 def _without_clashes(
-    trees: Trees, steps: dict[str, Step], said: dict[str, str], aside: Aside
-) -> Iterator[Step]:
+    trees: Trees, steps: dict[str, TreeStep], said: dict[str, str], aside: Aside
+) -> Iterator[TreeStep]:
     """`steps`, with what would make a path a file and a folder set aside (7) or left for later (8)."""
     leaving = {path for path, step in steps.items() if isinstance(step, Remove)}
     below: dict[str, set[str]] = defaultdict(set)
@@ -180,7 +180,7 @@ def _without_clashes(
             yield step
 
 
-def _with_moves(steps: list[Step]) -> list[Step]:
+def _with_moves(steps: list[TreeStep]) -> list[TreeStep]:
     """`steps`, with one rename for a file that leaves one path and comes, alike, to another.
 
     Not where the new path is above or below one that a file leaves: two such renames could wait for each
@@ -196,8 +196,8 @@ def _with_moves(steps: list[Step]) -> list[Step]:
             busy.update(ancestors(step.path))
         elif isinstance(step, SetAside):
             busy.add(step.path)
-    moves: list[Step] = []
-    done: set[Step] = set()
+    moves: list[TreeStep] = []
+    done: set[TreeStep] = set()
     for step in steps:
         free = isinstance(step, Write) and step.over is None and step.path not in busy
         free = free and below.isdisjoint(ancestors(step.path))
@@ -208,7 +208,7 @@ def _with_moves(steps: list[Step]) -> list[Step]:
     return [step for step in steps if step not in done] + moves
 
 
-def _removals(trees: Trees, steps: Iterable[Step]) -> int:
+def _removals(trees: Trees, steps: Iterable[TreeStep]) -> int:
     """Removals of what is put nowhere else: a renamed folder removes nothing."""
     kept = {step.found.like.content for step in steps if isinstance(step, Put)}
     kept |= {found.like.content for found in trees.local.values()}

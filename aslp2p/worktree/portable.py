@@ -56,7 +56,7 @@ def cannot_hold(path: str, traits: Traits) -> str | None:
     return None
 
 
-class Twins:
+class SameNames:
     """Paths, one by one, and which of them are others but for case."""
 
     def __init__(self) -> None:

@@ -35,8 +35,8 @@ from aslp2p.worktree.trees import (
     Put,
     Remove,
     SetAside,
-    Step,
     Trees,
+    TreeStep,
     Write,
 )
 from aslp2p.worktree.writing import CHANGED, Changed, Writer
@@ -148,7 +148,7 @@ class Sync:
         hidden: bool = False,
         ways: Ways | None = None,
         progress: Callable[[int], None] = lambda _: None,
-        refused: set[Step] | None = None,
+        refused: set[TreeStep] | None = None,
     ) -> None:
         self._disk = disk
         self._base = base
@@ -320,14 +320,14 @@ class Sync:
         except (OSError, UserError):
             return False
 
-    def _meant(self, planned: Plan) -> list[Step]:
+    def _meant(self, planned: Plan) -> list[TreeStep]:
         """The steps that go a way that is open, and whose removals are no more than a person would make."""
         ways = self._ways
         many = planned.removals > REMOVALS_MAX or 2 * planned.removals > planned.held
         braked = ways.send and ways.remove and many and planned.removals > 0 and not ways.approved
         self.report.braked = planned.removals if braked else 0
         self.report.held = planned.held
-        meant: list[Step] = []
+        meant: list[TreeStep] = []
         for step in planned.steps:
             if step in self._refused:
                 self._failed[step.path] = REFUSED  # unless something changes it would be so again
@@ -342,7 +342,7 @@ class Sync:
 
     # --- steps --------------------------------------------------------------------------------------------
 
-    def _attempt(self, step: Step) -> None:
+    def _attempt(self, step: TreeStep) -> None:
         try:
             self._do(step)
         except UserError as error:
@@ -350,7 +350,7 @@ class Sync:
         except OSError as error:
             self._failed[step.path] = (error.strerror or str(error)).lower()
 
-    def _do(self, step: Step) -> None:
+    def _do(self, step: TreeStep) -> None:
         match step:
             case Adopt(path, like):
                 self._base.agree(path, like)
@@ -398,7 +398,7 @@ class Sync:
     def _write(self, path: str, entry: Entry, over: Found | None) -> None:
         self._writer.write(path, entry, over, lambda: self._remote.chunks(path, entry))
 
-    def _offer(self, steps: list[Step]) -> None:
+    def _offer(self, steps: list[TreeStep]) -> None:
         """Keep what is about to be proposed: once out, it may be listed whatever becomes of this run."""
         for step in steps:
             if isinstance(step, Put):

@@ -125,13 +125,13 @@ class Remove(NamedTuple):
     expects: str
 
 
-Step = Adopt | Forget | SetAside | Delete | Move | Write | Put | Remove
+TreeStep = Adopt | Forget | SetAside | Delete | Move | Write | Put | Remove
 
 
 class Plan(NamedTuple):
     """Steps, in the order in which they are done."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[TreeStep, ...]
     said: Mapping[str, str]
     """Paths that stay as they are for now, and why."""
     out: Mapping[str, str]

@@ -23,7 +23,7 @@ from aslp2p.errors import UsageError
 from aslp2p.limits import PATH_BYTES_MAX
 from aslp2p.worktree.names import GIT, is_git_folder, is_ours
 from aslp2p.worktree.never import A_HOME, A_STORE, HEAD_BYTES, WAL_SUFFIX, HeadOf, is_home, logs_of_stores
-from aslp2p.worktree.portable import Twins, unportable
+from aslp2p.worktree.portable import SameNames, unportable
 
 STDIN = "-"
 
@@ -68,7 +68,7 @@ class Walk:
         self._dest = clean_path(dest)
         self._recursive = recursive
         self._seen: dict[str, str] = {}
-        self._twins = Twins()
+        self._same_names = SameNames()
         self.problems: list[str] = []
         self.skipped: list[str] = []
         self.unportable: list[str] = []
@@ -193,7 +193,7 @@ class Walk:
     def _why_unportable(self, path: str) -> str | None:
         if (why := unportable(path)) is not None:
             return why
-        return self._twins.of(path)
+        return self._same_names.of(path)
 
 
 def _is_log_of_store(source: str) -> bool:

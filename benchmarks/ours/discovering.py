@@ -13,7 +13,7 @@ import time
 
 import trio
 
-from aslp2p.daemon.discovery import Hint, make_tag, run_discovery
+from aslp2p.daemon.discovery import Announcement, make_tag, run_discovery
 
 PORT = 7777
 
@@ -24,9 +24,9 @@ def _say(event: str) -> None:
 
 
 async def _run(secret: bytes) -> None:
-    found: list[Hint] = []
+    found: list[Announcement] = []
 
-    def on_hint(hint: Hint) -> None:
+    def on_hint(hint: Announcement) -> None:
         if not found:
             _say("found")
         found.append(hint)

@@ -26,7 +26,7 @@ NO_DAD = ("net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.default.dad_trans
 
 
 def discovery_s(rounds: int, directory: Path) -> float:
-    """Seconds from the start of the second to the later of the two findings, the median of `rounds`.
+    """Seconds from the start of the second to the later of the two findings, the median of `attempts`.
 
     Raises `Unavailable` without root or without `ip`.
     """

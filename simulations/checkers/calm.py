@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from simulations.checkers.artifacts import ENDORSEMENT, GENESIS, action_of, read
 from simulations.checkers.floors import known_by
-from simulations.checkers.papers import ENDORSEMENT, GENESIS, action_of, read
 
 if TYPE_CHECKING:
     from simulations.checkers.evidence import Image
@@ -35,20 +35,20 @@ def calm(judge: Judge) -> Iterator[str]:
 
 
 def _round_ms(judge: Judge) -> int:
-    paper = read(judge.evidence.genesis)
-    assert paper.type == GENESIS
-    grace_ms: int = paper.body[1][3]
+    artifact = read(judge.evidence.genesis)
+    assert artifact.type == GENESIS
+    grace_ms: int = artifact.body[1][3]
     return min(max(grace_ms // 20, 250), 24 * 3_600_000)
 
 
 def _promises(judge: Judge, image: Image, round_ms: int) -> Iterator[str]:
     by_author: dict[tuple[bytes, bool], list[int]] = {}
     for raw in image.journal:
-        paper = read(raw)
-        if paper.type == ENDORSEMENT:
-            proposal = judge.proposal(paper.body[1])
+        artifact = read(raw)
+        if artifact.type == ENDORSEMENT:
+            proposal = judge.proposal(artifact.body[1])
             author = read(proposal).key if proposal is not None else b""
-            by_author.setdefault((author, paper.body[2] == 0), []).append(paper.body[3])
+            by_author.setdefault((author, artifact.body[2] == 0), []).append(artifact.body[3])
     for times in by_author.values():
         most = _most_within(times, round_ms * 9 // 10)
         if most > AUTHOR_MAX:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from simulations.checkers.papers import Paper, Unreadable, read, read_message
+from simulations.checkers.artifacts import Artifact, Unreadable, read, read_message
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Promise:
     order: int
     at_ms: int
     machine: str
-    paper: Paper
+    artifact: Artifact
     on_disk: bool
 
 
@@ -75,7 +75,7 @@ class Evidence:
     """Machines with an old journal, and from when on their key has to be quiet if others know better."""
     beside: list[tuple[str, bytes, tuple[bytes, ...]]] = field(default_factory=list)
     """(witness, snapshot, endorsements) of what lay open on its disk when it emitted that."""
-    beacons: list[tuple[str, Paper]] = field(default_factory=list)
+    beacons: list[tuple[str, Artifact]] = field(default_factory=list)
     """(machine, beacon) in the order of signing."""
     halts: list[tuple[int, str]] = field(default_factory=list)
     """(when, machine) of each that was seen to sign nothing more, because finals exclude each other (F1)."""
@@ -83,7 +83,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         raws = [raw for image in self.images.values() for raw in image.snapshots.values()]
-        self.lines = Lines(self.genesis, raws, [one.paper for one in self.promises])
+        self.lines = Lines(self.genesis, raws, [one.artifact for one in self.promises])
 
     def trusted_images(self) -> list[Image]:
         return [image for name, image in self.images.items() if name in self.trusted]
@@ -95,34 +95,34 @@ class Evidence:
 class Lines:
     """All snapshots that anybody has, as a tree."""
 
-    def __init__(self, genesis: bytes, raws: Iterable[bytes], promised: Iterable[Paper]) -> None:
+    def __init__(self, genesis: bytes, raws: Iterable[bytes], promised: Iterable[Artifact]) -> None:
         root = read(genesis)
         self.common_id = root.id
         self.parent: dict[bytes, bytes] = {}
         self.height: dict[bytes, int] = {root.id: 0}
         self.epoch: dict[bytes, int] = {root.id: 0}
-        self.paper: dict[bytes, Paper] = {root.id: root}
+        self.artifact: dict[bytes, Artifact] = {root.id: root}
         for raw in raws:
             try:
                 self._keep(read(raw))
             except Unreadable:
                 continue
-        for paper in promised:
-            if paper.type == "asl.common.snapshot/1":
-                self._keep(paper)
+        for artifact in promised:
+            if artifact.type == "asl.common.snapshot/1":
+                self._keep(artifact)
 
-    def _keep(self, paper: Paper) -> None:
-        if paper.type == "asl.common.snapshot/1" and paper.id not in self.paper:
-            self.paper[paper.id] = paper
-            self.parent[paper.id] = paper.body[2]
-            self.height[paper.id] = paper.body[1]
-            self.epoch[paper.id] = paper.body[3]
+    def _keep(self, artifact: Artifact) -> None:
+        if artifact.type == "asl.common.snapshot/1" and artifact.id not in self.artifact:
+            self.artifact[artifact.id] = artifact
+            self.parent[artifact.id] = artifact.body[2]
+            self.height[artifact.id] = artifact.body[1]
+            self.epoch[artifact.id] = artifact.body[3]
 
     def line(self, id_: bytes) -> list[bytes]:
         """From genesis to `id_`; what is missing below is left out."""
         found = []
         at: bytes | None = id_
-        while at is not None and at in self.paper:
+        while at is not None and at in self.artifact:
             found.append(at)
             at = self.parent.get(at)
         return found[::-1]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulations.checkers.papers import COSIGNATURE, TAKEOVERS, Paper, action_of, read
+from simulations.checkers.artifacts import COSIGNATURE, TAKEOVERS, Artifact, action_of, read
 
 if TYPE_CHECKING:
     from simulations.checkers.evidence import Claim, Promise
@@ -34,16 +34,18 @@ class Floor:
 class _Signed:
     """A cosignature, and when it left its machine; never for one that is in a journal only."""
 
-    paper: Paper
+    artifact: Artifact
     order: int
     at_ms: int
 
 
 def true_floors(judge: Judge) -> list[Floor]:
     """From genesis upwards; each from when on it holds."""
-    signed = [_Signed(one.paper, one.order, one.at_ms) for one in _cosigned(judge)]
-    known = {one.paper.id for one in signed}
-    signed += [_Signed(paper, FOREVER, FOREVER) for paper in judge.cosignatures if paper.id not in known]
+    signed = [_Signed(one.artifact, one.order, one.at_ms) for one in _cosigned(judge)]
+    known = {one.artifact.id for one in signed}
+    signed += [
+        _Signed(artifact, FOREVER, FOREVER) for artifact in judge.cosignatures if artifact.id not in known
+    ]
     changes = [floor for id_ in _changes(judge) if (floor := _final_from(judge, id_, signed)) is not None]
     found = [Floor(judge.evidence.common_id, 0, 0, 0)]
     contains = judge.evidence.lines.contains
@@ -55,17 +57,17 @@ def true_floors(judge: Judge) -> list[Floor]:
 
 
 def _cosigned(judge: Judge) -> list[Promise]:
-    own = [one for one in judge.evidence.promises if one.paper.type == COSIGNATURE]
+    own = [one for one in judge.evidence.promises if one.artifact.type == COSIGNATURE]
     return sorted(own, key=lambda one: one.order)
 
 
 def _changes(judge: Judge) -> list[bytes]:
     """Every snapshot anywhere that carries a policy change."""
     found = []
-    for id_, paper in judge.evidence.lines.paper.items():
-        if id_ == judge.evidence.common_id or paper.body[8] is None or not paper.body[5]:
+    for id_, artifact in judge.evidence.lines.artifact.items():
+        if id_ == judge.evidence.common_id or artifact.body[8] is None or not artifact.body[5]:
             continue
-        raw = judge.proposal(paper.body[5][0])
+        raw = judge.proposal(artifact.body[5][0])
         if raw is not None and action_of(read(raw))[0] == "policy-change":
             found.append(id_)
     return found
@@ -79,13 +81,13 @@ def _final_from(judge: Judge, change: bytes, signed: list[_Signed]) -> Floor | N
         return None
     signers: set[bytes] = set()
     for one in signed:
-        snapshot = one.paper.body[3]
-        if snapshot not in lines.paper or not lines.contains(snapshot, change):
+        snapshot = one.artifact.body[3]
+        if snapshot not in lines.artifact or not lines.contains(snapshot, change):
             continue
         at = judge.line(snapshot).steps[-1]
         in_force = frozenset[bytes]().union(*(keys for _, keys in at.policies))
-        if at.id == snapshot and one.paper.key in in_force - at.revoked:
-            signers.add(one.paper.key)
+        if at.id == snapshot and one.artifact.key in in_force - at.revoked:
+            signers.add(one.artifact.key)
             if all(len(keys & signers) >= threshold for threshold, keys in step.policies):
                 return Floor(change, step.height, one.order, one.at_ms)
     return None
@@ -129,7 +131,7 @@ def floor(judge: Judge) -> Iterator[str]:
 def _stands_beside(judge: Judge, head: bytes, floor: bytes) -> bool:
     """A machine that starts again may stand below the floor for a moment, or nowhere; beside it, never."""
     lines = judge.evidence.lines
-    if head == NOWHERE or head not in lines.paper:
+    if head == NOWHERE or head not in lines.artifact:
         return False
     return not lines.contains(head, floor) and not lines.contains(floor, head)
 
@@ -139,7 +141,7 @@ def given_up(judge: Judge, snapshot: bytes) -> bool:
     it (S9)."""
     lines = judge.evidence.lines
     for abandoned, endorsers in judge.abandonments:
-        if abandoned in lines.paper and lines.contains(snapshot, abandoned):
+        if abandoned in lines.artifact and lines.contains(snapshot, abandoned):
             step = judge.line(snapshot).steps[-1]
             voices = endorsers - step.revoked
             if all(len(keys & voices) >= threshold for threshold, keys in step.policies):
@@ -152,12 +154,12 @@ def abandonments(judge: Judge) -> list[tuple[bytes, frozenset[bytes]]]:
     found = []
     for image in judge.evidence.trusted_images():
         for raw in image.snapshots.values():
-            paper = read(raw)
-            if paper.type != "asl.common.snapshot/1" or paper.body[8] is None or not paper.body[5]:
+            artifact = read(raw)
+            if artifact.type != "asl.common.snapshot/1" or artifact.body[8] is None or not artifact.body[5]:
                 continue
-            special = judge.proposal(paper.body[5][0])
+            special = judge.proposal(artifact.body[5][0])
             if special is None or (action := action_of(read(special)))[0] not in TAKEOVERS:
                 continue
-            endorsers = frozenset(read(one).key for one in paper.body[8]) - set(action[7:8])
+            endorsers = frozenset(read(one).key for one in artifact.body[8]) - set(action[7:8])
             found += [(one, endorsers) for one in action[6]]
     return sorted(set(found), key=lambda one: (one[0], sorted(one[1])))

@@ -10,6 +10,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from simulations.checkers.artifacts import (
+    CERTIFIED_ACTIONS,
+    COSIGNATURE,
+    ENDORSEMENT,
+    PROPOSAL,
+    TAKEOVERS,
+    Artifact,
+    Unreadable,
+    action_of,
+    log_append,
+    log_root,
+    read,
+    verifies,
+)
 from simulations.checkers.membership import (
     ADMITTED,
     PLACES,
@@ -19,20 +33,6 @@ from simulations.checkers.membership import (
     Members,
     may_be_called,
     require,
-)
-from simulations.checkers.papers import (
-    COSIGNATURE,
-    ENDORSEMENT,
-    PAPER_ACTIONS,
-    PROPOSAL,
-    TAKEOVERS,
-    Paper,
-    Unreadable,
-    action_of,
-    log_append,
-    log_root,
-    read,
-    verifies,
 )
 
 EPOCH_MAX = 2**52
@@ -62,7 +62,7 @@ class State:
     size: int = 0
     kind: str = "ordinary"
     """How its witness came: ordinary, or the tag of its certified action."""
-    certified: Paper | None = None
+    certified: Artifact | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Step:
     epoch: int
     signer: bytes
     kind: str
-    certified: Paper | None
+    certified: Artifact | None
     policies: tuple[tuple[int, frozenset[bytes]], ...]
     """(threshold, keys) of each policy in force at it."""
     revoked: frozenset[bytes]
@@ -102,7 +102,9 @@ def require_policy(policy: list[Any]) -> None:
     require(1 <= threshold <= len(keys) < 2 * threshold, "P1", f"{threshold} of {len(keys)}")
 
 
-def judge_line(genesis: bytes, snapshots: Sequence[Paper], proposal: Callable[[bytes], bytes | None]) -> Line:
+def judge_line(
+    genesis: bytes, snapshots: Sequence[Artifact], proposal: Callable[[bytes], bytes | None]
+) -> Line:
     """Judge `snapshots` in order; `proposal` gives the bytes of a listed one."""
     state = found(read(genesis))
     ids = {0: state.id}
@@ -126,7 +128,7 @@ def _step(state: State, signer: bytes) -> Step:
     return Step(state.id, state.height, state.epoch, signer, state.kind, state.certified, policies, revoked)
 
 
-def found(genesis: Paper) -> State:
+def found(genesis: Artifact) -> State:
     """The state at `common@0`."""
     require(verifies(genesis), "V1", "the genesis is not signed")
     _, policy, anchors, *_ = genesis.body
@@ -143,7 +145,7 @@ def found(genesis: Paper) -> State:
 
 def _follow(
     state: State,
-    snapshot: Paper,
+    snapshot: Artifact,
     proposal: Callable[[bytes], bytes | None],
     ids: dict[int, bytes],
     epochs: dict[int, int],
@@ -152,11 +154,11 @@ def _follow(
     require(verifies(snapshot), "V1", "its signature does not verify")
     require(common == ids[0], "V1", "it is of another Common")
     require((previous, height) == (state.id, state.height + 1), "V2", "it does not follow its parent")
-    papers = []
+    artifacts = []
     for id_ in listed:
         raw = proposal(id_)
         require(raw is not None, "durability", f"its proposal {id_.hex()[:8]} is nowhere")
-        papers.append(read(raw or b""))
+        artifacts.append(read(raw or b""))
     new = replace(
         state,
         id=snapshot.id,
@@ -170,8 +172,8 @@ def _follow(
     )
     special = None
     if certificate is not None:
-        require(bool(papers), "V6", "a certificate for nothing")
-        special = papers[0]
+        require(bool(artifacts), "V6", "a certificate for nothing")
+        special = artifacts[0]
     kind = action_of(special)[0] if special is not None else "ordinary"
     if kind not in TAKEOVERS:
         appointed = (state.next_epoch, state.next_witness)
@@ -182,9 +184,9 @@ def _follow(
     if special is not None:
         judged = replace(state, policies=new.policies) if taken_over else state
         _certified(judged, new, snapshot, special, certificate, ids)
-    for paper in papers:
-        _listed(state, new, paper, special, (ids[0], snapshot.key))
-    new.size = state.size + len(papers)
+    for artifact in artifacts:
+        _listed(state, new, artifact, special, (ids[0], snapshot.key))
+    new.size = state.size + len(artifacts)
     require(
         (size, root) == (new.size, log_root(new.peaks)), "V7", "its log root is not that of its proposals"
     )
@@ -197,14 +199,16 @@ def _follow(
     return new
 
 
-def _signed(raws: Sequence[bytes], type_: str, rule: str) -> list[Paper]:
-    papers = [read(raw) for raw in raws]
-    keys = [paper.key for paper in papers]
+def _signed(raws: Sequence[bytes], type_: str, rule: str) -> list[Artifact]:
+    artifacts = [read(raw) for raw in raws]
+    keys = [artifact.key for artifact in artifacts]
     require(keys == sorted(set(keys)), "P5", "a key signs twice, or out of order")
     require(
-        all(paper.type == type_ and verifies(paper) for paper in papers), rule, "a signature does not hold"
+        all(artifact.type == type_ and verifies(artifact) for artifact in artifacts),
+        rule,
+        "a signature does not hold",
     )
-    return papers
+    return artifacts
 
 
 def _quorum(policies: Sequence[list[Any]], keys: frozenset[bytes], rule: str) -> None:
@@ -216,20 +220,20 @@ def _quorum(policies: Sequence[list[Any]], keys: frozenset[bytes], rule: str) ->
 def _certified(
     state: State,
     new: State,
-    snapshot: Paper,
-    special: Paper,
+    snapshot: Artifact,
+    special: Artifact,
     certificate: Sequence[bytes],
     ids: dict[int, bytes],
 ) -> None:
     action = action_of(special)
     kind = action[0]
-    require(kind in (*PAPER_ACTIONS, "erase"), "V6", "a certificate for an ordinary action")
+    require(kind in (*CERTIFIED_ACTIONS, "erase"), "V6", "a certificate for an ordinary action")
     require(state.members.usable(special.key), "V7", "its proposer is no member")
-    papers = _signed(certificate, ENDORSEMENT, "V6")
+    artifacts = _signed(certificate, ENDORSEMENT, "V6")
     epoch = 0 if kind in ("policy-change", "erase") else action[1]
-    for paper in papers:
-        require(paper.body[:3] == [ids[0], special.id, epoch], "V6", "an endorsement of something else")
-    keys = frozenset(paper.key for paper in papers)
+    for artifact in artifacts:
+        require(artifact.body[:3] == [ids[0], special.id, epoch], "V6", "an endorsement of something else")
+    keys = frozenset(artifact.key for artifact in artifacts)
     revoked = state.members.revoked()
     policies = [policy for _, policy in state.policies]
     authorities = frozenset[bytes]().union(*map(_keys, policies))
@@ -308,64 +312,66 @@ def _settled(
     """P4: `line` are ids and epochs by height; the keys in `gone` do not count."""
     ids, epochs = line
     require(len(state.policies) == 2, "P4", "a settlement of nothing")
-    papers = _signed(settlement, COSIGNATURE, "P4")
-    for paper in papers:
-        _, epoch, height, snapshot, _ = paper.body
-        require(paper.body[0] == ids[0], "P4", "a cosignature of another Common")
+    artifacts = _signed(settlement, COSIGNATURE, "P4")
+    for artifact in artifacts:
+        _, epoch, height, snapshot, _ = artifact.body
+        require(artifact.body[0] == ids[0], "P4", "a cosignature of another Common")
         require(state.change_height <= height <= state.height, "P4", "a cosignature from below the change")
         require((ids[height], epochs[height]) == (snapshot, epoch), "P4", "a cosignature of something else")
     revoked = new.members.revoked()
     policies = [policy for _, policy in state.policies]
-    keys = frozenset(paper.key for paper in papers)
+    keys = frozenset(artifact.key for artifact in artifacts)
     require(keys <= frozenset[bytes]().union(*map(_keys, policies)), "P4", "a stranger's cosignature")
     _quorum(policies, keys - revoked - gone, "P4")
     new.policies, new.change_height = state.policies[1:], 0
 
 
-def _listed(state: State, new: State, paper: Paper, special: Paper | None, by: tuple[bytes, bytes]) -> None:
-    require(paper.type == PROPOSAL and verifies(paper), "V7", "a listed proposal does not verify")
+def _listed(
+    state: State, new: State, artifact: Artifact, special: Artifact | None, by: tuple[bytes, bytes]
+) -> None:
+    require(artifact.type == PROPOSAL and verifies(artifact), "V7", "a listed proposal does not verify")
     common_id, witness = by
-    require(paper.body[0] == common_id, "V7", "a proposal of another Common")
-    require(paper.id not in new.listed, "V7", "a proposal is listed twice")
-    new.listed[paper.id] = new.height
-    new.peaks = log_append(new.peaks, paper.id)
+    require(artifact.body[0] == common_id, "V7", "a proposal of another Common")
+    require(artifact.id not in new.listed, "V7", "a proposal is listed twice")
+    new.listed[artifact.id] = new.height
+    new.peaks = log_append(new.peaks, artifact.id)
     members = new.members
-    if paper is special:
-        members.named.add(paper.key)
+    if artifact is special:
+        members.named.add(artifact.key)
         return
-    require(members.usable(paper.key), "V7", "its author is no member")
-    kind, *fields = action_of(paper)
+    require(members.usable(artifact.key), "V7", "its author is no member")
+    kind, *fields = action_of(artifact)
     authorities = frozenset[bytes]().union(*(_keys(policy) for _, policy in state.policies))
     match kind:
         case "put" | "remove":
             _change(new, kind, fields, witness)
             if kind == "put":
-                new.contents.put(fields[1], fields[2], paper.key)
+                new.contents.put(fields[1], fields[2], artifact.key)
         case "admit":
             closed = any(policy[4] == "authorities" for _, policy in state.policies)
-            members.admit(paper, authorities, closed=closed)
+            members.admit(artifact, authorities, closed=closed)
         case "expel":
-            members.expel(fields[0], paper.key, authorities, _appointed(state, special))
+            members.expel(fields[0], artifact.key, authorities, _appointed(state, special))
         case "forget":
-            members.forget(fields[0], paper.key, authorities)
+            members.forget(fields[0], artifact.key, authorities)
         case "rename":
-            members.rename(fields[0], fields[1], paper.key, authorities)
+            members.rename(fields[0], fields[1], artifact.key, authorities)
         case "revoke-invite":
-            members.end_invite(fields[0], paper.key, authorities)
+            members.end_invite(fields[0], artifact.key, authorities)
         case "erase":
-            new.contents.erase(fields[0], paper.key, {content for content, _ in new.files.values()})
+            new.contents.erase(fields[0], artifact.key, {content for content, _ in new.files.values()})
         case _:
             raise Broken("V7", f"{kind} without a certificate")
-    members.named.add(paper.key)
+    members.named.add(artifact.key)
 
 
-def _appointed(state: State, special: Paper | None) -> set[bytes]:
+def _appointed(state: State, special: Artifact | None) -> set[bytes]:
     """Whom no snapshot on `state` that carries `special` may expel, besides the authorities."""
     found = {_signer(state), state.next_witness}
     action: list[Any] = action_of(special) if special is not None else [""]
     if action[0] == "policy-change":
         found |= _keys(action[1])
-    elif action[0] in PAPER_ACTIONS:
+    elif action[0] in CERTIFIED_ACTIONS:
         found.add(action[4])
     return found
 

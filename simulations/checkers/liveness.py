@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from simulations.checkers.artifacts import CERTIFIED_ACTIONS, TAKEOVERS, action_of, read
 from simulations.checkers.evidence import Image
 from simulations.checkers.law import Line
-from simulations.checkers.papers import PAPER_ACTIONS, TAKEOVERS, action_of, read
 from simulations.checkers.safety import Judge, final_on
 
 Found = Iterator[str]
@@ -124,9 +124,9 @@ def answered(judge: Judge, expected: Expected) -> Found:
     rejected: set[bytes] = set()
     for image in judge.evidence.trusted_images():
         for raw in image.artifacts.values():
-            paper = read(raw)
-            if paper.type == "asl.common.rejection/1":
-                rejected.add(paper.body[1])
+            artifact = read(raw)
+            if artifact.type == "asl.common.rejection/1":
+                rejected.add(artifact.body[1])
     for id_, (machine, at_ms) in judge.evidence.proposed.items():
         home = judge.evidence.images.get(machine)
         if home is None or not home.on or machine not in judge.evidence.trusted:
@@ -134,7 +134,7 @@ def answered(judge: Judge, expected: Expected) -> Found:
         if not _belongs(home, line):
             continue  # its right to propose has ended
         stored = home.artifacts.get(id_)
-        if stored is None or action_of(read(stored))[0] in PAPER_ACTIONS:
+        if stored is None or action_of(read(stored))[0] in CERTIFIED_ACTIONS:
             continue
         if id_ not in line.state.listed and id_ not in rejected:
             yield f"{machine}'s proposal {id_.hex()[:8]} of {at_ms} ms is neither listed nor rejected"

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from simulations.checkers.papers import Paper, Unreadable, action_of, holds, pae, read, verifies
+from simulations.checkers.artifacts import Artifact, Unreadable, action_of, holds, pae, read, verifies
 
 PLACES, PLACES_OF_AUTHORITIES, PLACES_OF_MEMBERS, GUESTS_MAX, ERASABLE_MIN = 2048, 1920, 1024, 64, 64
 ADMITTED, EXPELLED, REVOKED = "admitted", "expelled", "revoked"
@@ -79,13 +79,13 @@ class Members:
         taken = any(one == (name, ADMITTED) for other, one in self.of.items() if other != key)
         require(not taken, "V7", "a name that is taken")
 
-    def admit(self, paper: Paper, authorities: Collection[bytes], *, closed: bool) -> None:
-        _, key, name, token = action_of(paper)
-        invite = None if token is None else _invite(token, key, paper.body[0])
+    def admit(self, artifact: Artifact, authorities: Collection[bytes], *, closed: bool) -> None:
+        _, key, name, token = action_of(artifact)
+        invite = None if token is None else _invite(token, key, artifact.body[0])
         require(not self.usable(key), "V7", "admitted twice")
-        rests_on = paper.key if invite is None else invite.key
+        rests_on = artifact.key if invite is None else invite.key
         require(self.usable(rests_on), "V7", "its inviter is no member")
-        on_authority, by_authority = rests_on in authorities, paper.key in authorities
+        on_authority, by_authority = rests_on in authorities, artifact.key in authorities
         require(on_authority or not closed, "P6", "admitted by who may not")
         barred = self.status(key) == EXPELLED or key in self.forgotten
         require(by_authority or not barred, "P6", "an expelled key let in by no authority")
@@ -135,7 +135,7 @@ class Members:
         self.ended.add((invite, by))
 
 
-def _invite(token: list[bytes], key: bytes, common_id: bytes) -> Paper:
+def _invite(token: list[bytes], key: bytes, common_id: bytes) -> Artifact:
     try:
         invite = read(token[0])
     except Unreadable as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from simulations.checkers.papers import TAKEOVERS, Paper, action_of, read, verifies
+from simulations.checkers.artifacts import TAKEOVERS, Artifact, action_of, read, verifies
 
 if TYPE_CHECKING:
     from simulations.checkers.safety import Judge
@@ -24,19 +24,19 @@ def counters(judge: Judge) -> Iterator[str]:
 def deposed(judge: Judge) -> Iterator[str]:
     """S10: a witness that holds a complete certificate of a higher epoch emits nothing more."""
     for machine, id_, endorsed in judge.evidence.beside:
-        emitted = judge.evidence.lines.paper.get(id_)
+        emitted = judge.evidence.lines.artifact.get(id_)
         if machine not in judge.evidence.trusted or emitted is None or emitted.body[8] is not None:
             continue
         by_proposal: dict[bytes, set[bytes]] = {}
-        for paper in map(read, endorsed):
-            if paper.body[2] > emitted.body[3] and verifies(paper):
-                by_proposal.setdefault(paper.body[1], set()).add(paper.key)
+        for artifact in map(read, endorsed):
+            if artifact.body[2] > emitted.body[3] and verifies(artifact):
+                by_proposal.setdefault(artifact.body[1], set()).add(artifact.key)
         for proposal, keys in by_proposal.items():
             if _is_complete(judge, emitted, proposal, keys):
                 yield f"{machine} emitted @{emitted.body[1]} beside a complete certificate of a higher epoch"
 
 
-def _is_complete(judge: Judge, emitted: Paper, proposal: bytes, keys: set[bytes]) -> bool:
+def _is_complete(judge: Judge, emitted: Artifact, proposal: bytes, keys: set[bytes]) -> bool:
     """Whether `keys` make `proposal` a takeover by somebody else at the parent of `emitted`."""
     raw, parent = judge.proposal(proposal), judge.line(emitted.body[2]).steps[-1]
     action = action_of(read(raw)) if raw is not None else [""]

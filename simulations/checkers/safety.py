@@ -28,24 +28,24 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import pairwise
 
-from simulations.checkers.calm import calm
-from simulations.checkers.evidence import Claim, Evidence, Image, Promise
-from simulations.checkers.floors import FOREVER, Floor, abandonments, floor, given_up, known_by, true_floors
-from simulations.checkers.law import Line, judge_line
-from simulations.checkers.observed import counters, deposed
-from simulations.checkers.papers import (
+from simulations.checkers.artifacts import (
     COSIGNATURE,
     ENDORSEMENT,
     PROPOSAL,
     SNAPSHOT,
     SUCCESSIONS,
     TAKEOVERS,
-    Paper,
+    Artifact,
     Unreadable,
     action_of,
     read,
     verifies,
 )
+from simulations.checkers.calm import calm
+from simulations.checkers.evidence import Claim, Evidence, Image, Promise
+from simulations.checkers.floors import FOREVER, Floor, abandonments, floor, given_up, known_by, true_floors
+from simulations.checkers.law import Line, judge_line
+from simulations.checkers.observed import counters, deposed
 
 Found = Iterator[str]
 NOWHERE = bytes(32)
@@ -58,10 +58,10 @@ class Judge:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self._lines: dict[bytes, Line] = {}
-        papers = [one.paper for one in evidence.promises]
-        papers += [read(raw) for image in evidence.images.values() for raw in image.journal]
-        self.cosignatures = [paper for paper in papers if paper.type == COSIGNATURE]
-        self._order = {one.paper.id: one.order for one in reversed(evidence.promises)}
+        artifacts = [one.artifact for one in evidence.promises]
+        artifacts += [read(raw) for image in evidence.images.values() for raw in image.journal]
+        self.cosignatures = [artifact for artifact in artifacts if artifact.type == COSIGNATURE]
+        self._order = {one.artifact.id: one.order for one in reversed(evidence.promises)}
         self._given_up: dict[bytes, bool] = {}
 
     def proposal(self, id_: bytes) -> bytes | None:
@@ -75,11 +75,11 @@ class Judge:
         """The judged line from genesis to `tip`."""
         if tip not in self._lines:
             lines = self.evidence.lines
-            papers = [lines.paper[id_] for id_ in lines.line(tip)[1:]]
-            self._lines[tip] = judge_line(self.evidence.genesis, papers, self.proposal)
+            artifacts = [lines.artifact[id_] for id_ in lines.line(tip)[1:]]
+            self._lines[tip] = judge_line(self.evidence.genesis, artifacts, self.proposal)
         return self._lines[tip]
 
-    def order(self, cosignature: Paper) -> int:
+    def order(self, cosignature: Artifact) -> int:
         """Its place in the order of signing; what never left its machine comes last."""
         return self._order.get(cosignature.id, FOREVER)
 
@@ -127,7 +127,7 @@ def _spoilt_copies(judge: Judge) -> Found:
         told[claim.machine] = claim
     for image in judge.evidence.trusted_images():
         for id_ in lines.line(told[image.name].head)[1:] if image.name in told else ():
-            for raw in (image.snapshots.get(id_), *map(image.artifacts.get, lines.paper[id_].body[5])):
+            for raw in (image.snapshots.get(id_), *map(image.artifacts.get, lines.artifact[id_].body[5])):
                 if raw is not None and not verifies(read(raw)):
                     yield f"{image.name} audited @{lines.height[id_]}, where a signature does not verify"
 
@@ -151,7 +151,7 @@ def inclusion(judge: Judge) -> Found:
     for image in judge.evidence.trusted_images():
         listed: set[bytes] = set()
         for id_ in judge.evidence.lines.line(image.head)[1:]:
-            for proposal in judge.evidence.lines.paper[id_].body[5]:
+            for proposal in judge.evidence.lines.artifact[id_].body[5]:
                 if proposal in listed:
                     yield f"{image.name} lists {proposal.hex()[:8]} twice"
                 listed.add(proposal)
@@ -161,10 +161,14 @@ def _cosigners(judge: Judge, tip: bytes, before: int) -> dict[bytes, int]:
     """Every key to the highest height that it cosigned on the line of `tip`, by what ever left a machine, or
     is in a journal; signed before the others of order `before`."""
     lines, found = judge.evidence.lines, dict[bytes, int]()
-    for paper in judge.cosignatures:
-        _, _, height, snapshot, _ = paper.body
-        if height > found.get(paper.key, 0) and lines.contains(tip, snapshot) and judge.order(paper) < before:
-            found[paper.key] = height
+    for artifact in judge.cosignatures:
+        _, _, height, snapshot, _ = artifact.body
+        if (
+            height > found.get(artifact.key, 0)
+            and lines.contains(tip, snapshot)
+            and judge.order(artifact) < before
+        ):
+            found[artifact.key] = height
     return found
 
 
@@ -189,7 +193,7 @@ def quorum(judge: Judge) -> Found:
             final = lines.at_height(claim.head, claim.final_height)
             if final is not None:
                 highest[claim.machine, final] = claim.final_height
-    tips = judge.tips(frozenset(lines.paper))
+    tips = judge.tips(frozenset(lines.artifact))
     real: dict[bytes, int] = {}
     for (machine, final), height in highest.items():
         # Cosignatures of what stands on it may be on any of the lines that part above it.
@@ -255,7 +259,7 @@ def rollback(judge: Judge) -> Found:
 
 def precedence(judge: Judge) -> Found:
     lines = judge.evidence.lines
-    places = Counter((lines.epoch[id_], lines.height[id_]) for id_ in lines.paper)
+    places = Counter((lines.epoch[id_], lines.height[id_]) for id_ in lines.artifact)
     twice = {epoch for (epoch, _), count in places.items() if count > 1}  # F3 may cut its history off
     for older, claim in _told_in_turn(judge):
         if older is None or claim.epoch >= older.epoch:
@@ -270,7 +274,7 @@ def precedence(judge: Judge) -> Found:
 def _by_machine(judge: Judge, type_: str) -> Iterator[tuple[str, list[Promise]]]:
     found: dict[str, list[Promise]] = {}
     for one in judge.evidence.trusted_promises():
-        if one.paper.type == type_:
+        if one.artifact.type == type_:
             found.setdefault(one.machine, []).append(one)
     for machine, promises in found.items():
         yield machine, sorted(promises, key=lambda one: one.order)
@@ -279,21 +283,21 @@ def _by_machine(judge: Judge, type_: str) -> Iterator[tuple[str, list[Promise]]]
 def promises(judge: Judge) -> Found:
     for one in judge.evidence.trusted_promises():
         if not one.on_disk:
-            kind = one.paper.type.split(".")[2].split("/")[0]
+            kind = one.artifact.type.split(".")[2].split("/")[0]
             yield f"a {kind} left {one.machine} that its journal does not hold"
     for machine, signed in _by_machine(judge, SNAPSHOT):
         places: dict[tuple[int, int], bytes] = {}
         for one in signed:
-            place = one.paper.body[3], one.paper.body[1]
-            if places.setdefault(place, one.paper.id) != one.paper.id:
+            place = one.artifact.body[3], one.artifact.body[1]
+            if places.setdefault(place, one.artifact.id) != one.artifact.id:
                 yield f"{machine} signed two snapshots @{place[1]} in epoch {place[0]}"
     for machine, signed in _by_machine(judge, ENDORSEMENT):
         before: list[Promise] = []
         for one in signed:
-            _, proposal, epoch, _ = one.paper.body
+            _, proposal, epoch, _ = one.artifact.body
             if epoch:
-                last = max((other.paper.body[2] for other in _standing(judge, before, one)), default=0)
-                again = any(other.paper.body[1] == proposal for other in before)
+                last = max((other.artifact.body[2] for other in _standing(judge, before, one)), default=0)
+                again = any(other.artifact.body[1] == proposal for other in before)
                 if epoch <= last and not again:
                     yield f"{machine} endorsed for epoch {epoch} after {last}"
                 before.append(one)
@@ -304,12 +308,12 @@ def _standing(judge: Judge, before: list[Promise], one: Promise) -> Iterator[Pro
     base, or snapshot, contains the floor of that time (F5b), as far as anybody still has it."""
     lines, floor = judge.evidence.lines, judge.floor_at(one.order)
     for other in before:
-        if other.paper.type == ENDORSEMENT:
-            raw = judge.proposal(other.paper.body[1])
+        if other.artifact.type == ENDORSEMENT:
+            raw = judge.proposal(other.artifact.body[1])
             at = action_of(read(raw))[3] if raw is not None else b""
         else:
-            at = other.paper.body[3]
-        if at not in lines.paper or lines.contains(at, floor):
+            at = other.artifact.body[3]
+        if at not in lines.artifact or lines.contains(at, floor):
             yield other
 
 
@@ -323,44 +327,44 @@ def fencing(judge: Judge) -> Found:
         endorsed: list[Promise] = []
         cosigned: list[Promise] = []
         for one in sorted(signed, key=lambda one: one.order):
-            paper = one.paper
-            last = [other.paper.body[3] for other in _standing(judge, cosigned[-1:], one)]
-            if paper.type == ENDORSEMENT:
-                if paper.body[2]:
+            artifact = one.artifact
+            last = [other.artifact.body[3] for other in _standing(judge, cosigned[-1:], one)]
+            if artifact.type == ENDORSEMENT:
+                if artifact.body[2]:
                     for snapshot in last:
-                        yield from _endorses_what_it_cosigned(judge, machine, paper, snapshot)
+                        yield from _endorses_what_it_cosigned(judge, machine, artifact, snapshot)
                     endorsed.append(one)
-            elif paper.type == COSIGNATURE:
-                bound = max((other.paper.body[2] for other in _standing(judge, endorsed, one)), default=0)
-                if paper.body[1] < bound:
-                    yield f"{machine} cosigned in epoch {paper.body[1]} after it endorsed {bound} (S4)"
-                if any(not _may_pass(judge, snapshot, paper.body[3]) for snapshot in last):
-                    yield f"{machine} cosigned @{paper.body[2]} past what it cosigned before (S5)"
+            elif artifact.type == COSIGNATURE:
+                bound = max((other.artifact.body[2] for other in _standing(judge, endorsed, one)), default=0)
+                if artifact.body[1] < bound:
+                    yield f"{machine} cosigned in epoch {artifact.body[1]} after it endorsed {bound} (S4)"
+                if any(not _may_pass(judge, snapshot, artifact.body[3]) for snapshot in last):
+                    yield f"{machine} cosigned @{artifact.body[2]} past what it cosigned before (S5)"
                 cosigned.append(one)
             else:
-                if paper.body[3] < emitted:
-                    yield f"{machine} emitted in epoch {paper.body[3]} after {emitted}"
-                emitted = max(emitted, paper.body[3])
+                if artifact.body[3] < emitted:
+                    yield f"{machine} emitted in epoch {artifact.body[3]} after {emitted}"
+                emitted = max(emitted, artifact.body[3])
 
 
 def _one_branch_an_epoch(judge: Judge) -> Found:
     lines = judge.evidence.lines
     for machine, signed in _by_machine(judge, SNAPSHOT):
-        newest: dict[int, Paper] = {}
-        for one in sorted(signed, key=lambda one: (one.paper.body[3], one.paper.body[1])):
-            before = newest.get(one.paper.body[3])
-            if before is not None and not lines.contains(one.paper.id, before.id):
-                yield f"{machine} signed along two branches in epoch {one.paper.body[3]} (S13)"
-            newest[one.paper.body[3]] = one.paper
+        newest: dict[int, Artifact] = {}
+        for one in sorted(signed, key=lambda one: (one.artifact.body[3], one.artifact.body[1])):
+            before = newest.get(one.artifact.body[3])
+            if before is not None and not lines.contains(one.artifact.id, before.id):
+                yield f"{machine} signed along two branches in epoch {one.artifact.body[3]} (S13)"
+            newest[one.artifact.body[3]] = one.artifact
 
 
-def _endorses_what_it_cosigned(judge: Judge, machine: str, endorsement: Paper, cosigned: bytes) -> Found:
+def _endorses_what_it_cosigned(judge: Judge, machine: str, endorsement: Artifact, cosigned: bytes) -> Found:
     raw = judge.proposal(endorsement.body[1])
     if raw is None:
         return
     lines, action = judge.evidence.lines, action_of(read(raw))
     kind, base = action[0], action[3]
-    if base not in lines.paper or cosigned not in lines.paper:
+    if base not in lines.artifact or cosigned not in lines.artifact:
         return
     same_reign = kind == "witness-rotation" and lines.contains(cosigned, base)
     given_up = kind in TAKEOVERS and any(lines.contains(cosigned, one) for one in action[6])
@@ -371,9 +375,12 @@ def _endorses_what_it_cosigned(judge: Judge, machine: str, endorsement: Paper, c
 def _may_pass(judge: Judge, cosigned: bytes, to: bytes) -> bool:
     """Whether `to` contains `cosigned`, or passes it by a succession of a higher epoch (S5)."""
     lines = judge.evidence.lines
-    if to not in lines.paper or cosigned not in lines.paper or lines.contains(to, cosigned):
+    if to not in lines.artifact or cosigned not in lines.artifact or lines.contains(to, cosigned):
         return True
-    floor, reign = lines.height[lines.fork(to, cosigned)], (lines.epoch[cosigned], lines.paper[cosigned].key)
+    floor, reign = (
+        lines.height[lines.fork(to, cosigned)],
+        (lines.epoch[cosigned], lines.artifact[cosigned].key),
+    )
     for step in judge.line(to).steps:
         if step.height > floor and step.certified is not None and step.kind in SUCCESSIONS:
             ends_its_reign = step.kind not in TAKEOVERS and (step.epoch, step.signer) == reign
@@ -387,12 +394,12 @@ def isolation(judge: Judge) -> Found:
     for image in judge.evidence.trusted_images():
         for raw in [*image.artifacts.values(), *image.snapshots.values(), *image.journal]:
             try:
-                paper = read(raw)
+                artifact = read(raw)
             except Unreadable:
                 yield f"{image.name} keeps bytes that are no artifact"
                 continue
-            if (paper.id if paper.type == "asl.common.genesis/1" else paper.body[0]) != common_id:
-                yield f"{image.name} keeps a {paper.type} of another Common"
+            if (artifact.id if artifact.type == "asl.common.genesis/1" else artifact.body[0]) != common_id:
+                yield f"{image.name} keeps a {artifact.type} of another Common"
 
 
 def blame(judge: Judge) -> Found:
@@ -418,14 +425,14 @@ def noted(judge: Judge) -> Found:
     for image in judge.evidence.trusted_images():
         signed: dict[tuple[int, bytes, int], bytes] = {}
         for id_ in sorted(image.snapshots):
-            paper = judge.evidence.lines.paper.get(id_)
-            if paper is None or paper.type != SNAPSHOT:
+            artifact = judge.evidence.lines.artifact.get(id_)
+            if artifact is None or artifact.type != SNAPSHOT:
                 continue
             if not lines.contains(id_, floor) and not lines.contains(floor, id_):
                 continue  # what leaves out the floor is no evidence (F5)
-            _, height, _, epoch, *_ = paper.body
-            rival = signed.setdefault((epoch, paper.key, height), id_)
-            if rival != id_ and (epoch, paper.key) not in image.noted:
+            _, height, _, epoch, *_ = artifact.body
+            rival = signed.setdefault((epoch, artifact.key, height), id_)
+            if rival != id_ and (epoch, artifact.key) not in image.noted:
                 yield f"{image.name} holds two snapshots @{height} of one witness, and no evidence of it"
         yield from _accused_from_below(judge, image)
 
@@ -436,10 +443,10 @@ def _accused_from_below(judge: Judge, image: Image) -> Found:
     lines, floor = judge.evidence.lines, known_by(judge, claims, FOREVER).id
     for epoch, key in sorted(image.noted):
         places: Counter[int] = Counter()
-        for id_, paper in lines.paper.items():
-            on = paper.type == SNAPSHOT and (lines.contains(id_, floor) or lines.contains(floor, id_))
-            if on and (paper.body[3], paper.key) == (epoch, key):
-                places[paper.body[1]] += 1
+        for id_, artifact in lines.artifact.items():
+            on = artifact.type == SNAPSHOT and (lines.contains(id_, floor) or lines.contains(floor, id_))
+            if on and (artifact.body[3], artifact.key) == (epoch, key):
+                places[artifact.body[1]] += 1
         if max(places.values(), default=0) < 2:
             yield f"{image.name} accuses a witness in epoch {epoch} by what leaves out the floor"
 
@@ -460,9 +467,9 @@ def stale(judge: Judge) -> Found:
         journal = {read(raw).id for raw in image.journal}
         others = [other for other in evidence.trusted_images() if other.on]
         lacking = [
-            one.paper.id
+            one.artifact.id
             for one in evidence.promises
-            if one.paper.key == image.key and one.at_ms < from_ms and one.paper.id not in journal
+            if one.artifact.key == image.key and one.at_ms < from_ms and one.artifact.id not in journal
         ]
         shown = (
             id_ in other.open or (id_ in other.snapshots and lines.contains(other.head, id_))
@@ -472,7 +479,7 @@ def stale(judge: Judge) -> Found:
         if any(shown):
             for one in evidence.promises:
                 if one.machine == machine and one.at_ms > from_ms:
-                    yield f"{machine} signed a {one.paper.type} with an old journal at {one.at_ms} ms"
+                    yield f"{machine} signed a {one.artifact.type} with an old journal at {one.at_ms} ms"
 
 
 SAFETY: dict[str, Callable[[Judge], Found]] = {

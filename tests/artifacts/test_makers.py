@@ -30,7 +30,7 @@ READ = {
     ("core/chain.py", "stored"): "the row says whether it was audited",
     ("core/chain.py", "unanswered"): "the row says whether it was audited",
     ("core/pending.py", "__init__"): "the row says whether it was audited",
-    ("core/keyring.py", "_promised"): "the journal holds this key's own signatures",
+    ("core/promises.py", "_promised"): "the journal holds this key's own signatures",
     ("ledger/finality.py", "cosigners"): "`keep_cosignature` takes only what is verified",
     ("ledger/history.py", "read_genesis"): "`found_common` takes only what is verified",
 }

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from aslp2p.artifacts.merkle import (
     EMPTY_ROOT,
     Frontier,
-    Node,
     TiledNodes,
+    TreeNode,
     inclusion_proof,
     leaf_hash,
     node_hash,
@@ -64,7 +64,7 @@ def some_leaves(count: int, seed: int = 1) -> list[bytes]:
 class Log:
     """Leaves and the kept nodes, as a store would have them; counts what is read."""
 
-    def __init__(self, leaves: Sequence[bytes], kept: Sequence[Node]) -> None:
+    def __init__(self, leaves: Sequence[bytes], kept: Sequence[TreeNode]) -> None:
         self.leaves = leaves
         self.kept = {(node.level, node.number): node.hash for node in kept}
         self.leaves_read = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aslp2p.cli.leave import _require_free
-from aslp2p.cli.source import Daemon
+from aslp2p.cli.source import DaemonSource
 from aslp2p.errors import UserError
 from tests.authorities import found_together, on_loopback
 from tests.cli.conftest import Asl
@@ -54,5 +54,5 @@ def test_an_authority_that_is_no_witness_gives_its_place_up(asl: Asl, tmp_path: 
         asl("members", "admit", BOB, "bob")
         summary = {**client.call("summary"), "roles": ["authority"]}
         with pytest.raises(UserError) as refused:
-            _require_free(Daemon(client, ""), summary, "home")
+            _require_free(DaemonSource(client, ""), summary, "home")
     assert refused.value.remedy.endswith("asl authority remove ann, or asl authority replace ann NAME")

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 
 from aslp2p.cli import waiting
-from aslp2p.cli.source import Daemon
+from aslp2p.cli.source import DaemonSource
 from aslp2p.cli.waiting import Waiter
 from aslp2p.control.client import Client
 from aslp2p.core.node import SHUT_OUT
@@ -61,7 +61,7 @@ def test_what_can_never_be_listed_is_no_success(alone: tuple[Client, Asl], tmp_p
     client, asl = alone
     live = client.call("status")["commons"][0]
     shut = {**live, "live": {**live["live"], "shut_out": f"this key is {code}"}}
-    with patch.object(Daemon, "status", lambda _: {"daemon": {}, "commons": [shut]}):
+    with patch.object(DaemonSource, "status", lambda _: {"daemon": {}, "commons": [shut]}):
         put = asl("put", "-", "notes", input="x")
         assert put.exit_code == 1 and f"not listed: this key is {code}; 1 proposal" in put.stderr
         assert asl("put", "-", "notes", "--no-wait", input="y").exit_code == 1
@@ -81,10 +81,10 @@ def test_a_proposal_can_be_withdrawn_while_it_is_pending(alone: tuple[Client, As
 
 
 def test_events_before_their_ids_and_events_that_are_lost(alone: tuple[Client, Asl]) -> None:
-    from aslp2p.cli.source import Daemon
+    from aslp2p.cli.source import DaemonSource
 
     client, _ = alone
-    with Waiter(Daemon(client, "")) as waiter:
+    with Waiter(DaemonSource(client, "")) as waiter:
         waiter._hear({"topic": "proposal", "id": "aa", "state": "witnessed", "height": 4})
         waiter.add("aa", "early")
         assert waiter.witnessed == [("aa", "early", 4)] and not waiter.pending

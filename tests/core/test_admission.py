@@ -24,7 +24,7 @@ from simulations.world import WALL_MS, Node, World
 SECOND_MS = 1_000
 
 
-class Town(World):
+class Household(World):
     """`you` founded the Common with `ann` and `ben`, of whom only `you` is an authority; `joe` and `eve` hold
     its network secret and are no members."""
 
@@ -75,194 +75,199 @@ class Town(World):
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town()
+def household() -> Household:
+    return Household()
 
 
-def shown(town: Town, token: bytes, name: str) -> bytes:
-    return bear(token, town.nodes[name].key)
+def shown(household: Household, token: bytes, name: str) -> bytes:
+    return bear(token, household.nodes[name].key)
 
 
-def test_a_joiner_is_let_in(town: Town) -> None:
-    town.link("joe", shown(town, town.invite(), "joe"))
-    assert town.is_in("joe")
+def test_a_joiner_is_let_in(household: Household) -> None:
+    household.link("joe", shown(household, household.invite(), "joe"))
+    assert household.is_in("joe")
 
 
-def test_whom_a_joiner_shows_its_token_cannot_use_it(town: Town) -> None:
+def test_whom_a_joiner_shows_its_token_cannot_use_it(household: Household) -> None:
     """It has one use, and eve would have it before joe."""
-    token = shown(town, town.invite(), "joe")
-    town.link("eve", token)
-    assert not town.is_in("eve")
-    assert "the invite is damaged, or another key's; ask for a new one" in town.refusals("eve")
-    town.link("joe", token)
-    assert town.is_in("joe")
+    token = shown(household, household.invite(), "joe")
+    household.link("eve", token)
+    assert not household.is_in("eve")
+    assert "the invite is damaged, or another key's; ask for a new one" in household.refusals("eve")
+    household.link("joe", token)
+    assert household.is_in("joe")
 
 
-def test_the_artifact_of_a_token_alone_lets_nobody_in(town: Town) -> None:
-    town.link("eve", town.invite())
-    assert not town.is_in("eve")
+def test_the_artifact_of_a_token_alone_lets_nobody_in(household: Household) -> None:
+    household.link("eve", household.invite())
+    assert not household.is_in("eve")
 
 
-def test_a_token_is_good_for_its_uses(town: Town) -> None:
-    token = town.invite(uses=1)
-    town.link("joe", shown(town, token, "joe"))
-    town.link("eve", shown(town, token, "eve"))
-    assert town.is_in("joe") and not town.is_in("eve")
-    assert "the invite was used already; ask for a new one" in town.refusals("eve")
+def test_a_token_is_good_for_its_uses(household: Household) -> None:
+    token = household.invite(uses=1)
+    household.link("joe", shown(household, token, "joe"))
+    household.link("eve", shown(household, token, "eve"))
+    assert household.is_in("joe") and not household.is_in("eve")
+    assert "the invite was used already; ask for a new one" in household.refusals("eve")
 
 
-def test_an_invite_that_has_expired_is_proposed_by_nobody(town: Town) -> None:
-    token = shown(town, town.invite(lasts_ms=SECOND_MS), "joe")
-    town.run(2 * SECOND_MS)
-    town.link("joe", token)
-    assert not town.is_in("joe")
-    assert "the invite has expired; ask for a new one" in town.refusals("joe")
+def test_an_invite_that_has_expired_is_proposed_by_nobody(household: Household) -> None:
+    token = shown(household, household.invite(lasts_ms=SECOND_MS), "joe")
+    household.run(2 * SECOND_MS)
+    household.link("joe", token)
+    assert not household.is_in("joe")
+    assert "the invite has expired; ask for a new one" in household.refusals("joe")
 
 
-def test_an_invite_that_was_revoked_lets_nobody_in(town: Town) -> None:
-    token = town.invite()
-    town.command("you", Propose(RevokeInvite(invite_id(token))))
-    town.run(SECOND_MS)
-    town.link("joe", shown(town, token, "joe"))
-    assert not town.is_in("joe")
-    assert "the invite was revoked; ask for a new one" in town.refusals("joe")
+def test_an_invite_that_was_revoked_lets_nobody_in(household: Household) -> None:
+    token = household.invite()
+    household.command("you", Propose(RevokeInvite(invite_id(token))))
+    household.run(SECOND_MS)
+    household.link("joe", shown(household, token, "joe"))
+    assert not household.is_in("joe")
+    assert "the invite was revoked; ask for a new one" in household.refusals("joe")
 
 
-def test_any_member_that_a_joiner_reaches_has_it_admitted(town: Town) -> None:
+def test_any_member_that_a_joiner_reaches_has_it_admitted(household: Household) -> None:
     """The inviter is switched off; the other end is no authority, and no friend of the inviter's."""
-    token = town.invite(by="ben")
-    town.crash("ben")
-    town.connect("ann", "you")
-    town.link("joe", shown(town, token, "joe"), to="ann")
-    assert town.members("you") == town.members("ann") == town.members("joe") == {"you", "ann", "ben", "joe"}
+    token = household.invite(by="ben")
+    household.crash("ben")
+    household.connect("ann", "you")
+    household.link("joe", shown(household, token, "joe"), to="ann")
+    assert (
+        household.members("you")
+        == household.members("ann")
+        == household.members("joe")
+        == {"you", "ann", "ben", "joe"}
+    )
 
 
 def test_where_authorities_admit_any_member_passes_their_token_on() -> None:
-    town = Town("authorities")
-    token = town.invite(by="you")
-    town.connect("ann", "you")
-    town.link("joe", shown(town, token, "joe"), to="ann")
-    assert town.is_in("joe")
+    household = Household("authorities")
+    token = household.invite(by="you")
+    household.connect("ann", "you")
+    household.link("joe", shown(household, token, "joe"), to="ann")
+    assert household.is_in("joe")
 
 
-def test_only_one_of_many_proposes_it(town: Town) -> None:
+def test_only_one_of_many_proposes_it(household: Household) -> None:
     """The inviter at once; the others see that and leave it."""
     for one, other in (("ann", "you"), ("ben", "you"), ("ann", "ben")):
-        town.connect(one, other)
-    town.run(SECOND_MS)
-    town.nodes["joe"].token = shown(town, town.invite(by="ben"), "joe")
+        household.connect(one, other)
+    household.run(SECOND_MS)
+    household.nodes["joe"].token = shown(household, household.invite(by="ben"), "joe")
     for name in ("you", "ann", "ben"):
-        town.connect("joe", name)
-    town.run(10 * SECOND_MS)
-    core = town.nodes["you"].core
-    assert core is not None and core.head is not None and town.is_in("joe")
+        household.connect("joe", name)
+    household.run(10 * SECOND_MS)
+    core = household.nodes["you"].core
+    assert core is not None and core.head is not None and household.is_in("joe")
     assert core.head.frontier.size == 1
     assert not core._pending.rejections
 
 
-def test_a_token_used_in_two_partitions_admits_one(town: Town) -> None:
+def test_a_token_used_in_two_partitions_admits_one(household: Household) -> None:
     """Both admissions are proposed where nobody numbers anything; then the two parts meet."""
-    token = town.invite(by="ben")
-    town.link("joe", shown(town, token, "joe"), to="ann")
-    town.link("eve", shown(town, token, "eve"), to="ben")
-    assert town.members("you") == {"you", "ann", "ben"}
-    town.connect("ann", "you")
-    town.connect("ben", "you")
-    town.run(10 * SECOND_MS)
-    assert len(town.members("you") & {"joe", "eve"}) == 1
-    assert any("as often as it may be" in text for text in town.refusals("eve")), "and the other is told"
+    token = household.invite(by="ben")
+    household.link("joe", shown(household, token, "joe"), to="ann")
+    household.link("eve", shown(household, token, "eve"), to="ben")
+    assert household.members("you") == {"you", "ann", "ben"}
+    household.connect("ann", "you")
+    household.connect("ben", "you")
+    household.run(10 * SECOND_MS)
+    assert len(household.members("you") & {"joe", "eve"}) == 1
+    assert any("as often as it may be" in text for text in household.refusals("eve")), "and the other is told"
 
 
-def test_a_guest_is_told_nothing_and_given_nothing(town: Town) -> None:
+def test_a_guest_is_told_nothing_and_given_nothing(household: Household) -> None:
     """No history, no content, no addresses; it is linked, and asks for all of it."""
     for number in range(3):
-        town.command("you", Propose(Admit(bytes([number]) * 32, f"guest{number}", None)))
-    town.connect("ann", "you")
-    town.run(5 * SECOND_MS)
-    head = town.nodes["ann"].core
+        household.command("you", Propose(Admit(bytes([number]) * 32, f"guest{number}", None)))
+    household.connect("ann", "you")
+    household.run(5 * SECOND_MS)
+    head = household.nodes["ann"].core
     assert head is not None and head.head is not None and head.head.height
-    town.disconnect("ann", "you")  # so that nothing comes of what ann proposes
-    town.nodes["joe"].token = shown(town, town.invite(), "joe")
-    town.connect("joe", "ann")
-    town.record()
-    town.run(3 * SECOND_MS)
-    joe, ann = town.nodes["joe"], town.nodes["ann"]
+    household.disconnect("ann", "you")  # so that nothing comes of what ann proposes
+    household.nodes["joe"].token = shown(household, household.invite(), "joe")
+    household.connect("joe", "ann")
+    household.record()
+    household.run(3 * SECOND_MS)
+    joe, ann = household.nodes["joe"], household.nodes["ann"]
     questions: list[AnyMessage] = [
-        Want((head.head.id, town.nodes["joe"].core._context.common_id)),  # type: ignore[union-attr]
+        Want((head.head.id, household.nodes["joe"].core._context.common_id)),  # type: ignore[union-attr]
         GetRange(1, head.head.id, (), 1, 10),
         GetContent((bytes(32),)),
         Heads(PROTOCOL_VERSION, bytes(32), 0, 0, 0, bytes(OPEN_DIGEST_BYTES)),
     ]
     (link,) = ann.links
     for question in questions:
-        town.inform("ann", Received(link, encode_message(question)))
-    town.run(5 * SECOND_MS)
-    assert [message for name, message in town.sent if name == "ann"] == []
-    assert town.height("joe") is None and joe.core is not None
+        household.inform("ann", Received(link, encode_message(question)))
+    household.run(5 * SECOND_MS)
+    assert [message for name, message in household.sent if name == "ann"] == []
+    assert household.height("joe") is None and joe.core is not None
     live = ann.core.live() if ann.core is not None else {}
     assert [(peer["key"], peer["member"]) for peer in live["peers"]] == [(joe.key, False)]
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_a_guests_heads_hold_nobody_up(town: Town, alone: bool) -> None:
+def test_a_guests_heads_hold_nobody_up(household: Household, alone: bool) -> None:
     """It tells of a history that nobody has: where a member is linked nobody even asks for it."""
     if not alone:
-        town.connect("ann", "ben")
-    town.nodes["eve"].token = shown(town, town.invite(), "eve")
-    town.connect("eve", "ann")
-    town.run(SECOND_MS)
-    ann = town.nodes["ann"].core
+        household.connect("ann", "ben")
+    household.nodes["eve"].token = shown(household, household.invite(), "eve")
+    household.connect("eve", "ann")
+    household.run(SECOND_MS)
+    ann = household.nodes["ann"].core
     assert ann is not None
     heads = Heads(PROTOCOL_VERSION, b"\x01" * 32, 10**6, 10**6, 10**6, bytes(OPEN_DIGEST_BYTES))
-    town.inform("ann", Received(max(town.nodes["ann"].links), encode_message(heads)))
+    household.inform("ann", Received(max(household.nodes["ann"].links), encode_message(heads)))
     assert ann._catchup.running == alone
     assert not ann._catchup.holds_up
-    town.run(60 * SECOND_MS)
+    household.run(60 * SECOND_MS)
     assert not ann._catchup.running
 
 
-def test_who_was_away_while_a_guest_was_admitted_learns_it_from_the_guest(town: Town) -> None:
+def test_who_was_away_while_a_guest_was_admitted_learns_it_from_the_guest(household: Household) -> None:
     """Nobody else is there to tell: its word is followed, and proves itself."""
-    token = shown(town, town.invite(), "joe")
-    town.link("joe", token)
-    town.command("you", Propose(Admit(bytes([3]) * 32, "guest", None)))
-    town.run(5 * SECOND_MS)
-    assert town.height("joe") == 2 and town.height("ben") == 0
-    town.crash("you")
-    town.connect("joe", "ben")
-    town.run(10 * SECOND_MS)
-    assert town.height("ben") == 2 and "joe" in town.members("ben")
+    token = shown(household, household.invite(), "joe")
+    household.link("joe", token)
+    household.command("you", Propose(Admit(bytes([3]) * 32, "guest", None)))
+    household.run(5 * SECOND_MS)
+    assert household.height("joe") == 2 and household.height("ben") == 0
+    household.crash("you")
+    household.connect("joe", "ben")
+    household.run(10 * SECOND_MS)
+    assert household.height("ben") == 2 and "joe" in household.members("ben")
 
 
-def test_whoever_was_expelled_is_let_in_by_no_token(town: Town) -> None:
-    token = town.invite(uses=9)
-    town.link("joe", shown(town, token, "joe"))
-    town.command("you", Propose(Expel(town.nodes["joe"].key)))
-    town.run(SECOND_MS)
-    town.link("joe", shown(town, token, "joe"))
-    assert not town.is_in("joe")
-    assert "this key was expelled" in town.refusals("joe")
+def test_whoever_was_expelled_is_let_in_by_no_token(household: Household) -> None:
+    token = household.invite(uses=9)
+    household.link("joe", shown(household, token, "joe"))
+    household.command("you", Propose(Expel(household.nodes["joe"].key)))
+    household.run(SECOND_MS)
+    household.link("joe", shown(household, token, "joe"))
+    assert not household.is_in("joe")
+    assert "this key was expelled" in household.refusals("joe")
 
 
-def test_a_member_judges_whom_it_was_linked_with_before_it_could(town: Town) -> None:
+def test_a_member_judges_whom_it_was_linked_with_before_it_could(household: Household) -> None:
     """eve has the network secret and no invite; joe cannot know that before he is a member."""
-    town.connect("eve", "joe")
-    town.run(SECOND_MS)
-    town.link("joe", shown(town, town.invite(), "joe"))
-    assert town.is_in("joe")
-    assert town.height("joe") == 1 and town.height("eve") is None
-    assert not any("eve" in name for name in town.nodes["joe"].peers), "the link has ended"
+    household.connect("eve", "joe")
+    household.run(SECOND_MS)
+    household.link("joe", shown(household, household.invite(), "joe"))
+    assert household.is_in("joe")
+    assert household.height("joe") == 1 and household.height("eve") is None
+    assert not any("eve" in name for name in household.nodes["joe"].peers), "the link has ended"
 
 
 def test_a_newcomer_is_not_called_as_who_was_expelled() -> None:
     """P6: nobody is to be taken for somebody who is out; a person may give the name again by hand."""
-    town = Town()
-    town.command("you", Propose(Expel(town.nodes["ben"].key)))
-    town.run(5 * SECOND_MS)
-    assert town.members("you") == {"you", "ann"}
-    joe = town.nodes["joe"]
-    core = town.nodes["you"].core
+    household = Household()
+    household.command("you", Propose(Expel(household.nodes["ben"].key)))
+    household.run(5 * SECOND_MS)
+    assert household.members("you") == {"you", "ann"}
+    joe = household.nodes["joe"]
+    core = household.nodes["you"].core
     assert core is not None and core.head is not None
-    shown = bear(town.invite(), joe.key)
+    shown = bear(household.invite(), joe.key)
     admit = core._admission.judge(LinkUp(99, joe.key, shown, "ben", "", True))
     assert admit is not None and admit.name == "ben-2"

@@ -8,7 +8,7 @@ from aslp2p.gossip.messages import Push, Want
 from aslp2p.limits import RETURN_WAIT_MS
 from aslp2p.recovery import beacon_interval_ms
 from tests.core.scripted import SECOND_MS, Neighbour, Stage, said
-from tests.core.test_vigil import GRACE_MS, beacon, household
+from tests.core.test_silence_monitor import GRACE_MS, beacon, household
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Key, World, bad_signature
 
 INTERVAL_MS = beacon_interval_ms(GRACE_MS)

@@ -33,7 +33,7 @@ def _mute(made: World, name: str, *, to: tuple[str, ...] = NAMES) -> None:
 def _rotations(made: World, name: str) -> list[bytes]:
     core = made.nodes[name].core
     assert core is not None
-    return [one.id for one, action in core._paper.open() if isinstance(action, Rotation)]
+    return [one.id for one, action in core._certificates.open() if isinstance(action, Rotation)]
 
 
 def _assert_all_final_after_peace(made: World, witness: str) -> None:

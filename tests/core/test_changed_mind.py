@@ -9,7 +9,7 @@ from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Rotate, 
 from aslp2p.errors import UserError
 from aslp2p.recovery import round_ms
 from simulations.world import World
-from tests.core.test_promises import world
+from tests.core.test_stuck import world
 
 
 def endorse(made: World, proposal: bytes, *names: str) -> None:
@@ -107,4 +107,4 @@ def test_what_is_taken_back_before_anything_is_bound_needs_no_renewal() -> None:
     assert made.command("alice", Withdraw(asked)) is True
     assert made.command("james", Withdraw(asked)) is False, "it is not his"
     core = made.nodes["alice"].core
-    assert core is not None and not core._paper.open()
+    assert core is not None and not core._certificates.open()

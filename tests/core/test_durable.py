@@ -11,7 +11,7 @@ from aslp2p.core.beacons import META_BEACON
 from aslp2p.core.effects import Publish, Step
 from aslp2p.core.inputs import Input, MarkStale, Now, Propose
 from aslp2p.core.node import NodeCore
-from aslp2p.ledger.promises import META_STALE
+from aslp2p.ledger.journal import META_STALE
 from aslp2p.ledger.reader import PutJournal, PutMeta, Write
 from simulations.disk import Disk
 from simulations.world import World

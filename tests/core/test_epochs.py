@@ -24,7 +24,7 @@ from aslp2p.artifacts.types import (
 from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Rotate
 from aslp2p.errors import UserError
 from aslp2p.gossip.messages import Push, encode_message
-from aslp2p.ledger.promises import ENDORSE
+from aslp2p.ledger.journal import ENDORSE
 from aslp2p.limits import EPOCH_MAX, EPOCH_STRIDE, PROMISES_PER_AUTHOR_MAX, SPECIAL_PER_AUTHOR_MAX
 from aslp2p.recovery import round_ms
 from simulations.world import World
@@ -183,7 +183,7 @@ def test_who_pushes_without_end_gets_two_promises_a_round(threshold: int) -> Non
     for _ in range(rounds):
         core = home.world.nodes[pushed].core
         assert core is not None and core.head is not None
-        ceiling = core._keyring.ceiling(core.head.standing)
+        ceiling = core._promises.ceiling(core.head.standing)
         for step in range(3):
             home.tell(home.attempt(ceiling + step * EPOCH_STRIDE), to=(pushed,))
         home.world.run(ROUND_MS)
@@ -224,11 +224,11 @@ def test_what_binds_somebody_is_not_buried_under_more_paper(threshold: int, firs
     home = home_of(threshold, "auto")
     home.witness_is_away(GRACE_MS - 10_000)
     home.world.run(12_000)
-    keyring = home.world.nodes[home.honest[-1]].core._keyring  # type: ignore[union-attr]
-    highest = keyring.endorsed_epoch() + 1
+    promises = home.world.nodes[home.honest[-1]].core._promises  # type: ignore[union-attr]
+    highest = promises.endorsed_epoch() + 1
     home.tell(home.attempt(highest), to=home.honest[1:])
     home.world.run(100)
-    assert keyring.endorsed_epoch() == highest
+    assert promises.endorsed_epoch() == highest
     more = [home.attempt(EPOCH_STRIDE * 4 + turn) for turn in range(3 * SPECIAL_PER_AUTHOR_MAX)]
     if not first:
         home.tell(*more, to=home.honest[1:])
@@ -335,7 +335,7 @@ def test_a_retired_key_beside_a_liar_lifts_nobody(far: int, base: int) -> None:
     made.run(1_000)
     core = cleo.core
     assert core is not None and core.head is not None
-    assert core._keyring.ceiling(core.head.standing) <= core.head.standing.next_epoch + 1 + EPOCH_STRIDE
+    assert core._promises.ceiling(core.head.standing) <= core.head.standing.next_epoch + 1 + EPOCH_STRIDE
     made.command("ben", Propose(Admit(bytes([8] * 32), "another", None)))
     made.run(10 * GRACE_MS)
     asked = made.command("cleo", Recover("slow"))
@@ -403,5 +403,5 @@ def test_a_handover_in_a_joint_phase_has_the_ceiling_of_both_policies() -> None:
     handover = grown.world.rotation(grown.change, BEN, EPOCH_STRIDE).statement.action
     takeover = grown.world.recovery(grown.change, BEN, EPOCH_STRIDE).statement.action
     assert isinstance(handover, Rotation) and isinstance(takeover, Recovery)
-    assert core._keyring.ceiling(core._paper.judging(head, handover)) == EPOCH_STRIDE
-    assert core._keyring.ceiling(core._paper.judging(head, takeover)) == 2 * EPOCH_STRIDE
+    assert core._promises.ceiling(core._certificates.judging(head, handover)) == EPOCH_STRIDE
+    assert core._promises.ceiling(core._certificates.judging(head, takeover)) == 2 * EPOCH_STRIDE

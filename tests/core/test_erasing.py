@@ -13,11 +13,11 @@ from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.types import Erase, Expel, Put, Rejection, Remove
 from aslp2p.core.inputs import ChangePolicy, Endorse, MarkStale, Now, Propose, Recover, Withdraw
 from aslp2p.ledger.erasure import held_at
-from aslp2p.ledger.promises import ENDORSE, ENDORSE_POLICY
-from aslp2p.views.pending import open_artifacts, open_papers
+from aslp2p.ledger.journal import ENDORSE, ENDORSE_POLICY
+from aslp2p.views.pending import open_artifacts, open_certified
 from aslp2p.views.summary import summary
 from aslp2p.views.view import View
-from tests.model.town import WALL_MS, Party, Town, key, policy_of
+from tests.model.network import WALL_MS, Machine, Network, key, policy_of
 
 SECRET = b"the same secret " * 5
 ID = content_id(SECRET)
@@ -28,18 +28,18 @@ def put(path: str) -> Propose:
     return Propose(Put(path, ID, len(SECRET), "", False, 0, None), ((ID, SECRET),))
 
 
-def spread(home: Town) -> None:
+def spread(home: Network) -> None:
     for _ in range(2):
-        for party in home.parties.values():
-            party.take(party.left())
-            party.tick()
+        for machine in home.machines.values():
+            machine.take(machine.left())
+            machine.tick()
 
 
 @pytest.fixture
-def home() -> Town:
+def home() -> Network:
     """2 of a, b and c, of whom a is the witness, and d. a and d have put one content, which no path holds."""
-    made = Town(Random(1), policy_of("abc", 2), witness="a", honest="abcd", liars="")
-    a, d = made.parties["a"], made.parties["d"]
+    made = Network(Random(1), policy_of("abc", 2), witness="a", honest="abcd", liars="")
+    a, d = made.machines["a"], made.machines["d"]
     a.step(put("x"))
     d.step(put("y"))
     spread(made)
@@ -50,24 +50,24 @@ def home() -> Town:
     return made
 
 
-def held(party: Party) -> tuple[bytes, int]:
+def held(machine: Machine) -> tuple[bytes, int]:
     """What erased the content where this party stands, and how many paths hold it."""
-    found = held_at(party.store, party.head.branch, party.head.height, ID)
+    found = held_at(machine.store, machine.head.branch, machine.head.height, ID)
     assert found is not None
     return found.erased, found.paths
 
 
-def rejections(home: Town) -> list[str]:
+def rejections(home: Network) -> list[str]:
     return [one.signed.statement.code for one in home.heap if isinstance(one.signed.statement, Rejection)]
 
 
-def papers(party: Party) -> list[dict[str, object]]:
-    view = View(party.store, own_key=party.signer.key)
-    return [one["paper"] for one in open_papers(view, open_artifacts(view))]
+def papers(machine: Machine) -> list[dict[str, object]]:
+    view = View(machine.store, own_key=machine.signer.key)
+    return [one["paper"] for one in open_certified(view, open_artifacts(view))]
 
 
-def test_a_member_asks_people_endorse_and_the_witness_lists_it(home: Town) -> None:
-    a, b, c, d = (home.parties[name] for name in "abcd")
+def test_a_member_asks_people_endorse_and_the_witness_lists_it(home: Network) -> None:
+    a, b, c, d = (home.machines[name] for name in "abcd")
     asked = d.step(Propose(ERASE))
     spread(home)
     assert not rejections(home), "it waits for its endorsements"
@@ -85,27 +85,27 @@ def test_a_member_asks_people_endorse_and_the_witness_lists_it(home: Town) -> No
     assert home.snapshots[-1].statement.certificate is not None
     assert d.head.standing.epoch == d.head.standing.next_epoch == 0, "it moves no authority"
     assert not papers(b)
-    for party in (b, c):
-        assert [row.epoch for row in party.store.journal(ENDORSE_POLICY, last=9)] == [0]
-        assert not party.store.journal(ENDORSE), "outside S1"
+    for machine in (b, c):
+        assert [row.epoch for row in machine.store.journal(ENDORSE_POLICY, last=9)] == [0]
+        assert not machine.store.journal(ENDORSE), "outside S1"
 
 
-def test_endorsements_of_whoever_is_no_authority_are_none(home: Town) -> None:
-    b, d = home.parties["b"], home.parties["d"]
+def test_endorsements_of_whoever_is_no_authority_are_none(home: Network) -> None:
+    b, d = home.machines["b"], home.machines["d"]
     asked = b.step(Propose(ERASE))
     spread(home)
     assert d.step(Endorse(asked)) is None
     assert "no authority" in d.refused[-1].message
 
 
-def test_a_policy_change_and_a_takeover_go_on_beside_it(home: Town) -> None:
+def test_a_policy_change_and_a_takeover_go_on_beside_it(home: Network) -> None:
     """It is nobody's succession: it binds no epoch and takes no place of a succession."""
-    a, b, c, d = (home.parties[name] for name in "abcd")
+    a, b, c, d = (home.machines[name] for name in "abcd")
     asked = d.step(Propose(ERASE))
     change = a.step(ChangePolicy(policy_of("abd", 2)))
     spread(home)
-    for party in (b, d):
-        assert party.step(Endorse(change)) is not None
+    for machine in (b, d):
+        assert machine.step(Endorse(change)) is not None
     spread(home)
     assert b.head.standing.policies == (policy_of("abd", 2),)
     taken = b.step(Recover("gone"))
@@ -113,34 +113,34 @@ def test_a_policy_change_and_a_takeover_go_on_beside_it(home: Town) -> None:
     assert d.step(Endorse(taken)) is not None
     spread(home)
     assert c.head.standing.next_witness == key("b")
-    for party in (a, d):
-        assert party.step(Endorse(asked)) is not None, "by those in force now"
+    for machine in (a, d):
+        assert machine.step(Endorse(asked)) is not None, "by those in force now"
     spread(home)
     assert held(c) == (asked, 0)
 
 
-def test_its_own_author_erases_alone_and_what_a_path_holds_is_refused_in_words(home: Town) -> None:
-    d = home.parties["d"]
+def test_its_own_author_erases_alone_and_what_a_path_holds_is_refused_in_words(home: Network) -> None:
+    d = home.machines["d"]
     d.step(put("again"))
     asked = d.step(Propose(ERASE))
     spread(home)
     assert rejections(home) == ["still-there"]
     other = b"only mine, and long enough to be erased by nobody else but me, the author"
     id_ = content_id(other)
-    home.parties["a"].step(Propose(Put("z", id_, len(other), "", False, 0, None), ((id_, other),)))
-    home.parties["a"].step(Propose(Remove("z", None)))
+    home.machines["a"].step(Propose(Put("z", id_, len(other), "", False, 0, None), ((id_, other),)))
+    home.machines["a"].step(Propose(Remove("z", None)))
     spread(home)
-    mine = home.parties["a"].step(Propose(Erase(id_, "")))
-    assert not papers(home.parties["a"]), "nobody is asked"
+    mine = home.machines["a"].step(Propose(Erase(id_, "")))
+    assert not papers(home.machines["a"]), "nobody is asked"
     spread(home)
     found = held_at(d.store, d.head.branch, d.head.height, id_)
     assert found is not None and found.erased == mine != asked
 
 
-def test_who_is_in_doubt_endorses_no_erasure(home: Town) -> None:
+def test_who_is_in_doubt_endorses_no_erasure(home: Network) -> None:
     """S11"""
-    b = home.parties["b"]
-    asked = home.parties["d"].step(Propose(ERASE))
+    b = home.machines["b"]
+    asked = home.machines["d"].step(Propose(ERASE))
     spread(home)
     b.core.step(MarkStale("restored"), Now(10**9, WALL_MS + 10**9))
     b.store.commit()
@@ -148,8 +148,8 @@ def test_who_is_in_doubt_endorses_no_erasure(home: Town) -> None:
     assert "in doubt" in b.refused[-1].message or b.refused[-1].remedy
 
 
-def test_one_may_be_taken_back_and_one_of_the_expelled_is_forgotten(home: Town) -> None:
-    a, b, d = (home.parties[name] for name in "abd")
+def test_one_may_be_taken_back_and_one_of_the_expelled_is_forgotten(home: Network) -> None:
+    a, b, d = (home.machines[name] for name in "abd")
     asked = d.step(Propose(ERASE))
     spread(home)
     assert d.step(Withdraw(asked))
@@ -159,24 +159,24 @@ def test_one_may_be_taken_back_and_one_of_the_expelled_is_forgotten(home: Town) 
     assert not papers(b) and not papers(a)
 
 
-def test_every_machine_drops_the_bytes_once_that_is_final_and_not_before(home: Town) -> None:
-    a, b, c, d = (home.parties[name] for name in "abcd")
+def test_every_machine_drops_the_bytes_once_that_is_final_and_not_before(home: Network) -> None:
+    a, b, c, d = (home.machines[name] for name in "abcd")
     asked = d.step(Propose(ERASE))
     spread(home)
     assert b.step(Endorse(asked)) is not None and c.step(Endorse(asked)) is not None
     for _ in range(20):
-        for party in (a, d):  # who put it
-            final = party.core.live()["final_height"]
-            erased = held_at(party.store, party.head.branch, final, ID)
-            assert (party.store.content(ID) is None) == bool(erased and erased.erased)
+        for machine in (a, d):  # who put it
+            final = machine.core.live()["final_height"]
+            erased = held_at(machine.store, machine.head.branch, final, ID)
+            assert (machine.store.content(ID) is None) == bool(erased and erased.erased)
         spread(home)
-    assert all(party.store.content(ID) is None for party in (a, b, c, d))
-    assert not any(party.store.is_wanted(ID) for party in (a, b, c, d))
+    assert all(machine.store.content(ID) is None for machine in (a, b, c, d))
+    assert not any(machine.store.is_wanted(ID) for machine in (a, b, c, d))
 
 
-def test_who_puts_it_again_has_it_again(home: Town) -> None:
+def test_who_puts_it_again_has_it_again(home: Network) -> None:
     test_every_machine_drops_the_bytes_once_that_is_final_and_not_before(home)
-    home.parties["a"].step(put("z"))
+    home.machines["a"].step(put("z"))
     spread(home)
-    assert held(home.parties["d"]) == (b"", 1)
-    assert home.parties["a"].store.content(ID) == SECRET
+    assert held(home.machines["d"]) == (b"", 1)
+    assert home.machines["a"].store.content(ID) == SECRET

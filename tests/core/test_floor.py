@@ -14,7 +14,7 @@ from aslp2p.errors import UserError
 from aslp2p.gossip.messages import Push, encode_message
 from aslp2p.ledger.floor import Floor, give_floor, read_floor
 from aslp2p.ledger.history import found_common
-from aslp2p.ledger.promises import COSIGN, ENDORSE
+from aslp2p.ledger.journal import COSIGN, ENDORSE
 from aslp2p.store.memory import MemoryStore
 from tests.core.scripted import SECOND_MS, WALL_MS, Neighbour, Stage, said
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, Key, Node, policy

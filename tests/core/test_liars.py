@@ -29,7 +29,7 @@ from simulations.world import WALL_MS, World
 SECOND_MS = 1_000
 
 
-class Town(World):
+class Household(World):
     """`you` founded the Common; `ben` and `mallory` are members. Her node is mute, and tests speak for it."""
 
     def __init__(self) -> None:
@@ -79,113 +79,114 @@ class Town(World):
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town()
+def household() -> Household:
+    return Household()
 
 
-def test_who_claims_to_be_ahead_and_shows_nothing_silences_no_witness(town: Town) -> None:
-    town.claim()
-    town.run(SECOND_MS)
+def test_who_claims_to_be_ahead_and_shows_nothing_silences_no_witness(household: Household) -> None:
+    household.claim()
+    household.run(SECOND_MS)
     for number in range(3):
-        before = town.height("you")
-        town.put("ben", f"letter/{number}", b"hello")
+        before = household.height("you")
+        household.put("ben", f"letter/{number}", b"hello")
         for _ in range(REQUEST_TIMEOUT_MS // SECOND_MS + 5):
-            town.claim()
-            town.run(SECOND_MS)
-        assert town.height("you") == town.height("ben") == before + 1
-    before = town.height("you")
-    town.claim()
-    town.run(SECOND_MS)
-    town.put("ben", "at-once", b"hello")
-    town.claim()
-    town.run(SECOND_MS)
-    assert town.height("you") == before + 1, "a claim that came to nothing before holds up nobody"
+            household.claim()
+            household.run(SECOND_MS)
+        assert household.height("you") == household.height("ben") == before + 1
+    before = household.height("you")
+    household.claim()
+    household.run(SECOND_MS)
+    household.put("ben", "at-once", b"hello")
+    household.claim()
+    household.run(SECOND_MS)
+    assert household.height("you") == before + 1, "a claim that came to nothing before holds up nobody"
 
 
-def test_the_words_of_many_keys_hold_up_nobody_longer_than_one_s(town: Town) -> None:
+def test_the_words_of_many_keys_hold_up_nobody_longer_than_one_s(household: Household) -> None:
     """Each of twelve members claims a head of its own, one after the other: a round for all together."""
     keys = [SeededKey(f"sybil {number}") for number in range(12)]
     for number, key in enumerate(keys):
-        town.command("you", Propose(Admit(key.key, f"sybil {number}", None)))
-    town.run(5 * SECOND_MS)
-    before = town.height("you")
-    town.put("ben", "letter", b"hello")
+        household.command("you", Propose(Admit(key.key, f"sybil {number}", None)))
+    household.run(5 * SECOND_MS)
+    before = household.height("you")
+    household.put("ben", "letter", b"hello")
     for number, key in enumerate(keys):
         link = 10_000 + number
-        town._input(town.nodes["you"], LinkUp(link, key.key, b"", "", "10.0.0.9:1", False))
+        household._input(household.nodes["you"], LinkUp(link, key.key, b"", "", "10.0.0.9:1", False))
         head = Heads(PROTOCOL_VERSION, bytes([number]) * 32, 2**50, 10**3, 0, bytes(OPEN_DIGEST_BYTES))
-        town._input(town.nodes["you"], Received(link, encode_message(head)))
-    town.run(min(round_ms(10**6), REQUEST_TIMEOUT_MS) + 2 * SECOND_MS)
-    assert town.height("you") == before + 1
-    town.put("ben", "at once", b"hello")
-    town.run(SECOND_MS)
-    assert town.height("you") == before + 2, "the round of all is over"
+        household._input(household.nodes["you"], Received(link, encode_message(head)))
+    household.run(min(round_ms(10**6), REQUEST_TIMEOUT_MS) + 2 * SECOND_MS)
+    assert household.height("you") == before + 1
+    household.put("ben", "at once", b"hello")
+    household.run(SECOND_MS)
+    assert household.height("you") == before + 2, "the round of all is over"
 
 
-def test_the_word_of_a_guest_holds_up_nobody(town: Town) -> None:
-    token = town.command("you", MakeToken(WALL_MS + 10**9, 9))
+def test_the_word_of_a_guest_holds_up_nobody(household: Household) -> None:
+    token = household.command("you", MakeToken(WALL_MS + 10**9, 9))
     guest = SeededKey("guest")
-    before = town.height("you")
-    town._input(
-        town.nodes["you"], LinkUp(10_000, guest.key, bear(token, guest.key), "guest", "10.0.0.9:1", False)
+    before = household.height("you")
+    household._input(
+        household.nodes["you"],
+        LinkUp(10_000, guest.key, bear(token, guest.key), "guest", "10.0.0.9:1", False),
     )
     head = Heads(PROTOCOL_VERSION, bytes(32), 2**50, 10**3, 0, bytes(OPEN_DIGEST_BYTES))
-    town._input(town.nodes["you"], Received(10_000, encode_message(head)))
-    town.put("ben", "at once", b"hello")
-    town.run(SECOND_MS)
-    assert town.height("you") > before
+    household._input(household.nodes["you"], Received(10_000, encode_message(head)))
+    household.put("ben", "at once", b"hello")
+    household.run(SECOND_MS)
+    assert household.height("you") > before
 
 
-def test_who_claims_to_be_ahead_keeps_nobody_from_catching_up(town: Town) -> None:
-    town.pause("ben")
+def test_who_claims_to_be_ahead_keeps_nobody_from_catching_up(household: Household) -> None:
+    household.pause("ben")
     for number in range(40):
-        town.put("you", f"letter/{number}", b"hello")
-        town.run(SECOND_MS)
-    town.disconnect("you", "ben")
-    town.resume("ben")
-    town.connect("mallory", "ben")
+        household.put("you", f"letter/{number}", b"hello")
+        household.run(SECOND_MS)
+    household.disconnect("you", "ben")
+    household.resume("ben")
+    household.connect("mallory", "ben")
     head = Heads(PROTOCOL_VERSION, bytes([7]) * 32, 10**6, 10**3, 0, bytes(OPEN_DIGEST_BYTES))
-    town.inject("mallory", "ben", encode_message(head))
-    town.run(SECOND_MS)
-    town.connect("you", "ben")
+    household.inject("mallory", "ben", encode_message(head))
+    household.run(SECOND_MS)
+    household.connect("you", "ben")
     for _ in range(2 * REQUEST_TIMEOUT_MS // SECOND_MS):
-        town.inject("mallory", "ben", encode_message(head))
-        town.run(SECOND_MS)
-    assert town.height("ben") == town.height("you") == 40
+        household.inject("mallory", "ben", encode_message(head))
+        household.run(SECOND_MS)
+    assert household.height("ben") == household.height("you") == 40
 
 
-def test_puts_of_what_nobody_has_keep_no_other_put_waiting(town: Town) -> None:
+def test_puts_of_what_nobody_has_keep_no_other_put_waiting(household: Household) -> None:
     """G6 makes them wait; neither those behind them nor the machine's processor wait with them."""
-    town.put_holes()
-    town.run(SECOND_MS)
-    assert town.pending("you") == PENDING_PER_AUTHOR_MAX
-    big = town.chance.randbytes(INLINE_CONTENT_BYTES_MAX + 1)
-    town.put("ben", "big", big)
-    town.run(2 * SECOND_MS)
-    assert town.height("you") == town.height("ben") == 1
-    store = town.nodes["you"].store
+    household.put_holes()
+    household.run(SECOND_MS)
+    assert household.pending("you") == PENDING_PER_AUTHOR_MAX
+    big = household.chance.randbytes(INLINE_CONTENT_BYTES_MAX + 1)
+    household.put("ben", "big", big)
+    household.run(2 * SECOND_MS)
+    assert household.height("you") == household.height("ben") == 1
+    store = household.nodes["you"].store
     assert store.content(content_id(big)) == big
 
-    town.run(10 * CONTENT_RETRY_MS_MAX)
-    you, ben = town.nodes["you"], town.nodes["ben"]
+    household.run(10 * CONTENT_RETRY_MS_MAX)
+    you, ben = household.nodes["you"], household.nodes["ben"]
     inputs, sent = you.inputs, you.sent + ben.sent
-    town.run(60 * SECOND_MS)
+    household.run(60 * SECOND_MS)
     assert you.inputs - inputs < 3_000, "it does not turn in a circle"
     assert you.sent + ben.sent - sent < 6_000, "peers are asked ever more rarely for what none of them has"
     inputs = you.inputs
-    town.run(3600 * SECOND_MS)
+    household.run(3600 * SECOND_MS)
     assert you.inputs - inputs < 3600, "idle is idle: at a millisecond a wake-up less than 0.1 % of a core"
 
 
-def test_what_an_expelled_author_left_open_is_answered(town: Town) -> None:
-    town.put_holes()
-    town.run(SECOND_MS)
-    town.command("you", Propose(Expel(town.nodes["mallory"].key)))
-    town.run(30 * SECOND_MS)
-    assert town.pending("you") == town.pending("ben") == 0
+def test_what_an_expelled_author_left_open_is_answered(household: Household) -> None:
+    household.put_holes()
+    household.run(SECOND_MS)
+    household.command("you", Propose(Expel(household.nodes["mallory"].key)))
+    household.run(30 * SECOND_MS)
+    assert household.pending("you") == household.pending("ben") == 0
 
 
-def contents_asked(town: Town, duration_ms: int) -> int:
+def contents_asked(household: Household, duration_ms: int) -> int:
     """How many contents honest machines ask for meanwhile."""
     asked: list[bytes] = []
 
@@ -196,82 +197,82 @@ def contents_asked(town: Town, duration_ms: int) -> int:
             asked.extend(message.ids)
         return data
 
-    town.on_send = hear
-    town.run(duration_ms)
+    household.on_send = hear
+    household.run(duration_ms)
     return len(asked)
 
 
-def test_wants_end_with_the_expulsion_of_their_author(town: Town) -> None:
+def test_wants_end_with_the_expulsion_of_their_author(household: Household) -> None:
     """Here, and after a restart; before it they are looked for ever more rarely."""
-    town.put_holes()
-    assert contents_asked(town, 60 * SECOND_MS) > PENDING_PER_AUTHOR_MAX
-    town.run(2 * CONTENT_RETRY_MS_MAX)
-    rounds = contents_asked(town, 2 * CONTENT_RETRY_MS_MAX) / PENDING_PER_AUTHOR_MAX
+    household.put_holes()
+    assert contents_asked(household, 60 * SECOND_MS) > PENDING_PER_AUTHOR_MAX
+    household.run(2 * CONTENT_RETRY_MS_MAX)
+    rounds = contents_asked(household, 2 * CONTENT_RETRY_MS_MAX) / PENDING_PER_AUTHOR_MAX
     assert rounds <= 12, "each asks each of two peers, twice or three times an hour"
-    town.command("you", Propose(Expel(town.nodes["mallory"].key)))
-    town.run(60 * SECOND_MS)
-    assert contents_asked(town, 2 * CONTENT_RETRY_MS_MAX) == 0
+    household.command("you", Propose(Expel(household.nodes["mallory"].key)))
+    household.run(60 * SECOND_MS)
+    assert contents_asked(household, 2 * CONTENT_RETRY_MS_MAX) == 0
     for name in ("you", "ben"):
-        assert town.nodes[name].store.wanted(1) == []
-        town.crash(name)
-        town.start(name)
-    town.mesh()
-    assert contents_asked(town, 60 * SECOND_MS) == 0
+        assert household.nodes[name].store.wanted(1) == []
+        household.crash(name)
+        household.start(name)
+    household.mesh()
+    assert contents_asked(household, 60 * SECOND_MS) == 0
 
 
-def test_wants_end_with_the_rejection_of_their_proposal(town: Town) -> None:
-    town.put("you", "here", b"hello")
-    town.run(SECOND_MS)
+def test_wants_end_with_the_rejection_of_their_proposal(household: Household) -> None:
+    household.put("you", "here", b"hello")
+    household.run(SECOND_MS)
     expects = bytes(32)
-    action = Put("here", town.chance.randbytes(32), 10_000, "", False, 0, expects)
-    proposal = Proposal(town.common_id, WALL_MS, town.chance.randbytes(8), action)
-    raw = sign_statement(proposal, town.nodes["mallory"].signer).raw
-    town.say(Push((raw,), ()))
-    town.run(SECOND_MS)
-    assert town.pending("ben") == 1, "it waits for its content first (G6)"
-    town.command("you", Propose(Expel(town.nodes["mallory"].key)))
-    town.run(60 * SECOND_MS)
-    assert town.pending("ben") == 0
-    assert contents_asked(town, 2 * CONTENT_RETRY_MS_MAX) == 0
+    action = Put("here", household.chance.randbytes(32), 10_000, "", False, 0, expects)
+    proposal = Proposal(household.common_id, WALL_MS, household.chance.randbytes(8), action)
+    raw = sign_statement(proposal, household.nodes["mallory"].signer).raw
+    household.say(Push((raw,), ()))
+    household.run(SECOND_MS)
+    assert household.pending("ben") == 1, "it waits for its content first (G6)"
+    household.command("you", Propose(Expel(household.nodes["mallory"].key)))
+    household.run(60 * SECOND_MS)
+    assert household.pending("ben") == 0
+    assert contents_asked(household, 2 * CONTENT_RETRY_MS_MAX) == 0
 
 
 @pytest.mark.parametrize("size", [INLINE_CONTENT_BYTES_MAX + 1, 3 * MIB])
-def test_whoever_comes_to_hold_what_nobody_had_is_asked(town: Town, size: int) -> None:
+def test_whoever_comes_to_hold_what_nobody_had_is_asked(household: Household, size: int) -> None:
     """However long it was looked for in vain: at once when it links, and in a while when it was linked."""
     built = ContentBuilder()
-    data = town.chance.randbytes(size)
+    data = household.chance.randbytes(size)
     pieces = built.feed(data)
     content = built.finish()
-    mallory = town.nodes["mallory"].signer
+    mallory = household.nodes["mallory"].signer
     action = Put("late", content.id, content.size, "", False, 0, None)
-    proposal = Proposal(town.common_id, WALL_MS, town.chance.randbytes(8), action)
-    town.pause("ben")
-    town.say(Push((sign_statement(proposal, mallory).raw,), ()))
-    town.put_holes()
-    town.run(4 * CONTENT_RETRY_MS_MAX)
-    assert town.height("you") == 0
-    town.resume("ben")
-    town.run(10 * SECOND_MS)
-    town.disconnect("you", "ben")
-    town.run(CONTENT_RETRY_MS_MAX)
-    town.command("ben", AddContent((*pieces, *content.last)))
-    town.connect("you", "ben")
-    town.run(30 * SECOND_MS)
-    assert town.height("you") == town.height("ben") == 1
+    proposal = Proposal(household.common_id, WALL_MS, household.chance.randbytes(8), action)
+    household.pause("ben")
+    household.say(Push((sign_statement(proposal, mallory).raw,), ()))
+    household.put_holes()
+    household.run(4 * CONTENT_RETRY_MS_MAX)
+    assert household.height("you") == 0
+    household.resume("ben")
+    household.run(10 * SECOND_MS)
+    household.disconnect("you", "ben")
+    household.run(CONTENT_RETRY_MS_MAX)
+    household.command("ben", AddContent((*pieces, *content.last)))
+    household.connect("you", "ben")
+    household.run(30 * SECOND_MS)
+    assert household.height("you") == household.height("ben") == 1
 
 
-def test_no_invite_brings_the_expelled_back(town: Town) -> None:
+def test_no_invite_brings_the_expelled_back(household: Household) -> None:
     """P6: least of all the one with which it came."""
-    mallory = town.nodes["mallory"]
-    town.on_send = None
-    town.command("you", Propose(Expel(mallory.key)))
-    town.run(5 * SECOND_MS)
-    height = town.height("you")
-    mallory.token = bear(town.command("you", MakeToken(WALL_MS + 10**9, 1)), mallory.key)
-    town.connect("mallory", "you")
-    town.connect("ben", "mallory")
-    town.run(5 * SECOND_MS)
-    assert town.height("you") == height
+    mallory = household.nodes["mallory"]
+    household.on_send = None
+    household.command("you", Propose(Expel(mallory.key)))
+    household.run(5 * SECOND_MS)
+    height = household.height("you")
+    mallory.token = bear(household.command("you", MakeToken(WALL_MS + 10**9, 1)), mallory.key)
+    household.connect("mallory", "you")
+    household.connect("ben", "mallory")
+    household.run(5 * SECOND_MS)
+    assert household.height("you") == height
     for name in ("you", "ben"):
-        assert "this key was expelled" in {close.reason for close in town.nodes[name].closed}
-        assert not town.nodes[name].peers.get("mallory")
+        assert "this key was expelled" in {close.reason for close in household.nodes[name].closed}
+        assert not household.nodes[name].peers.get("mallory")

@@ -8,7 +8,7 @@ import pytest
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Proposal, Recovery
-from aslp2p.core import succession
+from aslp2p.core import auto_succession
 from aslp2p.core.effects import Step
 from aslp2p.core.guard import Guard
 from aslp2p.core.pace import Pace
@@ -71,7 +71,7 @@ def test_a_key_endorses_no_more_than_anybody_could_need() -> None:
     made = _household()
     core = made.nodes["alice"].core
     assert core is not None
-    pace = core._keyring.pace
+    pace = core._promises.pace
     made.run(1_000)
     for _ in range(PROMISES_PER_ROUND_MAX):
         pace.require_room()
@@ -86,7 +86,7 @@ def test_a_key_endorses_no_more_than_anybody_could_need() -> None:
         ("signs", lambda one: one.setattr(Pace, "may_endorse", lambda *_: True), "signs"),
         (
             "wakes",
-            lambda one: one.setattr(succession.Succession, "wake_at_ms", property(lambda _: 0)),
+            lambda one: one.setattr(auto_succession.AutoSuccession, "wake_at_ms", property(lambda _: 0)),
             "wakes",
         ),
     ],
@@ -100,12 +100,12 @@ def test_a_node_without_bounds_is_stopped(
     if at == "signs":  # a renewal without end, as a witness once made that saw an attempt out of its reach
         monkeypatch.setattr(Pace, "require_room", lambda _: None)
 
-        def renew(part: succession.Succession) -> None:
+        def renew(part: auto_succession.AutoSuccession) -> None:
             part.propose(Recovery(1, 0, made.common_id, made.nodes["you"].key, "", ()))
 
-        monkeypatch.setattr(succession.Succession, "_propose_recovery", renew)
+        monkeypatch.setattr(auto_succession.AutoSuccession, "_propose_recovery", renew)
         monkeypatch.setattr(
-            succession.Succession, "wake_at_ms", property(lambda one: one._context.now.mono + 1)
+            auto_succession.AutoSuccession, "wake_at_ms", property(lambda one: one._context.now.mono + 1)
         )
     spoil(monkeypatch)
     with pytest.raises(Livelock, match=f"S14: the node {found} without end"):

@@ -72,7 +72,7 @@ def test_what_has_come_to_pass_and_what_a_former_witness_refused_is_open_no_more
     assert "rejection" in _open_types(made, "james")
     made.command("you", Endorse(made.command("you", Rotate(made.nodes["alice"].key, "moving out"))))
     made.run(1_000)
-    (paper,) = [one.id for one, _ in made.nodes["alice"].core._paper.open()]  # type: ignore[union-attr]
+    (paper,) = [one.id for one, _ in made.nodes["alice"].core._certificates.open()]  # type: ignore[union-attr]
     made.command("alice", Endorse(paper))
     made.run(60_000)
     for name in names:

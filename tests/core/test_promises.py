@@ -1,164 +1,186 @@
-"""Where a promise once went wrong: each test is a way in which a node was stuck."""
+"""The one place where a key signs: every stance times every ask, on a real store and with real signatures.
+
+What is refused raises, and nothing has changed: not the journal, not the stance, and nothing leaves here.
+"""
 
 from __future__ import annotations
 
-from aslp2p.artifacts.envelope import decode_artifact
-from aslp2p.artifacts.types import Admit, Beacon, Named, Policy
-from aslp2p.core.inputs import ChangePolicy, Endorse, MarkStale, Propose, Vouch
-from aslp2p.gossip.messages import Heads, Push, Range, decode_message, encode_message
-from aslp2p.limits import OPEN_DIGEST_BYTES, PROTOCOL_VERSION
-from simulations.world import Node, World
+import itertools
+
+import msgspec
+import pytest
+
+from aslp2p.artifacts.envelope import Verified, Verifier
+from aslp2p.artifacts.types import PolicyChange, Snapshot, Statement
+from aslp2p.core import promises as module
+from aslp2p.core.certificates import Certificates
+from aslp2p.core.context import Context
+from aslp2p.core.effects import Publish, Step
+from aslp2p.core.inputs import Now
+from aslp2p.core.pending import Pending
+from aslp2p.core.promises import Promises
+from aslp2p.errors import Rejected
+from aslp2p.ledger.journal import COSIGN, EMIT, ENDORSE, ENDORSE_POLICY, META_STALE
+from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta
+from aslp2p.ledger.stances import WHY, Ask, Stance
+from tests.ledger.builder import BEN
+from tests.ledger.stances import Cosigning, Emitting, Endorsing, Scene, expected
+
+KINDS = (ENDORSE, ENDORSE_POLICY, COSIGN, EMIT)
+PAIRS = list(itertools.product(Stance, Ask))
 
 
-def world(*names: str, threshold: int = 1) -> World:
-    """Running machines that are linked, all of them authorities; the first founded the Common."""
-    made = World(7)
-    for name in names:
-        made.add_node(name)
-    policy = Policy(
-        tuple(Named(name, made.nodes[name].key) for name in names), threshold, True, 3_600_000, "invited", 1
-    )
-    made.found(names[0], names, policy)
-    for name in names:
-        made.start(name)
-    made.mesh()
-    made.run(5_000)
-    return made
+class Ben:
+    """The promises over a scene's store."""
+
+    def __init__(self, stance: Stance) -> None:
+        self.scene = Scene(stance)
+        self.context = Context(self.scene.store, self.scene.world.id, BEN, bytes, Verifier())
+        self.context.open_ledger()
+        self.context.now = Now(1, 7_000)
+        self.context.out = Step(durable=False)
+        self.promises = Promises(
+            self.context, Certificates(self.context, Pending(self.context), lambda _proposal, _author: False)
+        )
+
+    def journal(self) -> list[JournalRow]:
+        return [row for kind in KINDS for row in self.scene.store.journal(kind, last=1000)]
+
+    def statement(self, asked: Emitting) -> Snapshot:
+        """Any snapshot of that epoch on that parent; the gate is not asked here."""
+        template = self.scene.b3.snapshot.statement
+        return msgspec.structs.replace(
+            template,
+            height=asked.parent.height + 1,
+            previous=asked.parent.id,
+            epoch=asked.epoch,
+        )
+
+    def signs(self, asked: Endorsing | Cosigning | Emitting) -> Verified[Statement]:
+        match asked:
+            case Endorsing(proposal=proposal):
+                return self.promises.endorse(proposal, asked.action)
+            case Cosigning(row=row):
+                return self.promises.cosign(row)
+            case Emitting(parent=parent):
+                return self.promises.emit(self.statement(asked), parent)
+
+    def may(self, asked: Endorsing | Cosigning | Emitting) -> bool:
+        """The same question, without a signature."""
+        match asked:
+            case Endorsing(proposal=proposal):
+                try:
+                    self.promises.require_endorsable(proposal.id, asked.action)
+                except Rejected:
+                    return False
+                return True
+            case Cosigning(row=row):
+                return self.promises.may_cosign(row)
+            case Emitting(epoch=epoch, parent=parent):
+                return self.promises.refusal_to_emit(epoch, parent) is None
 
 
-def height(made: World, name: str) -> int:
-    return made.heads()[name][0]
+@pytest.mark.parametrize(("stance", "ask"), PAIRS, ids=lambda one: one.name)
+def test_every_stance_times_every_ask(stance: Stance, ask: Ask) -> None:
+    ben = Ben(stance)
+    asked = ben.scene.asked(ask)
+    before = ben.journal()
+    answer = expected(stance, ask)
+    assert ben.promises.stance is stance
+    assert ben.may(asked) == isinstance(answer, Stance)
+    assert ben.journal() == before, "a question is no promise"
+    if isinstance(answer, str):
+        with pytest.raises(Rejected) as caught:
+            ben.signs(asked)
+        assert caught.value.rule == answer
+        assert ben.journal() == before
+        assert ben.promises.stance is stance
+        assert not ben.context.out.durable and not ben.context.out.effects
+        if isinstance(asked, Emitting):
+            reason = ben.promises.refusal_to_emit(asked.epoch, asked.parent)
+            assert reason is not None and WHY[answer] in reason
+        return
+    signed = ben.signs(asked)
+    assert signed.key == BEN.key
+    Verifier().verify(signed)
+    assert ben.promises.stance is answer
+    if ask is Ask.ENDORSE_SAME:
+        assert ben.journal() == before, "what was promised before is no new promise"
+        assert signed.raw in [row.raw for row in before]
+    else:
+        (new,) = [row for row in ben.journal() if row not in before]
+        assert new.raw == signed.raw
+        assert ben.context.out.durable, "on disk before anybody sees it (S1)"
 
 
-def test_a_witness_that_was_gone_before_the_others_met_is_missed() -> None:
-    """S2: who hears where the other stands after the link came up counts from then on."""
-    made = World(7)
-    for name in ("you", "alice", "james"):
-        made.add_node(name).options["auto"] = True
-    named = tuple(Named(name, node.key) for name, node in made.nodes.items())
-    made.found("you", list(made.nodes), Policy(named, 2, True, 2_000, "invited", 1))
-    made.start("alice")
-    made.start("james")
-    made.mesh()
-    made.run(100)
-    for name in ("alice", "james"):
-        core = made.nodes[name].core
-        assert core is not None and core.live()["watching"]
-    made.run(10_000)
-    assert made.heads()["alice"] == made.heads()["james"]
-    assert height(made, "alice") == 1, "one of them is the witness now"
+def test_a_policy_change_is_endorsed_for_epoch_0_and_once() -> None:
+    ben = Ben(Stance.FREE)
+    asked = ben.scene.asked(Ask.ENDORSE_POLICY)
+    assert isinstance(asked, Endorsing) and isinstance(asked.action, PolicyChange)
+    first = ben.promises.endorse(asked.proposal, asked.action)
+    assert first.statement.epoch == 0
+    assert ben.promises.endorse(asked.proposal, asked.action) == first
 
 
-def test_a_restored_home_that_cosigns_the_same_again_is_found_out() -> None:
-    """S11: the others hold another signature by this key than its journal does."""
-    made = world("you", "alice", "james", threshold=2)
-    made.crash("james")
-    backup = made.nodes["james"].store.copy()
-    made.start("james")
-    made.mesh()
-    made.command("you", Propose(Admit(bytes([9] * 32), "zoe", None)))
-    made.run(5_000)
-    made.crash("james")
-    made.nodes["james"].store = backup
-    made.start("james")
-    made.mesh()
-    made.run(30_000)
-    core = made.nodes["james"].core
-    assert core is not None and core.live()["stale_reason"] is not None
-    assert made.heads()["james"] == made.heads()["you"]
+def test_a_promise_is_not_made_twice_because_it_is_too_old_to_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "JOURNAL_LOOKED_THROUGH", 1)
+    ben = Ben(Stance.FREE)
+    first, second = ben.scene.asked(Ask.ENDORSE_SAME), ben.scene.asked(Ask.ENDORSE_HIGHER)
+    ben.signs(second)
+    with pytest.raises(LookupError):
+        ben.signs(first)
 
 
-def test_two_lines_that_one_liar_cosigned_end_as_one() -> None:
-    """F1: whoever heard the liar's other cosignature first learns what is final all the same."""
-    made = World(7)
-    names = ("you", "alice", "james", "zoe")
-    for name in names:
-        made.add_node(name)
-    policy = Policy(
-        tuple(Named(name, made.nodes[name].key) for name in names), 3, True, 3_600_000, "invited", 1
-    )
-    made.found("you", names, policy)
-    copy = made.add_node("copy", signer=made.nodes["you"].signer)
-    made.give_genesis("copy")
-    sides = ("you", "alice"), ("copy", "james", "zoe")
-    for name in (*names, "copy"):
-        made.start(name)
-    for side in sides:
-        for one in side:
-            for other in side[side.index(one) + 1 :]:
-                made.connect(one, other)
-    made.run(5_000)
-    made.command("alice", Propose(Admit(bytes([8] * 32), "left", None)))
-    made.command("james", Propose(Admit(bytes([9] * 32), "right", None)))
-    made.run(5_000)
-    heads = made.heads()
-    assert heads["you"] == heads["alice"] != heads["james"] == heads["zoe"] == heads["copy"]
-    made.mesh()
-    made.run(60_000)
-    for name in names:
-        core = made.nodes[name].core
-        assert core is not None and core.live()["final_height"] == 1
-        assert made.heads()[name] == heads["james"]
-    assert copy.core is not None
+# --- S11 ----------------------------------------------------------------------------------------------
 
 
-def test_who_has_nothing_yet_does_not_keep_a_witness_from_its_beacons() -> None:
-    """A joiner says that it stands at 0, on nothing: no history is asked of it, and nothing waits for it."""
-    made = world("you", "alice", "james", threshold=2)
-    made.command("you", Propose(Admit(bytes([9] * 32), "zoe", None)))
-    made.run(2_000)
-    nothing = Heads(PROTOCOL_VERSION, bytes(32), 0, 0, 0, bytes(OPEN_DIGEST_BYTES))
-    made.on_send = lambda _, data: None if isinstance(decode_message(data), Range) else data  # a dead link
-    assert made.inject("alice", "you", encode_message(nothing))
-    made.run(10)
-    core = made.nodes["you"].core
-    assert core is not None
-    assert core.live()["catching_up_to"] is None and core.live()["not_emitting_because"] is None
+def test_hearing_oneself_say_what_the_journal_holds_is_nothing_new() -> None:
+    ben = Ben(Stance.FREE)
+    b3 = ben.scene.b3
+    cosigned = ben.scene.world.cosignature(b3, BEN)
+    ben.promises.hear_own(COSIGN, b3.id, cosigned.id, "a cosignature")
+    assert ben.promises.stale_reason() is None
 
 
-def test_beacons_are_relayed_to_who_should_have_them_already() -> None:
-    """Section 8: a link that is dead and does not know it yet makes nobody silent."""
-    made = world("you", "alice", "james", threshold=2)
-    relayed: set[str] = set()
-
-    def note(node: Node, data: bytes) -> bytes:
-        message = decode_message(data)
-        if isinstance(message, Push):
-            statements = [decode_artifact(raw) for raw in message.artifacts]
-            if any(isinstance(one.statement, Beacon) and one.key != node.key for one in statements):
-                relayed.add(node.name)
-        return data
-
-    made.on_send = note
-    made.run(3_600_000)
-    assert relayed
-
-
-def test_a_vouched_key_emits_what_waited_meanwhile() -> None:
-    """S11: the owner's word is a reason to look again at what is pending."""
-    made = world("you")
-    made.inform("you", MarkStale("restored"))
-    made.command("you", Propose(Admit(bytes([9] * 32), "zoe", None)))
-    made.run(5_000)
-    assert height(made, "you") == 0
-    made.command("you", Vouch())
-    made.run(5_000)
-    assert height(made, "you") == 1
+@pytest.mark.parametrize("known", [False, True])
+def test_hearing_what_the_journal_lacks_ends_all_promises(known: bool) -> None:
+    """That the journal holds another signature about the same does not help: it was made again."""
+    ben = Ben(Stance.FREE)
+    node = ben.scene.b3 if known else ben.scene.c4
+    other = ben.scene.world.cosignature(node, BEN, created_ms=1)
+    ben.promises.hear_own(COSIGN, node.id, other.id, "a cosignature")
+    reason = ben.promises.stale_reason()
+    assert reason is not None and "a cosignature" in reason
+    assert ben.promises.stance is Stance.STALE
+    assert ben.context.out.durable
+    assert ben.context.out.effects == [Publish("notice", {"code": "stale-key", "text": reason})]
+    ben.promises.hear_own(COSIGN, bytes(32), bytes(32), "something else")
+    ben.promises.mark_stale("copied")
+    assert ben.promises.stale_reason() == reason, "the first reason is what counts"
 
 
-def test_a_policy_that_gives_a_new_key_a_name_that_is_taken_is_carried_out_all_the_same() -> None:
-    """Section 3: a name that somebody sits on stops nothing; the key is called by the label and a suffix."""
-    made = world("you", "alice", "james", threshold=2)
-    zoe = made.add_node("zoe").key
-    named = tuple(Named(name, made.nodes[name].key) for name in ("you", "alice"))
-    proposal = made.command(
-        "you", ChangePolicy(Policy((*named, Named("zoe", zoe)), 2, True, 3_600_000, "invited", 1))
-    )
-    made.command("you", Propose(Admit(bytes([9] * 32), "zoe", None)))  # the name is taken meanwhile
-    made.run(5_000)
-    made.command("alice", Endorse(proposal))
-    made.run(5_000)
-    for name in ("you", "alice", "james"):
-        core = made.nodes[name].core
-        assert core is not None and core.head is not None
-        assert core.head.members[zoe].name == f"zoe-{zoe.hex()[:16]}"
+def test_a_promise_older_than_is_looked_through_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "JOURNAL_LOOKED_THROUGH", 1)
+    ben = Ben(Stance.FREE)
+    ben.scene.store.apply([PutJournal(JournalRow(COSIGN, 6, 4, ben.scene.c4.id, b""))])
+    ben.promises.hear_own(COSIGN, ben.scene.b3.id, bytes(32), "a cosignature")
+    assert ben.promises.stale_reason() is None
+
+
+def test_a_journal_in_doubt_is_not_read() -> None:
+    fresh, stale = Ben(Stance.FREE), Ben(Stance.STALE)
+    assert fresh.promises.endorsed_epoch() == 5
+    last = fresh.promises.last_cosigned()
+    assert last is not None and last.subject == fresh.scene.b3.id
+    assert stale.promises.endorsed_epoch() == -1
+    assert stale.promises.last_cosigned() is None
+
+
+def test_its_owner_may_vouch() -> None:
+    ben = Ben(Stance.STALE)
+    assert ben.promises.stale_reason() == "restored from a backup"
+    ben.promises.vouch()
+    assert ben.promises.stale_reason() is None
+    assert ben.scene.store.meta(META_STALE) is None
+    ben.scene.store.apply([PutMeta(META_STALE, b"again")])
+    assert ben.promises.stance is Stance.STALE

@@ -9,7 +9,7 @@ from aslp2p.core.inputs import Endorse, Propose, Recover, Revoke
 from aslp2p.ledger.state import revoked_keys
 from simulations.world import World
 from tests.core.households import linked
-from tests.model.town import Party, Town, key, policy_of
+from tests.model.network import Machine, Network, key, policy_of
 
 HOUR_MS = 3_600_000
 
@@ -52,10 +52,10 @@ def test_a_revocation_that_nobody_answers_does_not_stop_finality_for_ever() -> N
 
 def test_a_renewal_of_a_reign_that_is_over_does_not_stand_for_a_new_one() -> None:
     """Its author is a witness that is no authority, so it binds nobody: no attempt, and no answer to one."""
-    home = Town(Random(1), policy_of("abc", 2), witness="d", honest="abcd")
-    a, b, c, d = (home.parties[name] for name in "abcd")
+    home = Network(Random(1), policy_of("abc", 2), witness="d", honest="abcd")
+    a, b, c, d = (home.machines[name] for name in "abcd")
 
-    def elect(takeover: bytes, voice: Party, elected: Party) -> None:
+    def elect(takeover: bytes, voice: Machine, elected: Machine) -> None:
         voice.see(home.about(takeover))
         voice.step(Endorse(takeover))
         elected.see(home.about(takeover))
@@ -68,8 +68,8 @@ def test_a_renewal_of_a_reign_that_is_over_does_not_stand_for_a_new_one() -> Non
         d.tick()
     (vain,) = _rotations_of(d)
     elect(b.step(Recover("gone")), c, b)
-    for party in (c, d):
-        party.see(home.line(b.head.id))
+    for machine in (c, d):
+        machine.see(home.line(b.head.id))
     elect(c.step(Recover("it was here after all", key("d"))), b, d)
     for _ in range(2):
         d.tick()  # for a round nothing of its new reign becomes final
@@ -78,5 +78,5 @@ def test_a_renewal_of_a_reign_that_is_over_does_not_stand_for_a_new_one() -> Non
     )
 
 
-def _rotations_of(party: Party) -> list[Rotation]:
-    return [action for _, action in party.core._paper.open() if isinstance(action, Rotation)]
+def _rotations_of(machine: Machine) -> list[Rotation]:
+    return [action for _, action in machine.core._certificates.open() if isinstance(action, Rotation)]

@@ -71,7 +71,7 @@ def test_what_was_wanted_of_one_witness_is_not_wanted_of_the_next() -> None:
     assert core.head.standing.next_witness == made.nodes["alice"].key
     for name in NAMES:
         here = made.nodes[name].core
-        assert here is not None and not here._rounds._wills
+        assert here is not None and not here._attempts._wills
 
 
 def test_where_cosigned_lines_part_nobody_asks_in_vain_for_ever() -> None:
@@ -84,7 +84,7 @@ def test_where_cosigned_lines_part_nobody_asks_in_vain_for_ever() -> None:
     made.mesh()
     made.run(3_600_000)
     james = made.nodes["james"].core
-    assert james is not None and len(james._paper.takeovers()) <= 2
+    assert james is not None and len(james._certificates.takeovers()) <= 2
 
     you = made.nodes["you"].key
     asked = made.command("james", Revoke(you, "it signed two histories", abandons=(left,)))

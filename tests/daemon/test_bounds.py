@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aslp2p.daemon.blame import FORGIVEN_AFTER, KEPT_MAX, PAUSE_S, PAUSE_S_MAX, Blame
 from aslp2p.daemon.halfopen import HALF_OPEN_MAX, PER_ADDRESS_MAX, HalfOpen, HalfOpens, source_of
-from aslp2p.daemon.quiet import ABOUT_MAX, LINES_PER_ONE, LINES_PER_WINDOW, WINDOW_S, Quiet
+from aslp2p.daemon.log_limiter import ABOUT_MAX, LINES_PER_ONE, LINES_PER_WINDOW, WINDOW_S, LogLimiter
 from aslp2p.daemon.room import Room
 
 
@@ -174,7 +174,7 @@ def test_blame_is_kept_of_so_many_and_no_more() -> None:
 
 def test_strangers_cause_so_many_lines_a_minute_and_then_a_count(caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
-    quiet = Quiet(logging.getLogger("test.quiet"), lambda: now)
+    quiet = LogLimiter(logging.getLogger("test.quiet"), lambda: now)
     with caplog.at_level(logging.INFO, "test.quiet"):
         for number in range(5000):
             quiet.info("no link from %d", number)
@@ -191,7 +191,7 @@ def test_whoever_causes_most_lines_leaves_room_for_the_others_and_is_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = 0.0
-    quiet = Quiet(logging.getLogger("test.quiet"), lambda: now)
+    quiet = LogLimiter(logging.getLogger("test.quiet"), lambda: now)
     with caplog.at_level(logging.INFO):
         for number in range(7000):
             quiet.info("linked with %d", number, about="10.0.0.4")

@@ -11,7 +11,7 @@ import trio
 
 from aslp2p.core.inputs import LinkUp
 from aslp2p.daemon.addresses import Source, unpack
-from aslp2p.daemon.announcement import Hint, make_tag
+from aslp2p.daemon.announcement import Announcement, make_tag
 from aslp2p.daemon.dialer import BOOK_NAME, Dialer
 from aslp2p.errors import DiskFault
 from tests.daemon.parties import Party, running, until
@@ -63,7 +63,7 @@ async def test_hints_are_dialled(tmp_path: Path, by: str) -> None:
     async with running(alice, james), dialing(alice, tmp_path) as dialer:
         if by == "announcement":
             tag = make_tag(HOME.psk, NONCE)
-            dialer.on_announcement(Hint("127.0.0.1", james.port, (tag,), NONCE, "0" * 16))
+            dialer.on_announcement(Announcement("127.0.0.1", james.port, (tag,), NONCE, "0" * 16))
         else:
             alice.node.on_hints([f"127.0.0.1:{james.port}"])
         await until(lambda: alice.links and james.links)

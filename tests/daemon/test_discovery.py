@@ -28,8 +28,8 @@ from aslp2p.daemon.discovery import (
     FOREIGN_MAX,
     INSTANCES_MAX,
     INSTANCES_PER_NONCE_MAX,
+    Announcement,
     Counters,
-    Hint,
     _Discovery,
     make_tag,
     matching,
@@ -295,13 +295,13 @@ class Ears:
     """Callbacks that remember, and wait for what they are to hear."""
 
     def __init__(self) -> None:
-        self.hints: list[Hint] = []
+        self.hints: list[Announcement] = []
         self.events: list[str] = []
         self.states: list[str] = []
         self.foreign: list[str] = []
         self._changed = trio.Event()
 
-    def on_hint(self, hint: Hint) -> None:
+    def on_hint(self, hint: Announcement) -> None:
         self.hints.append(hint)
         self._note(f"+{hint.instance} {hint.host}")
 
@@ -559,7 +559,7 @@ async def test_without_an_interface_it_says_so_and_lives_on() -> None:
 async def test_what_a_callback_raises_comes_out_and_the_service_is_closed() -> None:
     secret = secrets.token_bytes(32)
 
-    def fail(hint: Hint) -> None:
+    def fail(hint: Announcement) -> None:
         raise ZeroDivisionError
 
     async with discovering(7001, secret) as (one, _, _):

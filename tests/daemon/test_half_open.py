@@ -36,7 +36,7 @@ DESCRIPTORS_MAX = 160
 """64 half-open connections, and what any daemon has."""
 
 
-class Town:
+class Household:
     """Ann's daemon runs; Ben was admitted, and his home is stopped: the test speaks for him."""
 
     def __init__(self, folder: Path) -> None:
@@ -85,8 +85,8 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    made = Town(tmp_path_factory.mktemp("town"))
+def household(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
+    made = Household(tmp_path_factory.mktemp("household"))
     yield made
     assert made.ann.stop() == 0, "it survived, and stops cleanly"
 
@@ -108,22 +108,22 @@ async def hears_heads(peer: RawPeer) -> None:
 
 
 async def test_many_half_open_connections(
-    town: Town, many_descriptors: int, tmp_path: Path, request: pytest.FixtureRequest
+    household: Household, many_descriptors: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     wanted = HELD_LONG if request.config.getoption("--long") else HELD
     held = min(wanted, many_descriptors - 200)
-    before = town.memory()
+    before = household.memory()
     async with trio.open_nursery() as nursery:
         with ExitStack() as stack:
             for number in range(held):
-                stream = await trio.open_tcp_stream("127.0.0.1", int(town.ann.port))
+                stream = await trio.open_tcp_stream("127.0.0.1", int(household.ann.port))
                 stack.callback(stream.socket.close)
                 if number % 500 == 0:
-                    assert town.descriptors() <= DESCRIPTORS_MAX
-            peer = await town.ben()
+                    assert household.descriptors() <= DESCRIPTORS_MAX
+            peer = await household.ben()
             await hears_heads(peer)
-            await trio.to_thread.run_sync(town.serves, "under-flood", tmp_path)
-            assert town.descriptors() <= DESCRIPTORS_MAX
-            assert town.memory() - before <= GROWTH_MAX
+            await trio.to_thread.run_sync(household.serves, "under-flood", tmp_path)
+            assert household.descriptors() <= DESCRIPTORS_MAX
+            assert household.memory() - before <= GROWTH_MAX
             await peer.stream.aclose()
         nursery.cancel_scope.cancel()

@@ -303,7 +303,7 @@ async def test_a_copy_of_our_key_elsewhere_is_reported() -> None:
     async with running(james, copy):
         heard: list[Party] = []
         for party in (james, copy):
-            party.transport.on_twin = lambda party=party: heard.append(party)  # type: ignore[misc]
+            party.transport.on_duplicate_key = lambda party=party: heard.append(party)  # type: ignore[misc]
         with pytest.raises(SelfLink):
             await copy.dial(james.port)
         await until(lambda: len(heard) == 2)

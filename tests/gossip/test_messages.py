@@ -16,6 +16,7 @@ from aslp2p.gossip.messages import (
     Addresses,
     AnyMessage,
     Content,
+    DuplicateKey,
     GetContent,
     GetRange,
     Have,
@@ -27,7 +28,6 @@ from aslp2p.gossip.messages import (
     Range,
     RangeItem,
     Refused,
-    Twin,
     Want,
     decode_message,
     encode_message,
@@ -68,7 +68,7 @@ any_message = st.one_of(
     st.builds(Neighbours, st.lists(st.binary(min_size=8, max_size=8), max_size=4).map(tuple)),
     st.builds(Addresses, st.lists(st.text(max_size=20), max_size=4).map(tuple)),
     st.builds(Refused, st.text(max_size=32), st.text(max_size=60)),
-    st.builds(Twin, st.integers(0, 3), st.binary(max_size=32), st.binary(max_size=64)),
+    st.builds(DuplicateKey, st.integers(0, 3), st.binary(max_size=32), st.binary(max_size=64)),
 )
 
 
@@ -152,9 +152,9 @@ TOO_MUCH = [
     GetRange(1, ID, (ID,) * (LOCATORS_MAX + 1), 0, 1),
     GetRange(1, ID, (), 0, RANGE_SNAPSHOTS_MAX + 1),
     GetRange(1, ID, (), 0, 0),
-    Twin(4, ID, b""),
-    Twin(0, bytes(33), b""),
-    Twin(0, ID, bytes(65)),
+    DuplicateKey(4, ID, b""),
+    DuplicateKey(0, bytes(33), b""),
+    DuplicateKey(0, ID, bytes(65)),
     Range(1, 1, (RangeItem(b"x", ()),) * (RANGE_SNAPSHOTS_MAX + 1), ()),
     Neighbours((bytes(8),) * (NEIGHBOURS_MAX + 1)),
     Neighbours((bytes(7),)),

@@ -25,7 +25,7 @@ from aslp2p.errors import AslError
 from aslp2p.gossip.messages import AnyMessage, GetContent, GetRange
 from tests.hostile.attacks import PAUSE_S, Target
 from tests.hostile.intruder import Intruder
-from tests.hostile.test_hostile import Town
+from tests.hostile.test_hostile import Household
 from tests.lan.machines import require_clean_logs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and descriptors are read from /proc")
@@ -90,31 +90,31 @@ def put_s(client: Client, path: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    town = Town(tmp_path_factory.mktemp("town"))
+def household(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
+    household = Household(tmp_path_factory.mktemp("household"))
     try:
-        with Client.of_home(str(town.ben.home)) as client:
+        with Client.of_home(str(household.ben.home)) as client:
             for number in range(HISTORY):
                 put_s(client, f"history/{number}")
-        yield town
-        assert [machine.stop() for machine in town.machines] == [0, 0]
-        require_clean_logs(town.machines)
+        yield household
+        assert [machine.stop() for machine in household.machines] == [0, 0]
+        require_clean_logs(household.machines)
     finally:
-        for machine in town.machines:
+        for machine in household.machines:
             machine.host.stop()
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("links", [1, 4])
 @pytest.mark.parametrize("strike", [ranges, contents])
-def test_a_put_waits_for_no_flood(town: Town, strike: Strike, links: int) -> None:
+def test_a_put_waits_for_no_flood(household: Household, strike: Strike, links: int) -> None:
     name = f"{strike.__name__}-{links}"
-    target = town.target(name)
-    with Client.of_home(str(town.ben.home)) as client:
+    target = household.target(name)
+    with Client.of_home(str(household.ben.home)) as client:
         calm = statistics.median(put_s(client, f"{name}/calm/{number}") for number in range(PUTS))
         with under(target, strike, links):
             flooded = statistics.median(put_s(client, f"{name}/flooded/{number}") for number in range(PUTS))
-    town.require_bounded()
-    town.anna.asl("members", "expel", name)
+    household.require_bounded()
+    household.anna.asl("members", "expel", name)
     print(f"{name}: {1000 * calm:.0f} ms, flooded {1000 * flooded:.0f} ms: {flooded / calm:.1f}")
     assert flooded < RATIO_MAX * calm

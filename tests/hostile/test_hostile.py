@@ -38,7 +38,7 @@ MEMORY_MAX = 160 * MIB
 DESCRIPTORS_MAX = 60 + HALF_OPEN_MAX
 
 
-class Town:
+class Household:
     """Two daemons on loopback, and the keys of bad members, one for each attack: blame sticks to a key."""
 
     def __init__(self, folder: Path) -> None:
@@ -79,14 +79,14 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def household(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
     with contextlib.ExitStack() as stack:
-        town = Town(tmp_path_factory.mktemp("town"))
-        for machine in town.machines:
+        household = Household(tmp_path_factory.mktemp("household"))
+        for machine in household.machines:
             stack.callback(machine.host.stop)
-        yield town
-        assert [machine.stop() for machine in town.machines] == [0, 0]
-        require_clean_logs(town.machines)
+        yield household
+        assert [machine.stop() for machine in household.machines] == [0, 0]
+        require_clean_logs(household.machines)
 
 
 @contextlib.contextmanager
@@ -112,20 +112,20 @@ def under(attack: Attack, target: Target) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_honest_peer_is_served_and_nothing_grows(town: Town, name: str) -> None:
-    target = town.target(name.replace("_", "-"))
+def test_an_honest_peer_is_served_and_nothing_grows(household: Household, name: str) -> None:
+    target = household.target(name.replace("_", "-"))
     with under(ATTACKS[name], target):
-        town.require_served(name)
-    town.anna.asl("members", "expel", name.replace("_", "-"))
-    wait_equal(town.machines)
-    town.require_bounded()
+        household.require_served(name)
+    household.anna.asl("members", "expel", name.replace("_", "-"))
+    wait_equal(household.machines)
+    household.require_bounded()
 
 
 def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
-def test_ten_thousand_half_open_connections(town: Town) -> None:
+def test_ten_thousand_half_open_connections(household: Household) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     held = min(HALF_OPEN, hard - 500)
     if held < HALF_OPEN:
@@ -135,12 +135,12 @@ def test_ten_thousand_half_open_connections(town: Town) -> None:
         with contextlib.ExitStack() as stack:
             # Side by side, for the kernel lets whoever finds its backlog full wait a second.
             pool = stack.enter_context(ThreadPoolExecutor(64))
-            port = town.anna.port
+            port = household.anna.port
             for number, one in enumerate(pool.map(lambda _: connect(port), range(held))):
                 stack.enter_context(one)
                 if number % 1000 == 0:
-                    town.require_bounded()
-            town.require_served("half-open")
+                    household.require_bounded()
+            household.require_served("half-open")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    wait_equal(town.machines)
+    wait_equal(household.machines)

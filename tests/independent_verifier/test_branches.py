@@ -16,7 +16,7 @@ from aslp2p.errors import Rejected
 from aslp2p.home.key import SecretKey
 from aslp2p.ledger.floor import Floor, give_floor
 from aslp2p.ledger.history import Ledger, found_common
-from aslp2p.ledger.promises import COSIGN
+from aslp2p.ledger.journal import COSIGN
 from aslp2p.ledger.reader import JournalRow, PutJournal
 from aslp2p.store.memory import MemoryStore
 from aslp2p.views.branches import superseded_rows

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aslp2p.errors import ArtifactError
 from aslp2p.home.key import SecretKey
-from aslp2p.travel.judging import judge_bundle
+from aslp2p.transfer.judging import judge_bundle
 from aslp2p.views.view import View
 from tests.artifacts.test_bundle import read_all
 from tests.independent_verifier.bundles import Bundle

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aslp2p.artifacts.proof import decode_proof
+from aslp2p.artifacts.proof_file import decode_proof
 from aslp2p.errors import ArtifactError, Rejected
 from aslp2p.ledger.proof import check_proof
 from tests.independent_verifier.encoding import Refused

@@ -16,7 +16,7 @@ from typing import Any
 
 import trio
 
-from aslp2p.daemon.discovery import Counters, Hint, make_tag, run_discovery
+from aslp2p.daemon.discovery import Announcement, Counters, make_tag, run_discovery
 
 
 def emit(event: str, **fields: Any) -> None:
@@ -32,7 +32,7 @@ async def main(port: int, network_secrets: list[bytes], interfaces: list[str] | 
     tell, rescan = trio.open_memory_channel[None](1)
     counters = Counters()
 
-    def found(hint: Hint) -> None:
+    def found(hint: Announcement) -> None:
         tags = ",".join(tag.hex() for tag in hint.tags)
         nonce = hint.nonce.hex()
         emit("hint", host=hint.host, port=hint.port, instance=hint.instance, nonce=nonce, tags=tags)

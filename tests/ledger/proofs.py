@@ -12,13 +12,13 @@ from msgspec.structs import replace
 from aslp2p.artifacts.canonical import decode, encode
 from aslp2p.artifacts.envelope import VERIFIER, Signed, sign_statement
 from aslp2p.artifacts.merkle import TiledNodes, inclusion_proof
-from aslp2p.artifacts.proof import BRIEF, Listed, Proof, decode_proof, encode_proof
+from aslp2p.artifacts.proof_file import BRIEF, Listed, Proof, decode_proof, encode_proof
 from aslp2p.artifacts.types import Rotation
 from aslp2p.ledger.history import Ledger, found_common
 from aslp2p.ledger.reader import PutArtifacts
 from aslp2p.limits import PROOF_BYTES_MAX
 from aslp2p.store.memory import MemoryStore
-from aslp2p.views.proof import prove
+from aslp2p.views.proof_maker import prove
 from aslp2p.views.view import View
 from tests.ledger.builder import (
     ANN,

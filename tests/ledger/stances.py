@@ -17,9 +17,9 @@ from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import PolicyChange, Proposal, Succession
 from aslp2p.ledger.floor import Floor, give_floor, put_floor
 from aslp2p.ledger.history import Ledger
-from aslp2p.ledger.promises import COSIGN, EMIT, ENDORSE, META_STALE
+from aslp2p.ledger.journal import COSIGN, EMIT, ENDORSE, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutJournal, PutMeta, SnapshotRow
-from aslp2p.ledger.succession import Ask, Stance
+from aslp2p.ledger.stances import Ask, Stance
 from aslp2p.limits import EPOCH_STRIDE
 from aslp2p.store.memory import MemoryStore
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, feed, policy

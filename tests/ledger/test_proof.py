@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aslp2p.artifacts.envelope import VERIFIER
-from aslp2p.artifacts.proof import decode_proof, encode_proof
+from aslp2p.artifacts.proof_file import decode_proof, encode_proof
 from aslp2p.artifacts.types import Erase, Remove
 from aslp2p.errors import ArtifactError, Rejected, UserError
 from aslp2p.ledger.history import Ledger, found_common
@@ -18,7 +18,7 @@ from aslp2p.ledger.proof import Proven, check_proof
 from aslp2p.ledger.reader import PutArtifacts
 from aslp2p.limits import ARTIFACT_BYTES_MAX, PROOF_BYTES_MAX, PROOF_LINE_MAX
 from aslp2p.store.memory import MemoryStore
-from aslp2p.views.proof import prove
+from aslp2p.views.proof_maker import prove
 from aslp2p.views.view import View
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, LARGE, World, feed, policy
 from tests.ledger.proofs import (

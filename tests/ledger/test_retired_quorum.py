@@ -13,10 +13,10 @@ from aslp2p.ledger.abandonment import read_abandonments
 from aslp2p.ledger.finality import first_change, read_final
 from aslp2p.ledger.floor import Floor, FloorMove, give_floor, read_floor, read_floor_moves
 from aslp2p.ledger.history import Ledger, read_abandoned
-from aslp2p.ledger.promises import COSIGN, ENDORSE, META_STALE
+from aslp2p.ledger.journal import COSIGN, ENDORSE, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutArtifacts, PutJournal, PutMeta
+from aslp2p.ledger.stances import Stance, endorsed_epoch, last_cosigned, stance_of
 from aslp2p.ledger.standing import settled
-from aslp2p.ledger.succession import Stance, endorsed_epoch, last_cosigned, stance_of
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, GUS, Key, Node, World, feed, policy, run_of
 from tests.ledger.grown import NEW, Grown, cosign, reopened
 

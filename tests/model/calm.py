@@ -11,83 +11,83 @@ from aslp2p.artifacts.types import Cosignature
 from aslp2p.core.inputs import Endorse, Propose, Recover
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.limits import ABANDONS_MAX
-from tests.model.town import Party, Town
+from tests.model.network import Machine, Network
 
 
-def quorum_is_up(town: Town) -> bool:
+def quorum_is_up(network: Network) -> bool:
     """Whether honest people are a quorum of every policy in force, wherever they stand."""
-    keys = {party.signer.key for party in town.parties.values()}
-    return all(satisfies_all(party.head.standing.policies, keys) for party in town.parties.values())
+    keys = {machine.signer.key for machine in network.machines.values()}
+    return all(satisfies_all(machine.head.standing.policies, keys) for machine in network.machines.values())
 
 
-def rounds_max(town: Town) -> int:
+def rounds_max(network: Network) -> int:
     """Every authority asks at most twice; at first, and at the end, it takes a round to see the result."""
-    return 2 * len(town.parties) + 2
+    return 2 * len(network.machines) + 2
 
 
-def settle_down(town: Town) -> int | None:
+def settle_down(network: Network) -> int | None:
     """How many rounds it took until everybody was on one head with something new; None for too many."""
     put: bytes | None = None
-    for count in range(1, rounds_max(town) + 1):
-        _exchange(town)
-        if put is not None and _all_hold(town, put):
+    for count in range(1, rounds_max(network) + 1):
+        _exchange(network)
+        if put is not None and _all_hold(network, put):
             return count
-        witness = _working_witness(town)
+        witness = _working_witness(network)
         if witness is not None:
-            put = witness.step(Propose(town.next_put()))
+            put = witness.step(Propose(network.next_put()))
             witness.tick()
         else:
-            _take_over(town, count)
+            _take_over(network, count)
     return None
 
 
-def _exchange(town: Town) -> None:
+def _exchange(network: Network) -> None:
     """Everything reaches everybody, and whoever has something to do does it."""
-    for party in town.parties.values():
-        party.forget_paper()
+    for machine in network.machines.values():
+        machine.forget_certificates()
     for _ in range(2):
-        for party in town.parties.values():
-            party.take(party.left())
-            party.tick()
+        for machine in network.machines.values():
+            machine.take(machine.left())
+            machine.tick()
 
 
-def _all_hold(town: Town, put: bytes) -> bool:
-    parties = list(town.parties.values())
-    if len({party.head.id for party in parties}) > 1:
+def _all_hold(network: Network, put: bytes) -> bool:
+    machines = list(network.machines.values())
+    if len({machine.head.id for machine in machines}) > 1:
         return False
-    head = parties[0].head
-    return parties[0].store.fact(head.branch, b"p" + put, head.height) is not None
+    head = machines[0].head
+    return machines[0].store.fact(head.branch, b"p" + put, head.height) is not None
 
 
-def _working_witness(town: Town) -> Party | None:
+def _working_witness(network: Network) -> Machine | None:
     """The witness that everybody is to follow, if it is there and may sign."""
-    for party in town.parties.values():
-        followed = all(one.head.id == party.head.id for one in town.parties.values())
-        if followed and party.is_witness and party.core.live()["not_emitting_because"] is None:
-            return party
+    for machine in network.machines.values():
+        followed = all(one.head.id == machine.head.id for one in network.machines.values())
+        if followed and machine.is_witness and machine.core.live()["not_emitting_because"] is None:
+            return machine
     return None
 
 
-def _take_over(town: Town, count: int) -> None:
-    asking = [party for party in town.parties.values() if party.core.live()["is_authority"]]
+def _take_over(network: Network, count: int) -> None:
+    asking = [machine for machine in network.machines.values() if machine.core.live()["is_authority"]]
     if not asking:
         return
     asks = asking[(count - 1) % len(asking)]
-    excluded = _excluded(town, asks) if count > len(asking) else ()
+    excluded = _excluded(network, asks) if count > len(asking) else ()
     proposal = asks.step(Recover("", None, excluded))
-    _exchange(town)
+    _exchange(network)
     if proposal is not None:
-        for party in town.parties.values():
-            party.step(Endorse(proposal))
+        for machine in network.machines.values():
+            machine.step(Endorse(proposal))
 
 
-def _excluded(town: Town, party: Party) -> tuple[bytes, ...]:
-    """What somebody has cosigned that this party's line leaves out."""
-    head = party.head
+def _excluded(network: Network, machine: Machine) -> tuple[bytes, ...]:
+    """What somebody has cosigned that this machine's line leaves out."""
+    head = machine.head
     cosigned = {
         item.signed.statement.snapshot
-        for item in town.heap
-        if isinstance(item.signed.statement, Cosignature) and item.by in town.parties
+        for item in network.heap
+        if isinstance(item.signed.statement, Cosignature) and item.by in network.machines
     }
-    left_out = [one for one in cosigned if not party.ledger.contains(head.branch, head.height, one)]
+    left_out = [one for one in cosigned if not machine.ledger.contains(head.branch, head.height, one)]
     return tuple(sorted(left_out)[:ABANDONS_MAX])

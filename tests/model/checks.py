@@ -1,4 +1,4 @@
-"""What must hold at the end of every walk, judged from what lies on the heap and in the parties' stores.
+"""What must hold at the end of every walk, judged from what lies on the heap and in the machines' stores.
 
 Nothing of `aslp2p.ledger` decides here: policies in force, revocations and finality are worked out again from
 the statements, one snapshot after the other.
@@ -23,7 +23,7 @@ from aslp2p.artifacts.types import (
     Snapshot,
 )
 from aslp2p.errors import Incomplete, Rejected
-from tests.model.town import Party, Town, key
+from tests.model.network import Machine, Network, key
 
 
 class Violation(AssertionError):
@@ -51,24 +51,24 @@ class Place(Struct, frozen=True):
         return len(self.line) - 1
 
 
-def places_of(town: Town) -> dict[bytes, Place]:
+def places_of(network: Network) -> dict[bytes, Place]:
     """Every snapshot on the heap by id; raises `Violation` where an epoch comes back (V3)."""
-    genesis = town.genesis
+    genesis = network.genesis
     root = Place(
         genesis.id, (genesis.id,), 0, genesis.key, (0, genesis.key), (genesis.statement.policy,),
         frozenset(), frozenset(), 0, False, False,
     )  # fmt: skip
     places = {genesis.id: root}
-    for snapshot in town.snapshots:
-        places[snapshot.id] = _place(town, snapshot, places[snapshot.statement.previous])
+    for snapshot in network.snapshots:
+        places[snapshot.id] = _place(network, snapshot, places[snapshot.statement.previous])
     return places
 
 
-def _place(town: Town, snapshot: Verified[Snapshot], parent: Place) -> Place:
+def _place(network: Network, snapshot: Verified[Snapshot], parent: Place) -> Place:
     statement = snapshot.statement
     action = None
     if statement.certificate is not None:
-        action = town.proposals[statement.proposals[0]].statement.action
+        action = network.proposals[statement.proposals[0]].statement.action
     takeover = isinstance(action, Recovery | Revocation)
     if takeover and statement.epoch <= parent.appoints[0]:
         raise Violation("V6: a takeover whose epoch is not above that of its parent")
@@ -95,10 +95,10 @@ def keys_of(policy: Policy) -> frozenset[bytes]:
     return frozenset(one.key for one in policy.witnesses)
 
 
-def finals(town: Town, places: dict[bytes, Place]) -> list[Place]:
+def finals(network: Network, places: dict[bytes, Place]) -> list[Place]:
     """Every snapshot that somebody could know to be final, given all cosignatures on the heap (P2)."""
     cosigned: dict[bytes, set[bytes]] = defaultdict(set)
-    for item in town.heap:
+    for item in network.heap:
         at = item.signed.statement
         if not isinstance(at, Cosignature) or at.snapshot not in places:
             continue
@@ -115,9 +115,9 @@ def finals(town: Town, places: dict[bytes, Place]) -> list[Place]:
     return found
 
 
-def conflicting_finals(town: Town, places: dict[bytes, Place]) -> tuple[Place, Place] | None:
+def conflicting_finals(network: Network, places: dict[bytes, Place]) -> tuple[Place, Place] | None:
     """Two final snapshots neither of which contains the other, S9 apart."""
-    final = finals(town, places)
+    final = finals(network, places)
     for one in final:
         for other in final:
             if one.id in other.line or other.id in one.line:
@@ -130,23 +130,23 @@ def conflicting_finals(town: Town, places: dict[bytes, Place]) -> tuple[Place, P
     return None
 
 
-def require_sound(town: Town) -> dict[bytes, Place]:
+def require_sound(network: Network) -> dict[bytes, Place]:
     """Raises `Violation` for the first promise that is broken; the places of all snapshots otherwise."""
-    places = places_of(town)
-    if (pair := conflicting_finals(town, places)) is not None:
+    places = places_of(network)
+    if (pair := conflicting_finals(network, places)) is not None:
         text = ", ".join(f"@{one.height} of epoch {one.epoch}" for one in pair)
         raise Violation(f"F1: two finals exclude each other: {text}")
-    _require_one_certificate_an_epoch(town, places)
-    require_own_promises(town, places)
-    for party in town.parties.values():
-        _require_honest_memory(town, party, places)
-    for who, item, why in town.refusals:
-        if item.by in town.parties:
+    _require_one_certificate_an_epoch(network, places)
+    require_own_promises(network, places)
+    for machine in network.machines.values():
+        _require_honest_memory(network, machine, places)
+    for who, item, why in network.refusals:
+        if item.by in network.machines:
             raise Violation(f"G5: {who} blames {item.by}, who is honest: {why}")
     return places
 
 
-def harm(town: Town) -> set[str]:
+def harm(network: Network) -> set[str]:
     """What came to harm, for walks in which a rule is missing: `finals`, `certificates`, `promises`,
     `epochs`.
 
@@ -154,35 +154,37 @@ def harm(town: Town) -> set[str]:
     policies shows too.
     """
     found = set()
-    for item in town.heap:
+    for item in network.heap:
         if isinstance(item.signed.statement, Cosignature):
             with contextlib.suppress(Rejected, Incomplete):
-                town.oracle.add_cosignature(item.signed)  # type: ignore[arg-type]
-    if town.oracle.conflict() is not None or any(one.ledger.conflict() for one in town.parties.values()):
+                network.oracle.add_cosignature(item.signed)  # type: ignore[arg-type]
+    if network.oracle.conflict() is not None or any(
+        one.ledger.conflict() for one in network.machines.values()
+    ):
         found.add("finals")
     try:
-        _require_one_certificate_an_epoch(town, places_of(town))
+        _require_one_certificate_an_epoch(network, places_of(network))
     except Violation:
         found.add("certificates")
     try:
-        require_own_promises(town, places_of(town))
+        require_own_promises(network, places_of(network))
     except Violation:
         found.add("promises")
-    if _epochs_are_used_up(town):
+    if _epochs_are_used_up(network):
         found.add("epochs")
     return found
 
 
-def _epochs_are_used_up(town: Town) -> bool:
+def _epochs_are_used_up(network: Network) -> bool:
     """S1: whether an honest key was led further up than its own and other honest keys' steps go together."""
-    liars = {key(name) for name in town.liars}
-    signed = [(item.signed.key, item.signed.statement) for item in town.heap]
+    liars = {key(name) for name in network.liars}
+    signed = [(item.signed.key, item.signed.statement) for item in network.heap]
     honest = [one.epoch for by, one in signed if by not in liars and isinstance(one, Endorsement)]
     return max(honest, default=0) > 2**19 * (len(honest) + 1)
 
 
-def _base(town: Town, proposal: bytes) -> bytes:
-    return getattr(town.proposals[proposal].statement.action, "base_id", b"")
+def _base(network: Network, proposal: bytes) -> bytes:
+    return getattr(network.proposals[proposal].statement.action, "base_id", b"")
 
 
 def _changes(places: dict[bytes, Place], id_: bytes) -> set[bytes]:
@@ -197,14 +199,14 @@ def _below_the_other(places: dict[bytes, Place], earlier: bytes, later: bytes) -
     return not _changes(places, later) <= _changes(places, earlier)
 
 
-def _require_one_certificate_an_epoch(town: Town, places: dict[bytes, Place]) -> None:
+def _require_one_certificate_an_epoch(network: Network, places: dict[bytes, Place]) -> None:
     """But for lines that part at a policy change: there one leaves out the floor of the other (F5)."""
     found: dict[int, Verified[Snapshot]] = {}
-    for snapshot in town.snapshots:
+    for snapshot in network.snapshots:
         if snapshot.statement.certificate is None:
             continue
         id_ = snapshot.statement.proposals[0]
-        epoch = getattr(town.proposals[id_].statement.action, "epoch", None)
+        epoch = getattr(network.proposals[id_].statement.action, "epoch", None)
         if epoch is None:
             continue
         other = found.setdefault(epoch, snapshot)
@@ -214,20 +216,21 @@ def _require_one_certificate_an_epoch(town: Town, places: dict[bytes, Place]) ->
             raise Violation(f"S1: two certificates of epoch {epoch}")
 
 
-def require_own_promises(town: Town, places: dict[bytes, Place]) -> None:
+def require_own_promises(network: Network, places: dict[bytes, Place]) -> None:
     """No honest key has signed two things where it promised one (S1, S13)."""
-    honest = {party.signer.key for party in town.parties.values()}
+    honest = {machine.signer.key for machine in network.machines.values()}
     endorsed: dict[tuple[bytes, int], bytes] = {}
     emitted: dict[tuple[bytes, int, int], bytes] = {}
     lines: dict[tuple[bytes, int], Place] = {}
-    for item in town.heap:
+    for item in network.heap:
         by, at = item.signed.key, item.signed.statement
         if by not in honest:
             continue
         if isinstance(at, Endorsement) and at.epoch:
             before = endorsed.get((by, at.epoch), at.proposal)
             bases = [
-                getattr(town.proposals[one].statement.action, "base_id", b"") for one in (before, at.proposal)
+                getattr(network.proposals[one].statement.action, "base_id", b"")
+                for one in (before, at.proposal)
             ]
             if before != at.proposal and not _below_the_other(places, *bases):
                 raise Violation("S1: two endorsements of one key for one epoch")
@@ -242,17 +245,17 @@ def require_own_promises(town: Town, places: dict[bytes, Place]) -> None:
             lines[by, at.epoch] = place
 
 
-def _require_honest_memory(town: Town, party: Party, places: dict[bytes, Place]) -> None:
-    """A party never frames an honest witness, never doubts its own journal, and never sees two finals."""
-    honest = {one.signer.key for one in town.parties.values()}
-    if any(evidence.witness in honest for evidence in party.ledger.evidence):
+def _require_honest_memory(network: Network, machine: Machine, places: dict[bytes, Place]) -> None:
+    """A machine never frames an honest witness, never doubts its own journal, and never sees two finals."""
+    honest = {one.signer.key for one in network.machines.values()}
+    if any(evidence.witness in honest for evidence in machine.ledger.evidence):
         raise Violation("S1: evidence against an honest witness (F3)")
-    if (reason := party.core.live()["stale_reason"]) is not None:
-        raise Violation(f"S11: {party.name} signs no more: {reason}")
-    if party.ledger.conflict() is not None:
+    if (reason := machine.core.live()["stale_reason"]) is not None:
+        raise Violation(f"S11: {machine.name} signs no more: {reason}")
+    if machine.ledger.conflict() is not None:
         raise Violation("F1: a node knows two finals that exclude each other")
-    here = places[party.head.id]
-    standing = party.head.standing
+    here = places[machine.head.id]
+    standing = machine.head.standing
     if (here.epoch, here.signer) != (standing.epoch, standing.witness):
         raise Violation("V3: a standing that its line does not give")
     if (here.policies, here.change_height) != (standing.policies, standing.change_height):

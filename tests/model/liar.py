@@ -21,7 +21,7 @@ from aslp2p.artifacts.types import (
     Succession,
 )
 from aslp2p.ledger.gate import Tip
-from tests.model.town import KEYS, WALL_MS, Town, key
+from tests.model.network import KEYS, WALL_MS, Network, key
 
 FAR = 2**40
 """How far above what is appointed it asks at times, to use epochs up (S1)."""
@@ -30,9 +30,9 @@ FAR = 2**40
 class Liar:
     """Signs for `name`, by no rule."""
 
-    def __init__(self, town: Town, name: str) -> None:
-        self._town = town
-        self._random = town.random
+    def __init__(self, network: Network, name: str) -> None:
+        self._network = network
+        self._random = network.random
         self.name = name
         self.signer = KEYS[name]
 
@@ -48,15 +48,15 @@ class Liar:
         """Once, or in two artifacts that say the same."""
         epoch = getattr(proposal.statement.action, "epoch", 0)
         for made in range(WALL_MS, WALL_MS + self._random.randint(1, 2)):
-            statement = Endorsement(self._town.genesis.id, proposal.id, epoch, made)
-            self._town.lie(self.name, sign_statement(statement, self.signer))
+            statement = Endorsement(self._network.genesis.id, proposal.id, epoch, made)
+            self._network.lie(self.name, sign_statement(statement, self.signer))
 
     def cosign(self, id_: bytes) -> None:
         """Any snapshot, however much it excludes what was cosigned."""
-        self._town.lie(self.name, self._cosignature(self._town.tip(id_)))
+        self._network.lie(self.name, self._cosignature(self._network.tip(id_)))
 
     def _cosignature(self, at: Tip) -> Verified[Cosignature]:
-        statement = Cosignature(self._town.genesis.id, at.standing.epoch, at.height, at.id, WALL_MS)
+        statement = Cosignature(self._network.genesis.id, at.standing.epoch, at.height, at.id, WALL_MS)
         return sign_statement(statement, self.signer)
 
     def propose(self) -> None:
@@ -64,7 +64,7 @@ class Liar:
         parent = self._anywhere()
         above = self._random.randint(1, 3) if self._random.random() < 0.8 else FAR
         epoch = parent.standing.next_epoch + above
-        to = key(self._random.choice([*self._town.parties, *self._town.liars]))
+        to = key(self._random.choice([*self._network.machines, *self._network.liars]))
         action: Succession
         if self._random.random() < 0.6:
             to = self.signer.key if self._random.random() < 0.5 else to
@@ -78,19 +78,19 @@ class Liar:
         return self._propose(Rotation(epoch, base.height, base.id, to, ""))
 
     def _propose(self, action: Succession | PolicyChange) -> Verified[Proposal]:
-        statement = Proposal(self._town.genesis.id, WALL_MS, self._random.randbytes(8), action)
+        statement = Proposal(self._network.genesis.id, WALL_MS, self._random.randbytes(8), action)
         proposal = sign_statement(statement, self.signer)
-        self._town.lie(self.name, proposal)
+        self._network.lie(self.name, proposal)
         self.endorse_this(proposal)
         return proposal
 
     def _special(self) -> list[Verified[Proposal]]:
         kinds = Rotation | Recovery | Revocation | PolicyChange
-        return [one for one in self._town.proposals.values() if isinstance(one.statement.action, kinds)]
+        return [one for one in self._network.proposals.values() if isinstance(one.statement.action, kinds)]
 
     def _anywhere(self) -> Tip:
-        ids = [self._town.genesis.id, *(one.id for one in self._town.snapshots[-12:])]
-        return self._town.tip(self._random.choice(ids))
+        ids = [self._network.genesis.id, *(one.id for one in self._network.snapshots[-12:])]
+        return self._network.tip(self._random.choice(ids))
 
     # --- snapshots --------------------------------------------------------------------------------
 
@@ -104,10 +104,12 @@ class Liar:
     def go_on_from(self, parent: Tip, many: int = 1) -> bool:
         """Ordinary snapshots, one upon the other; whether one may stand there."""
         for _ in range(many):
-            put = Proposal(self._town.genesis.id, WALL_MS, self._random.randbytes(8), self._town.next_put())
+            put = Proposal(
+                self._network.genesis.id, WALL_MS, self._random.randbytes(8), self._network.next_put()
+            )
             if not self._emit(parent, parent.standing.next_epoch, [sign_statement(put, self.signer)]):
                 return False
-            parent = self._town.tip(self._town.snapshots[-1].id)
+            parent = self._network.tip(self._network.snapshots[-1].id)
         return True
 
     def use_paper(self) -> bool:
@@ -119,8 +121,8 @@ class Liar:
     def hand_over(self, parent: Tip, after: int, rotation: Verified[Proposal]) -> None:
         """Carry out a rotation so many ordinary snapshots above `parent`."""
         self.go_on_from(parent, after)
-        if after and self._town.snapshots:
-            parent = self._town.tip(self._town.snapshots[-1].id)
+        if after and self._network.snapshots:
+            parent = self._network.tip(self._network.snapshots[-1].id)
         self._transit(rotation, [parent])
 
     def carry(self, rotations: Sequence[bytes]) -> None:
@@ -128,7 +130,7 @@ class Liar:
         parent: Tip | None = None
         for id_ in rotations:
             parents = [parent] if parent is not None and self._random.random() < 0.7 else self._parents()
-            parent = self._transit(self._town.proposals[id_], parents)
+            parent = self._transit(self._network.proposals[id_], parents)
 
     def _parents(self) -> list[Tip]:
         """The newest snapshots that this key may go on from, in any order."""
@@ -138,9 +140,9 @@ class Liar:
 
     def appointing(self) -> Iterator[Tip]:
         """Everything that a snapshot of this key may stand on, the newest first."""
-        ids = [self._town.genesis.id, *(one.id for one in self._town.snapshots)]
+        ids = [self._network.genesis.id, *(one.id for one in self._network.snapshots)]
         for id_ in reversed(ids):
-            tip = self._town.tip(id_)
+            tip = self._network.tip(id_)
             if tip.standing.next_witness == self.signer.key:
                 yield tip
 
@@ -148,7 +150,7 @@ class Liar:
         """Every endorsement that there is; one a key, or now and then all that this key has signed."""
         found = [
             item.signed
-            for item in self._town.heap
+            for item in self._network.heap
             if isinstance(item.signed.statement, Endorsement)
             and item.signed.statement.proposal == proposal.id
             and item.signed.key in allowed
@@ -164,9 +166,9 @@ class Liar:
             action = proposal.statement.action
             if not isinstance(action, Recovery | Revocation) or action.new_witness != self.signer.key:
                 continue
-            if self._town.oracle_store.snapshot(action.base_id) is None:
+            if self._network.oracle_store.snapshot(action.base_id) is None:
                 continue
-            parent = self._town.tip(action.base_id)
+            parent = self._network.tip(action.base_id)
             certificate = self._certificate(proposal, parent.standing.authorities())
             if self._emit(parent, action.epoch, [proposal], certificate=certificate):
                 return True
@@ -191,7 +193,7 @@ class Liar:
                 return None
             certificate = self._certificate(proposal, allowed)
             if self._emit(parent, parent.standing.next_epoch, [proposal], certificate=certificate):
-                return self._town.tip(self._town.snapshots[-1].id)
+                return self._network.tip(self._network.snapshots[-1].id)
         return None
 
     def settle(self) -> bool:
@@ -200,15 +202,16 @@ class Liar:
             if not parent.standing.joint:
                 continue
             found: dict[bytes, bytes] = {}
-            for item in self._town.heap:
+            for item in self._network.heap:
                 at = item.signed.statement
                 if not isinstance(at, Cosignature) or item.signed.key not in parent.standing.authorities():
                     continue
-                if parent.standing.change_height <= at.height <= parent.height and self._town.oracle.contains(
-                    parent.branch, parent.height, at.snapshot
+                if (
+                    parent.standing.change_height <= at.height <= parent.height
+                    and self._network.oracle.contains(parent.branch, parent.height, at.snapshot)
                 ):
                     found[item.signed.key] = item.signed.raw
-            if self.signer.key in parent.standing.authorities() and parent.id != self._town.genesis.id:
+            if self.signer.key in parent.standing.authorities() and parent.id != self._network.genesis.id:
                 found[self.signer.key] = self._cosignature(parent).raw
             settlement = tuple(found[one] for one in sorted(found))
             if self._emit(parent, parent.standing.next_epoch, [], settlement=settlement):
@@ -227,7 +230,7 @@ class Liar:
         ids = tuple(one.id for one in listed)
         frontier, _ = parent.frontier.extend(ids)
         statement = Snapshot(
-            common_id=self._town.genesis.id,
+            common_id=self._network.genesis.id,
             height=parent.height + 1,
             previous=parent.id,
             epoch=epoch,
@@ -238,4 +241,4 @@ class Liar:
             certificate=certificate,
             settlement=settlement,
         )
-        return self._town.lie(self.name, sign_statement(statement, self.signer), listed)
+        return self._network.lie(self.name, sign_statement(statement, self.signer), listed)

@@ -13,7 +13,7 @@ import pytest
 
 from aslp2p.artifacts.envelope import Signed, decode_as
 from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Rotation, Snapshot, Succession
-from aslp2p.core import keyring
+from aslp2p.core import promises as core_promises
 from aslp2p.errors import Rejected
 from aslp2p.ledger import (
     abandonment,
@@ -22,16 +22,16 @@ from aslp2p.ledger import (
     finality,
     gate,
     history,
+    journal,
     outlook,
-    promises,
-    succession,
+    stances,
 )
 from aslp2p.ledger.certificate import Parent
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.policy import authority_keys
 from aslp2p.ledger.reader import Reader, SnapshotRow
+from aslp2p.ledger.stances import Ask, may_stand_on
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.succession import Ask, may_stand_on
 from aslp2p.limits import EPOCH_MAX
 
 Patch = pytest.MonkeyPatch
@@ -49,7 +49,7 @@ def _s1(patch: Patch) -> None:
         stands = base is not None and may_stand_on(ledger, reader, action, base)
         return Ask.ENDORSE_HIGHER if stands else Ask.ENDORSE_BEHIND
 
-    patch.setattr(keyring, "classify_endorsement", classify)
+    patch.setattr(core_promises, "classify_endorsement", classify)
 
 
 def _s1_steps(patch: Patch) -> None:
@@ -59,40 +59,40 @@ def _s1_steps(patch: Patch) -> None:
 
 def _s3(patch: Patch) -> None:
     """Endorse a succession on any base."""
-    patch.setattr(succession, "may_stand_on", lambda *_: True)
+    patch.setattr(stances, "may_stand_on", lambda *_: True)
 
 
 def _s4(patch: Patch) -> None:
     """Cosign epochs below an endorsed one."""
-    real = succession.classify_cosignature
+    real = stances.classify_cosignature
 
     def classify(ledger: Ledger, reader: Reader, row: SnapshotRow) -> Ask:
         with Patch.context() as forgetful:
-            forgetful.setattr(succession, "endorsed_epoch", lambda _: -1)
+            forgetful.setattr(stances, "endorsed_epoch", lambda _: -1)
             return real(ledger, reader, row)
 
-    patch.setattr(keyring, "classify_cosignature", classify)
+    patch.setattr(core_promises, "classify_cosignature", classify)
 
 
 def _s5(patch: Patch) -> None:
     """Cosign what leaves out what was cosigned."""
-    real = succession.classify_cosignature
+    real = stances.classify_cosignature
 
     def classify(ledger: Ledger, reader: Reader, row: SnapshotRow) -> Ask:
         ask = real(ledger, reader, row)
         return Ask.COSIGN if ask is Ask.COSIGN_ASIDE else ask
 
-    patch.setattr(keyring, "classify_cosignature", classify)
+    patch.setattr(core_promises, "classify_cosignature", classify)
 
 
 def _s5_rotation(patch: Patch) -> None:
     """Let a rotation pass a snapshot of the reign that it ends."""
-    real = succession._between
+    real = stances._between
 
-    def between(before: Standing, after: Standing) -> list[succession._Change]:
+    def between(before: Standing, after: Standing) -> list[stances._Change]:
         return [msgspec.structs.replace(change, rotation=False) for change in real(before, after)]
 
-    patch.setattr(succession, "_between", between)
+    patch.setattr(stances, "_between", between)
 
 
 def _s13(patch: Patch) -> None:
@@ -102,13 +102,13 @@ def _s13(patch: Patch) -> None:
     one rotation, so their common witness signed both (F3 cuts them), and by S4 neither transition becomes
     final. This rule is for when more lie than that, since one's own promises hold even then.
     """
-    real = succession.classify_emission
+    real = stances.classify_emission
 
     def classify(ledger: Ledger, reader: Reader, epoch: int, parent: SnapshotRow) -> Ask:
         ask = real(ledger, reader, epoch, parent)
         return Ask.EMIT if ask is Ask.EMIT_ASIDE else ask
 
-    patch.setattr(keyring, "classify_emission", classify)
+    patch.setattr(core_promises, "classify_emission", classify)
 
 
 def _v4_reign(patch: Patch) -> None:
@@ -181,7 +181,7 @@ def _p4_settlement(patch: Patch) -> None:
 
 def _f5(patch: Patch) -> None:
     """Let every line count, whatever policy change it leaves out."""
-    for module in (history, outlook, finality, abandonment, promises):
+    for module in (history, outlook, finality, abandonment, journal):
         patch.setattr(module, "stands_on", lambda *_: True)
     patch.setattr(Ledger, "on_floor", lambda *_: True)
 

@@ -37,7 +37,7 @@ def survey(seeds: Iterable[int], leaning: Leaning | None = None) -> list[Outcome
             outcomes.append(walk.run())
         except Violation as broken:
             raise Violation(f"{broken} (walk {seed})") from broken
-        assert not harm(walk.town), f"walk {seed}"
+        assert not harm(walk.network), f"walk {seed}"
     return outcomes
 
 
@@ -78,7 +78,7 @@ def test_ones_own_promises_hold_however_many_lie() -> None:
     for seed in range(OUTNUMBERED_WALKS):
         walk = Walk(seed, OUTNUMBERED)
         walk.walk()
-        require_own_promises(walk.town, places_of(walk.town))
+        require_own_promises(walk.network, places_of(walk.network))
 
 
 class Sabotage(Struct, frozen=True):
@@ -117,7 +117,7 @@ def test_a_missing_rule_is_found(rule: str, monkeypatch: pytest.MonkeyPatch) -> 
     for seed in (expected.first, *range(expected.walks)):
         walk = Walk(seed, expected.leaning)
         walk.walk()
-        if expected.harms in harm(walk.town):
+        if expected.harms in harm(walk.network):
             print(f"without {rule}: {expected.harms} come to harm in walk {seed + 1}")
             return
     pytest.fail(f"{expected.walks} walks without {rule} found nothing")

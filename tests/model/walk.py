@@ -18,7 +18,7 @@ from tests.model.calm import quorum_is_up, rounds_max, settle_down
 from tests.model.checks import Place, Violation, keys_of, require_sound
 from tests.model.liar import Liar
 from tests.model.motifs import Motifs
-from tests.model.town import KEYS, Party, Town, key, policy_of
+from tests.model.network import KEYS, Machine, Network, key, policy_of
 
 Weights = dict[str, int]
 
@@ -85,9 +85,9 @@ class Walk:
         honest = [name for name in authorities + outsiders if name not in liars]
         witness = liars[0] if lies else random.choice(authorities)
         policy = policy_of(authorities, size.t)
-        self.town = Town(random, policy, witness=witness, honest=honest, liars=liars)
-        self.liars = [Liar(self.town, name) for name in liars]
-        self.motifs = Motifs(self.town, self.liars, random)
+        self.network = Network(random, policy, witness=witness, honest=honest, liars=liars)
+        self.liars = [Liar(self.network, name) for name in liars]
+        self.motifs = Motifs(self.network, self.liars, random)
         self.events: dict[str, Callable[[], object]] = {
             "put": self._put,
             "tick": lambda: self._someone().tick(),
@@ -119,20 +119,20 @@ class Walk:
                 "lie: propose": liar.propose,
                 "lie: paper": liar.use_paper,
             }
-        self._keenness = [random.choice((1, 10, 10)) for _ in self.town.parties]
+        self._keenness = [random.choice((1, 10, 10)) for _ in self.network.machines]
         self._names = [name for name in leaning.weights if name in self.events]
         self._weights = [leaning.weights[name] for name in self._names]
 
     def run(self) -> Outcome:
         """Walk, let it become calm where a quorum is up, and judge all of it; raises `Violation`."""
         self.walk()
-        outcome = self._outcome(require_sound(self.town))
-        if quorum_is_up(self.town):
-            rounds = settle_down(self.town)
+        outcome = self._outcome(require_sound(self.network))
+        if quorum_is_up(self.network):
+            rounds = settle_down(self.network)
             if rounds is None:
-                raise Violation(f"not on one head after {rounds_max(self.town)} calm rounds")
+                raise Violation(f"not on one head after {rounds_max(self.network)} calm rounds")
             outcome.rounds = rounds
-            require_sound(self.town)
+            require_sound(self.network)
         return outcome
 
     def walk(self) -> None:
@@ -144,57 +144,57 @@ class Walk:
 
     # --- events -----------------------------------------------------------------------------------
 
-    def _someone(self) -> Party:
-        return self.random.choice(list(self.town.parties.values()))
+    def _someone(self) -> Machine:
+        return self.random.choice(list(self.network.machines.values()))
 
     def _put(self) -> None:
-        witnesses = [party for party in self.town.parties.values() if party.is_witness]
+        witnesses = [machine for machine in self.network.machines.values() if machine.is_witness]
         if witnesses:
-            party = self.random.choice(witnesses)
-            party.step(Propose(self.town.next_put()))
-            party.tick()
+            machine = self.random.choice(witnesses)
+            machine.step(Propose(self.network.next_put()))
+            machine.tick()
 
-    def _taker(self) -> Party:
+    def _taker(self) -> Machine:
         """Somebody who looks at the heap; who does so often, and who hardly ever, differs by the walk."""
-        return self.random.choices(list(self.town.parties.values()), self._keenness)[0]
+        return self.random.choices(list(self.network.machines.values()), self._keenness)[0]
 
     def _take(self) -> None:
         """Some of what lies there, mostly in order."""
-        party = self._taker()
-        left = party.left()
+        machine = self._taker()
+        left = machine.left()
         few = sorted(self.random.sample(left, min(len(left), self.random.randint(1, 8))))
         if self.random.random() < 0.2:
             self.random.shuffle(few)
-        party.take(few)
+        machine.take(few)
 
-    def _take_all(self, party: Party) -> None:
-        party.take(party.left())
+    def _take_all(self, machine: Machine) -> None:
+        machine.take(machine.left())
 
     def _take_paper(self) -> None:
         """All but snapshots: what has to be signed by many reaches people who know little of the rest."""
-        party = self._taker()
-        heap = self.town.heap
-        party.take([one for one in party.left() if not isinstance(heap[one].signed.statement, Snapshot)])
+        machine = self._taker()
+        heap = self.network.heap
+        machine.take([one for one in machine.left() if not isinstance(heap[one].signed.statement, Snapshot)])
 
     def _anybody(self) -> bytes:
-        return key(self.random.choice([*self.town.parties, *self.town.liars]))
+        return key(self.random.choice([*self.network.machines, *self.network.liars]))
 
-    def _authority(self) -> Party:
+    def _authority(self) -> Machine:
         """Somebody whose signature counts, where he stands, if there is anybody."""
-        counting = [one for one in self.town.parties.values() if one.core.live()["is_authority"]]
-        return self.random.choice(counting or list(self.town.parties.values()))
+        counting = [one for one in self.network.machines.values() if one.core.live()["is_authority"]]
+        return self.random.choice(counting or list(self.network.machines.values()))
 
     def _recover(self) -> None:
         self._authority().step(Recover("", self._anybody() if self.random.random() < 0.2 else None))
 
     def _rotate(self) -> None:
-        for party in self.town.parties.values():
-            if party.is_witness:
-                party.step(Rotate(self._anybody(), ""))
+        for machine in self.network.machines.values():
+            if machine.is_witness:
+                machine.step(Rotate(self._anybody(), ""))
 
     def new_policy(self, old: Policy) -> Policy:
         """n' authorities with a threshold that P1 takes, and no more liars than it allows."""
-        names = [name for name in KEYS if name in self.town.parties or name in self.town.liars]
+        names = [name for name in KEYS if name in self.network.machines or name in self.network.liars]
         while True:
             size = self.random.choice(self.leaning.sizes)
             kept = [name for name in names if key(name) in keys_of(old)]
@@ -204,84 +204,84 @@ class Walk:
             chosen = self.random.sample(kept, min(share, len(kept)))
             chosen += self.random.sample(fresh, min(len(fresh), size.n - len(chosen)))
             t = len(chosen) // 2 + 1 if len(chosen) < size.n else size.t
-            lying = sum(name in self.town.liars for name in chosen)
+            lying = sum(name in self.network.liars for name in chosen)
             if lying <= max(0, 2 * t - len(chosen) - 1):
                 return policy_of(chosen, t)
 
     def _policy(self) -> None:
-        party = self._someone()
-        party.step(ChangePolicy(self.new_policy(party.head.standing.policies[-1])))
+        machine = self._someone()
+        machine.step(ChangePolicy(self.new_policy(machine.head.standing.policies[-1])))
 
     def _take_over(self) -> None:
-        proposers = {party.name: party for party in (self._authority(), self._authority())}
+        proposers = {machine.name: machine for machine in (self._authority(), self._authority())}
         to = self._anybody() if self.random.random() < 0.2 else None
         self.motifs.take_over(list(proposers.values())[: self.random.randint(1, 2)], to)
 
     def _hand_over(self) -> None:
         to = [self._someone().signer.key if self.random.random() < 0.8 else self._anybody()]
         if self.random.random() < 0.4:
-            to[:0] = [key(name) for name in self.town.liars][:1]
+            to[:0] = [key(name) for name in self.network.liars][:1]
         self.motifs.hand_over(to)
 
     def _change(self) -> None:
-        party = self._someone()
-        self.motifs.change_policy(party, self.new_policy(party.head.standing.policies[-1]))
+        machine = self._someone()
+        self.motifs.change_policy(machine, self.new_policy(machine.head.standing.policies[-1]))
 
     def _endorse_something(self) -> None:
-        party = self._authority() if self.random.random() < 0.8 else self._someone()
-        special = list(party.core._pending.special)
+        machine = self._authority() if self.random.random() < 0.8 else self._someone()
+        special = list(machine.core._pending.special)
         if special:
-            party.step(Endorse(self.random.choice(special[-6:])))
+            machine.step(Endorse(self.random.choice(special[-6:])))
 
     def _revoke(self) -> None:
-        for liar in self.town.liars:
+        for liar in self.network.liars:
             self._someone().step(Revoke(key(liar), ""))
 
     def _lie_cosigning(self) -> None:
         """All liars cosign one snapshot, the newer the likelier."""
-        if self.town.snapshots:
-            snapshot = self.random.choice(self.town.snapshots[-self.random.randint(1, 12) :])
+        if self.network.snapshots:
+            snapshot = self.random.choice(self.network.snapshots[-self.random.randint(1, 12) :])
             for liar in self.liars:
                 liar.cosign(snapshot.id)
 
     def _power_fails(self) -> None:
-        party = self._someone()
+        machine = self._someone()
         what = self.random.choice(("tick", "endorse", "take"))
-        special = list(party.core._pending.special)
+        special = list(machine.core._pending.special)
         if what == "endorse" and special:
-            party.step(Endorse(self.random.choice(special)), power_fails=True)
-        elif what == "take" and party.left():
-            party.take([self.random.choice(party.left())], power_fails=True)
+            machine.step(Endorse(self.random.choice(special)), power_fails=True)
+        elif what == "take" and machine.left():
+            machine.take([self.random.choice(machine.left())], power_fails=True)
         else:
-            party.tick(power_fails=True)
+            machine.tick(power_fails=True)
 
     # --- towards a policy change that settles, and a takeover --------------------------------------
 
     def _towards_goal(self) -> None:
-        """Some of the parties look at what there is and do what is needed next, each for itself."""
-        parties = [party for party in self.town.parties.values() if self.random.random() < 0.7]
-        self.random.shuffle(parties)
-        for party in parties:
-            self._take_all(party)
-            standing = party.head.standing
-            settled = not standing.joint and standing.policies[0] != self.town.genesis.statement.policy
+        """Some of the machines look at what there is and do what is needed next, each for itself."""
+        machines = [machine for machine in self.network.machines.values() if self.random.random() < 0.7]
+        self.random.shuffle(machines)
+        for machine in machines:
+            self._take_all(machine)
+            standing = machine.head.standing
+            settled = not standing.joint and standing.policies[0] != self.network.genesis.statement.policy
             kinds = Recovery | Revocation if settled else PolicyChange
-            wanted = [one for one, action in party.core._paper.open() if isinstance(action, kinds)]
+            wanted = [one for one, action in machine.core._certificates.open() if isinstance(action, kinds)]
             if wanted:
-                party.step(Endorse(wanted[0].id))
+                machine.step(Endorse(wanted[0].id))
             elif settled and self.random.random() < 0.3:
-                party.step(Recover(""))
+                machine.step(Recover(""))
             elif not standing.joint and not settled and self.random.random() < 0.5:
-                party.step(ChangePolicy(self.new_policy(standing.policies[-1])))
-            party.tick()
+                machine.step(ChangePolicy(self.new_policy(standing.policies[-1])))
+            machine.tick()
         for liar in self.liars:
             liar.use_paper()
 
     # --- what came of it --------------------------------------------------------------------------
 
     def _outcome(self, places: dict[bytes, Place]) -> Outcome:
-        town = self.town
-        outcome = Outcome(self.seed, snapshots=len(town.snapshots))
+        network = self.network
+        outcome = Outcome(self.seed, snapshots=len(network.snapshots))
         for place in places.values():
             line = [places[id_] for id_ in place.line]
             settled = [one.height for one in line if one.settles]
@@ -290,6 +290,6 @@ class Walk:
             outcome.taken_over_after |= bool(settled and takeovers) and max(takeovers) > min(settled)
             outcome.takeovers += place.takeover
             outcome.rotations += place.appoints[0] != place.epoch
-        outcome.final = max(party.ledger.final_height() for party in town.parties.values())
-        outcome.equivocations = len(town.oracle.evidence)
+        outcome.final = max(machine.ledger.final_height() for machine in network.machines.values())
+        outcome.equivocations = len(network.oracle.evidence)
         return outcome

@@ -22,7 +22,7 @@ from aslp2p.ledger.gate import Tip
 from tests.model.calm import quorum_is_up, rounds_max, settle_down
 from tests.model.checks import Violation, places_of, require_own_promises
 from tests.model.liar import FAR, Liar
-from tests.model.town import WALL_MS, Party, Town, key, policy_of
+from tests.model.network import WALL_MS, Machine, Network, key, policy_of
 
 NAMES = "abcdefghi"
 JOINER = "z"
@@ -37,11 +37,11 @@ class Years:
         self.random = random = Random(f"years {seed}")
         first = ["a"] if random.random() < 0.4 else ["a", "b", "c"]
         policy = policy_of(first, len(first) // 2 + 1)
-        self.town = Town(random, policy, witness="a", honest=list(NAMES), liars=())
+        self.network = Network(random, policy, witness="a", honest=list(NAMES), liars=())
         self.retired: list[Liar] = []
         self.changes: list[bytes] = []
         """The snapshots that carry the changes which everybody was to know."""
-        self.tip = self.town.genesis.id
+        self.tip = self.network.genesis.id
         """The newest snapshot of the honest history."""
         self.lies: set[int] = set()
         """Where on the heap lies what keys have signed since they retired."""
@@ -56,113 +56,115 @@ class Years:
             self._attack(away)
             self._require_unmoved()
         self._joiners()
-        if quorum_is_up(self.town) and (rounds := settle_down(self.town)) is None:
-            raise Violation(f"not on one head after {rounds_max(self.town)} calm rounds: {rounds}")
+        if quorum_is_up(self.network) and (rounds := settle_down(self.network)) is None:
+            raise Violation(f"not on one head after {rounds_max(self.network)} calm rounds: {rounds}")
         self._require_unmoved()
-        require_own_promises(self.town, places_of(self.town))
+        require_own_promises(self.network, places_of(self.network))
         return self.attacks
 
     # --- what people do ---------------------------------------------------------------------------
 
-    def _witness(self) -> Party:
+    def _witness(self) -> Machine:
         """Whom the honest history appoints."""
-        appointed = self.town.tip(self.tip).standing.next_witness
-        return next(party for party in self.town.parties.values() if party.signer.key == appointed)
+        appointed = self.network.tip(self.tip).standing.next_witness
+        return next(machine for machine in self.network.machines.values() if machine.signer.key == appointed)
 
-    def _tell(self, parties: list[Party]) -> None:
+    def _tell(self, machines: list[Machine]) -> None:
         """These hear everything that honest people said, and cosign."""
         for _ in range(2):
-            for party in parties:
-                party.see([one for one in party.left() if one not in self.lies])
-                party.tick()
-                self.tip = max(self.tip, party.head.id, key=self._height)
+            for machine in machines:
+                machine.see([one for one in machine.left() if one not in self.lies])
+                machine.tick()
+                self.tip = max(self.tip, machine.head.id, key=self._height)
 
     def _height(self, id_: bytes) -> int:
-        return self.town.tip(id_).height
+        return self.network.tip(id_).height
 
     def _live(self) -> None:
         witness = self._witness()
         self._tell([witness])
         for _ in range(self.random.randint(1, 3)):
-            witness.step(Propose(self.town.next_put()))
+            witness.step(Propose(self.network.next_put()))
             witness.tick()
-        self._tell(list(self.town.parties.values()))
+        self._tell(list(self.network.machines.values()))
 
-    def _change(self) -> list[Party]:
+    def _change(self) -> list[Machine]:
         """Another quorum of three, of whom at most one was in the old one, is appointed, settled, and takes
         the office; who was away, and hears nothing of it yet."""
-        parties = self.town.parties
-        old = {one.key for one in self.town.tip(self.tip).standing.policies[-1].witnesses}
-        fresh = [name for name in parties if key(name) not in old]
-        kept = [name for name in parties if key(name) in old]
+        machines = self.network.machines
+        old = {one.key for one in self.network.tip(self.tip).standing.policies[-1].witnesses}
+        fresh = [name for name in machines if key(name) not in old]
+        kept = [name for name in machines if key(name) in old]
         few = len(fresh) < 3 * (YEARS - len(self.changes))
         stays = len(kept) > 1 and (few or self.random.random() < 0.5)
         names = [*(kept[:1] if stays else ()), *fresh][:3]
-        counted = [party for party in parties.values() if party.signer.key in old or party.name in names]
-        away = [one for one in parties.values() if one not in counted and self.random.random() < 0.5]
-        present = [one for one in parties.values() if one not in away]
-        self._agree(present, self._ask(parties[names[0]], ChangePolicy(policy_of(names, 2))), counted)
+        counted = [
+            machine for machine in machines.values() if machine.signer.key in old or machine.name in names
+        ]
+        away = [one for one in machines.values() if one not in counted and self.random.random() < 0.5]
+        present = [one for one in machines.values() if one not in away]
+        self._agree(present, self._ask(machines[names[0]], ChangePolicy(policy_of(names, 2))), counted)
         self._tell(present)
-        if self.town.tip(self.tip).standing.joint:
+        if self.network.tip(self.tip).standing.joint:
             raise Violation("P4: a change that everybody cosigned was not settled")
-        at = next(one for one in reversed(self.town.snapshots) if one.statement.certificate is not None)
+        at = next(one for one in reversed(self.network.snapshots) if one.statement.certificate is not None)
         self.changes.append(at.id)
         if self._witness().name not in names:
             self._agree(present, self._ask(self._witness(), Rotate(key(names[-1]), "")), counted)
         witness = self._witness()
-        witness.step(Propose(self.town.next_put()))
+        witness.step(Propose(self.network.next_put()))
         witness.tick()
         self._tell(present)
         return away
 
     @staticmethod
-    def _ask(party: Party, command: ChangePolicy | Rotate) -> bytes:
-        proposal = party.step(command)
+    def _ask(machine: Machine, command: ChangePolicy | Rotate) -> bytes:
+        proposal = machine.step(command)
         if not isinstance(proposal, bytes):
-            raise Violation(f"{party.name} could not ask: {party.refused[-1].message}")
+            raise Violation(f"{machine.name} could not ask: {machine.refused[-1].message}")
         return proposal
 
-    def _agree(self, present: list[Party], proposal: bytes, counted: list[Party]) -> None:
+    def _agree(self, present: list[Machine], proposal: bytes, counted: list[Machine]) -> None:
         self._tell(present)
-        for party in counted:
-            party.step(Endorse(proposal))
+        for machine in counted:
+            machine.step(Endorse(proposal))
         self._tell(present)
 
     def _retire(self) -> None:
         """Whoever was an authority, and is none any more, has sold its key."""
-        now = {one.key for one in self.town.tip(self.tip).standing.policies[-1].witnesses}
-        before = self.town.tip(self.changes[-1]).standing.policies[0]
+        now = {one.key for one in self.network.tip(self.tip).standing.policies[-1].witnesses}
+        before = self.network.tip(self.changes[-1]).standing.policies[0]
         for one in before.witnesses:
             if one.key not in now:
                 name = next(name for name in NAMES if key(name) == one.key)
-                self.town.parties.pop(name)
-                self.town.liars = (*self.town.liars, name)
-                self.retired.append(Liar(self.town, name))
+                self.network.machines.pop(name)
+                self.network.liars = (*self.network.liars, name)
+                self.retired.append(Liar(self.network, name))
 
     # --- what retired keys do ---------------------------------------------------------------------
 
-    def _attack(self, away: list[Party]) -> None:
-        known = [party for party in self.town.parties.values() if party not in away]
+    def _attack(self, away: list[Machine]) -> None:
+        known = [machine for machine in self.network.machines.values() if machine not in away]
         for _ in range(self.random.randint(2, 4)):
-            since = len(self.town.heap)
+            since = len(self.network.heap)
             self._lie()
-            self.lies.update(range(since, len(self.town.heap)))
+            self.lies.update(range(since, len(self.network.heap)))
             self.attacks += 1
             late = self._who_learns_late() if self.random.random() < 0.5 else None
-            for party in self.random.sample(known, len(known)):
-                news = [one for one in range(since, len(self.town.heap)) if one in party.left()]
+            for machine in self.random.sample(known, len(known)):
+                news = [one for one in range(since, len(self.network.heap)) if one in machine.left()]
                 self.random.shuffle(news)
-                party.take(news)
-                party.tick()
+                machine.take(news)
+                machine.tick()
             if late is not None:
                 self._require_late_proof(late)
         self._tell(away)
 
     def _below(self) -> list[Tip]:
         """The snapshots below the newest change, where the retired were somebody."""
-        heap, line = self.town.heap, self.town.line(self.changes[-1])[:-1]
-        ids = [self.town.genesis.id, *(heap[one].signed.id for one in line)]
-        return [self.town.tip(id_) for id_ in ids]
+        heap, line = self.network.heap, self.network.line(self.changes[-1])[:-1]
+        ids = [self.network.genesis.id, *(heap[one].signed.id for one in line)]
+        return [self.network.tip(id_) for id_ in ids]
 
     def _lie(self) -> None:
         """All who have retired sign what is best for them on one old snapshot, and what stands upon it."""
@@ -175,7 +177,7 @@ class Years:
             liar.go_on_from(base, self.random.randint(1, 4))
         else:
             self._take_over(liar, base)
-        top = self.town.snapshots[-1].id
+        top = self.network.snapshots[-1].id
         if self.random.random() < 0.7:
             for one in self.retired:
                 one.cosign(top)
@@ -188,67 +190,67 @@ class Years:
         for one in self.retired:
             one.endorse_this(proposal)
         if liar.use_paper():
-            liar.go_on_from(self.town.tip(self.town.snapshots[-1].id), self.random.randint(0, 3))
+            liar.go_on_from(self.network.tip(self.network.snapshots[-1].id), self.random.randint(0, 3))
 
     def _said(self, liar: Liar, action: Recovery) -> Verified[Proposal]:
-        statement = Proposal(self.town.genesis.id, WALL_MS, self.random.randbytes(8), action)
+        statement = Proposal(self.network.genesis.id, WALL_MS, self.random.randbytes(8), action)
         proposal = sign_statement(statement, liar.signer)
-        self.town.lie(liar.name, proposal)
+        self.network.lie(liar.name, proposal)
         return proposal
 
     # --- what has to hold -------------------------------------------------------------------------
 
     def _require_unmoved(self) -> None:
         """F5: whoever knew the newest change to be final is where it is, and has not stopped."""
-        for party in self.town.parties.values():
-            self._require_on(party, self.changes[-1], party.name)
-        if self.town.refusals:
-            who, item, why = self.town.refusals[0]
-            if item.by in self.town.parties:
+        for machine in self.network.machines.values():
+            self._require_on(machine, self.changes[-1], machine.name)
+        if self.network.refusals:
+            who, item, why = self.network.refusals[0]
+            if item.by in self.network.machines:
                 raise Violation(f"G5: {who} blames {item.by}, who is honest: {why}")
 
-    def _require_on(self, party: Party, change: bytes, who: str) -> None:
-        line = {self.town.heap[one].signed.id for one in self.town.line(party.head.id)}
+    def _require_on(self, machine: Machine, change: bytes, who: str) -> None:
+        line = {self.network.heap[one].signed.id for one in self.network.line(machine.head.id)}
         if change not in line:
             raise Violation(f"F5: {who} has left a policy change that it knew to be final")
-        if party.ledger.conflict() is not None:
+        if machine.ledger.conflict() is not None:
             raise Violation(f"F5: {who} has halted for keys that have retired")
-        if party.ledger.floor.id != change:
+        if machine.ledger.floor.id != change:
             raise Violation(f"F5: the floor of {who} is not the newest change")
 
-    def _joiner(self, floor: Floor | None = None) -> Party:
+    def _joiner(self, floor: Floor | None = None) -> Machine:
         """Somebody without a key that counts, who has the genesis and maybe was given a floor."""
-        party = Party(self.town, JOINER)
+        machine = Machine(self.network, JOINER)
         if floor is not None:
-            party.store.apply([give_floor(floor)])
-            party.store.commit()
-            party.start()
-        return party
+            machine.store.apply([give_floor(floor)])
+            machine.store.commit()
+            machine.start()
+        return machine
 
-    def _who_learns_late(self) -> Party:
+    def _who_learns_late(self) -> Machine:
         """Somebody who holds the history up to the newest change, and no proof that it is final."""
-        party = self._joiner()
-        party.take(self.town.line(self.changes[-1]))
-        return party
+        machine = self._joiner()
+        machine.take(self.network.line(self.changes[-1]))
+        return machine
 
-    def _require_late_proof(self, party: Party) -> None:
+    def _require_late_proof(self, machine: Machine) -> None:
         """S9: what retired keys give up hides no finality that is proved afterwards. (What they cosigned is
         left out: whoever comes so late and hears that first cannot know better.)"""
-        heap = self.town.heap
-        party.take(
+        heap = self.network.heap
+        machine.take(
             [one for one in sorted(self.lies) if not isinstance(heap[one].signed.statement, Cosignature)]
         )
         for _ in range(2):
-            party.take([one for one in party.left() if one not in self.lies])
-        self._require_on(party, self.changes[-1], "who learned it late")
+            machine.take([one for one in machine.left() if one not in self.lies])
+        self._require_on(machine, self.changes[-1], "who learned it late")
 
     def _joiners(self) -> None:
         """Section 11: with a floor given whatever comes first moves nobody."""
-        place = self.town.tip(self.changes[-1])
-        party = self._joiner(Floor(place.height, place.id))
-        party.take(sorted(self.lies))
-        if party.head.id not in (self.town.genesis.id, *self.changes):
+        place = self.network.tip(self.changes[-1])
+        machine = self._joiner(Floor(place.height, place.id))
+        machine.take(sorted(self.lies))
+        if machine.head.id not in (self.network.genesis.id, *self.changes):
             raise Violation("section 11: a joiner has adopted what it was not to follow")
-        party.take(party.left())
-        party.take(party.left())
-        self._require_on(party, self.changes[-1], "a joiner with a floor given")
+        machine.take(machine.left())
+        machine.take(machine.left())
+        self._require_on(machine, self.changes[-1], "a joiner with a floor given")

@@ -15,9 +15,9 @@ from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.merkle import Frontier
 from aslp2p.artifacts.types import Beacon, Cosignature, Endorsement, Proposal, Put, Recovery, Snapshot
 from simulations.checkers import liveness
+from simulations.checkers.artifacts import COSIGNATURE, SNAPSHOT, Artifact, read
 from simulations.checkers.evidence import Claim, Evidence, Image, Promise
 from simulations.checkers.liveness import Expected
-from simulations.checkers.papers import COSIGNATURE, SNAPSHOT, Paper, read
 from simulations.checkers.room import Wanted, room
 from simulations.checkers.safety import SAFETY, Judge, final_on
 from simulations.keys import SeededKey
@@ -77,10 +77,10 @@ def with_image(evidence: Evidence, name: str, **changes: Any) -> Evidence:
     return replace(evidence, images={**evidence.images, name: replace(evidence.images[name], **changes)})
 
 
-def with_promises(evidence: Evidence, papers: Iterable[tuple[str, bytes]]) -> Evidence:
+def with_promises(evidence: Evidence, artifacts: Iterable[tuple[str, bytes]]) -> Evidence:
     """More promises that left the machines named."""
     orders = count(1 + max(one.order for one in evidence.promises))
-    fresh = [Promise(next(orders), 10**9, machine, read(raw), True) for machine, raw in papers]
+    fresh = [Promise(next(orders), 10**9, machine, read(raw), True) for machine, raw in artifacts]
     return replace(evidence, promises=[*evidence.promises, *fresh])
 
 
@@ -88,18 +88,18 @@ def image(evidence: Evidence, name: str = "bob") -> Image:
     return evidence.images[name]
 
 
-def head(evidence: Evidence) -> Paper:
-    return evidence.lines.paper[image(evidence).head]
+def head(evidence: Evidence) -> Artifact:
+    return evidence.lines.artifact[image(evidence).head]
 
 
 def child(
     evidence: Evidence, signer: SeededKey, *, salt: int = 0, listed: tuple[bytes, ...] = (), epoch: int = -1
 ) -> Verified[Snapshot]:
     """A snapshot on the head; `salt` makes it another one."""
-    paper = head(evidence)
+    artifact = head(evidence)
     statement = Snapshot(
-        evidence.common_id, paper.body[1] + 1, paper.id, paper.body[3] if epoch < 0 else epoch, salt, listed,
-        paper.body[6] + len(listed), paper.body[7], None, None,
+        evidence.common_id, artifact.body[1] + 1, artifact.id, artifact.body[3] if epoch < 0 else epoch,
+        salt, listed, artifact.body[6] + len(listed), artifact.body[7], None, None,
     )  # fmt: skip
     return sign_statement(statement, signer)
 
@@ -129,7 +129,7 @@ def with_a_gap(evidence: Evidence) -> Evidence:
 
 def listing_twice(evidence: Evidence) -> Evidence:
     line = evidence.lines.line(image(evidence).head)
-    old = next(id_ for one in line[1:] for id_ in evidence.lines.paper[one].body[5])
+    old = next(id_ for one in line[1:] for id_ in evidence.lines.artifact[one].body[5])
     again = child(evidence, key_of(witness(evidence)), listed=(old,))
     return with_image(grown(evidence, again), "bob", head=again.id)
 
@@ -140,7 +140,7 @@ def uncosigned(evidence: Evidence) -> Evidence:
         name: replace(one, journal=tuple(raw for raw in one.journal if read(raw).type != COSIGNATURE))
         for name, one in evidence.images.items()
     }
-    promises = [one for one in evidence.promises if one.paper.type != COSIGNATURE]
+    promises = [one for one in evidence.promises if one.artifact.type != COSIGNATURE]
     return replace(evidence, images=images, promises=promises, claims=[])
 
 
@@ -153,13 +153,13 @@ def boasting(evidence: Evidence) -> Evidence:
 def two_finals(evidence: Evidence) -> Evidence:
     """Two children of one head, both cosigned by everybody."""
     both = [child(evidence, key_of(witness(evidence)), salt=salt) for salt in (1, 2)]
-    papers = []
+    artifacts = []
     for snapshot in both:
         body = snapshot.statement
         for name in ("alice", "bob", "carol"):
             cosigned = Cosignature(evidence.common_id, body.epoch, body.height, snapshot.id, 0)
-            papers.append((name, sign_statement(cosigned, key_of(name)).raw))
-    return with_promises(grown(evidence, *both), papers)
+            artifacts.append((name, sign_statement(cosigned, key_of(name)).raw))
+    return with_promises(grown(evidence, *both), artifacts)
 
 
 def leaving_what_was_final(evidence: Evidence) -> Evidence:
@@ -178,7 +178,7 @@ def less_final(evidence: Evidence) -> Evidence:
 
 def off_the_disk(evidence: Evidence) -> Evidence:
     """A cosignature left before it was on the disk."""
-    place = next(place for place, one in enumerate(evidence.promises) if one.paper.type == COSIGNATURE)
+    place = next(place for place, one in enumerate(evidence.promises) if one.artifact.type == COSIGNATURE)
     promises = list(evidence.promises)
     promises[place] = replace(promises[place], on_disk=False)
     return replace(evidence, promises=promises)
@@ -186,8 +186,8 @@ def off_the_disk(evidence: Evidence) -> Evidence:
 
 def two_in_one_place(evidence: Evidence) -> Evidence:
     name = witness(evidence)
-    papers = [(name, child(evidence, key_of(name), salt=salt).raw) for salt in (1, 2)]
-    return with_promises(evidence, papers)
+    artifacts = [(name, child(evidence, key_of(name), salt=salt).raw) for salt in (1, 2)]
+    return with_promises(evidence, artifacts)
 
 
 def endorsing_backwards(evidence: Evidence) -> Evidence:
@@ -197,17 +197,17 @@ def endorsing_backwards(evidence: Evidence) -> Evidence:
 
 def cosigning_the_past(evidence: Evidence) -> Evidence:
     """Carol endorses an epoch far above, and cosigns the old one all the same (S4)."""
-    paper = head(evidence)
-    vote = Endorsement(evidence.common_id, bytes(32), paper.body[3] + 5, 0)
-    cosigned = Cosignature(evidence.common_id, paper.body[3], paper.body[1], paper.id, 0)
-    papers = [("carol", sign_statement(one, key_of("carol")).raw) for one in (vote, cosigned)]
-    return with_promises(evidence, papers)
+    artifact = head(evidence)
+    vote = Endorsement(evidence.common_id, bytes(32), artifact.body[3] + 5, 0)
+    cosigned = Cosignature(evidence.common_id, artifact.body[3], artifact.body[1], artifact.id, 0)
+    artifacts = [("carol", sign_statement(one, key_of("carol")).raw) for one in (vote, cosigned)]
+    return with_promises(evidence, artifacts)
 
 
 def emitting_backwards(evidence: Evidence) -> Evidence:
     name = witness(evidence)
-    papers = [(name, child(evidence, key_of(name), epoch=epoch).raw) for epoch in (50, 40)]
-    return with_promises(evidence, papers)
+    artifacts = [(name, child(evidence, key_of(name), epoch=epoch).raw) for epoch in (50, 40)]
+    return with_promises(evidence, artifacts)
 
 
 def two_branches_in_an_epoch(evidence: Evidence) -> Evidence:
@@ -306,11 +306,11 @@ def takeover_of_the_retired(evidence: Evidence) -> tuple[Verified[Proposal], Ver
     """By the founder alone, on what lies below the policy that took its power."""
     lines, founder = evidence.lines, key_of("alice")
     change = Judge(evidence).floors[1]
-    base = lines.paper[lines.parent[change.id]]
+    base = lines.artifact[lines.parent[change.id]]
     action = Recovery(9, change.height - 1, base.id, founder.key, "", (change.id,))
     proposal = sign_statement(Proposal(evidence.common_id, 0, bytes(8), action), founder)
     vote = sign_statement(Endorsement(evidence.common_id, proposal.id, 9, 0), founder)
-    listed = [id_ for one in lines.line(base.id)[1:] for id_ in lines.paper[one].body[5]]
+    listed = [id_ for one in lines.line(base.id)[1:] for id_ in lines.artifact[one].body[5]]
     frontier, _ = Frontier().extend([*listed, proposal.id])
     statement = Snapshot(
         evidence.common_id, change.height, base.id, 9, 0, (proposal.id,), frontier.size, frontier.root(),
@@ -369,7 +369,7 @@ DOCTORED: dict[str, tuple[Doctor, ...]] = {
 
 def test_the_honest_history_has_everything_that_is_doctored_and_passes() -> None:
     evidence = honest()
-    kinds = {one.paper.type for one in evidence.promises}
+    kinds = {one.artifact.type for one in evidence.promises}
     assert len(kinds) == 3 and head(evidence).body[3] > 0, "no cosignature, endorsement or takeover to doctor"
     assert {name: list(check(Judge(evidence))) for name, check in SAFETY.items()} == {
         name: [] for name in SAFETY
@@ -529,7 +529,7 @@ def test_what_a_scenario_expects_is_asked_for(expect: str, broken: list[str]) ->
 
 def test_the_checkers_have_a_log_of_their_own() -> None:
     """The checkers' own Merkle log agrees with the product's, which they do not import."""
-    from simulations.checkers.papers import log_append, log_root
+    from simulations.checkers.artifacts import log_append, log_root
 
     peaks: list[tuple[int, bytes]] = []
     frontier = Frontier()
@@ -541,5 +541,5 @@ def test_the_checkers_have_a_log_of_their_own() -> None:
 
 def test_the_snapshots_of_the_history_are_those_that_left() -> None:
     evidence = honest()
-    left = {one.paper.id for one in evidence.promises if one.paper.type == SNAPSHOT}
+    left = {one.artifact.id for one in evidence.promises if one.artifact.type == SNAPSHOT}
     assert set(evidence.lines.line(image(evidence).head)[1:]) <= left

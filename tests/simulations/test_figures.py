@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from aslp2p.core import succession
+from aslp2p.core import auto_succession
 from aslp2p.errors import UsageError
 from aslp2p.limits import FANOUT_MAX
 from aslp2p.recovery import proposes_after_ms
@@ -33,7 +33,7 @@ def test_who_waits_equally_long_gets_in_each_others_way() -> None:
 
 def test_a_trial_leaves_the_product_as_it_was_and_repeats() -> None:
     one = trial_ms(SPREADS[1], 3)
-    assert vars(succession)["proposes_after_ms"] is proposes_after_ms
+    assert vars(auto_succession)["proposes_after_ms"] is proposes_after_ms
     assert trial_ms(SPREADS[1], 3) == one
 
 

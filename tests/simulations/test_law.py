@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from simulations.checkers.artifacts import Unreadable, read
 from simulations.checkers.law import judge_line
 from simulations.checkers.membership import Broken
-from simulations.checkers.papers import Unreadable, read
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "histories.json"
 NOT_OURS = frozenset({"A2", "A3", "A4", "A5"})

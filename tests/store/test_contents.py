@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from aslp2p.errors import Damaged, DiskFault
-from aslp2p.ledger.reader import DropContent, EraseContents, PutContent, PutMeta, Want, Write
+from aslp2p.ledger.reader import DropContent, EraseContents, PutContent, PutMeta, WantContents, Write
 from aslp2p.limits import KIB, MIB
 from aslp2p.store import moving
 from aslp2p.store.contents import SMALL_BYTES_MAX
@@ -187,9 +187,9 @@ def test_files_that_no_row_names_are_no_damage_and_go_with_a_repair(
 
 
 def test_what_is_here_as_a_file_is_not_wanted(store: SqliteStore) -> None:
-    write(store, Want([(id_of(LARGE[0]), False)]))
+    write(store, WantContents([(id_of(LARGE[0]), False)]))
     assert store.is_wanted(id_of(LARGE[0]))
-    write(store, put(LARGE[0]), Want([(id_of(LARGE[0]), False)]))
+    write(store, put(LARGE[0]), WantContents([(id_of(LARGE[0]), False)]))
     assert not store.is_wanted(id_of(LARGE[0]))
 
 

@@ -29,8 +29,8 @@ from aslp2p.ledger.reader import (
     Reader,
     SnapshotRow,
     Store,
-    Unwant,
-    Want,
+    UnwantContents,
+    WantContents,
 )
 from aslp2p.store.memory import MemoryStore
 from aslp2p.store.sqlite import SqliteStore
@@ -108,8 +108,8 @@ writes = st.one_of(
     contents.map(lambda id_: PutContent(id_, CONTENTS[id_])),
     st.builds(DropContent, contents),
     st.builds(EraseContents, st.lists(contents, max_size=2)),
-    st.builds(Want, wanted),
-    st.builds(Unwant, st.lists(st.sampled_from([*IDS, *CONTENTS]), max_size=3)),
+    st.builds(WantContents, wanted),
+    st.builds(UnwantContents, st.lists(st.sampled_from([*IDS, *CONTENTS]), max_size=3)),
     st.builds(
         PutJournal,
         st.builds(JournalRow, st.sampled_from(["endorse", "cosign", "emit"]), heights, heights, ids, small),

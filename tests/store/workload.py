@@ -33,8 +33,8 @@ from aslp2p.ledger.reader import (
     PutUnaudited,
     Reader,
     SnapshotRow,
-    Unwant,
-    Want,
+    UnwantContents,
+    WantContents,
     Write,
 )
 
@@ -138,7 +138,7 @@ def commits() -> tuple[tuple[Write, ...], ...]:
         *(tuple(grow(0, height)) for height in range(1, 6)),
         (
             PutArtifacts([pending, proposal(101)], open=True),
-            Want(
+            WantContents(
                 [
                     (digest("wanted", 1), True),
                     (digest("wanted", 2), False),
@@ -156,10 +156,13 @@ def commits() -> tuple[tuple[Write, ...], ...]:
         tuple(grow(1, 6)),
         (CloseArtifacts([pending.id]), PutJournal(JournalRow("cosign", 1, 6, snapshot(1, 6).id, b"c"))),
         (DropBranchAbove(0, 6), PutBranch(line(0, 6))),
-        (*grow(1, 7), Unwant([digest("wanted", 2)])),
+        (*grow(1, 7), UnwantContents([digest("wanted", 2)])),
         (DropArtifacts([proposal(101).id]), PutMeta("counter", None)),
         (*grow(1, 8), *grow(1, 9), *grow(1, 10)),
-        (DropContent(sha256(content_of(2)).digest()), Want([(sha256(content_of(2)).digest(), False)])),
+        (
+            DropContent(sha256(content_of(2)).digest()),
+            WantContents([(sha256(content_of(2)).digest(), False)]),
+        ),
         (PutContent(sha256(content_of(2)).digest(), content_of(2)), PutMeta("counter", b"2")),
     )
 

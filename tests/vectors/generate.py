@@ -20,7 +20,7 @@ from aslp2p.artifacts.canonical import encode
 from aslp2p.artifacts.content import encode_manifest
 from aslp2p.artifacts.envelope import Signed, decode_artifact, pae, sign_statement
 from aslp2p.artifacts.merkle import Frontier, TiledNodes, inclusion_proof
-from aslp2p.artifacts.proof import encode_proof
+from aslp2p.artifacts.proof_file import encode_proof
 from aslp2p.artifacts.token import bear, make_token, read_shown
 from aslp2p.artifacts.types import (
     Admit,

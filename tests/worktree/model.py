@@ -19,8 +19,8 @@ from aslp2p.worktree.trees import (
     Put,
     Remove,
     SetAside,
-    Step,
     Trees,
+    TreeStep,
     Write,
 )
 
@@ -94,7 +94,7 @@ class Folder:
             height=self.common.height,
         )
 
-    def step(self, step: Step) -> None:
+    def step(self, step: TreeStep) -> None:
         """Do one step as the disk would, which refuses what cannot be."""
         match step:
             case Adopt(path, like):

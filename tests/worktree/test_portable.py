@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aslp2p.worktree.portable import Traits, Twins, cannot_hold, unportable
+from aslp2p.worktree.portable import SameNames, Traits, cannot_hold, unportable
 from aslp2p.worktree.rules import Rules
 from aslp2p.worktree.walking import Walk
 from tests.worktree.simulated import Machine
@@ -41,10 +41,10 @@ def test_names_that_all_can_hold(path: str) -> None:
 
 
 def test_twins_are_told_once_they_are_two() -> None:
-    twins = Twins()
-    assert twins.of("a/B") is None and twins.of("a/c") is None
-    assert "differs from a/B in nothing but case" in str(twins.of("a/b"))
-    assert "differs from a in nothing but case" in str(twins.of("A/d"))
+    same_names = SameNames()
+    assert same_names.of("a/B") is None and same_names.of("a/c") is None
+    assert "differs from a/B in nothing but case" in str(same_names.of("a/b"))
+    assert "differs from a in nothing but case" in str(same_names.of("A/d"))
 
 
 def test_a_folder_says_what_its_file_system_cannot_hold() -> None:

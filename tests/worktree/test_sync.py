@@ -11,7 +11,7 @@ import pytest
 
 from aslp2p.worktree.aside import conflict_of
 from aslp2p.worktree.sync import Sync
-from aslp2p.worktree.trees import Step
+from aslp2p.worktree.trees import TreeStep
 from tests.worktree.model import Common
 from tests.worktree.simulated import Machine, MemoryDisk, like
 
@@ -366,7 +366,7 @@ def test_what_is_refused_is_not_proposed_again_as_it_was() -> None:
     ann, _ = two_machines()
     ann.disk.write("x", b"1")
     ann.remote.stubborn = True
-    refused: set[Step] = set()
+    refused: set[TreeStep] = set()
     for _ in range(3):
         report = Sync(ann.disk, ann.base, ann.remote, refused=refused).run()
         assert "x" in report.said

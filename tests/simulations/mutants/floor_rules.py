@@ -7,8 +7,8 @@ from tests.simulations.mutants.plant import Edit, Mutant
 OUTLOOK = "aslp2p.ledger.outlook"
 HISTORY = "aslp2p.ledger.history"
 ABANDONMENT = "aslp2p.ledger.abandonment"
-PROMISED = "aslp2p.ledger.succession"
-PAPER = "aslp2p.core.paper"
+PROMISED = "aslp2p.ledger.stances"
+CERTIFICATES = "aslp2p.core.certificates"
 GENESIS = "__import__('aslp2p.ledger.floor').ledger.floor.GENESIS_FLOOR"
 
 MUTANTS = (
@@ -71,12 +71,12 @@ MUTANTS = (
         "what was endorsed on bases that leave out the floor counts for epochs (S1, S12)",
         (
             Edit(
-                f"{PAPER}:Paper.endorsed_epochs",
+                f"{CERTIFICATES}:Certificates.endorsed_epochs",
                 "or not self._context.ledger.on_floor(action.base_id):",
                 "or False:",
             ),
             Edit(
-                f"{PAPER}:Paper.reached_epochs",
+                f"{CERTIFICATES}:Certificates.reached_epochs",
                 "and self._context.ledger.on_floor(action.base_id):",
                 "and True:",
             ),
@@ -128,7 +128,7 @@ MUTANTS = (
             Edit(
                 f"{PROMISED}:classify_endorsement",
                 "if action.epoch <= endorsed_epoch(ledger):",
-                f"if (last := ledger.promises.last_endorsed({GENESIS})) and action.epoch <= last.epoch:",
+                f"if (last := ledger.journal.last_endorsed({GENESIS})) and action.epoch <= last.epoch:",
             ),
         ),
     ),
@@ -140,7 +140,7 @@ MUTANTS = (
             Edit(
                 f"{PROMISED}:classify_cosignature",
                 "if row.epoch < endorsed_epoch(ledger):",
-                f"if (last := ledger.promises.last_endorsed({GENESIS})) and row.epoch < last.epoch:",
+                f"if (last := ledger.journal.last_endorsed({GENESIS})) and row.epoch < last.epoch:",
             ),
         ),
     ),
@@ -152,7 +152,7 @@ MUTANTS = (
             Edit(
                 f"{PROMISED}:may_stand_on",
                 "last = last_cosigned(ledger)",
-                f"last = ledger.promises.last_cosigned({GENESIS})",
+                f"last = ledger.journal.last_cosigned({GENESIS})",
             ),
         ),
     ),
@@ -164,7 +164,7 @@ MUTANTS = (
             Edit(
                 f"{PROMISED}:classify_cosignature",
                 "last = last_cosigned(ledger)",
-                f"last = ledger.promises.last_cosigned({GENESIS})",
+                f"last = ledger.journal.last_cosigned({GENESIS})",
             ),
         ),
     ),
@@ -200,7 +200,7 @@ MUTANTS = (
         "a takeover never carries the proof that the change below it is final: both policies judge it",
         (
             Edit(
-                f"{PAPER}:Paper._ready_takeover",
+                f"{CERTIFICATES}:Certificates._ready_takeover",
                 "in (self._deciding(parent, action), (parent.standing, None)):",
                 "in ((parent.standing, None),):",
             ),

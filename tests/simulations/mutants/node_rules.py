@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tests.simulations.mutants.plant import Edit, Mutant
 
-RULES = "aslp2p.ledger.succession"
+RULES = "aslp2p.ledger.stances"
 CHOICE = "aslp2p.ledger.choice"
 HISTORY = "aslp2p.ledger.history"
 FINALITY = "aslp2p.ledger.finality"
-KEYRING = "aslp2p.core.keyring"
+PROMISES = "aslp2p.core.promises"
 CHAIN = "aslp2p.core.chain"
-SUCCESSION = "aslp2p.core.succession"
+SUCCESSION = "aslp2p.core.auto_succession"
 BEACONS = "aslp2p.core.beacons"
 COSIGNER = "aslp2p.core.cosigner"
 WITNESS = "aslp2p.core.witness"
@@ -22,14 +22,14 @@ MUTANTS = (
         "no-journal",
         "S1",
         "promises are not written to the signing journal",
-        (Edit(f"{KEYRING}:Keyring._journal", "self._context.store.apply(", "id("),),
+        (Edit(f"{PROMISES}:Promises._journal", "self._context.store.apply(", "id("),),
     ),
     Mutant(
         "lazy-journal",
         "S1",
         "a promise may leave before it is on disk",
         (
-            Edit(f"{KEYRING}:Keyring._journal", "self._context.must_last()", "pass"),
+            Edit(f"{PROMISES}:Promises._journal", "self._context.must_last()", "pass"),
             Edit(f"{CHAIN}:Chain._moved", "context.must_last()", "pass"),
         ),
     ),
@@ -170,8 +170,8 @@ MUTANTS = (
         "a daemon endorses a recovery without waiting for silence",
         (
             Edit(
-                f"{SUCCESSION}:Succession._endorse_by_itself",
-                "not self._was_silent(self._seats.now.grace_ms)",
+                f"{SUCCESSION}:AutoSuccession._endorse_by_itself",
+                "not self._was_silent(self._roles.now.grace_ms)",
                 "False",
             ),
         ),
@@ -216,7 +216,7 @@ MUTANTS = (
         "never-proposes",
         "S7",
         "no authority proposes itself",
-        (Edit(f"{SUCCESSION}:Succession._propose_recovery", "if after is None or", "if True or"),),
+        (Edit(f"{SUCCESSION}:AutoSuccession._propose_recovery", "if after is None or", "if True or"),),
     ),
     Mutant(
         "never-again",
@@ -224,7 +224,7 @@ MUTANTS = (
         "an attempt that came to nothing is not made again",
         (
             Edit(
-                f"{SUCCESSION}:Succession._propose_recovery",
+                f"{SUCCESSION}:AutoSuccession._propose_recovery",
                 "if again is None or context.now.mono < again:",
                 "if True:",
             ),
@@ -234,7 +234,7 @@ MUTANTS = (
         "crowded-out",
         "S7",
         "old attempts keep out the new ones of their author",
-        (Edit("aslp2p.core.paper:Paper.room_for", " or min(ranks) < _rank(action)", ""),),
+        (Edit("aslp2p.core.certificates:Certificates.room_for", " or min(ranks) < _rank(action)", ""),),
     ),
     Mutant(
         "goes-on",
@@ -243,7 +243,7 @@ MUTANTS = (
         (
             Edit(
                 f"{WITNESS}:Witness.idle_reason",
-                "if ready is None and self._paper.is_superseded():",
+                "if ready is None and self._certificates.is_superseded():",
                 "if False:",
             ),
         ),
@@ -254,7 +254,7 @@ MUTANTS = (
         "a key goes on though others know more than its journal",
         (
             Edit(
-                f"{KEYRING}:Keyring.hear_own",
+                f"{PROMISES}:Promises.hear_own",
                 "if self.stale_reason() is None and not self._holds(kind, subject, id_):",
                 "if False:",
             ),
@@ -266,9 +266,9 @@ MUTANTS = (
         "a key that is known to be stale goes on signing",
         (
             Edit(f"{RULES}:stance_of", "if reader.meta(META_STALE) is not None:", "if False:"),
-            Edit(f"{KEYRING}:Keyring._require_journal", "if self.stale_reason() is not None:", "if False:"),
+            Edit(f"{PROMISES}:Promises._require_journal", "if self.stale_reason() is not None:", "if False:"),
             Edit(
-                f"{KEYRING}:Keyring.stale_reason",
+                f"{PROMISES}:Promises.stale_reason",
                 "return self._context.outdated() if raw is None else raw.decode()",
                 "return None",
             ),
@@ -280,9 +280,13 @@ MUTANTS = (
         "a witness that is well does not renew itself above an attempt",
         (
             Edit(
-                f"{SUCCESSION}:Succession._renew", "if at is None or self._context.now.mono < at:", "if True:"
+                f"{SUCCESSION}:AutoSuccession._renew",
+                "if at is None or self._context.now.mono < at:",
+                "if True:",
             ),
-            Edit(f"{SUCCESSION}:Succession._renewal_at", "if not self._witness.is_witness or", "if True or"),
+            Edit(
+                f"{SUCCESSION}:AutoSuccession._renewal_at", "if not self._witness.is_witness or", "if True or"
+            ),
         ),
     ),
     Mutant(

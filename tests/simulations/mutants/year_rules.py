@@ -7,9 +7,9 @@ from tests.simulations.mutants.plant import Edit, Mutant
 OUTLOOK = "aslp2p.ledger.outlook"
 HISTORY = "aslp2p.ledger.history"
 ABANDONMENT = "aslp2p.ledger.abandonment"
-PROMISED = "aslp2p.ledger.succession"
-PAPER = "aslp2p.core.paper"
-SUCCESSION = "aslp2p.core.succession"
+PROMISED = "aslp2p.ledger.stances"
+CERTIFICATES = "aslp2p.core.certificates"
+SUCCESSION = "aslp2p.core.auto_succession"
 MEMBERS = "aslp2p.ledger.members"
 STANDING_AT = "__import__('aslp2p.ledger.finality').ledger.finality.standing_at"
 GENESIS = "__import__('aslp2p.ledger.floor').ledger.floor.GENESIS_FLOOR"
@@ -76,7 +76,7 @@ MUTANTS = (
         "successions on bases that leave out the floor are open, and stop a witness",
         (
             Edit(
-                f"{PAPER}:Paper.is_below_floor",
+                f"{CERTIFICATES}:Certificates.is_below_floor",
                 "return not context.ledger.on_floor(action.base_id)",
                 "return False",
             ),
@@ -153,8 +153,8 @@ MUTANTS = (
         "a witness renews itself whenever it sees an attempt above its epoch",
         (
             Edit(
-                f"{SUCCESSION}:Succession._renewal_at",
-                "return max(due, self._renews_again_ms, self._keyring.pace.proposes_at())",
+                f"{SUCCESSION}:AutoSuccession._renewal_at",
+                "return max(due, self._renews_again_ms, self._promises.pace.proposes_at())",
                 "return self._context.now.mono",
             ),
         ),
@@ -177,7 +177,7 @@ MUTANTS = (
         "signs of life end a silence, however long what was proposed has waited",
         (
             Edit(
-                "aslp2p.core.vigil:Vigil._is_alive",
+                "aslp2p.core.silence_monitor:SilenceMonitor._is_alive",
                 "return not self.counts or not self._unanswered.hides_a_silence()",
                 "return True",
             ),
