@@ -20,6 +20,16 @@ from aslp2p.errors import AslError, NeedsAttention, NoDaemon
 
 CONNECT_S = 2.0
 ADDRESSES_TRIED_MAX = 3
+_CHECKS = {
+    "copied-key": "duplicate key",
+    "key-marked": "duplicate key",
+    "key-idle": "duplicate key",
+    "unreadable": "store",
+    "joining": "members",
+    "refused": "members",
+}
+"""How a condition is called here that `status` tells of."""
+_LOOKED_AT = {"disk-low", "no-daemon", "moved-away", "nobody-linked", "witness-away"}
 _MARKS = {Grade.OK: "ok  ", Grade.WARN: "warn", Grade.BAD: "BAD "}
 
 
@@ -69,8 +79,11 @@ def examine(settings: Settings) -> Iterator[Checked]:
         return
     yield Checked("daemon", Grade.OK, f"it runs, on TCP port {answer['daemon']['port']}")
     yield from look_at_firewall(commons, answer["daemon"]["port"])
+    conditions = answer["conditions"]
+    yield from told(conditions)
+    offline = any(one["code"] == "no-network" for one in conditions)
     for common in commons:
-        yield from _common(settings, common)
+        yield from _common(settings, common, conditions, offline=offline)
 
 
 def _mdns(settings: Settings) -> bool:
@@ -82,25 +95,28 @@ def _mdns(settings: Settings) -> bool:
         return True  # that it cannot be read was said
 
 
-def _common(settings: Settings, common: Mapping[str, Any]) -> Iterator[Checked]:
-    if fault := common.get("fault"):
-        yield Checked(
-            "store", Grade.BAD, f"{common['name']}: {fault['message']}", fault["remedy"] or "asl fsck"
-        )
+def told(conditions: list[dict[str, Any]]) -> Iterator[Checked]:
+    """What `status` says is amiss, as far as it is more than a note and nothing here looks at it itself."""
+    for one in conditions:
+        if one["severity"] != "note" and one["code"] not in _LOOKED_AT:
+            grade = Grade.BAD if one["severity"] == "critical" else Grade.WARN
+            where = f"{one['common']}: " if one["common"] else ""
+            check = _CHECKS.get(one["code"], one["code"].replace("-", " "))
+            yield Checked(check, grade, f"{where}{one['text']}", one["remedy"] or "asl status")
+
+
+def _common(
+    settings: Settings, common: Mapping[str, Any], conditions: list[dict[str, Any]], *, offline: bool
+) -> Iterator[Checked]:
+    """Its key and its members; without a network nobody is looked for."""
+    if common["fault"] or common["height"] is None:
         return
-    copies = [one for one in common["live"]["warnings"] if "copy of this machine's key" in one["text"]]
-    for one in copies:
-        yield Checked("duplicate key", Grade.BAD, one["text"], one["remedy"])
-    if common["height"] is None:
-        text = f"{common['name']}: nothing of its history has arrived yet"
-        yield Checked("members", Grade.WARN, text, "is a machine that is in it up? asl peers")
+    doubted = {one["id"] for one in conditions if _CHECKS.get(one["code"]) == "duplicate key"}
+    if common["id"] not in doubted:
+        text = f"{common['name']}: no other machine was heard with this key"
+        yield Checked("duplicate key", Grade.OK, text)
+    if offline:
         return
-    if common["stale"] and not copies:
-        yield Checked("duplicate key", Grade.BAD, f"{common['name']}: {common['stale']}", "asl status")
-    elif not copies:
-        yield Checked(
-            "duplicate key", Grade.OK, f"{common['name']}: no other machine was heard with this key"
-        )
     try:
         with Client.of_home(str(home_of(settings))) as client:
             members = client.call("members", common=common["id"])["members"]

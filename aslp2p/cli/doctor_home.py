@@ -10,10 +10,10 @@ from typing import Any
 
 from aslp2p.cli.findings import Checked, Grade
 from aslp2p.cli.output import size_text
-from aslp2p.cli.silence import span
 from aslp2p.errors import AslError
 from aslp2p.home import Home
 from aslp2p.limits import DISK_LOW_BYTES
+from aslp2p.views.conditions.phrases import span
 
 CLOCK_AHEAD_MS = 60_000
 """How much newer than this clock a snapshot may be: clocks of a household differ."""

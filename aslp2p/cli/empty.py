@@ -9,9 +9,9 @@ import click
 
 from aslp2p.artifacts.invite import Invite
 from aslp2p.cli.output import note
-from aslp2p.cli.status import is_own_and_empty
 from aslp2p.control.client import Client
 from aslp2p.home import Home
+from aslp2p.views.conditions.notes import is_own_and_empty
 
 
 def somebody_is_here() -> bool:

@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 import click
 
-from aslp2p.cli.attention import attention
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, say, say_json
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.silence import silence_words
 from aslp2p.cli.source import open_source
 from aslp2p.cli.status import headline
 from aslp2p.errors import AslError
+from aslp2p.views.conditions.table import KINDS
 
 
 class Health(IntEnum):
@@ -65,33 +64,17 @@ def find(answer: dict[str, Any]) -> list[Finding]:
     """What is not as it should be, of what `status` answers."""
     if not answer["commons"]:
         return [Finding(Health.UNKNOWN, "", "this home follows no Common", "asl join INVITE")]
-    found = []
-    if answer["daemon"] is None:
-        found.append(Finding(Health.CRITICAL, "", "no daemon is running", "asl up"))
-    for common in answer["commons"]:
-        found += _of_common(common)
-    return found
+    return [
+        Finding(Health[one["severity"].upper()], one["common"], _text(one), one["remedy"])
+        for one in answer["conditions"]
+        if one["severity"] != "note"
+    ]
 
 
-def _of_common(common: dict[str, Any]) -> list[Finding]:
-    live: dict[str, Any] = common.get("live") or {}
-    signs = not {"authority", "witness"}.isdisjoint(common.get("roles", ()))
-    broken = (
-        common.get("fault")
-        or live.get("read_only")
-        or live.get("stopped")
-        or live.get("conflict")
-        or (common.get("stale") and signs)
-        or common.get("standing") in ("expelled", "revoked")
-    )
-    wanting = attention(common)
-    worst = Health.CRITICAL if broken else Health.WARNING
-    found = [Finding(worst, common["name"], text, remedy) for text, remedy in wanting]
-    if silence := silence_words(common):
-        found.append(Finding(Health.WARNING, common["name"], silence, ""))
-    if live and not live.get("links") and common.get("members", 1) > 1:
-        found.append(Finding(Health.WARNING, common["name"], "no other machine is linked", "asl peers"))
-    return found
+def _text(condition: dict[str, Any]) -> str:
+    kind = KINDS.get(condition["code"])  # a daemon of a newer version may know others
+    label = "" if kind is None or kind.asks else f"{kind.label.lower()}: "
+    return f"{label}{condition['text']}"
 
 
 def well(common: dict[str, Any]) -> str:

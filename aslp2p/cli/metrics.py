@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import click
 
 from aslp2p import __version__
-from aslp2p.cli.attention import attention
 from aslp2p.cli.group import Command
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import open_source
@@ -51,7 +51,8 @@ def gauges(answer: Mapping[str, Any]) -> Iterator[Metric]:
             "asl_start_time_seconds", "When the daemon started.", [({}, daemon["started_ms"] / 1000)]
         )
         yield Metric("asl_notices_unseen", "Notices that nobody has seen.", [({}, float(daemon["unseen"]))])
-    rows = [({"common": one["name"], "id": one["id"][:16]}, _values(one)) for one in commons]
+    asked = Counter(one["id"] for one in answer["conditions"] if one["asks"])
+    rows = [({"common": one["name"], "id": one["id"][:16]}, _values(one, asked)) for one in commons]
     for name, words in _GAUGES.items():
         values = [(labels, found[name]) for labels, found in rows if name in found]
         if values:
@@ -82,8 +83,8 @@ _GAUGES = {
 }
 
 
-def _values(common: Mapping[str, Any]) -> dict[str, float]:
-    found = {"readable": float(not common.get("fault")), "attention": float(len(attention(dict(common))))}
+def _values(common: Mapping[str, Any], asked: Mapping[str, int]) -> dict[str, float]:
+    found = {"readable": float(not common.get("fault")), "attention": float(asked.get(common["id"], 0))}
     if common["height"] is None:
         return found
     live: Mapping[str, Any] = common.get("live") or {}

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-import shlex
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from aslp2p.artifacts.text import terminal_safe
+from aslp2p.views.conditions.phrases import YOU, count_text, quoted, sentence, when
 
-YOU = "you"
+__all__ = [
+    "JSON_SCHEMA",
+    "YOU",
+    "columns",
+    "count_text",
+    "note",
+    "quoted",
+    "say",
+    "say_json",
+    "sentence",
+    "size_text",
+    "table",
+    "when",
+]
 JSON_SCHEMA = 1
 """Raised when a field changes its meaning or goes; new fields come without a word."""
 _UNITS = ("B", "KiB", "MiB", "GiB")
@@ -35,22 +47,20 @@ def say_json(answer: Mapping[str, Any]) -> None:
 
 def table(rows: Iterable[Sequence[str]]) -> None:
     """Lines in columns as wide as they need to be; the last one is not padded."""
+    for line in columns(rows):
+        click.echo(line)
+
+
+def columns(rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table, safe for a terminal."""
     safe = [[terminal_safe(cell) for cell in row] for row in rows]
     widths = (
         [max(map(len, column)) for column in zip(*(row[:-1] for row in safe), strict=True)] if safe else []
     )
-    for row in safe:
-        click.echo(
-            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-        )
-
-
-def when(milliseconds: int) -> str:
-    """A wall clock's milliseconds as local time, to the minute."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
-    except (OverflowError, ValueError, OSError):
-        return f"{milliseconds} ms"
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in safe
+    ]
 
 
 def size_text(size: int) -> str:
@@ -60,21 +70,3 @@ def size_text(size: int) -> str:
         amount /= 1024
         unit += 1
     return f"{size} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
-
-
-def sentence(author: dict[str, Any], words: str) -> str:
-    """Who does what: `james puts notes`, `you put notes`."""
-    if author["shown"] != YOU:
-        return f"{author['shown']} {words}"
-    verb, _, rest = words.partition(" ")
-    return f"{YOU} {verb.removesuffix('s')} {rest}"
-
-
-def quoted(name: str) -> str:
-    """A name as it is typed in a shell."""
-    return shlex.quote(name)
-
-
-def count_text(count: int, one: str, many: str = "") -> str:
-    """`1 file`, `3 files`."""
-    return f"{count} {one if count == 1 else many or one + 's'}"

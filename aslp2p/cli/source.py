@@ -15,6 +15,7 @@ from aslp2p.cli.settings import Settings
 from aslp2p.control.client import Client
 from aslp2p.errors import NoDaemon, UserError
 from aslp2p.home import Home
+from aslp2p.views.conditions.find import Lasting
 
 SETTLE_S = 5.0
 _PAUSE_S = 0.1
@@ -30,7 +31,8 @@ class Source(Protocol):
         """The answer to one of `views.queries` about the Common that the command means."""
 
     def status(self) -> dict[str, Any]:
-        """What `status` answers (`docs/control.md`); `daemon` is null for a stopped home."""
+        """What `status` answers (`docs/control.md`); `daemon` is null for a stopped home, and `conditions`
+        are there always."""
 
 
 class DaemonSource:
@@ -61,6 +63,8 @@ class DaemonSource:
 
     def status(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.client.call("status")
+        if "conditions" not in answer:  # a daemon of an older version, which still runs
+            answer["conditions"] = Lasting().look(answer, 0)
         return answer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +14,14 @@ from aslp2p.home.doubt import restored_from
 from aslp2p.home.files import is_there
 from aslp2p.home.key import load_public_key
 from aslp2p.home.names import name_is_chosen
+from aslp2p.home.retired import HomeRetired, require_active
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.journal import META_STALE
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
 from aslp2p.views.commons import Followed, choose_common, common_status, unreadable
+from aslp2p.views.conditions.find import Lasting
 from aslp2p.views.view import View
 
 
@@ -80,7 +83,18 @@ class Stopped:
     def status(self) -> dict[str, Any]:
         default = self._home.default_common()
         commons = [self._status(one, default) for one in self._followed]
-        return {"daemon": None, "commons": commons}
+        answer = {"daemon": None, "machine": self._machine(), "commons": commons}
+        return {**answer, "conditions": Lasting().look(answer, 0)}
+
+    def _machine(self) -> dict[str, Any]:
+        """Whether the home signs at all, and the room on its disk."""
+        free = shutil.disk_usage(self._home.path).free
+        try:
+            require_active(self._home)
+        except HomeRetired as error:
+            told = {"message": error.message, "remedy": error.remedy, "command": error.command}
+            return {"free_bytes": free, "retired": told}
+        return {"free_bytes": free}
 
     def _status(self, one: Followed, default: bytes | None) -> dict[str, Any]:
         try:

@@ -12,9 +12,9 @@ from aslp2p.cli.endorse import say_asked
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json, when
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.silence import silence_words
 from aslp2p.cli.source import DaemonSource, open_daemon
 from aslp2p.errors import UsageError
+from aslp2p.views.conditions.silence import silence_words
 
 _abandon = click.option(
     "--abandon", "abandons", multiple=True, metavar="ID", help="Give this cosigned snapshot up for ever (S9)."

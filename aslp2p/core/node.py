@@ -531,6 +531,7 @@ class NodeCore(Wiring):
             "silent_ms": self._silence_monitor.silent_ms() if founded else 0,
             "mono_ms": context.now.mono,
             "watching": self._silence_monitor.counting,
+            "witness_heard_mono_ms": self._silence_monitor.heard_mono_ms,
             "copied": [context.name_of(key) for key in self._duplicate_keys.copied],
             "stale_reason": self._promises.stale_reason(),
             "outdated": context.outdated(),

@@ -44,6 +44,8 @@ class SilenceMonitor(Part):
         self._saved_ms: int | None = None
         """When the count was saved last; None: not since the start, which may have ended a gap."""
         self._saved_silent_ms = 0
+        self.heard_mono_ms: int | None = None
+        """When the witness last gave a sign of life, whether it is counted here or not; None: not yet."""
 
     def connected_authorities(self) -> frozenset[bytes]:
         """The other authorities that this node has a link to."""
@@ -94,6 +96,7 @@ class SilenceMonitor(Part):
     def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
         """A new head is a sign of life of its witness; but like a beacon where it lists nothing."""
         self._pass_time()  # first count up to now, then forget it
+        self.heard_mono_ms = self._context.now.mono
         epoch = change.new.standing.next_epoch
         if listed or epoch != self._silence.epoch or self._is_alive():
             self._silence.heard(epoch)
@@ -109,6 +112,7 @@ class SilenceMonitor(Part):
     def heard_beacon(self, epoch: int, counter: int) -> bool:
         """Whether it is new; if it is, it ends the silence, unless it only hides it (S2)."""
         self._pass_time()
+        self.heard_mono_ms = self._context.now.mono
         if self._silence.epoch != epoch:
             self._silence.heard(epoch)
         return self._silence.heard_beacon(epoch, counter, ends=self._is_alive())

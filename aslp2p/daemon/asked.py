@@ -62,6 +62,13 @@ class AskedDaemon(Protocol):
         """Why a Common is not followed: the first 16 digits of its id, and what its store raised."""
 
     @property
+    def conditions(self) -> statuses.Conditions: ...
+
+    @property
+    def network(self) -> bool:
+        """Whether this machine has an address that others could reach."""
+
+    @property
     def foreign(self) -> Sequence[dict[str, Any]]:
         """Machines of Commons that are none of ours, as they announce themselves: `addresses`, and how many
         `commons` are announced there. Nothing of these is followed or dialled."""

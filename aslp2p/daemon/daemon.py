@@ -36,7 +36,7 @@ from aslp2p.daemon.node import CommonNode
 from aslp2p.daemon.notices import Notices, Way
 from aslp2p.daemon.notify_command import NotifyCommand
 from aslp2p.daemon.pairing import Pairings
-from aslp2p.daemon.statuses import Occasions
+from aslp2p.daemon.statuses import Conditions, Occasions
 from aslp2p.daemon.transport import Transport, address_text, connect
 from aslp2p.daemon.waiting_bundles import judge_waiting
 from aslp2p.daemon.worker import read_clocks
@@ -93,7 +93,10 @@ class Daemon:
         self._told_of_foreign = False
         self._events = EventSource(TOPICS)
         self.folders = Folders(home, self._events)
-        occasions = Occasions(home, identity.key, lambda: self.nodes, self.unopened)
+        self.conditions = Conditions()
+        occasions = Occasions(
+            home, identity.key, lambda: self.nodes, self.unopened, self.conditions, lambda: self.network
+        )
         self.notices = Notices(home, self._events, ways_to_tell(config), self.folders.shown, occasions.find)
         self._transport = Transport(identity, lambda: [one.node for one in self._commons.values()])
         self._transport.on_duplicate_key = self._heard_duplicate_key
@@ -107,6 +110,11 @@ class Daemon:
     @property
     def nodes(self) -> Mapping[bytes, CommonNode]:
         return {id_: one.node for id_, one in self._commons.items()}
+
+    @property
+    def network(self) -> bool:
+        """Whether this machine has an address that others could reach."""
+        return bool(self._addresses)
 
     async def ready_line(self) -> str:
         """What `asl up` prints when it is ready."""

@@ -92,6 +92,11 @@ class Link:
     def open(self) -> bool:
         return not self._closing
 
+    @property
+    def message_at(self) -> float:
+        """When a whole message last came."""
+        return self._message_at
+
     # --- sending, from the trio thread, never waiting -------------------------------------------------
 
     def send(self, message: bytes) -> None:

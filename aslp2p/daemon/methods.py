@@ -28,7 +28,7 @@ from aslp2p.daemon.invite_methods import InviteMethods
 from aslp2p.daemon.pairing_methods import PairingMethods
 from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
 from aslp2p.daemon.put_methods import PutMethods
-from aslp2p.daemon.statuses import commons_status
+from aslp2p.daemon.statuses import commons_status, machine_status
 from aslp2p.daemon.succession_methods import SuccessionMethods
 from aslp2p.errors import UserError
 from aslp2p.home.names import name_is_chosen
@@ -97,7 +97,7 @@ class _Methods:
         commons = await commons_status(daemon.home, daemon.own_key, daemon.nodes, daemon.unopened)
         for one in commons:
             one["folders"] = daemon.folders.shown(one["id"])
-        return {
+        answer = {
             "daemon": {
                 "version": __version__,
                 "pid": os.getpid(),
@@ -108,8 +108,10 @@ class _Methods:
                 "foreign": list(daemon.foreign),
                 "unseen": len(daemon.notices.shown()),
             },
+            "machine": await machine_status(daemon.home, network=daemon.network),
             "commons": commons,
         }
+        return {**answer, "conditions": daemon.conditions.look(answer)}
 
     async def notices(self) -> dict[str, Any]:
         return {"notices": self._daemon.notices.shown()}
@@ -183,6 +185,7 @@ class _Methods:
             "peers": await node.query(named),
             "addresses": live.get("addresses", []),
             "places": node.places(),
+            "refused_by": live.get("refused_by", {}),
         }
 
     # --- proposing --------------------------------------------------------------------------------

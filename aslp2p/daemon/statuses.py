@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
+
+import trio
 
 from aslp2p.errors import AslError
 from aslp2p.home import Home
@@ -13,7 +16,8 @@ from aslp2p.home.notices import Notice
 from aslp2p.ledger.history import META_HEAD
 from aslp2p.ledger.reader import Reader
 from aslp2p.views.commons import common_status, unreadable
-from aslp2p.views.notices import common_notices, used_invites
+from aslp2p.views.conditions.find import Lasting
+from aslp2p.views.notices import condition_notices, used_invites
 from aslp2p.views.view import View
 
 logger = logging.getLogger(__name__)
@@ -34,7 +38,7 @@ class ReportingNode(Protocol):
         """What `function` answers in the store's thread, between two batches."""
 
     def live(self) -> dict[str, Any]:
-        """What only the running node knows (see `docs/control.md`): links, catch-up, addresses, warnings …"""
+        """What only the running node knows (see `docs/control.md`): links, catch-up, addresses …"""
 
 
 async def commons_status(
@@ -57,6 +61,23 @@ async def commons_status(
     return commons + [unreadable(id_, id_, error, default=default) for id_, error in unopened.items()]
 
 
+async def machine_status(home: Home, *, network: bool) -> dict[str, Any]:
+    """What `status` says of the machine itself: whether others could reach it, and the room on its disk."""
+    usage = await trio.to_thread.run_sync(shutil.disk_usage, home.path)
+    return {"network": network, "free_bytes": usage.free}
+
+
+class Conditions:
+    """What is not as it should be, and since when: one memory for whoever asks and whoever tells."""
+
+    def __init__(self) -> None:
+        self._lasting = Lasting()
+
+    def look(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
+        """The conditions worth saying, of what `status` answers (see `views.conditions`)."""
+        return self._lasting.look(answer, int(trio.current_time() * 1000))
+
+
 class Occasions:
     """What a person may have to be told of the Commons of a home."""
 
@@ -66,19 +87,26 @@ class Occasions:
         own_key: bytes,
         nodes: Callable[[], Mapping[bytes, ReportingNode]],
         unopened: Mapping[str, Exception],
+        conditions: Conditions,
+        network: Callable[[], bool],
     ) -> None:
         self._home = home
         self._own_key = own_key
         self._nodes = nodes
         self._unopened = unopened
+        self._conditions = conditions
+        self._network = network
         self._looked_at: dict[bytes, bool] = {}
 
     async def find(self) -> list[Notice]:
         """All that are there now. Raises what reading a store raises."""
         nodes = self._nodes()
-        found: list[Notice] = []
-        for one in await commons_status(self._home, self._own_key, nodes, self._unopened):
-            found += common_notices(one)
+        answer = {
+            "daemon": {},
+            "machine": await machine_status(self._home, network=self._network()),
+            "commons": await commons_status(self._home, self._own_key, nodes, self._unopened),
+        }
+        found = list(condition_notices(self._conditions.look(answer)))
         for node in nodes.values():
             found += await node.query(self._invites)
         return found

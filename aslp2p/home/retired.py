@@ -10,6 +10,7 @@ The file is text, one `word: value` a line. A damaged one counts: what cannot be
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -34,9 +35,13 @@ class Retired(NamedTuple):
 
 
 class HomeRetired(NeedsAttention):
-    """This home's key does not sign here."""
+    """This home's key does not sign here; `command` finishes what made it so, where something does."""
 
     code = "retired"
+
+    def __init__(self, message: str, *, remedy: str, command: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.command = command
 
 
 def read_retired(home: Home) -> Retired | None:
@@ -76,16 +81,21 @@ def require_active(home: Home) -> None:
     if retired is None:
         return
     if retired.state == ARRIVING:
-        raise HomeRetired(
-            f"this home was taken in from {retired.file}, which may still be there",
-            remedy=f"finish it with: asl move in {retired.file}",
+        raise _half_way(
+            f"this home was taken in from {retired.file}, which may still be there", "in", retired.file
         )
     if retired.state == MOVING:
-        raise HomeRetired(
+        raise _half_way(
             f"this home was on its way to {retired.file} when something stopped it, so it signs nothing",
-            remedy=f"finish it with: asl move out {retired.file}",
+            "out",
+            retired.file,
         )
     raise HomeRetired(
         f"this home was moved away to {retired.file}, so its key signs nothing here any more",
         remedy="start the home that took that file in (asl move in), or read here what it had",
     )
+
+
+def _half_way(message: str, direction: str, file: str) -> HomeRetired:
+    command = f"asl move {direction} {shlex.quote(file)}"
+    return HomeRetired(message, remedy=f"finish it with: {command}", command=command)

@@ -17,55 +17,27 @@ from aslp2p.home.notices import Notice
 from aslp2p.ledger.reader import Reader
 from aslp2p.ledger.state import ADMITTED, load_members
 from aslp2p.limits import DISK_LOW_BYTES
+from aslp2p.views.conditions.machine import disk_low
+from aslp2p.views.conditions.table import KINDS
 from aslp2p.views.view import View
 
-JOINER_WAITS_S = 60
-"""A joiner with an invite is in within seconds, unless the witness is away."""
+URGENT = {"frozen", "key-marked", "conflict", "silence-end"}
+"""What cannot wait until its person looks by chance."""
 
 
-def common_notices(common: Mapping[str, Any]) -> Iterator[Notice]:
-    """The occasions in one Common, as `status` shows it with `live`."""
-    id_, name, live = common["id"][:16], common["name"], common.get("live") or {}
-
-    def notice(kind: str, what: str, text: str, remedy: str, *, urgent: bool = False) -> Notice:
-        return Notice(f"{kind} {id_} {what}".strip(), kind, name, terminal_safe(text), remedy, urgent)
-
-    if common["height"] is None:
-        return
-    offers = set(common["offers"])
-    for one in common["papers"]:
-        if one["id"] in offers:
-            text = f"{one['author']['shown']} asks for your endorsement: {one['words']}"
-            yield notice("endorsement", one["id"], text, one["paper"]["command"])
-    yield from _silence(common, live, notice)
-    if reason := live.get("stopped"):
-        yield notice("frozen", "stopped", f"it is stopped: {reason}", "asl status", urgent=True)
-    if conflict := live.get("conflict"):
-        text = "two final histories exclude each other, and this machine signs nothing any more"
-        yield notice("frozen", " ".join(sorted(conflict)), text, "asl evidence", urgent=True)
-    if reason := common["stale"]:
-        text = f"this machine's key signs no promises any more: {reason}"
-        yield notice("key-marked", "", text, "asl status", urgent=True)
-    for one in common["accused"]:
-        text = f"{one['shown']} has signed two histories"
-        yield notice("conflict", one["key"], text, "asl evidence", urgent=True)
-    for one in live.get("links", ()):
-        if one["member"] is False and one["seconds"] >= JOINER_WAITS_S and common["standing"] == ADMITTED:
-            text = f"{one['name'] or one['key']} waits to be let in, until the witness lists it"
-            yield notice("joiner", one["key"], text, "asl proposals")
+def condition_notices(conditions: Iterable[Mapping[str, Any]]) -> Iterator[Notice]:
+    """The occasions among the conditions that `status` shows (`views.conditions`)."""
+    for one in conditions:
+        if kind := KINDS[one["code"]].notice:
+            key = f"{kind} {one['id'][:16]} {one['what']}".strip()
+            urgent = kind in URGENT
+            yield Notice(key, kind, one["common"], terminal_safe(one["text"]), _typed(one), urgent)
 
 
-def _silence(common: Mapping[str, Any], live: Mapping[str, Any], notice: Any) -> Iterator[Notice]:
-    silence = live.get("silence")
-    if not silence:
-        return
-    grace, silent, witness = common["grace_period_ms"], silence["silent_ms"], common["witness"]
-    if silent >= grace:
-        text = f"the witness {witness['shown']} is silent for its whole grace period, and may be replaced"
-        yield notice("silence-end", witness["key"], text, "asl recover", urgent=True)
-    elif 2 * silent >= grace:
-        text = f"the witness {witness['shown']} is silent for half of its grace period"
-        yield notice("silence-half", witness["key"], text, "asl status")
+def _typed(condition: Mapping[str, Any]) -> str:
+    """What to type; where it is several commands, or none, the words."""
+    commands = condition["commands"]
+    return commands[0] if len(commands) == 1 else condition["remedy"] or "asl status"
 
 
 def used_invites(view: View, own_key: bytes, known: dict[bytes, bool]) -> list[Notice]:
@@ -108,6 +80,5 @@ def folder_notices(folders: Iterable[Mapping[str, Any]]) -> Iterator[Notice]:
 
 def disk_notice(free_bytes: int, *, already: bool) -> Iterator[Notice]:
     """The disk of the home is nearly full; told once (`already`), it is over when twice as much is free."""
-    if free_bytes < DISK_LOW_BYTES * (2 if already else 1):
-        text = f"{free_bytes // 1024**2} MiB are left on the disk of this machine's home"
-        yield Notice("disk", "disk", "", text, "make room: df -h")
+    for one in disk_low(free_bytes, DISK_LOW_BYTES * (2 if already else 1)):
+        yield Notice("disk", "disk", "", one.text, one.remedy)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aslp2p.artifacts.envelope import decode_artifact
+from aslp2p.artifacts.keys import key_text
 from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.joining import META_PIN
 from aslp2p.ledger.journal import META_STALE
 from aslp2p.ledger.policy_text import policy_words
-from aslp2p.ledger.state import ADMITTED, REVOKED, Members, load_members
+from aslp2p.ledger.state import ADMITTED, REVOKED, Members, load_members, revoked_keys
 from aslp2p.recovery import beacon_interval_ms, grace_ms
 from aslp2p.views.branches import stepped_down, superseded_rows
 from aslp2p.views.certificates import (
@@ -25,6 +26,8 @@ from aslp2p.views.pending import Open, dismissed, open_artifacts, open_certified
 from aslp2p.views.people import roles
 from aslp2p.views.view import View
 from aslp2p.views.words import change_note
+
+OTHERS_SHOWN = 32
 
 
 def summary(view: View) -> dict[str, Any]:
@@ -64,6 +67,9 @@ def summary(view: View) -> dict[str, Any]:
         "stale": None if stale is None else stale.decode(),
         "only_authority": is_only_authority(view),
         "may_become_authorities": _may_become_authorities(view, members),
+        "signers": _signers(view, members, in_doubt=stale is not None),
+        "candidates": _candidates(view, members),
+        "others": _others(view, members),
         "final": view.final_height(),
         "audited": audited_height(view),
         "evidence": len(evidence),
@@ -88,6 +94,39 @@ def _may_become_authorities(view: View, members: Members) -> list[str]:
         return []
     others = [one.name for key, one in members.items() if one.status == ADMITTED and key != view.own_key]
     return sorted(others)[:2] if len(others) >= 2 else []
+
+
+def _signers(view: View, members: Members, *, in_doubt: bool) -> dict[str, int]:
+    """Of the policy of now, or of the worse one of two: how many of its keys can sign (`usable`: neither
+    revoked nor, our own, in doubt), `of` how many, and its `threshold`."""
+    gone = set(revoked_keys(members)) | ({view.own_key} if in_doubt else set())
+    counts = [
+        {
+            "usable": sum(one.key not in gone for one in policy.witnesses),
+            "of": len(policy.witnesses),
+            "threshold": policy.threshold,
+        }
+        for policy in view.standing(view.height).policies
+    ]
+    return min(counts, key=lambda one: one["usable"] - one["threshold"])
+
+
+def _candidates(view: View, members: Members) -> list[str]:
+    """Members, two by name, who are no authorities and could be."""
+    authorities = view.standing(view.height).authorities()
+    names = [one.name for key, one in members.items() if one.status == ADMITTED and key not in authorities]
+    return sorted(names)[:2]
+
+
+def _others(view: View, members: Members) -> list[dict[str, str]]:
+    """The other members, authorities first, `OTHERS_SHOWN` at most."""
+    authorities = view.standing(view.height).authorities()
+    found = [
+        (key not in authorities, one.name, key)
+        for key, one in members.items()
+        if one.status == ADMITTED and key != view.own_key
+    ]
+    return [{"name": name, "key": key_text(key)} for _, name, key in sorted(found)[:OTHERS_SHOWN]]
 
 
 def pinned(view: View) -> dict[str, Any] | None:

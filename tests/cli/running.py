@@ -24,7 +24,7 @@ from aslp2p.daemon.methods import control_methods
 from aslp2p.daemon.node import CommonNode
 from aslp2p.daemon.notices import Notices, Way
 from aslp2p.daemon.pairing import Pairings
-from aslp2p.daemon.statuses import Occasions
+from aslp2p.daemon.statuses import Conditions, Occasions
 from aslp2p.daemon.transport import connect
 from aslp2p.errors import AslError
 from aslp2p.home import Home
@@ -52,7 +52,11 @@ class Daemon:
         self.events = EventSource(TOPICS)
         self.unopened: dict[str, Exception] = {}
         self.folders = Folders(home, self.events)
-        occasions = Occasions(home, self.own_key, lambda: self.nodes, self.unopened)
+        self.conditions = Conditions()
+        self.network = True
+        occasions = Occasions(
+            home, self.own_key, lambda: self.nodes, self.unopened, self.conditions, lambda: self.network
+        )
         self.notices = Notices(home, self.events, self.ways, self.folders.shown, occasions.find)
         self.foreign = FOREIGN
         self.pairings = Pairings(lambda: None, connect)

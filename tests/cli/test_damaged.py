@@ -39,12 +39,13 @@ def test_a_store_that_cannot_be_opened_hides_no_other(kept: Asl, home: Path) -> 
     store = store_of(home, kept, "team")
     damage(store, "UPDATE meta SET crc = crc + 1 WHERE key = 'name' OR key = 'genesis'")
     short = store.parent.name
-    says = f"Attention: {short}: cannot be read: {store}: the setting b'genesis' is damaged; run `asl fsck`"
+    says = f"Attention: {short}: cannot be read: {store}: the setting b'genesis' is damaged; "
+    remedies = iter(("run `asl fsck`", "type `asl down`, then `asl fsck`"))
     for answer in stopped_and_running(kept, home, "status"):
         assert answer.exit_code == 4
         lines = answer.stdout.splitlines()
         assert lines[0] == "Common: home@5 (witness: ann)"
-        assert f"Also: {short} (cannot be read)" in lines and lines[-1] == says
+        assert f"Also: {short} (cannot be read)" in lines and lines[-1] == says + next(remedies)
     for answer in stopped_and_running(kept, home, "ls"):
         assert answer.stdout.startswith("photos/")
     refused = kept("ls", "--common", short)
@@ -71,7 +72,7 @@ def test_a_core_that_cannot_start_leaves_its_common_read_only(kept: Asl, home: P
     assert answer.exit_code == 4
     assert answer.stdout.splitlines()[0] == "Common: home@5 (witness: ann)"
     wanting = [line for line in answer.stdout.splitlines() if line.startswith("Attention: team: ")]
-    assert any("cannot be read" in line and "run `asl fsck`" in line for line in wanting)
+    assert any("cannot be read" in line and "`asl down`, then `asl fsck`" in line for line in wanting)
     assert any("read-only" in line for line in wanting)
     assert refused.exit_code == 1 and refused.stderr.count("\n") == 1 and "asl fsck" in refused.stderr
 
@@ -106,7 +107,7 @@ def test_what_a_question_finds_damaged_is_in_status(tmp_path: Path) -> None:
         assert ben.type("verify").returncode == 1
         status = ben.type("status")
         assert status.returncode == 4
-        assert "is damaged; stop the daemon, and type `asl fsck --repair`" in status.stdout
+        assert "is damaged; type `asl down`, then `asl fsck --repair`" in status.stdout
         ben.stop()
         ben.asl("fsck", "--repair")
         ben.up()

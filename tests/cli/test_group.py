@@ -16,12 +16,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from aslp2p.cli.attention import attention
 from aslp2p.cli.commands import COMMANDS
 from aslp2p.cli.group import _run, main
 from aslp2p.cli.output import size_text, when
 from aslp2p.cli.progress import Progress
-from aslp2p.cli.status import status_lines
+from aslp2p.cli.status import peers_line, status_lines
 from aslp2p.errors import (
     DiskFault,
     InvariantBroken,
@@ -31,6 +30,7 @@ from aslp2p.errors import (
     UsageError,
     UserError,
 )
+from aslp2p.views.conditions.find import find, judge
 from tests.cli.conftest import Asl
 from tests.cli.running import running
 
@@ -236,9 +236,25 @@ def common(**changes: Any) -> dict[str, Any]:
         "standing": "admitted",
         "pending": 0,
         "rejected": 0,
-        "live": {"links": [], "warnings": []},
+        "id": "ab" * 32,
+        "default": True,
+        "live": {"links": []},
     }
     return plain | changes
+
+
+def lines_of(one: dict[str, Any]) -> list[str]:
+    """What `asl status` says of a Common on a machine whose daemon has run for a day."""
+    found = find({"daemon": {}, "machine": {}, "commons": [one]})
+    shown = judge(found, {condition.key: 24 * HOUR_MS for condition in found})
+    lines = [condition.line for condition in shown if condition.kind.listed]
+    return [*status_lines(one), *lines, peers_line(one)]
+
+
+def attention(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a person has to decide."""
+    found = find({"daemon": {}, "machine": {}, "commons": [one]})
+    return [(condition.text, condition.remedy) for condition in judge(found, {}) if condition.kind.asks]
 
 
 @pytest.mark.parametrize(
@@ -258,24 +274,57 @@ def common(**changes: Any) -> dict[str, Any]:
         ),
         (
             {"live": {"silence": {"silent_ms": 3 * HOUR_MS, "watching": True}}},
-            "Silence: james is not linked, and was last heard 3 h ago; may be replaced in 29 d",
+            "Silence: james is not linked, and was not heard for 3 h of 30 d",
         ),
         (
             {"live": {"silence": {"silent_ms": 90_000, "watching": True}}},
-            "Silence: james is not linked, and was last heard 1 min ago; may be replaced in 29 d",
+            "Silence: james is not linked, and was not heard for 1 min of 30 d",
         ),
         (
             {"live": {"links": [JAMES], "silence": {"silent_ms": 3 * HOUR_MS, "watching": True}}},
-            "Silence: james was last heard 3 h ago; may be replaced in 29 d",
+            "Silence: james was not heard for 3 h of 30 d",
         ),
         (
             {"live": {"silence": {"silent_ms": 3 * HOUR_MS, "watching": False}}},
-            "Silence: james is not linked, and was last heard 3 h ago; "
+            "Silence: james is not linked, and was not heard for 3 h of 30 d; "
             "no other authority is linked, so it is not counted on",
         ),
         (
             {"live": {"silence": {"silent_ms": 31 * 24 * HOUR_MS, "watching": True}}},
-            "Silence: james is not linked, and was last heard 31 d ago; may be replaced now",
+            "Silence: james is not linked, and was not heard for 31 d of 30 d, and may be replaced; "
+            "ask for it: asl recover",
+        ),
+        (
+            {"live": {"silence": {"silent_ms": 15 * 24 * HOUR_MS, "watching": True}}},
+            "Silence: james is not linked, and was not heard for 15 d of 30 d; see where that machine is: "
+            "asl peers",
+        ),
+        (
+            {"live": {"links": [{"name": "ann", "key": "ed25519:aa"}], "witness_heard_ms": 3 * HOUR_MS}},
+            "Silence: the witness, james, is not linked, and was last heard 3 h ago: asl peers",
+        ),
+        (
+            {"roles": ["authority"], "signers": {"usable": 1, "of": 2, "threshold": 2}},
+            "Signers: one of two usable signers is left, and 2 have to agree: nobody can replace the witness "
+            "or change the policy; bring back a key that is missing, or see docs/recovery.md",
+        ),
+        (
+            {
+                "roles": ["authority"],
+                "signers": {"usable": 2, "of": 3, "threshold": 2},
+                "candidates": ["dan"],
+            },
+            "Signers: two of three usable signers are left, and 2 have to agree: with one less nothing can "
+            "be decided; add one: asl authority add dan",
+        ),
+        (
+            {"floor": {"waits_for": {"height": 7, "id": "ab" * 32}}},
+            "Waiting: for home@7 (abababababab), the floor given to this machine; "
+            "nothing is adopted before it is here",
+        ),
+        (
+            {"pinned": {"height": 40, "superseded": False}},
+            "Pinned: reading stays at home@40; follow the newest again with: asl unpin",
         ),
         (
             {"stepped_down": {"height": 43, "witness": {"shown": "james"}, "superseded": 2}},
@@ -297,13 +346,13 @@ def common(**changes: Any) -> dict[str, Any]:
             },
             "Peers: ann, 01234567",
         ),
-        ({"live": {"warnings": [{"text": "so it is", "attention": False}]}}, "Note: so it is"),
+        ({"live": {"held_back": "so it is"}}, "Note: this machine endorses nothing more for now: so it is"),
     ],
 )
 def test_status_says_what_there_is_to_say(changes: dict[str, Any], line: str) -> None:
-    lines = status_lines(common(**changes), {})
+    lines = lines_of(common(**changes))
     assert lines[0] == "Common: home@43 (witness: james)" and line in lines
-    assert line not in status_lines(common(), {})
+    assert line not in lines_of(common())
 
 
 @pytest.mark.parametrize(
@@ -314,7 +363,7 @@ def test_status_says_what_there_is_to_say(changes: dict[str, Any], line: str) ->
     ],
 )
 def test_a_witness_between_two_beacons_is_not_called_silent(live: dict[str, Any]) -> None:
-    assert not any(line.startswith("Silence") for line in status_lines(common(live=live), {}))
+    assert not any(line.startswith("Silence: james") for line in lines_of(common(live=live)))
 
 
 @pytest.mark.parametrize(
@@ -328,7 +377,10 @@ def test_a_witness_between_two_beacons_is_not_called_silent(live: dict[str, Any]
         ),
         ({"standing": "revoked"}, "this machine's key was revoked"),
         ({"live": {"read_only": "the disk is full"}}, "read-only: the disk is full"),
-        ({"live": {"warnings": [{"text": "a copy", "remedy": "stop one", "attention": True}]}}, "a copy"),
+        (
+            {"live": {"twin_at": "192.0.2.1"}},
+            "another machine at 192.0.2.1 has a copy of this machine's key: neither may sign any more",
+        ),
     ],
 )
 def test_what_wants_a_decision(changes: dict[str, Any], says: str) -> None:

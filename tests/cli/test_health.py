@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aslp2p.cli.health import Health, find
+from aslp2p.views.conditions.find import Lasting
 from tests.cli.conftest import Asl
 from tests.cli.running import running
 
@@ -31,13 +32,18 @@ def common(**changes: Any) -> dict[str, Any]:
         "grace_period_ms": 30 * DAY_MS,
         "beacon_interval_ms": 3_600_000,
         "standing": "admitted",
-        "live": {"links": [{"name": "james", "key": "ed25519:james"}], "warnings": []},
+        "id": "ab" * 32,
+        "default": True,
+        "live": {"links": [{"name": "james", "key": "ed25519:james"}]},
     }
     return plain | changes
 
 
 def worst(*commons: dict[str, Any], daemon: dict[str, Any] | None = None) -> Health:
-    answer = {"commons": list(commons), "daemon": daemon or {"port": 1}}
+    answer = {"commons": list(commons), "daemon": daemon or {"port": 1}, "machine": {}}
+    lasting = Lasting()
+    lasting.look(answer, 0)
+    answer["conditions"] = lasting.look(answer, DAY_MS)
     return max((one.health for one in find(answer)), default=Health.OK)
 
 
@@ -49,8 +55,15 @@ def live(**changes: Any) -> dict[str, Any]:
     ("changes", "health"),
     [
         ({}, Health.OK),
-        ({"members": 1, "live": {"links": [], "warnings": []}}, Health.OK),
-        ({"live": {"links": [], "warnings": []}}, Health.WARNING),
+        (
+            {
+                "members": 1,
+                "witness": {"shown": "you", "key": "k", "self": True},
+                "live": {"links": [], "admitted": True},
+            },
+            Health.OK,
+        ),
+        ({"live": {"links": [], "admitted": True}}, Health.WARNING),
         (live(silence={"silent_ms": DAY_MS, "watching": True}), Health.WARNING),
         ({"accused": [{"shown": "ann"}]}, Health.WARNING),
         ({"stale": "an old copy", "roles": []}, Health.WARNING),
@@ -76,7 +89,7 @@ def test_a_home_that_is_well(asl: Asl, tmp_path: Path) -> None:
 
 def test_a_stopped_home_does_not_work(kept: Asl) -> None:
     result = kept("health")
-    assert (result.exit_code, result.stdout) == (2, "CRITICAL: no daemon is running (asl up)\n")
+    assert (result.exit_code, result.stdout) == (2, "CRITICAL: daemon: not running (start it with: asl up)\n")
 
 
 def test_without_a_home_nothing_can_be_told(asl: Asl) -> None:

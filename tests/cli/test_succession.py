@@ -137,7 +137,7 @@ def test_in_ask_mode_people_endorse_what_the_daemons_propose(party: Party) -> No
     for machine in (alice, james):
         lines = status(machine)
         assert lines[0] == "Common: home@1 (witness: you)"
-        assert any(line.startswith("Silence: you ") and "was last heard" in line for line in lines), lines
+        assert any(line.startswith("Silence: you ") and "was not heard for" in line for line in lines), lines
         assert lines[-1].endswith(f"asl endorse {id_}"), lines
     alice.asl("endorse", id_)
     assert "1 of 2: alice; missing" in james.asl("proposals")

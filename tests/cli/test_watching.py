@@ -59,14 +59,15 @@ def test_silence_is_counted_where_it_is(asl: Asl) -> None:
         "stopped": None,
         "conflict": None,
         "silence": {"silent_ms": 1500, "watching": True},
-        "warnings": [],
     }
     common = {
         "name": "home", "id": "ab" * 32, "height": 4, "final": 3, "audited": 4, "created_ms": 5, "members": 2,
         "pending": 0, "rejected": 0, "roles": ["authority"], "grace_period_ms": 60_000, "stale": "so",
         "live": live,         "only_authority": False,
     }  # fmt: skip
-    text = "".join(map(exposition, gauges({"daemon": None, "commons": [common]})))
+    conditions = [{"id": common["id"], "asks": True}, {"id": common["id"], "asks": False}]
+    answer = {"daemon": None, "commons": [common], "conditions": conditions}
+    text = "".join(map(exposition, gauges(answer)))
     found = values(text)
     assert (found["asl_witness_silence_seconds"], found["asl_behind"], found["asl_key_marked"]) == (1.5, 5, 1)
     assert found["asl_attention"] == 1

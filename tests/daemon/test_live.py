@@ -6,32 +6,35 @@ from typing import Any
 
 from aslp2p.core.jobs import Condition, Mode
 from aslp2p.daemon.live import live_json
+from aslp2p.views.conditions.links import of_office
+from aslp2p.views.conditions.scope import Scope
+from aslp2p.views.conditions.table import KINDS
+from aslp2p.views.conditions.trouble import of_node
 
 
-def warnings(**core: Any) -> list[dict[str, Any]]:
-    told = live_json(core, [], Condition(Mode.RUNNING, "", 0), [], 0.0, mono_ms=0, twin_at=None)
-    return list(told["warnings"])
+def told(**core: Any) -> list[tuple[str, str, str]]:
+    """The conditions of a node whose core says this: what each is, its text, and what to do."""
+    live = live_json(core, [], Condition(Mode.RUNNING, "", 0), [], 0.0, mono_ms=0, twin_at=None)
+    scope = Scope("home", "ab")
+    found = [*of_node(live, scope), *of_office(live, {}, scope)]
+    return [(one.code, one.text, one.remedy) for one in found]
 
 
 def test_who_keeps_no_link_with_us_is_told_while_nobody_does() -> None:
     core = {"shut_out": "this key was expelled"}
-    told = live_json(core, [], Condition(Mode.RUNNING, "", 0), [], 0.0, mono_ms=0, twin_at=None)
-    assert told["shut_out"] == "this key was expelled"
+    live = live_json(core, [], Condition(Mode.RUNNING, "", 0), [], 0.0, mono_ms=0, twin_at=None)
+    assert live["shut_out"] == "this key was expelled"
 
 
 def test_what_waits_for_the_next_round_is_told() -> None:
-    (told,) = warnings(admitted=True, held_back="it has endorsed enough (S14)")
-    assert told["text"] == "this machine endorses nothing more for now: it has endorsed enough (S14)"
-    assert not told["attention"]
+    ((code, text, _),) = told(admitted=True, held_back="it has endorsed enough (S14)")
+    assert text == "this machine endorses nothing more for now: it has endorsed enough (S14)"
+    assert not KINDS[code].asks
 
 
 def test_who_ended_links_for_one_reason_is_told_in_one_line() -> None:
-    told = warnings(admitted=True, refused_by={"zoe": "this key was revoked", "ann": "this key was revoked"})
-    assert told == [
-        {
-            "text": "ann, zoe ended the link: this key was revoked",
-            "remedy": "ask one of them why",
-            "attention": True,
-        }
-    ]
-    assert len(warnings(admitted=True, refused_by={"zoe": "full", "ann": "this key was revoked"})) == 2
+    both = {"zoe": "this key was revoked", "ann": "this key was revoked"}
+    said = "ann, zoe ended the link: this key was revoked"
+    assert told(admitted=True, refused_by=both) == [("refused", said, "ask one of them why")]
+    assert KINDS["refused"].asks
+    assert len(told(admitted=True, refused_by={"zoe": "full", "ann": "this key was revoked"})) == 2

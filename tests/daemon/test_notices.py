@@ -26,7 +26,8 @@ from aslp2p.daemon.notify_command import NotifyCommand
 from aslp2p.home import Home
 from aslp2p.home.notices import KeptNotice, Notice, load_notices, save_notices
 from aslp2p.limits import DISK_LOW_BYTES
-from aslp2p.views.notices import common_notices, disk_notice, folder_notices, used_invites
+from aslp2p.views.conditions.find import Lasting
+from aslp2p.views.notices import condition_notices, disk_notice, folder_notices, used_invites
 from tests.cli.conftest import run_asl
 from tests.cli.running import running
 from tests.views.histories import DAY_MS, History, Key
@@ -36,7 +37,12 @@ TWO = Notice("disk", "disk", "", "10 MiB are left", "")
 
 # --- what is an occasion ------------------------------------------------------------------------------
 
-PAPER = {"id": "84", "author": {"shown": "ann"}, "words": "asks", "paper": {"command": "asl endorse 84"}}
+PAPER = {
+    "id": "84",
+    "author": {"shown": "ann"},
+    "words": "asks",
+    "paper": {"command": "asl endorse 84", "progress": "1 of 2"},
+}
 LINK = {"key": "ed25519:zoe", "name": "zoe", "member": False, "seconds": 61}
 
 
@@ -53,9 +59,18 @@ def common(live: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]
         "standing": "admitted",
         "grace_period_ms": 30 * DAY_MS,
         "witness": {"shown": "james", "key": "ed25519:james"},
+        "default": True,
+        "only_authority": False,
+        "beacon_interval_ms": 3_600_000,
         "live": {"links": [], "silence": None, **(live or {})},
     }
     return plain | changes
+
+
+def common_notices(one: dict[str, Any]) -> list[Notice]:
+    """What the conditions of a Common call a person for."""
+    answer = {"daemon": {}, "machine": {}, "commons": [one]}
+    return list(condition_notices(Lasting().look(answer, 0)))
 
 
 def silent(days: float) -> dict[str, Any]:

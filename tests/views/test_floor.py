@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from aslp2p.artifacts.envelope import VERIFIER
-from aslp2p.cli.floor import floor_lines, moving_lines
-from aslp2p.cli.status import floor_lines as status_floor_lines
+from aslp2p.cli.floor import floor_lines, moving_lines, waiting_line
 from aslp2p.errors import UserError
 from aslp2p.ledger.floor import Floor, give_floor
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.reader import PutArtifacts
 from aslp2p.views.branches import evidence, superseded
+from aslp2p.views.conditions.notes import of_history
+from aslp2p.views.conditions.scope import Scope
 from aslp2p.views.floor import change_named, floor, floor_summary, moving
 from aslp2p.views.view import View
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, Node, feed, policy
@@ -22,6 +25,11 @@ def keep(ledger: Ledger, *tips: Node) -> None:
     """Store what the lines to `tips` list, as a node does that accepts them."""
     listed = [one for tip in tips for node in tip.line() for one in node.proposals]
     ledger._store.apply([PutArtifacts(VERIFIER.verify_all(listed))])
+
+
+def told(summary: dict[str, Any]) -> list[str]:
+    """The lines of `asl status` about the floor."""
+    return [one.line for one in of_history({"name": "home", "floor": summary}, Scope("home", ""))]
 
 
 def view_of(ledger: Ledger) -> View:
@@ -43,7 +51,7 @@ def test_a_quiet_common_has_its_newest_policy_as_floor_and_nothing_beside_it() -
     assert answer["floor"]["policy"].startswith("2 of 3 (ben, cleo, you)")
     assert (answer["retired"], answer["moves"], answer["waits_for"]) == ([], [], None)
     assert [one["height"] for one in answer["changes"]] == [grown.change.height, 0]
-    assert status_floor_lines({"name": "home", "floor": floor_summary(view_of(grown.ledger(DAN)))}) == []
+    assert told(floor_summary(view_of(grown.ledger(DAN)))) == []
 
 
 def test_a_history_that_retired_keys_signed_is_told_with_their_names() -> None:
@@ -57,7 +65,7 @@ def test_a_history_that_retired_keys_signed_is_told_with_their_names() -> None:
     first = rival.line()[-2]
     assert (found["height"], found["tip_height"]) == (first.height, rival.height)
     assert (found["id"], names(found["signed_by"])) == (first.id.hex(), ["ann"])
-    (line,) = status_floor_lines({"name": "home", "floor": floor_summary(view)})
+    (line,) = told(floor_summary(view))
     assert line == "Note: retired keys signed another history (ann), which counts for nothing: asl floor"
     assert any(
         one.startswith("Retired keys signed another history: ann, ") for one in floor_lines(floor(view))
@@ -91,7 +99,7 @@ def test_a_machine_that_waits_for_a_given_floor_says_for_which() -> None:
     ledger._store.apply([give_floor(Floor(grown.change.height, grown.change.id))])
     waiting = floor_summary(view_of(ledger))["waits_for"]
     assert waiting == {"height": grown.change.height, "id": grown.change.id.hex()}
-    (line,) = status_floor_lines({"name": "home", "floor": floor_summary(view_of(ledger))})
+    line = waiting_line("home", waiting)
     assert line.startswith(f"Waiting: for home@{grown.change.height} ({grown.change.id.hex()[:12]})")
 
 
@@ -111,7 +119,7 @@ def test_both_histories_are_shown_before_somebody_moves_the_floor_and_the_move_i
     ledger.move_floor(theirs.id, 86_400_000)
     summary = floor_summary(view_of(ledger))
     assert [one["to"]["id"] for one in summary["moves"]] == [theirs.id.hex()]
-    (line, *_) = status_floor_lines({"name": "home", "floor": summary})
+    (line, *_) = told(summary)
     assert line.startswith(f"Note: the floor was moved by hand to @{theirs.height} on 1970-01-0")
 
 
