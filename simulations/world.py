@@ -21,7 +21,7 @@ from aslp2p.artifacts.types import Genesis, Named, Policy
 from aslp2p.core.driver import Driver
 from aslp2p.core.effects import Close, Effect, Publish, Send
 from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Now, Received
-from aslp2p.core.jobs import Answer, Condition, Core, Inputs, Mode, Note, Report
+from aslp2p.core.jobs import Answer, Core, Inputs, Life, Mode, Note, Report
 from aslp2p.errors import InvariantBroken
 from aslp2p.ledger.history import found_common
 from simulations.clock import Clock
@@ -383,7 +383,7 @@ class World:
             raise Livelock(f"{node.name} at {self.now_ms} ms: {note.error}") from note.error
         raise note.error
 
-    def _turn(self, node: Node, condition: Condition) -> None:
+    def _turn(self, node: Node, condition: Life) -> None:
         """Another life of the core has begun, or none: nothing of the batch before has happened."""
         node.signer.signed.clear()
         self._cut_off(node)

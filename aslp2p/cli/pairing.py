@@ -31,14 +31,14 @@ class PairingOver(UserError):
     code = "pairing"
 
 
-class Line:
+class PairingLine:
     """One pairing in the daemon; closed when the block ends, and its code with it."""
 
     def __init__(self, client: Client, pairing: int) -> None:
         self._client = client
         self._pairing = pairing
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> PairingLine:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,13 +68,17 @@ class Line:
 _AGAIN = "make another code: asl invite"
 
 
-def offer(client: Client) -> tuple[Line, PairingCode]:
+def offer(client: Client) -> tuple[PairingLine, PairingCode]:
     """A new code, open on this machine. Its words are made here and go nowhere but to the screen."""
     answer = client.call("pairing.offer")
-    return Line(client, answer["pairing"]), PairingCode.make(answer["number"], os.urandom(SECRET_BYTES))
+    return PairingLine(client, answer["pairing"]), PairingCode.make(
+        answer["number"], os.urandom(SECRET_BYTES)
+    )
 
 
-def invite_by_code(line: Line, code: PairingCode, invite: str, welcome: Welcome, *, yes: bool) -> Joiner:
+def invite_by_code(
+    line: PairingLine, code: PairingCode, invite: str, welcome: Welcome, *, yes: bool
+) -> Joiner:
     """Wait for the one who was told `code`, and give them `invite` once the person here says yes.
 
     Raises `PairingOver`: a wrong guess, a no, or nobody in time.
@@ -106,7 +110,7 @@ def join_by_code(client: Client, code: PairingCode, joiner: Joiner, peer: str) -
     Raises `PairingOver`: wrong words, a no, nobody there.
     """
     side = JoinerSide(code, os.urandom)
-    with Line(client, client.call("pairing.call", number=code.number, peer=peer)["pairing"]) as line:
+    with PairingLine(client, client.call("pairing.call", number=code.number, peer=peer)["pairing"]) as line:
         line.send(side.begin())
         try:
             line.send(side.introduce(line.receive(), joiner))
@@ -125,7 +129,7 @@ def join_by_code(client: Client, code: PairingCode, joiner: Joiner, peer: str) -
     return invite, welcome
 
 
-def _hear_or_wrong(line: Line) -> bytes:
+def _hear_or_wrong(line: PairingLine) -> bytes:
     """Who made the code ends it without a word when ours were wrong."""
     try:
         return line.receive()

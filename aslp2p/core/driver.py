@@ -29,7 +29,7 @@ from typing import TypeAlias
 from aslp2p.core.effects import Send
 from aslp2p.core.guard import Guard
 from aslp2p.core.inputs import Input, LinkDown, LinkUp, Now, Received, Tick
-from aslp2p.core.jobs import Condition, Core, Inputs, Job, Question, Report
+from aslp2p.core.jobs import Core, Inputs, Job, Life, Question, Report
 from aslp2p.core.lives import PROBE_MS, Lives
 from aslp2p.errors import AslError, InvariantBroken, UserError
 from aslp2p.ledger.reader import Store
@@ -91,7 +91,7 @@ class Driver:
         return self._lives.fault
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> Life:
         return self._lives.condition
 
     @property

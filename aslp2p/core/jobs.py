@@ -30,8 +30,8 @@ class Mode(Enum):
     STOPPED = "stopped"
 
 
-class Condition(Struct, frozen=True):
-    """How a node is, as its driver sees it."""
+class Life(Struct, frozen=True):
+    """How a life of a core is, as its driver sees it; `era` numbers them."""
 
     mode: Mode
     reason: str
@@ -114,7 +114,7 @@ class Report(Struct):
     effects: list[Effect] = field(default_factory=list)
     answers: list[tuple[Reply, Any, BaseException | None]] = field(default_factory=list)
     done: list[Callable[[], None]] = field(default_factory=list)
-    condition: Condition | None = None
+    condition: Life | None = None
     live: dict[str, Any] | None = None
     notes: list[Note] = field(default_factory=list)
 

@@ -12,7 +12,7 @@
    and `JournalDamaged` is as grave: the node is *stopped*. It never signs again in this process.
 
 After each of these the core is gone, or made again from what the store holds; it knows of no links then.
-`Condition.era` counts its lives: what belongs to a link of an earlier one is not given to the next.
+`Life.era` counts its lives: what belongs to a link of an earlier one is not given to the next.
 
 What the disk does is told once, however often it comes, until the core has lived for `CALM_MS`; the condition
 tells it all the time.
@@ -26,7 +26,7 @@ from collections.abc import Callable
 from aslp2p.core.effects import Close
 from aslp2p.core.guard import Guard
 from aslp2p.core.inputs import Input, LinkUp, Lost, Now, Received
-from aslp2p.core.jobs import Condition, Core, Mode, Note, Report
+from aslp2p.core.jobs import Core, Life, Mode, Note, Report
 from aslp2p.errors import AslError, Damaged, DiskFault, JournalDamaged, NodeStopped, PeerFault
 from aslp2p.ledger.reader import PutMeta, Store
 
@@ -59,7 +59,7 @@ class Lives:
         self._probed_ms = 0
         self.core: Core | None = None
         self.guard = Guard()
-        self.condition = Condition(Mode.RUNNING, "", 0)
+        self.condition = Life(Mode.RUNNING, "", 0)
         self.fault: AslError = NodeStopped("this Common has not started yet", remedy="try again")
 
     def begin(self, damaged: tuple[bytes, ...] = ()) -> Report:
@@ -166,5 +166,5 @@ class Lives:
 
     def _turn(self, mode: Mode, reason: str, damaged: tuple[bytes, ...]) -> Report:
         known = tuple(dict.fromkeys((*self.condition.damaged, *damaged)))[:DAMAGED_MAX]
-        self.condition = Condition(mode, reason, self.condition.era + 1, known)
+        self.condition = Life(mode, reason, self.condition.era + 1, known)
         return Report(condition=self.condition)

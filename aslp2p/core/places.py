@@ -33,7 +33,7 @@ DEPTH_MAX = 64
 """Members that let each other in, one after the other."""
 
 
-class Standing(IntEnum):
+class Worth(IntEnum):
     """What a key is here; the higher is the more useful to have a link to."""
 
     GUEST = 0
@@ -52,15 +52,15 @@ class Places:
         self._accounts: dict[bytes, bytes] = {}
         self._told: dict[int, tuple[bytes, bool]] = {}
 
-    def standing(self, key: bytes) -> Standing:
+    def worth(self, key: bytes) -> Worth:
         """What `key` is at the head; before there is one, everybody is a member."""
         context = self._context
         if not context.founded:
-            return Standing.MEMBER
+            return Worth.MEMBER
         standing = context.ledger.head.standing
         if key == standing.next_witness or key in standing.authorities():
-            return Standing.OFFICE
-        return Standing.MEMBER if context.is_member(key) else Standing.GUEST
+            return Worth.OFFICE
+        return Worth.MEMBER if context.is_member(key) else Worth.GUEST
 
     def account(self, key: bytes) -> bytes:
         """The key on whose account `key` works: its own, or that of whom it rests on."""
@@ -109,7 +109,7 @@ class Places:
         told: dict[int, tuple[bytes, bool]] = {}
         for peer in self._linked():
             link = peer.link
-            told[link] = self.account(peer.key), self.standing(peer.key) is Standing.OFFICE
+            told[link] = self.account(peer.key), self.worth(peer.key) is Worth.OFFICE
             if self._told.get(link) != told[link]:
                 self._context.out.effects.append(Rank(link, *told[link]))
         self._told = told
@@ -122,28 +122,28 @@ class Places:
         """Whose link ends for one to `key`; None where there is a place, or nobody is less useful."""
         if not self._lacks_place(key):
             return None
-        standing = self.standing(key)
+        worth = self.worth(key)
         peers = self._linked()
-        guests = [peer for peer in peers if self.standing(peer.key) is Standing.GUEST]
-        members = [peer for peer in peers if self.standing(peer.key) is Standing.MEMBER]
-        if standing is Standing.GUEST:
+        guests = [peer for peer in peers if self.worth(peer.key) is Worth.GUEST]
+        members = [peer for peer in peers if self.worth(peer.key) is Worth.MEMBER]
+        if worth is Worth.GUEST:
             return None
         if guests:
             return guests[-1]
         held = Counter(self.account(peer.key) for peer in members)
         most = max(held.values(), default=0)
-        if standing is Standing.MEMBER and held[self.account(key)] + 1 >= most:
+        if worth is Worth.MEMBER and held[self.account(key)] + 1 >= most:
             return None
         victims = [peer for peer in members if held[self.account(peer.key)] == most]
         return victims[-1] if victims else None
 
     def _lacks_place(self, key: bytes) -> bool:
-        standing = self.standing(key)
-        standings = Counter(self.standing(peer.key) for peer in self._linked())
-        others = standings[Standing.GUEST] + standings[Standing.MEMBER]
-        if standing is Standing.OFFICE:
-            return standings.total() >= PEERS_MAX
-        if standing is Standing.GUEST and standings[Standing.GUEST] >= GUESTS_MAX:
+        worth = self.worth(key)
+        worths = Counter(self.worth(peer.key) for peer in self._linked())
+        others = worths[Worth.GUEST] + worths[Worth.MEMBER]
+        if worth is Worth.OFFICE:
+            return worths.total() >= PEERS_MAX
+        if worth is Worth.GUEST and worths[Worth.GUEST] >= GUESTS_MAX:
             return True
         reserved = PEERS_RESERVED if self._context.founded else 0
-        return others >= PEERS_MAX - reserved or standings.total() >= PEERS_MAX
+        return others >= PEERS_MAX - reserved or worths.total() >= PEERS_MAX

@@ -29,14 +29,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from aslp2p.artifacts.keys import key_text
-from aslp2p.core.jobs import Condition, Mode
+from aslp2p.core.jobs import Life, Mode
 from aslp2p.daemon.link import Link
 
 
 def live_json(  # noqa: PLR0913 - one for each thing that only the running node knows
     core: dict[str, Any],
     links: Sequence[Link],
-    condition: Condition,
+    condition: Life,
     addresses: Sequence[str],
     now: float,
     *,

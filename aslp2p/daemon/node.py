@@ -18,7 +18,7 @@ from aslp2p.artifacts.envelope import Signer
 from aslp2p.artifacts.keys import short
 from aslp2p.core.effects import Close, Effect, HeardCopy, Hints, Publish, Rank, Send, Slow
 from aslp2p.core.inputs import Command, Import, Lost, MarkStale, Now, OwnAddresses
-from aslp2p.core.jobs import Condition, Core, Inputs, Mode, Question, Report
+from aslp2p.core.jobs import Core, Inputs, Life, Mode, Question, Report
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.links import Links
@@ -63,7 +63,7 @@ class CommonNode:
         self.places: Callable[[], list[dict[str, Any]]] = list
         self.addresses: tuple[str, ...] = ()
         self.importing = trio.Lock()
-        self.condition = Condition(Mode.RUNNING, "", 0)
+        self.condition = Life(Mode.RUNNING, "", 0)
         self._events = events
         self._twin_at = twin_at
         self._clocks = clocks
@@ -222,7 +222,7 @@ class CommonNode:
             self._turn(report.condition)
         report.answer()
 
-    def _turn(self, condition: Condition) -> None:
+    def _turn(self, condition: Life) -> None:
         before, self.condition = self.condition, condition
         running = condition.mode is Mode.RUNNING
         self.links.taking = running and not self._closed

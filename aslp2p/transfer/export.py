@@ -1,6 +1,6 @@
 """Writing a bundle: which ids, sorted, then the bytes behind them one after the other.
 
-`Ask` is any source of the questions in `views.bundle`: a running daemon or the store of a stopped home.
+`Asks` is any source of the questions in `views.bundle`: a running daemon or the store of a stopped home.
 Memory: 32 bytes for each thing that goes into the bundle.
 """
 
@@ -22,7 +22,7 @@ from aslp2p.limits import BUNDLE_ARTIFACTS_MAX, BUNDLE_CONTENTS_MAX, VIEW_PAGE_M
 from aslp2p.transfer.files import written_whole
 
 
-class Ask(Protocol):
+class Asks(Protocol):
     def __call__(self, question: str, **params: Any) -> dict[str, Any]: ...
 
 
@@ -48,7 +48,7 @@ class Written:
     lacking: int
 
 
-def select_everything(ask: Ask, *, contents: bool = True) -> Selection:
+def select_everything(ask: Asks, *, contents: bool = True) -> Selection:
     """The whole Common: every line of snapshots, what they list, `contents`, and what is open."""
     selection = Selection()
     for line in ask("bundle.lines")["lines"]:
@@ -57,7 +57,7 @@ def select_everything(ask: Ask, *, contents: bool = True) -> Selection:
     return selection
 
 
-def select_since(ask: Ask, height: int, until: int | None = None, *, contents: bool = True) -> Selection:
+def select_since(ask: Asks, height: int, until: int | None = None, *, contents: bool = True) -> Selection:
     """What came after `@height` (and not after `@until`), with `contents` and what is open; genesis too."""
     selection = Selection({_common(ask)[0]})
     _add_history(ask, selection, height + 1, until=until, contents=contents)
@@ -65,7 +65,7 @@ def select_since(ask: Ask, height: int, until: int | None = None, *, contents: b
     return selection
 
 
-def select_proposal(ask: Ask, digits: str, first: int = 0, *, contents: bool = False) -> Selection:
+def select_proposal(ask: Asks, digits: str, first: int = 0, *, contents: bool = False) -> Selection:
     """One proposal with what it takes to judge it: the history (from `@first` on), the endorsements that it
     has, and the cosignatures that are here."""
     selection = Selection({_common(ask)[0]})
@@ -79,7 +79,7 @@ def select_proposal(ask: Ask, digits: str, first: int = 0, *, contents: bool = F
     return selection
 
 
-def select_endorsements(ask: Ask, digits: str) -> Selection:
+def select_endorsements(ask: Asks, digits: str) -> Selection:
     """One proposal and the endorsements of it that are here: what a stick carries back."""
     selection = Selection()
     proposal = ask("bundle.find", id=digits)["proposal"]
@@ -88,19 +88,19 @@ def select_endorsements(ask: Ask, digits: str) -> Selection:
     return selection
 
 
-def add_cosignatures(ask: Ask, selection: Selection) -> None:
+def add_cosignatures(ask: Asks, selection: Selection) -> None:
     """Add the newest cosignature of every authority that is here."""
     for raw in ask("bundle.open")["cosignatures"]:
         selection.add_raw(base64.b64decode(raw))
 
 
-def add_since(ask: Ask, selection: Selection, height: int) -> None:
+def add_since(ask: Asks, selection: Selection, height: int) -> None:
     """Add what came after `@height`, without contents."""
     _add_history(ask, selection, height + 1, contents=False)
 
 
 def write_bundle(
-    ask: Ask,
+    ask: Asks,
     selection: Selection,
     path: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -146,7 +146,7 @@ def _too_large() -> UserError:
     )
 
 
-def _common(ask: Ask) -> tuple[bytes, GivenFloor | None]:
+def _common(ask: Asks) -> tuple[bytes, GivenFloor | None]:
     """The Common's id, and this node's floor, which whoever follows it with the bundle is given."""
     lines = ask("bundle.lines")
     height, id_ = lines["floor"]["height"], bytes.fromhex(lines["floor"]["id"])
@@ -154,7 +154,7 @@ def _common(ask: Ask) -> tuple[bytes, GivenFloor | None]:
 
 
 def _add_history(
-    ask: Ask,
+    ask: Asks,
     selection: Selection,
     first: int,
     *,
@@ -171,7 +171,7 @@ def _add_history(
         at = page["next"]
 
 
-def _add_open(ask: Ask, selection: Selection, *, contents: bool) -> None:
+def _add_open(ask: Asks, selection: Selection, *, contents: bool) -> None:
     found = ask("bundle.open")
     ids = [*found["proposals"], *found["other"], *(id_ for id_, _ in found["endorsements"])]
     selection.artifacts.update(map(bytes.fromhex, ids))
@@ -187,7 +187,7 @@ def _add_endorsements(selection: Selection, found: dict[str, Any], proposal: str
     )
 
 
-def _artifacts(ask: Ask, ids: list[bytes], in_hand: dict[bytes, bytes]) -> Iterator[bytes]:
+def _artifacts(ask: Asks, ids: list[bytes], in_hand: dict[bytes, bytes]) -> Iterator[bytes]:
     """The bytes of `ids` in their order; what has gone meanwhile is left out."""
     at = 0
     while at < len(ids):
@@ -201,7 +201,7 @@ def _artifacts(ask: Ask, ids: list[bytes], in_hand: dict[bytes, bytes]) -> Itera
         at += len(answer)
 
 
-def _content_ids(ask: Ask, selection: Selection) -> list[bytes]:
+def _content_ids(ask: Asks, selection: Selection) -> list[bytes]:
     """The pieces that hold the contents, sorted."""
     ids = set(selection.contents)
     for id_, size in selection.contents.items():
@@ -211,6 +211,6 @@ def _content_ids(ask: Ask, selection: Selection) -> list[bytes]:
     return sorted(ids)
 
 
-def _content(ask: Ask, id_: bytes) -> bytes | None:
+def _content(ask: Asks, id_: bytes) -> bytes | None:
     text = ask("bundle.content", id=id_.hex())["data"]
     return None if text is None else base64.b64decode(text)

@@ -20,7 +20,7 @@ from aslp2p.store.memory import MemoryStore
 from aslp2p.transfer.incoming import check_bundle
 
 
-class Judged(NamedTuple):
+class JudgedBundle(NamedTuple):
     """What a bundle's artifacts make: a store to ask, and the first snapshot that the gate did not take."""
 
     reader: Reader
@@ -28,7 +28,7 @@ class Judged(NamedTuple):
     waiting: int
 
 
-def judge_bundle(file: IO[bytes], signer: Signer, entropy: Callable[[int], bytes]) -> Judged:
+def judge_bundle(file: IO[bytes], signer: Signer, entropy: Callable[[int], bytes]) -> JudgedBundle:
     """Judge all of a bundle from its genesis on. Raises `UserError` if it is not whole or has no genesis."""
     bundle = check_bundle(file)
     if bundle.genesis is None:
@@ -57,4 +57,4 @@ def judge_bundle(file: IO[bytes], signer: Signer, entropy: Callable[[int], bytes
                 }
             )
     failures.sort(key=lambda one: (one["height"], one["subject"]))
-    return Judged(store, failures[0] if failures else None, len(imported.waiting))
+    return JudgedBundle(store, failures[0] if failures else None, len(imported.waiting))

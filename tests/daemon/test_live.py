@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aslp2p.core.jobs import Condition, Mode
+from aslp2p.core.jobs import Life, Mode
 from aslp2p.daemon.live import live_json
 from aslp2p.views.conditions.links import of_office
 from aslp2p.views.conditions.scope import Scope
@@ -14,7 +14,7 @@ from aslp2p.views.conditions.trouble import of_node
 
 def told(**core: Any) -> list[tuple[str, str, str]]:
     """The conditions of a node whose core says this: what each is, its text, and what to do."""
-    live = live_json(core, [], Condition(Mode.RUNNING, "", 0), [], 0.0, mono_ms=0, twin_at=None)
+    live = live_json(core, [], Life(Mode.RUNNING, "", 0), [], 0.0, mono_ms=0, twin_at=None)
     scope = Scope("home", "ab")
     found = [*of_node(live, scope), *of_office(live, {}, scope)]
     return [(one.code, one.text, one.remedy) for one in found]
@@ -22,7 +22,7 @@ def told(**core: Any) -> list[tuple[str, str, str]]:
 
 def test_who_keeps_no_link_with_us_is_told_while_nobody_does() -> None:
     core = {"shut_out": "this key was expelled"}
-    live = live_json(core, [], Condition(Mode.RUNNING, "", 0), [], 0.0, mono_ms=0, twin_at=None)
+    live = live_json(core, [], Life(Mode.RUNNING, "", 0), [], 0.0, mono_ms=0, twin_at=None)
     assert live["shut_out"] == "this key was expelled"
 
 
