@@ -55,6 +55,13 @@ def hexed(raw: str) -> bytes:
     return bytes.fromhex(raw)
 
 
+def bytes_of(vector: Any, name: str) -> bytes:
+    """The bytes that a vector holds under `name`, or in pieces."""
+    if name in vector:
+        return hexed(vector[name])
+    return b"".join(hexed(piece) * times for piece, times in vector["made_of"])
+
+
 def rule_of(reading: Reading, act: Callable[..., Any], *arguments: Any) -> Any:
     """What `act` gives, or the rule that refuses it; a crash is an answer that nobody publishes."""
     try:
@@ -147,12 +154,15 @@ def content(reading: Reading) -> Iterator[Question]:
     vectors = load("content.json")
 
     def chunks(vector: Any) -> Any:
-        found = reading.encoding.manifest(hexed(vector["hex"]), vector["size"])
+        found = reading.encoding.manifest(bytes_of(vector, "hex"), vector["size"])
         return [one.hex() for one in found]
 
     for number, vector in enumerate(vectors["manifests"]):
         ask = partial(rule_of, reading, chunks, vector)
         yield Question(f"manifest {number}", vector["chunks"], ask)
+    largest = vectors["largest"]
+    every = [largest["chunk"]] * largest["count"]
+    yield Question("the largest", every, partial(rule_of, reading, chunks, largest))
     for vector in vectors["invalid"]:
         ask = partial(rule_of, reading, chunks, vector)
         yield Question(vector["name"], {"rule": vector["rule"]}, ask)
@@ -264,7 +274,7 @@ def proofs(reading: Reading) -> Iterator[Question]:
     common_id = hexed(vectors["common_id"])
 
     def says(vector: Any) -> Any:
-        found = reading.proofs.Proof(hexed(vector["proof"]), common_id)
+        found = reading.proofs.Proof(bytes_of(vector, "proof"), common_id)
         return {
             "path": found.put["path"],
             "content": found.put["content"].hex(),

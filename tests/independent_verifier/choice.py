@@ -63,7 +63,7 @@ class Follower:
     def next_change(self, node: After) -> After | None:
         """The lowest policy change of a line above the floor."""
         above = [one for one in node.line() if one.height > self.floor.height]
-        changes = [one for one in above if one.change_height == one.height and len(one.installed) == 2]
+        changes = [one for one in above if one.change_height == one.height]
         return changes[-1] if changes and self.on_floor(node) else None
 
     def next_floor(self) -> After | None:
@@ -73,7 +73,7 @@ class Follower:
         if len(tops) > 1:
             tops = [top for top in tops if any(change in top.line() for change in part)]
         change = self.next_change(tops[0]) if len(tops) == 1 else None
-        return change if change is not None and (not part or change in part) else None
+        return change if not part or change in part else None
 
     def keep_cosignature(self, raw: bytes, *, must_count: bool) -> None:
         found = read(raw, "cosignature")
@@ -135,7 +135,6 @@ class Follower:
             other
             for other in self.common.accepted.values()
             if other.id != node.id
-            and node.height
             and self.on_floor(node)
             and self.on_floor(other)
             and (other.signer, other.epoch, other.height) == (node.signer, node.epoch, node.height)
@@ -161,10 +160,10 @@ class Follower:
         cut = next((one.height for one in reign if self.rivals(one)), tip.height)
         final = max(one.height for one in line if self.is_final(one))
         here = self.head.height if self.stays() and self.head in line else 0
-        return line[max(cut, final, here) if cut < tip.height else cut]
+        return line[max(cut, final, here)]
 
     def stays(self) -> bool:
-        return self.own is not None and self.own in self.head.authorities()
+        return self.own in self.head.authorities()
 
     # --- F1 to F3 -------------------------------------------------------------------------------------
 

@@ -53,11 +53,8 @@ class Proof:
 
     def __init__(self, data: bytes, common_id: bytes) -> None:
         fields = decode(data, 1 << 20)
-        if not isinstance(fields, list) or not fields:
-            raise Refused("A3", "no array")
-        FIELDS[0](fields[0])
-        if len(fields) != len(FIELDS):
-            raise Refused("A3", "another number of fields")
+        if not isinstance(fields, list) or len(fields) != len(FIELDS):
+            raise Refused("A3", "no array, or another number of fields")
         values = [kind(value) for kind, value in zip(FIELDS, fields, strict=True)]
         _, self.kind, genesis, line, self.final, cosignatures, listed, self.subject = values
         self.line = [read(raw, "snapshot") for raw in line]
@@ -229,7 +226,7 @@ class _Step(_Judgement):
         cosignatures = self.embedded("settlement", "cosignature", "P4")
         line = {node.height: node for node in parent.line()}
         taken: dict[int, bytes] = {}
-        if self.fields["certificate"] is not None and self.rotation is not None:
+        if self.rotation is not None:
             taken[self.rotation["base_height"]] = self.rotation["base_id"]
         for one in cosignatures:
             height, snapshot, epoch = (one.fields[name] for name in ("height", "snapshot", "epoch"))
@@ -257,10 +254,5 @@ class _Step(_Judgement):
 
     def lowest(self) -> int:
         """Where the parent's reign begins: just above the last that is not of it."""
-        reign = self.parent.reign()
-        below = reign[-1].parent
-        if below is None:
-            return 0
-        if (below.height + 1, below.installed) == (reign[-1].height, reign[-1].installed):
-            return reign[-1].height
-        return below.height + 1
+        below = self.parent.reign()[-1].parent
+        return 0 if below is None else below.height + 1

@@ -12,7 +12,7 @@ from aslp2p.artifacts.envelope import Signed, decode_as, verify_signature
 from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Snapshot
 from aslp2p.core.inputs import Import, Now
 from aslp2p.core.node import NodeCore
-from aslp2p.errors import Rejected
+from aslp2p.errors import ArtifactError, Rejected
 from aslp2p.home.key import SecretKey
 from aslp2p.ledger.floor import Floor, give_floor
 from aslp2p.ledger.history import Ledger, found_common
@@ -83,15 +83,15 @@ def ledgers_answer(vector: Any, order: list[int]) -> dict[str, Any]:
             proposals = [decode_as(Proposal, bytes.fromhex(raw)) for raw in told["proposals"]]
             ledger.accept(decode_as(Snapshot, bytes.fromhex(told["snapshot"])), proposals)
             continue
-        cosignature = verify_signature(decode_as(Cosignature, bytes.fromhex(told["cosignature"])))
-        at = cosignature.statement
-        if cosignature.key == own:
-            row = JournalRow(COSIGN, at.epoch, at.height, at.snapshot, cosignature.raw)
+        signed = decode_as(Cosignature, bytes.fromhex(told["cosignature"]))
+        at = signed.statement
+        if signed.key == own:
+            row = JournalRow(COSIGN, at.epoch, at.height, at.snapshot, signed.raw)
             store.apply([PutJournal(row)])
         try:
-            ledger.add_cosignature(cosignature)
+            ledger.add_cosignature(verify_signature(signed))
             rule = None
-        except Rejected as refused:
+        except (ArtifactError, Rejected) as refused:
             rule = refused.rule
         assert rule == told.get("rule")
     final = ledger.id_at(ledger.head.branch, ledger.final_height())

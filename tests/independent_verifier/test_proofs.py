@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aslp2p.artifacts.proof_file import decode_proof
 from aslp2p.errors import ArtifactError, Rejected
 from aslp2p.ledger.proof import check_proof
+from tests.independent_verifier.answers import bytes_of
 from tests.independent_verifier.encoding import Refused
 from tests.independent_verifier.proofs import Proof
 
@@ -32,9 +33,9 @@ def test_good_proofs(vector: Any) -> None:
 @pytest.mark.parametrize("vector", VECTORS["invalid"], ids=lambda vector: vector["name"])
 def test_bad_proofs(vector: Any) -> None:
     with pytest.raises(Refused) as caught:
-        Proof(bytes.fromhex(vector["proof"]), COMMON_ID)
+        Proof(bytes_of(vector, "proof"), COMMON_ID)
     assert caught.value.rule == vector["rule"], caught.value
-    assert ours(bytes.fromhex(vector["proof"])) == vector["rule"]
+    assert ours(bytes_of(vector, "proof")) == vector["rule"]
 
 
 def test_there_is_one_for_every_rule() -> None:

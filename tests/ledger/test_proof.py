@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aslp2p.artifacts.envelope import VERIFIER
-from aslp2p.artifacts.proof_file import decode_proof, encode_proof
+from aslp2p.artifacts.proof_file import Proof, decode_proof, encode_proof
 from aslp2p.artifacts.types import Erase, Remove
 from aslp2p.errors import ArtifactError, Rejected, UserError
 from aslp2p.ledger.history import Ledger, found_common
@@ -21,6 +22,7 @@ from aslp2p.store.memory import MemoryStore
 from aslp2p.views.proof_maker import prove
 from aslp2p.views.view import View
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, LARGE, World, feed, policy
+from tests.ledger.proof_gaps import REFUSED, VALID
 from tests.ledger.proofs import (
     BAD,
     BOTH,
@@ -85,6 +87,17 @@ def test_a_brief_proof_is_small_and_names_no_other_file() -> None:
     brief, whole = encode_proof(good(EARLY)), encode_proof(good(WHOLE))
     assert len(brief) < len(whole)
     assert b"early" in brief and b"late/14" not in brief and b"late/14" in whole
+
+
+@pytest.mark.parametrize(("name", "make"), VALID, ids=[one[0] for one in VALID])
+def test_what_may_lie_in_a_gap(name: str, make: Callable[[], Proof]) -> None:
+    proven = judged(encode_proof(make()))
+    assert proven.path == "tip" and not proven.whole, name
+
+
+@pytest.mark.parametrize(("name", "rule", "make"), REFUSED, ids=[one[0] for one in REFUSED])
+def test_what_may_not(name: str, rule: str, make: Callable[[], Proof]) -> None:
+    assert rule_of(encode_proof(make())) == rule, name
 
 
 @pytest.mark.parametrize(("name", "rule", "base", "change"), BAD, ids=[one[0] for one in BAD])

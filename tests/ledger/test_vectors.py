@@ -26,6 +26,7 @@ from aslp2p.artifacts.types import Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, Incomplete, Rejected, UsageError
 from aslp2p.ledger.history import Ledger, found_common
 from aslp2p.store.memory import MemoryStore
+from tests.independent_verifier.answers import bytes_of
 from tests.vectors.generate import FILES, text_of
 
 HERE = Path(__file__).parents[1] / "vectors"
@@ -128,9 +129,13 @@ def test_content() -> None:
         assert encode_manifest(vector["size"], chunks) == data
         assert list(decode_manifest(data, vector["size"])) == chunks
         assert content_id(data).hex() == vector["id"]
+    largest = vectors["largest"]
+    data, every = bytes_of(largest, ""), [bytes.fromhex(largest["chunk"])] * largest["count"]
+    assert encode_manifest(largest["size"], every) == data and content_id(data).hex() == largest["id"]
+    assert list(decode_manifest(data, largest["size"])) == every
     for vector in vectors["invalid"]:
         with pytest.raises(ArtifactError) as caught:
-            decode_manifest(bytes.fromhex(vector["hex"]), vector["size"])
+            decode_manifest(bytes_of(vector, "hex"), vector["size"])
         assert caught.value.rule == vector["rule"]
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, TypeAlias
 
-from aslp2p.artifacts.envelope import Verified
+from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.types import Cosignature
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, Key, Node, World, policy
 from tests.ledger.grown import Grown
 
-Told: TypeAlias = "Node | Verified[Cosignature]"
+Told: TypeAlias = "Node | Signed[Cosignature]"
 ORDERS_MAX = 8
 
 
@@ -34,7 +34,8 @@ class Scene:
     """The snapshots whose proposals are pending: beside the head's line, or above a head held back."""
     own: Key | None = None
     refused: tuple[Told, ...] = ()
-    """Of what is told: cosignatures that count for nothing (P2)."""
+    """Of what is told: cosignatures that count for nothing."""
+    refused_as: str = "P2"
     given: Node | None = None
     """The floor that was given before anything was told (section 11)."""
     floor: Node | None = None
@@ -812,11 +813,11 @@ SCENES: list[tuple[str, str, Callable[[], Scene]]] = [
 ]
 
 
-def _artifact(told: Told, refused: tuple[Told, ...]) -> dict[str, Any]:
+def _artifact(told: Told, scene: Scene) -> dict[str, Any]:
     if isinstance(told, Node):
         return {"snapshot": told.signed.raw.hex(), "proposals": [one.raw.hex() for one in told.proposals]}
     found = {"cosignature": told.raw.hex()}
-    return found | {"rule": "P2"} if told in refused else found
+    return found | {"rule": scene.refused_as} if told in scene.refused else found
 
 
 def _floor(scene: Scene) -> Node:
@@ -837,7 +838,7 @@ def vector(name: str, rule: str, build: Callable[[], Scene]) -> dict[str, Any]:
         "genesis": scene.world.genesis.raw.hex(),
         "own": None if scene.own is None else scene.own.key.hex(),
         "given": None if scene.given is None else scene.given.id.hex(),
-        "artifacts": [_artifact(one, scene.refused) for one in tell],
+        "artifacts": [_artifact(one, scene) for one in tell],
         "orders": [list(range(len(tell)))] if scene.own else orders(tell),
         "expect": {
             "head": scene.head.id.hex(),

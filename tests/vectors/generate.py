@@ -46,8 +46,9 @@ from aslp2p.limits import CHUNK_BYTES, CONTENT_BYTES_MAX, UINT_MAX
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, bad_signature, feed, policy, swap
 from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_reign
 from tests.ledger.edges import EDGES
+from tests.ledger.proof_gaps import REFUSED, VALID
 from tests.ledger.proofs import BAD, GOOD, bad, good, years
-from tests.vectors import branches
+from tests.vectors import branches, floors, large
 from tests.vectors import bundles as published
 from tests.vectors.bounds import bounds
 from tests.vectors.invites import invites
@@ -391,6 +392,7 @@ def content() -> Vectors:
     return {
         "raw": [{"hex": data.hex(), "id": hashlib.sha256(data).hexdigest()} for data in (b"", b"hello")],
         "manifests": [{"size": size, "chunks": [one.hex(), two.hex()], "hex": good.hex(), "id": id_}],
+        "largest": large.largest_manifest(),
         "invalid": [
             {"name": name, "rule": "A3", "size": size, "hex": encode(fields).hex()}
             for name, fields in manifests.items()
@@ -406,7 +408,8 @@ def content() -> Vectors:
                 "size": beyond,
                 "hex": encode(["asl.manifest/1", beyond, one]).hex(),
             }
-        ],
+        ]
+        + large.manifests(),
     }
 
 
@@ -500,7 +503,7 @@ def histories() -> Vectors:
 
 
 def choices() -> Vectors:
-    return {"vectors": [branches.vector(*scene) for scene in branches.SCENES]}
+    return {"vectors": [branches.vector(*scene) for scene in (*branches.SCENES, *floors.SCENES)]}
 
 
 # --- proofs -------------------------------------------------------------------------------------------
@@ -509,8 +512,7 @@ def choices() -> Vectors:
 def proofs() -> Vectors:
     common_id = years().world.id
     valid = []
-    for name in GOOD:
-        proof = good(name)
+    for name, proof in [(name, good(name)) for name in GOOD] + [(name, make()) for name, make in VALID]:
         says = check_proof(proof, common_id)
         valid.append(
             {
@@ -531,7 +533,9 @@ def proofs() -> Vectors:
         "valid": valid,
         "invalid": [
             {"name": name, "rule": rule, "proof": bad(base, change).hex()} for name, rule, base, change in BAD
-        ],
+        ]
+        + [{"name": name, "rule": rule, "proof": encode_proof(make()).hex()} for name, rule, make in REFUSED]
+        + large.proofs(),
     }
 
 

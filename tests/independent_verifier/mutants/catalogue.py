@@ -43,6 +43,30 @@ EQUIVALENT: list[Mutant] = [
         "no canonical array has more than 2,048 items (A4 as well)",
     ),
     Mutant(
+        "proofs",
+        "path=path_of), 2048)",
+        "path=path_of), 2049)",
+        "no canonical array has more than 2,048 items (A4 as well)",
+    ),
+    Mutant(
+        "proofs",
+        'fields = snapshot.fields\n            _demand(fields["common_id"] == self.common.id, "V1")\n',
+        "fields = snapshot.fields\n",
+        "the judgement of a snapshot asks the same; only which of two mistakes is named first depends on it",
+    ),
+    Mutant(
+        "proofs",
+        'if fields["settlement"] is not None and action["name_of_action"] not in TAKEOVERS:',
+        'if fields["settlement"] is not None:',
+        "of a takeover the settlement was judged before, without whom it revokes, so it holds with them",
+    ),
+    Mutant(
+        "choice",
+        "tips = [node for node in nodes if node.id not in parents]",
+        "tips = nodes",
+        "what is below a tip gives a shorter line of the same epoch, or one of a lower",
+    ),
+    Mutant(
         "encoding",
         "    *range(0xD800, 0xE000),\n",
         "",

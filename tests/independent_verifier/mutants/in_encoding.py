@@ -215,4 +215,22 @@ BYTES = [
         "return climb",
         "merkle: proof 15",
     ),
+    Mutant(
+        "encoding",
+        "value = decode(data, 1 << 20)",
+        "value = decode(data, (1 << 20) - 3)",
+        "content: the largest",
+    ),
+    Mutant(
+        "encoding",
+        "value = decode(data, 1 << 20)",
+        "value = decode(data, (1 << 20) - 1)",
+        "content: 1 MiB",
+    ),
+    Mutant(
+        "encoding",
+        "value = decode(data, 1 << 20)",
+        "value = decode(data, (1 << 20) + 1)",
+        "content: 1 MiB and a byte",
+    ),
 ]
