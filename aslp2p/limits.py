@@ -164,6 +164,10 @@ PEERS_RESERVED = 16
 TOLL_TOKENS_MAX = 6_000
 TOLL_PER_SECOND = 100
 """What may be asked for again, and small talk (`core/tolls.py`)."""
+TOLL_REJECTION = 5
+"""For each proposal that the witness has to refuse, as long as half of an account's tokens are left."""
+COMPANY_MS = 2_000
+"""For so long after somebody proposed something whoever takes much leaves room for it."""
 USELESS_TOKENS_MAX = 20_000
 USELESS_PER_SECOND = 500
 """Duplicates and what nobody asked for: what one peer may send before it is dropped."""

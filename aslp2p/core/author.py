@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import sign_statement
 from aslp2p.artifacts.types import Action, Proposal, Put
+from aslp2p.core.accounts import Accounts
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
@@ -23,11 +24,19 @@ Pieces = Sequence[tuple[bytes, bytes]]
 class Author:
     """Makes this node's own proposals. Raises `UserError`; then nothing has changed."""
 
-    def __init__(self, context: Context, pending: Pending, contents: Contents, spreader: Spreader) -> None:
+    def __init__(
+        self,
+        context: Context,
+        pending: Pending,
+        contents: Contents,
+        spreader: Spreader,
+        accounts: Accounts,
+    ) -> None:
         self._context = context
         self._pending = pending
         self._contents = contents
         self._spreader = spreader
+        self._accounts = accounts
 
     def propose(self, action: Action, pieces: Pieces = ()) -> bytes:
         """The id of the proposal; `pieces` are kept with it."""
@@ -59,6 +68,7 @@ class Author:
         statement = Proposal(context.common_id, max(0, context.now.wall), context.entropy(8), action)
         proposal = sign_statement(statement, context.signer)
         self._pending.add(proposal)
+        self._accounts.proposed([proposal])
         self._spreader.add(proposal, content=content)
         return proposal.id
 

@@ -38,6 +38,13 @@ class Slow(Struct, frozen=True):
     pause_ms: int
 
 
+class AtWork(Struct, frozen=True):
+    """Somebody proposed something on the account of `account`: whoever else takes much leaves room for it for
+    a while (G5)."""
+
+    account: bytes
+
+
 class HeardCopy(Struct, frozen=True):
     """Another machine holds a copy of this machine's key: it stops in every Common that it follows (S11)."""
 
@@ -59,7 +66,7 @@ class Hints(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
-Effect: TypeAlias = Send | Close | Rank | Slow | HeardCopy | Publish | Hints
+Effect: TypeAlias = Send | Close | Rank | Slow | AtWork | HeardCopy | Publish | Hints
 
 
 class Step(Struct):

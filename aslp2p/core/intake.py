@@ -28,6 +28,7 @@ from aslp2p.artifacts.types import (
     Snapshot,
     Statement,
 )
+from aslp2p.core.accounts import Accounts
 from aslp2p.core.auto_succession import AutoSuccession
 from aslp2p.core.beacons import Beacons
 from aslp2p.core.certificates import Certificates
@@ -75,6 +76,7 @@ class Intake:
         self,
         shared: Shared,
         sync: Sync,
+        accounts: Accounts,
         certificates: Certificates,
         succession: AutoSuccession,
         votes: Votes,
@@ -82,6 +84,7 @@ class Intake:
     ) -> None:
         self._context, self._pending, self._spreader = shared
         self._chain, self._contents, self._catchup, self._audit = sync
+        self._accounts = accounts
         self._certificates = certificates
         self._succession = succession
         self._votes = votes
@@ -191,6 +194,7 @@ class Intake:
         repaired += len(copies)
         verified = context.verifier.verify_all(taken)
         self._pending.add(*verified)
+        self._accounts.proposed(verified)
         wants: list[tuple[bytes, bool]] = []
         special = False
         for one in verified:

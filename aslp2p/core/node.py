@@ -48,7 +48,7 @@ from aslp2p.core.inputs import (
 )
 from aslp2p.core.places import Places
 from aslp2p.core.serve import serve_artifacts, serve_range
-from aslp2p.core.tolls import Toll, Tolls, blocks, pause_ms, price
+from aslp2p.core.tolls import Toll, blocks, pause_ms, price
 from aslp2p.core.wiring import Wiring
 from aslp2p.errors import PeerFault
 from aslp2p.gossip.messages import (
@@ -118,8 +118,7 @@ class NodeCore(Wiring):
         """As it was on disk after the last step."""
         self._unsure: set[int] = set()
         """Links that nobody here could judge when they came up, or of guests that are listened to."""
-        self._places = Places(self._context, self._every_peer)
-        self._tolls = Tolls()
+        self._places = Places(self._context, self._accounts, self._every_peer)
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
         self._refusals: dict[bytes, Refused] = {}
@@ -481,7 +480,7 @@ class NodeCore(Wiring):
 
         Raises `PeerFault` when it goes on, which it is told first."""
         context = self._context
-        account = self._places.account(peer.key)
+        account = self._accounts.of(peer.key)
         toll = self._tolls.charge(account, what, tokens, context.now.mono)
         if toll is Toll.UNPAID:
             context.send(peer.link, Refused("flood", FLOOD))

@@ -1,10 +1,6 @@
-"""Who gets a link, and on whose account a peer works (G5).
+"""Who gets a link (G5).
 
-How it works. A key works on the account of whoever it rests on: of the member that let it in, and of whoever
-let that one in, up to the first that an authority let in. So one member that admits a hundred keys of its own
-has one account with all of them. Those in *office*, the witness and the authorities, have their own.
-
-Where links are few the most useful stay:
+Where links are few the most useful stay. Those in *office* are the witness and the authorities.
 
 1. `PEERS_RESERVED` places are for those in office alone, and for them anybody else's is free as well.
 2. Guests, who are no members, have a quarter of all at most.
@@ -15,22 +11,17 @@ Where links are few the most useful stay:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import IntEnum
 
-from aslp2p.artifacts.envelope import decode_artifact, decode_as
-from aslp2p.artifacts.types import Admit, InviteToken, Proposal
+from aslp2p.core.accounts import Accounts
 from aslp2p.core.context import Context
 from aslp2p.core.effects import Rank
-from aslp2p.errors import ArtifactError
 from aslp2p.gossip.peer import Peer
-from aslp2p.ledger.state import Member
 from aslp2p.limits import PEERS_MAX, PEERS_RESERVED
 
 GUESTS_MAX = PEERS_MAX // 4
 """Links of keys that are no members."""
-DEPTH_MAX = 64
-"""Members that let each other in, one after the other."""
 
 
 class Worth(IntEnum):
@@ -42,14 +33,13 @@ class Worth(IntEnum):
 
 
 class Places:
-    """Asks the head, and remembers what it said as long as its members are the same."""
+    """Asks the head who is what."""
 
-    def __init__(self, context: Context, linked: Callable[[], list[Peer]]) -> None:
+    def __init__(self, context: Context, accounts: Accounts, linked: Callable[[], list[Peer]]) -> None:
         self._context = context
+        self._account = accounts.of
         self._linked = linked
         """Every link, those of guests too."""
-        self._members: Mapping[bytes, Member] = {}
-        self._accounts: dict[bytes, bytes] = {}
         self._told: dict[int, tuple[bytes, bool]] = {}
 
     def worth(self, key: bytes) -> Worth:
@@ -62,46 +52,6 @@ class Places:
             return Worth.OFFICE
         return Worth.MEMBER if context.is_member(key) else Worth.GUEST
 
-    def account(self, key: bytes) -> bytes:
-        """The key on whose account `key` works: its own, or that of whom it rests on."""
-        if not self._context.founded:
-            return key
-        members = self._context.ledger.head.members
-        if members is not self._members:
-            self._members = members
-            self._accounts.clear()
-        if key not in members:
-            return key
-        if key not in self._accounts:
-            self._accounts[key] = self._rests_on(key)
-        return self._accounts[key]
-
-    def _rests_on(self, key: bytes) -> bytes:
-        context = self._context
-        named = context.ledger.genesis.statement.policy.witnesses
-        office = context.ledger.head.standing.authorities() | {one.key for one in named}
-        for _ in range(DEPTH_MAX):
-            member = self._members.get(key)
-            admitter = None if member is None or key in office else self._admitter(member.by)
-            if admitter is None or admitter in office:
-                break
-            key = admitter
-        return key
-
-    def _admitter(self, proposal: bytes) -> bytes | None:
-        """Who let somebody in with that proposal: the inviter, or without an invite its author."""
-        raw = self._context.store.artifact(proposal)
-        if raw is None:
-            return None
-        signed = decode_artifact(raw)
-        action = signed.statement.action if isinstance(signed.statement, Proposal) else None
-        if not isinstance(action, Admit):
-            return None
-        try:
-            return signed.key if action.token is None else decode_as(InviteToken, action.token.invite).key
-        except ArtifactError:
-            return signed.key
-
     # --- links ------------------------------------------------------------------------------------
 
     def tell(self) -> None:
@@ -109,7 +59,7 @@ class Places:
         told: dict[int, tuple[bytes, bool]] = {}
         for peer in self._linked():
             link = peer.link
-            told[link] = self.account(peer.key), self.worth(peer.key) is Worth.OFFICE
+            told[link] = self._account(peer.key), self.worth(peer.key) is Worth.OFFICE
             if self._told.get(link) != told[link]:
                 self._context.out.effects.append(Rank(link, *told[link]))
         self._told = told
@@ -130,11 +80,11 @@ class Places:
             return None
         if guests:
             return guests[-1]
-        held = Counter(self.account(peer.key) for peer in members)
+        held = Counter(self._account(peer.key) for peer in members)
         most = max(held.values(), default=0)
-        if worth is Worth.MEMBER and held[self.account(key)] + 1 >= most:
+        if worth is Worth.MEMBER and held[self._account(key)] + 1 >= most:
             return None
-        victims = [peer for peer in members if held[self.account(peer.key)] == most]
+        victims = [peer for peer in members if held[self._account(peer.key)] == most]
         return victims[-1] if victims else None
 
     def _lacks_place(self, key: bytes) -> bool:

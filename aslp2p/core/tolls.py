@@ -4,10 +4,10 @@ How it works. An honest node asks for each thing about once, however much there 
 thousand snapshots and ten gigabytes to fetch asks for a lot, and for nothing twice. So history and content
 that are asked for the first time cost nothing; what was asked before costs as many tokens as it takes of us:
 one for each eight snapshots and each 64 KiB. Open artifacts, small talk (heads, neighbours, addresses) and
-questions about what is not here always cost. Tokens are an account's, with all the keys that work on it
-(`places`), so many links and many keys have no more of them than one. Whoever has less than half of them left
-is told so and slowed: until its next turn it waits half as long as what it paid takes to come back. Whoever
-has none left is told that too, and dropped.
+questions about what is not here always cost, and so do proposals that the witness has to refuse (`turns`).
+Tokens are an account's, with all the keys that work on it (`accounts`), so many links and many keys have no
+more of them than one. Whoever has less than half of them left is told so and slowed: until its next turn it
+waits half as long as what it paid takes to come back. Whoever has none left is told that too, and dropped.
 
 What was asked for is remembered as bits, not as ids: two things may fall on the same bit, which costs an
 honest node a few tokens of its many.
@@ -85,11 +85,16 @@ class _Account:
         self._asked += 1
         return True
 
-    def pay(self, tokens: int, now_ms: int) -> Toll:
-        """Take so many, and say what that leaves."""
+    def left(self, now_ms: int) -> float:
+        """How many tokens it has."""
         gone_ms = max(0, now_ms - self._tokens_ms)
         self._tokens_ms = now_ms
-        self._tokens = min(TOLL_TOKENS_MAX, self._tokens + gone_ms * TOLL_PER_SECOND / 1000) - tokens
+        self._tokens = min(TOLL_TOKENS_MAX, self._tokens + gone_ms * TOLL_PER_SECOND / 1000)
+        return self._tokens
+
+    def pay(self, tokens: int, now_ms: int) -> Toll:
+        """Take so many, and say what that leaves."""
+        self._tokens = self.left(now_ms) - tokens
         told, self._told = self._told, self._tokens < TOLL_TOKENS_MAX / 2
         if self._tokens < 0:
             return Toll.UNPAID
@@ -103,6 +108,11 @@ class Tolls:
 
     def __init__(self) -> None:
         self._accounts: OrderedDict[bytes, _Account] = OrderedDict()
+
+    def spares(self, account: bytes, tokens: int, now_ms: int) -> bool:
+        """Whether that would still leave the account half of all tokens."""
+        one = self._accounts.get(account)
+        return one is None or one.left(now_ms) - tokens >= TOLL_TOKENS_MAX / 2
 
     def charge(self, account: bytes, what: bytes | None, tokens: int, now_ms: int) -> Toll:
         """Charge for an answer about `what`, nothing if that is new (None: it never is)."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.types import Proposal, Snapshot
+from aslp2p.core.accounts import Accounts
 from aslp2p.core.admission import Admission
 from aslp2p.core.attempts import Attempts
 from aslp2p.core.audit import Audit
@@ -34,6 +35,8 @@ from aslp2p.core.requests import Requests
 from aslp2p.core.role import Roles
 from aslp2p.core.silence_monitor import SilenceMonitor
 from aslp2p.core.spread import Spreader
+from aslp2p.core.tolls import Tolls
+from aslp2p.core.turns import Turns
 from aslp2p.core.unanswered import Unanswered
 from aslp2p.core.votes import Votes
 from aslp2p.core.witness import Witness
@@ -75,6 +78,8 @@ class Wiring:
     def _make_shared(self) -> None:
         self._pending = Pending(self._context)
         self._spreader = Spreader(self._context)
+        self._accounts = Accounts(self._context, self._pending)
+        self._tolls = Tolls()
         self._shared = Shared(self._context, self._pending, self._spreader)
 
     def _make_sync(self) -> None:
@@ -92,7 +97,8 @@ class Wiring:
         self._roles = Roles(context)
         self._attempts = Attempts()
         self._office = Office(self._certificates, self._promises, self._roles, self._attempts)
-        self._witness = Witness(self._shared, self._sync, self._office, apart=apart)
+        turns = Turns(context, self._pending, self._accounts, self._tolls)
+        self._witness = Witness(self._shared, self._sync, self._office, turns, apart=apart)
 
     def _make_authority(self, *, auto: bool) -> None:
         context, pending, roles = self._context, self._pending, self._roles
@@ -115,10 +121,16 @@ class Wiring:
     def _make_ways_in(self) -> None:
         context = self._context
         self._intake = Intake(
-            self._shared, self._sync, self._certificates, self._succession, self._votes, self._beacons
+            self._shared,
+            self._sync,
+            self._accounts,
+            self._certificates,
+            self._succession,
+            self._votes,
+            self._beacons,
         )
         self._reconciler = Reconciler(context, self._pending, self._chain, self._catchup, self._witness)
-        self._author = Author(context, self._pending, self._contents, self._spreader)
+        self._author = Author(context, self._pending, self._contents, self._spreader, self._accounts)
         self._erasing = Erasing(context, self._pending.proposals, self._contents)
         self._admission = Admission(context)
         self._guests = Guests(context, self._pending, self._admission, self._author)

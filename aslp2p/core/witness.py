@@ -3,19 +3,18 @@
 A complete certificate (`certificates.py`) goes first, alone, on the parent that it is for. A joint policy is
 settled as soon as the cosignatures are here. Otherwise it tries the pending proposals in order on a
 draft of the state; what applies is listed, what does not is answered with a signed rejection, what lacks
-content waits (G6). An author with many waits for those with few (G5). After a quiet time the next proposal is
-emitted at once; in a busy one, snapshots are spaced so that each lists many.
+content waits (G6). Whoever has many waits for those with few (`turns`, G5). After a quiet time the next
+proposal is emitted at once; in a busy one, snapshots are spaced so that each lists many.
 """
 
 from __future__ import annotations
-
-from collections import Counter
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Erase, Proposal, Put, Rejection, Snapshot
 from aslp2p.core.certificates import Ready
 from aslp2p.core.floors import Office, Shared, Sync
 from aslp2p.core.part import Part
+from aslp2p.core.turns import Turns
 from aslp2p.errors import Rejected
 from aslp2p.ledger.actions import apply_action
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
@@ -25,8 +24,6 @@ from aslp2p.ledger.state import NotApplicable, is_admitted
 from aslp2p.limits import BATCH_SPACING_MS, RETURN_WAIT_MS, SNAPSHOT_PROPOSALS_MAX, TEXT_BYTES_MAX
 from aslp2p.recovery import grace_ms
 
-TURN = 64
-"""Proposals of one author that are looked at before those of others."""
 APART_MS = 86_400_000
 """When a witness that nobody can reach looks again: longer than any command lasts."""
 
@@ -45,6 +42,7 @@ class Witness(Part):
         shared: Shared,
         sync: Sync,
         office: Office,
+        turns: Turns,
         *,
         apart: bool,
     ) -> None:
@@ -52,6 +50,7 @@ class Witness(Part):
         self._chain, self._contents, self._catchup, self._audit = sync
         self._certificates = office.certificates
         self._promises = office.promises
+        self._turns = turns
         self._apart = apart
         self._emitted_ms = -(10**9)
         self._looked_at: tuple[object, ...] = ()
@@ -147,8 +146,8 @@ class Witness(Part):
         listens = self._listens_until()
         if listens is not None:
             return listens
-        if self._looked_at == self._state():
-            return None
+        if self._looked_at == self._state() and not self._turns.is_due():
+            return self._turns.next_ms
         return max(now, self._emitted_ms + BATCH_SPACING_MS)
 
     def _state(self) -> tuple[object, ...]:
@@ -165,10 +164,11 @@ class Witness(Part):
 
     def tick(self) -> None:
         """Emit the next snapshot if there is something to say and nothing forbids it."""
-        if not self._has_reason() or self._looked_at == self._state():
+        if not self._has_reason() or (self._looked_at == self._state() and not self._turns.is_due()):
             return
         if self._context.now.mono < self._emitted_ms + BATCH_SPACING_MS:
             return
+        self._turns.next_ms = None
         more = False
         ready = self._certificates.ready()
         if ready is not None and self.idle_reason(ready) is None:
@@ -191,13 +191,13 @@ class Witness(Part):
     # --- what -------------------------------------------------------------------------------------
 
     def _choose(self, parent: Tip) -> tuple[list[Verified[Proposal]], bool]:
-        """What applies of what is pending, in order, and whether more waits; what does not is rejected."""
+        """What applies of what has its turn, in order, and whether there is more of it; what does not is
+        rejected."""
         draft = self._context.ledger.draft()
         members = dict(parent.members)
         listed: list[Verified[Proposal]] = []
         self._look_again()
-        turn, more = self._in_turn()
-        for proposal in turn:
+        for proposal in self._turns.take(self._incomplete):
             action = proposal.statement.action
             try:
                 # Whoever is a member no more is answered at once, whatever content is missing.
@@ -211,32 +211,14 @@ class Witness(Part):
             except NotApplicable as refused:
                 if isinstance(action, Erase) and refused.reason_code == "no-certificate":
                     continue  # it waits for its endorsements
-                self._reject(proposal, refused.reason_code, refused.reason)
+                if self._turns.may_refuse(proposal):
+                    self._reject(proposal, refused.reason_code, refused.reason)
                 continue
             draft.set(b"p" + proposal.id, b"")
             listed.append(proposal)
             if len(listed) == SNAPSHOT_PROPOSALS_MAX:
                 return listed, True
-        return listed, more
-
-    def _in_turn(self) -> tuple[list[Verified[Proposal]], bool]:
-        """What waits, in order, and whether some is left for the next time: while somebody waits with fewer,
-        nobody has more than `TURN` looked at, so that a flood holds up the others for one turn only."""
-        waiting = [
-            one
-            for one in self._pending.proposals.values()
-            if not isinstance(one.statement.action, AUTHORITY_ACTIONS)
-        ]
-        counts = Counter(one.key for one in waiting if one.id not in self._incomplete)
-        if not counts or min(counts.values()) > TURN or max(counts.values()) <= TURN:
-            return waiting, False
-        taken: Counter[bytes] = Counter()
-        turn: list[Verified[Proposal]] = []
-        for one in waiting:
-            taken[one.key] += one.id not in self._incomplete
-            if taken[one.key] <= TURN:
-                turn.append(one)
-        return turn, True
+        return listed, False
 
     def _look_again(self) -> None:
         """Forget of what is pending no more that it lacked something, and of what that has come for."""

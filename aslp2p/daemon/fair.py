@@ -2,10 +2,14 @@
 
 How it works. The thread takes what is queued in order, so no more of peers is put there than it works off in
 `AHEAD_S`, by what such messages have cost lately; the rest waits here, and the peers that send it are slowed
-by TCP. Of what waits, the account that has used the least goes first: processor time that was measured, and
-bytes that were sent. Those in office pay a quarter. So whoever floods takes what is left by the others, on
+by TCP. Of what waits, the account that has used the least goes first: the thread's time, and bytes that were
+sent. Those in office pay a quarter. So whoever floods takes what is left by the others, on
 however many links, with however many keys on its account, and what somebody else sends waits for about one of
 its requests. Commands of the person here do not wait at all.
+
+Priority alone leaves a put waiting for what is under way, and a flood is always under way. So while somebody
+else is at work (`core/accounts.py`), an account that is not in office has `SHARE` of the thread's time, and
+waits as soon as it has used that up; while it is alone, all of it.
 
 An account that was idle begins where the one is that went last: nobody saves up. One that the core has
 slowed (`core/tolls.py`) waits so long before it stands in line at all, on each of its links.
@@ -15,14 +19,20 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from typing import TypeVar
 
 import trio
 from msgspec import Struct
 
 from aslp2p.core.jobs import Spent
-from aslp2p.limits import KIB, MIB
+from aslp2p.limits import COMPANY_MS, KIB, MIB
+
+T = TypeVar("T")
 
 AHEAD_S = 0.02
+SHARE = 0.25
+SHARE_AHEAD_S = 0.05
+"""What an account may use of its share at once."""
 ITEMS_MAX = 1024
 BYTES_MAX = 8 * MIB
 """Of all accounts together, queued for the thread."""
@@ -55,6 +65,10 @@ class Fair:
         """By account, in weighted seconds."""
         self._slowed: OrderedDict[bytes, float] = OrderedDict()
         """By account, until when."""
+        self._at_work: OrderedDict[bytes, float] = OrderedDict()
+        """By account, since when."""
+        self._shares: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+        """By account: seconds that are left of its share, and when that was so."""
         self._lines: dict[bytes, deque[tuple[Load, trio.Event]]] = {}
         self._each_s = dict(FIRST_GUESS_S)
         self._ahead_s = 0.0
@@ -91,10 +105,25 @@ class Fair:
 
     def slow(self, account: bytes, seconds: float) -> None:
         """The next turn of `account` comes so much later than it would have come."""
-        begins = max(self._slowed.pop(account, 0.0), trio.current_time())
-        self._slowed[account] = begins + seconds
-        if len(self._slowed) > ACCOUNTS_MAX:
-            self._slowed.popitem(last=False)
+        begins = max(self._slowed.get(account, 0.0), trio.current_time())
+        _note(self._slowed, account, begins + seconds)
+
+    def at_work(self, account: bytes) -> None:
+        """`account` is at work: for a while others have their share and no more."""
+        _note(self._at_work, account, trio.current_time())
+
+    def _has_company(self, account: bytes) -> bool:
+        since = trio.current_time() - COMPANY_MS / 1000
+        return any(at >= since for other, at in self._at_work.items() if other != account)
+
+    def _take_share(self, account: bytes, spent_s: float) -> None:
+        now = trio.current_time()
+        left, at = self._shares.get(account, (SHARE_AHEAD_S, now))
+        left = min(SHARE_AHEAD_S, left + max(0.0, now - at) * SHARE) - spent_s
+        pause = -left / SHARE if left < 0 and self._has_company(account) else 0.0
+        if pause:
+            self.slow(account, pause)
+        _note(self._shares, account, (max(0.0, left), now + pause))
 
     def give(self, load: Load, guess: float, spent: Spent) -> None:
         """`load`, which was guessed to take so long, is done and took `spent`."""
@@ -104,11 +133,10 @@ class Fair:
         if not self.items:
             self._ahead_s = 0.0
         spent_s = spent.seconds + spent.sent_bytes / SENT_BYTES_PER_S
+        if not load.office:
+            self._take_share(load.account, spent_s)
         weighted = spent_s * (OFFICE_SHARE if load.office else 1.0)
-        self._used[load.account] = self._used.get(load.account, self._clock) + weighted
-        self._used.move_to_end(load.account)
-        if len(self._used) > ACCOUNTS_MAX:
-            self._used.popitem(last=False)
+        _note(self._used, load.account, self._used.get(load.account, self._clock) + weighted)
         each = spent_s / self._units(load)
         before = self._each_s.get(load.kind, GUESS_S)
         self._each_s[load.kind] = before + WEIGHT * (each - before)
@@ -148,6 +176,14 @@ class Fair:
                 del self._lines[account]
             self._enter(load)
             turn.set()
+
+
+def _note(kept: OrderedDict[bytes, T], account: bytes, value: T) -> None:
+    """Keep that, and of all accounts the latest."""
+    kept[account] = value
+    kept.move_to_end(account)
+    if len(kept) > ACCOUNTS_MAX:
+        kept.popitem(last=False)
 
 
 def by_kind(messages: Sequence[bytes]) -> list[tuple[int, list[bytes]]]:

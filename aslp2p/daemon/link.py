@@ -67,7 +67,7 @@ class Link:
         self.initiator = initiator
         self.process = session.peer_process
         self.account = key
-        """On whose account its messages are taken, and `office`: whether they come first (`core.places`)."""
+        """On whose account its messages are taken; and whether they come first (`core/accounts`)."""
         self.office = False
         self.reason = ""
         self.blame = False

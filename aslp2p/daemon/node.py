@@ -16,7 +16,7 @@ import trio
 
 from aslp2p.artifacts.envelope import Signer
 from aslp2p.artifacts.keys import short
-from aslp2p.core.effects import Close, Effect, HeardCopy, Hints, Publish, Rank, Send, Slow
+from aslp2p.core.effects import AtWork, Close, Effect, HeardCopy, Hints, Publish, Rank, Send, Slow
 from aslp2p.core.inputs import Command, Import, Lost, MarkStale, Now, OwnAddresses
 from aslp2p.core.jobs import Core, Inputs, Life, Mode, Question, Report
 from aslp2p.daemon.control_events import EventSource
@@ -250,6 +250,8 @@ class CommonNode:
                         link.account, link.office = effect.account, effect.office
                 elif type(effect) is Slow:
                     self.links.fair.slow(effect.account, effect.pause_ms / 1000)
+                elif type(effect) is AtWork:
+                    self.links.fair.at_work(effect.account)
                 elif type(effect) is Publish:
                     self._publish(effect.topic, effect.data)
                 elif type(effect) is HeardCopy:

@@ -53,7 +53,7 @@ class Worker:
         self._clocks = clocks
         self._queue: queue.SimpleQueue[Job | Leave] = queue.SimpleQueue()
         self._driver = Driver(
-            store, make_core, clocks, probe_ms=int(probe_s * 1000), meter=time.thread_time, tells=True
+            store, make_core, clocks, probe_ms=int(probe_s * 1000), meter=time.perf_counter, tells=True
         )
         self._thread = threading.Thread(target=self._run, name=f"common-{name}", daemon=True)
 

@@ -206,7 +206,7 @@ def test_whoever_has_little_waiting_is_in_the_next_snapshot_whatever_others_floo
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """G5: of refused proposals and of good ones, and what is left waits for nothing but its turn."""
-    monkeypatch.setattr("aslp2p.core.witness.TURN", 4)
+    monkeypatch.setattr("aslp2p.core.turns.FEW", 4)
     world = World()
     stage, ben = listening(world)
     stage.happen(AddContent(((content_id(DATA), DATA),)))

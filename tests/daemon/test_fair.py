@@ -6,8 +6,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from aslp2p.core.jobs import Spent
-from aslp2p.daemon.fair import ACCOUNTS_MAX, AHEAD_S, FIRST_GUESS_S, Fair, Load, by_kind
+from aslp2p.daemon.fair import ACCOUNTS_MAX, AHEAD_S, FIRST_GUESS_S, SHARE, SHARE_AHEAD_S, Fair, Load, by_kind
 from aslp2p.gossip.messages import GetContent, GetRange, Have, NoContent, encode_message
+from aslp2p.limits import COMPANY_MS
 
 GET_RANGE = 6
 
@@ -140,6 +141,39 @@ async def test_a_slowed_account_waits_on_all_its_links_and_nobody_else_does(
         assert bench.order == [b"honest"]
         await trio.sleep_until(began + 3.1)
         assert bench.order == [b"honest", b"flood", b"flood"], "what it paid was added up"
+
+
+async def test_while_somebody_else_is_at_work_an_account_has_its_share_of_the_time(
+    autojump_clock: MockClock,
+) -> None:
+    """A flood is always under way: going first is not enough for what comes now and then."""
+    fair = Fair()
+    fair.at_work(b"honest")
+    began = trio.current_time()
+    for _ in range(100):
+        fair.give(load(b"flood"), await fair.take(load(b"flood")), Spent(0.01))
+        await trio.sleep(0.01)
+        fair.at_work(b"honest")
+    assert trio.current_time() - began >= (1.0 - SHARE_AHEAD_S) / SHARE - 0.1, "a second of work in four"
+    began = trio.current_time()
+    for _ in range(100):
+        fair.give(load(b"w", office=True), await fair.take(load(b"w", office=True)), Spent(0.01))
+    assert trio.current_time() == began, "what the witness relays is on its account"
+
+
+async def test_alone_an_account_has_all_the_time(autojump_clock: MockClock) -> None:
+    fair = Fair()
+    fair.at_work(b"flood")
+    began = trio.current_time()
+    for _ in range(100):
+        fair.give(load(b"flood"), await fair.take(load(b"flood")), Spent(0.01))
+    assert trio.current_time() == began
+    fair.at_work(b"honest")
+    await trio.sleep(COMPANY_MS / 1000 + 0.1)
+    began = trio.current_time()
+    for _ in range(100):
+        fair.give(load(b"flood"), await fair.take(load(b"flood")), Spent(0.01))
+    assert trio.current_time() == began, "and soon after"
 
 
 async def test_of_slowed_accounts_a_bounded_number_is_remembered() -> None:
