@@ -175,7 +175,11 @@ PENDING_MAX = 8192
 PENDING_PER_AUTHOR_MAX = 2048
 REJECTIONS_MAX = 1024
 WAITING_SNAPSHOTS_MAX = 32
-CONTENT_REQUESTS_PER_PEER_MAX = 6
+CONTENT_REQUESTS_PER_PEER_MAX = 128
+CONTENT_REQUESTED_BYTES_PER_PEER = 16 * MIB
+"""Under way from one peer, as far as sizes are known: what came last says how long the next ones are."""
+CONTENT_TYPICAL_BYTES = 256 * KIB
+"""How long contents are taken to be before any has come."""
 CONTENT_WINDOW = 256
 """Wanted contents that are looked up at once."""
 CONTENT_BATCH_BYTES_MAX = MIB

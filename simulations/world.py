@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Genesis, Named, Policy
 from aslp2p.core.driver import Driver
-from aslp2p.core.effects import Close, Effect, Publish, Send
+from aslp2p.core.effects import Close, Effect, Give, Publish, Send
+from aslp2p.core.giving import messages_of
 from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Now, Received
 from aslp2p.core.jobs import Answer, Core, Inputs, Life, Mode, Note, Report
 from aslp2p.errors import InvariantBroken
@@ -399,6 +400,10 @@ class World:
         self.log.effect(self.now_ms, node.name, effect)
         if type(effect) is Send:
             self._send(node, effect)
+            return
+        if type(effect) is Give:
+            for data in messages_of(node.store, effect):
+                self._send(node, Send(effect.link, data))
             return
         if type(effect) is Close:
             node.closed.append(effect)

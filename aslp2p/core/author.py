@@ -14,7 +14,7 @@ from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
 from aslp2p.errors import UserError
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
-from aslp2p.ledger.reader import PutContent
+from aslp2p.ledger.reader import PutContent, PutStaged, Staged
 from aslp2p.limits import INLINE_CONTENT_BYTES_MAX
 
 Pieces = Sequence[tuple[bytes, bytes]]
@@ -84,6 +84,11 @@ class Author:
         if pieces:
             self._context.store.apply([PutContent(id_, data) for id_, data in pieces])
             self._contents.note_come(id_ for id_, _ in pieces)
+
+    def add_staged(self, staged: Sequence[Staged]) -> None:
+        """Keep content for a put to come that was hashed and written already."""
+        self._context.store.apply([PutStaged(one) for one in staged])
+        self._contents.note_come(one.id for one in staged)
 
     def withdraw(self, proposal: bytes) -> bool:
         """Whether it was pending, and ours."""

@@ -19,18 +19,20 @@ from aslp2p.artifacts.content import chunk_bytes, content_id, decode_manifest, h
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import Proposal, Put
 from aslp2p.core.context import Context
+from aslp2p.core.effects import Await, Give
 from aslp2p.core.lacking import Items, Lacking
 from aslp2p.core.part import Part
 from aslp2p.errors import ArtifactError
-from aslp2p.gossip.messages import Content, GetContent, NoContent
+from aslp2p.gossip.messages import GetContent, NoContent
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.erasure import held_at
-from aslp2p.ledger.reader import PutContent, UnwantContents, WantContents
+from aslp2p.ledger.reader import DropStaged, PutContent, PutStaged, Staged, UnwantContents, WantContents
 from aslp2p.ledger.state import NotApplicable
 from aslp2p.limits import (
     CHUNK_BYTES,
-    CONTENT_BATCH_BYTES_MAX,
+    CONTENT_REQUESTED_BYTES_PER_PEER,
     CONTENT_REQUESTS_PER_PEER_MAX,
+    CONTENT_TYPICAL_BYTES,
     CONTENT_WINDOW,
     KIB,
     PEERS_MAX,
@@ -44,6 +46,8 @@ COME_MAX = 4096
 SILENT_MS = 4 * REQUEST_TIMEOUT_MS
 UNASKED_BYTES = 4 * KIB
 """Content that nobody asked for counts once, and once more for each of these."""
+TYPICAL_WEIGHT = 0.125
+"""Of the latest content in how long they are taken to be."""
 UNASKED_MAX = 1 + CHUNK_BYTES // UNASKED_BYTES
 
 
@@ -70,6 +74,8 @@ class Contents(Part):
         self._asked: dict[bytes, _Asked] = {}
         self._asked_of: Counter[int] = Counter()
         """Link to how many are asked of it."""
+        self._typical_bytes = float(CONTENT_TYPICAL_BYTES)
+        """How long contents are, by those that came last."""
         self._heard_ms: dict[int, int] = {}
         """Link to when content came over it last."""
         self._without: dict[bytes, set[int]] = {}
@@ -148,20 +154,20 @@ class Contents(Part):
         """Store small content that came along with what names it."""
         id_ = content_id(data)
         if self._context.store.content_size(id_) is None and not self._is_erased(id_):
-            self._store(id_, data)
+            self._store(id_, PutContent(id_, data))
 
     def bring(self, pieces: Sequence[bytes], manifests: Sequence[bytes]) -> None:
         """Store contents that a person brought, and want the chunks of those that are manifests."""
         for data in (*pieces, *manifests):
             if not self._is_erased(id_ := content_id(data)):
-                self._store(id_, data)
+                self._store(id_, PutContent(id_, data))
         for data in manifests:
             self.want(self._lacking.chunks(content_id(data)))
 
-    def _store(self, id_: bytes, data: bytes) -> None:
+    def _store(self, id_: bytes, put: PutContent | PutStaged) -> None:
         self._release(id_)
         self._lacking.came(id_)
-        self._context.store.apply([PutContent(id_, data)])
+        self._context.store.apply([put])
         self.note_come([id_])
 
     def note_come(self, ids: Iterable[bytes]) -> None:
@@ -246,10 +252,11 @@ class Contents(Part):
             self._ask(now)
 
     def _ask(self, now: int) -> None:
+        window = self._window()
         windows = {
-            link: CONTENT_REQUESTS_PER_PEER_MAX - self._asked_of[link]
+            link: window - self._asked_of[link]
             for link in self._context.peers
-            if link in self._askable and self._asked_of[link] < CONTENT_REQUESTS_PER_PEER_MAX
+            if link in self._askable and self._asked_of[link] < window
         }
         if not windows:
             return
@@ -274,10 +281,16 @@ class Contents(Part):
                 del windows[link]
         for link, ids in asks.items():
             self._context.peers[link].expect(len(ids) * UNASKED_MAX)
+            self._context.out.effects.append(Await(tuple(ids)))
             self._context.send(link, GetContent(tuple(ids)))
         for id_ in in_vain:
             self._release(id_)
             self._lacking.was_in_vain(id_)
+
+    def _window(self) -> int:
+        """How many contents may be under way from one peer: as many as come to the bytes that may be."""
+        fitting = int(CONTENT_REQUESTED_BYTES_PER_PEER / self._typical_bytes)
+        return min(CONTENT_REQUESTS_PER_PEER_MAX, fitting)
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -290,13 +303,31 @@ class Contents(Part):
             if manifest is None:
                 useless += unasked(data)
                 continue
-            self._heard_ms[peer.link] = self._context.now.mono
-            want = self.want if self._context.store.is_wanted(id_) else self.want_pending
-            self._store(id_, data)
-            if manifest:
-                # One that is none is its author's lie, not the relay's. The witness refuses the put.
-                want(self._lacking.chunks(id_))
+            self._keep_asked(peer.link, len(data), PutContent(id_, data), manifest=manifest)
         return useless
+
+    def take_staged(self, link: int, staged: Iterable[Staged]) -> int:
+        """As `take`, for what was taken in beside the store."""
+        useless = 0
+        for one in staged:
+            manifest = self._manifest_of(one.id)
+            if manifest is None:
+                useless += 1 + one.size // UNASKED_BYTES
+                self._context.store.apply([DropStaged(one)])
+            else:
+                self._keep_asked(link, one.size, PutStaged(one), manifest=manifest)
+        return useless
+
+    def _keep_asked(self, link: int, size: int, put: PutContent | PutStaged, *, manifest: bool) -> None:
+        id_ = put.id if isinstance(put, PutContent) else put.staged.id
+        if link in self._context.peers:
+            self._heard_ms[link] = self._context.now.mono
+        self._typical_bytes += (max(KIB, size) - self._typical_bytes) * TYPICAL_WEIGHT
+        want = self.want if self._context.store.is_wanted(id_) else self.want_pending
+        self._store(id_, put)
+        if manifest:
+            # One that is none is its author's lie, not the relay's. The witness refuses the put.
+            want(self._lacking.chunks(id_))
 
     def _manifest_of(self, id_: bytes) -> bool | None:
         """Whether what is asked for or queued is a manifest; None if it is neither."""
@@ -357,30 +388,23 @@ class Contents(Part):
     # --- serving ----------------------------------------------------------------------------------
 
     def serve(self, peer: Peer, ids: Sequence[bytes]) -> list[tuple[bytes, int]]:
-        """Answer a request: what is here in messages of bounded size, and the ids of what is not.
+        """Answer a request: what is here is given as the link takes it, and told is what is not.
 
-        Returns the id and the size of each that was sent, and one of size 0 if any is not here."""
+        Returns the id and the size of each that is given, and one of size 0 if any is not here."""
         sizes: list[tuple[bytes, int]] = []
         self.served_ms.pop(peer.key, None)
         self.served_ms[peer.key] = self._context.now.mono
         while len(self.served_ms) > PEERS_MAX:
             del self.served_ms[next(iter(self.served_ms))]
-        batch: list[bytes] = []
-        size = 0
         missing = list(ids[CONTENT_REQUESTS_PER_PEER_MAX:])
         for id_ in ids[:CONTENT_REQUESTS_PER_PEER_MAX]:
-            data = self._context.store.content(id_)
-            if data is None:
+            size = self._context.store.content_size(id_)
+            if size is None:
                 missing.append(id_)
-                continue
-            sizes.append((id_, len(data)))
-            if batch and size + len(data) > CONTENT_BATCH_BYTES_MAX:
-                self._context.send(peer.link, Content(tuple(batch)))
-                batch, size = [], 0
-            batch.append(data)
-            size += len(data)
-        if batch:
-            self._context.send(peer.link, Content(tuple(batch)))
+            else:
+                sizes.append((id_, size))
+        if sizes:
+            self._context.out.effects.append(Give(peer.link, tuple(sizes)))
         if missing:
             self._context.send(peer.link, NoContent(tuple(missing)))
             sizes.append((missing[0], 0))

@@ -28,7 +28,7 @@ from typing import TypeAlias
 
 from aslp2p.core.effects import Send
 from aslp2p.core.guard import Guard
-from aslp2p.core.inputs import Input, LinkDown, LinkUp, Now, Received, Tick
+from aslp2p.core.inputs import Came, Input, LinkDown, LinkUp, Now, Received, Tick
 from aslp2p.core.jobs import Core, Inputs, Job, Life, Question, Report
 from aslp2p.core.lives import PROBE_MS, Lives
 from aslp2p.errors import AslError, InvariantBroken, UserError
@@ -241,7 +241,7 @@ class Driver:
 
     def _step(self, core: Core, job: Inputs, input_: Input, report: Report) -> int:
         """Run one step; returns how many bytes it sends."""
-        if isinstance(input_, LinkUp | LinkDown | Received) and job.era != self.condition.era:
+        if isinstance(input_, LinkUp | LinkDown | Received | Came) and job.era != self.condition.era:
             return 0
         began = self._meter() if job.spent is not None else 0.0
         try:

@@ -14,6 +14,21 @@ class Send(Struct, frozen=True):
     data: bytes
 
 
+class Give(Struct, frozen=True):
+    """Send contents on a link (*content*), in order, as the link takes them: they are read when it does, and
+    what is not here any more is told (*no content*)."""
+
+    link: int
+    contents: tuple[tuple[bytes, int], ...]
+    """Id and size."""
+
+
+class Await(Struct, frozen=True):
+    """These contents were asked for: they may be taken in beside the store (`inputs.Came`)."""
+
+    ids: tuple[bytes, ...]
+
+
 class Close(Struct, frozen=True):
     """End a link. `blame` says that the peer sent what no honest peer sends: back off from it (G5)."""
 
@@ -66,7 +81,7 @@ class Hints(Struct, frozen=True):
     addresses: tuple[str, ...]
 
 
-Effect: TypeAlias = Send | Close | Rank | Slow | AtWork | HeardCopy | Publish | Hints
+Effect: TypeAlias = Send | Give | Await | Close | Rank | Slow | AtWork | HeardCopy | Publish | Hints
 
 
 class Step(Struct):

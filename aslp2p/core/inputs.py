@@ -11,6 +11,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from aslp2p.artifacts.types import Action, Policy
+from aslp2p.ledger.reader import Staged
 
 
 class Now(Struct, frozen=True):
@@ -49,6 +50,13 @@ class Received(Struct, frozen=True):
     data: bytes
 
 
+class Came(Struct, frozen=True):
+    """Contents that a link brought and that were taken in beside the store."""
+
+    link: int
+    staged: tuple[Staged, ...]
+
+
 class Tick(Struct, frozen=True):
     """Time has come to `NodeCore.wake_at_ms`, or simply passed."""
 
@@ -71,7 +79,7 @@ class Lost(Struct, frozen=True):
     ids: tuple[bytes, ...]
 
 
-Event: TypeAlias = LinkUp | LinkDown | Received | Tick | OwnAddresses | MarkStale | Lost
+Event: TypeAlias = LinkUp | LinkDown | Received | Came | Tick | OwnAddresses | MarkStale | Lost
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -82,6 +90,12 @@ class Propose(Struct, frozen=True):
 
     action: Action
     pieces: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class AddStaged(Struct, frozen=True):
+    """Keep contents for a put to come that were taken in beside the store."""
+
+    staged: tuple[Staged, ...]
 
 
 class AddContent(Struct, frozen=True):
@@ -180,6 +194,7 @@ class Import(Struct, frozen=True):
 Command: TypeAlias = (
     Propose
     | AddContent
+    | AddStaged
     | MakeToken
     | Withdraw
     | Endorse

@@ -22,6 +22,8 @@ from aslp2p.core.context import Context
 from aslp2p.core.effects import Hints, Slow, Step
 from aslp2p.core.inputs import (
     AddContent,
+    AddStaged,
+    Came,
     ChangePolicy,
     Command,
     Dismiss,
@@ -89,6 +91,7 @@ SLOWED = (
     "this machine asks for the same again and again: it is answered slowly now, and not at all if it goes on"
 )
 
+FLOOD_OF_USELESS = "a flood of what nobody needs"
 SHUT_OUT = ("expelled", "revoked", "not-a-member")
 """Codes of `Refused` that say that the other side will keep no link with this key."""
 IDS_PER_TOKEN = 64
@@ -137,6 +140,8 @@ class NodeCore(Wiring):
         match input_:
             case Received():
                 self._received(input_)
+            case Came():
+                self._came(input_)
             case Tick():
                 pass
             case LinkUp():
@@ -150,6 +155,8 @@ class NodeCore(Wiring):
                 out.answer = self._author.propose(input_.action, input_.pieces)
             case AddContent():
                 self._author.add_content(input_.pieces)
+            case AddStaged():
+                self._author.add_staged(input_.staged)
             case MakeToken():
                 out.answer = self._admission.make_token(input_)
             case Withdraw():
@@ -390,7 +397,16 @@ class NodeCore(Wiring):
             context.fault(peer.link, fault.message, fault)
             return
         if useless and peer.useless(useless, context.now.mono, context.learned):
-            context.close(peer.link, "a flood of what nobody needs", blame=True)
+            context.close(peer.link, FLOOD_OF_USELESS, blame=True)
+
+    def _came(self, came: Came) -> None:
+        """What was awaited may have come twice since, or from a link that is gone by now: it is kept all the
+        same where it is still wanted."""
+        context = self._context
+        peer = context.peers.get(came.link)
+        useless = self._contents.take_staged(came.link, came.staged)
+        if peer is not None and useless and peer.useless(useless, context.now.mono, context.learned):
+            context.close(peer.link, FLOOD_OF_USELESS, blame=True)
 
     def _guest_said(self, peer: Peer, data: bytes) -> None:
         """What a guest says is of no use, but that it knows a history which no member here could tell of."""
@@ -405,7 +421,7 @@ class NodeCore(Wiring):
             self._unsure.add(peer.link)
             self._reconciler.heard_heads(peer, message)
         elif peer.useless(1, context.now.mono, context.learned):
-            self._guests.close(peer.link, "a flood of what nobody needs", blame=True)
+            self._guests.close(peer.link, FLOOD_OF_USELESS, blame=True)
 
     def _message(self, peer: Peer, message: AnyMessage) -> int:
         """Handle one message; returns how much of it was of no use. Raises `PeerFault`."""

@@ -9,6 +9,7 @@ import trio
 
 from aslp2p.core.inputs import Command
 from aslp2p.daemon import statuses
+from aslp2p.daemon.bulk import Bulk
 from aslp2p.daemon.folders import Folders
 from aslp2p.daemon.notices import Notices
 from aslp2p.daemon.pairing import Pairings
@@ -24,6 +25,10 @@ class AskedNode(statuses.ReportingNode, Protocol):
 
     async def command(self, command: Command, /) -> Any:
         """The answer of `NodeCore.step`, once it is on disk. Raises `UserError`, and nothing has changed."""
+
+    @property
+    def bulk(self) -> Bulk:
+        """Takes contents in beside the store."""
 
     @property
     def places(self) -> Callable[[], list[dict[str, Any]]]:

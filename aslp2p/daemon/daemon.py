@@ -51,6 +51,7 @@ from aslp2p.ledger.reader import Reader
 from aslp2p.store.lost import read_lost
 from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
+from aslp2p.store.stage import Stage
 from aslp2p.views.commons import common_status
 
 logger = logging.getLogger(__name__)
@@ -241,6 +242,7 @@ class Daemon:
                 lambda _: self._make_core(store, belonging),
                 self._identity,
                 self._events,
+                stage=Stage(folder / STORE_NAME),
                 twin_at=lambda: self._transport.twin_at,
             )
             node.on_copy = self._heard_duplicate_key

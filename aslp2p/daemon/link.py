@@ -4,7 +4,7 @@ Three tasks. One reads: bytes, messages, and into the node's queue, where it wai
 sends faster than the node works is slowed by TCP. One writes what the kernel would not take at once. One
 watches the clock. Most of what is sent never sees the second: `flush` is called once at the end of a batch,
 seals all that was queued for this peer into as few frames as hold it, and gives them to the kernel there and
-then.
+then. Contents have a lane of their own (`frames.BULK`): all else goes before the next piece of them.
 
 What ends a link: the peer or the cable; a frame that is none (blamed); more than `BACKLOG_BYTES_MAX` waiting
 for a peer that does not read, or none of it taken for `STALL_S`; no whole message within `MESSAGE_S` (every
@@ -23,9 +23,10 @@ import trio
 from aslp2p.daemon.room import Room
 from aslp2p.errors import LinkError
 from aslp2p.limits import KIB, MIB
+from aslp2p.link.frames import BULK
 from aslp2p.link.session import Event, MessageReceived, Session
 
-READ_BYTES = 64 * KIB
+READ_BYTES = 256 * KIB
 SEAL_BYTES = 256 * KIB
 """What is sealed at a time: what waits longer stays plain, and can share frames with what comes later."""
 BACKLOG_BYTES_MAX = 8 * MIB
@@ -76,6 +77,10 @@ class Link:
         self.connection = connection
         self._session = session
         self._queue: deque[bytes] = deque()
+        self._bulk: deque[bytes | bytearray] = deque()
+        self._bulk_bytes = 0
+        """Given to `send_bulk`, and not sealed yet or of the message that is being sealed."""
+        self._bulk_room = trio.Event()
         self._unsent = memoryview(b"")
         self._backlog = 0
         self._stuck = trio.Event()
@@ -85,7 +90,8 @@ class Link:
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait for the peer to read, above what the kernel holds for it."""
+        """Bytes that wait for the peer to read, above what the kernel holds for it, without bulk that has not
+        begun to leave."""
         return self._backlog + len(self._unsent)
 
     @property
@@ -110,9 +116,21 @@ class Link:
             if self.backlog > BACKLOG_BYTES_MAX:
                 self.abort("it does not read what it asks for")
 
+    def send_bulk(self, message: bytes | bytearray) -> None:
+        """Queue a message that lets all others go first; whoever calls waits for room before."""
+        if not self._closing:
+            self._bulk.append(message)
+            self._bulk_bytes += len(message)
+
+    async def has_room_for_bulk(self, bytes_max: int) -> None:
+        """Returns when less than `bytes_max` of bulk waits."""
+        while self._bulk_bytes >= bytes_max:
+            self._bulk_room = trio.Event()
+            await self._bulk_room.wait()
+
     def flush(self) -> None:
         """Put on the wire what the kernel takes now; the writing task does the rest."""
-        while self._unsent or self._queue:
+        while self._unsent or self._queue or self._bulk_bytes:
             if not self._unsent:
                 self._unsent = memoryview(self._seal())
             try:
@@ -135,7 +153,16 @@ class Link:
             size += len(message)
             self._session.send(message)
         self._backlog -= size
-        return self._session.take_output()
+        if self._closing:
+            self._bulk_bytes = 0
+            return self._session.take_output(0)
+        if not self._session.has_bulk and self._bulk:
+            self._session.send(self._bulk[0], BULK)
+        output = self._session.take_output(max(0, SEAL_BYTES - size))
+        if self._bulk and not self._session.has_bulk:
+            self._bulk_bytes -= len(self._bulk.popleft())
+            self._bulk_room.set()
+        return output
 
     def close(self, reason: str, *, blame: bool = False) -> None:
         """End the link when what is queued has left; nothing more is read."""
@@ -148,6 +175,8 @@ class Link:
     def abort(self, reason: str, *, blame: bool = False) -> None:
         """End the link at once."""
         self._queue.clear()
+        self._bulk.clear()
+        self._bulk_bytes = 0
         self._unsent = memoryview(b"")
         self._backlog = 0
         if not self._closing:
@@ -208,7 +237,7 @@ class Link:
         while True:
             await trio.sleep(WATCH_S)
             now = trio.current_time()
-            if self.backlog and now - self._sent_at > STALL_S:
+            if (self.backlog or self._bulk_bytes) and now - self._sent_at > STALL_S:
                 self.abort("it stopped reading")
             elif not self.unhandled.items and now - self._message_at > MESSAGE_S:
                 self.abort("it fell silent")

@@ -19,6 +19,7 @@ from aslp2p.artifacts.keys import short_key
 from aslp2p.core.inputs import LinkDown, LinkUp, Received
 from aslp2p.core.jobs import Inputs, Spent
 from aslp2p.daemon.blame import Blame
+from aslp2p.daemon.bulk import Bulk
 from aslp2p.daemon.fair import Fair, Load, by_kind
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.listening import has_address
@@ -42,9 +43,10 @@ CLOSE_S = 2.0
 class Links:
     """All links of a node. `put` queues inputs for its thread; `era` and `taking` are the node's to set."""
 
-    def __init__(self, own_key: bytes, put: Callable[[Inputs], None]) -> None:
+    def __init__(self, own_key: bytes, put: Callable[[Inputs], None], bulk: Bulk) -> None:
         self._own_key = own_key
         self._put = put
+        self._bulk = bulk
         self._links: dict[int, Link] = {}
         self._eras: dict[int, int] = {}
         self._gone = trio.Event()
@@ -113,8 +115,10 @@ class Links:
                         nursery.start_soon(_expect_close, loser, old)
 
                 async def handle(messages: Sequence[bytes]) -> None:
-                    await self._queue(link, era, messages)
+                    ordinary = [one for one in messages if not self._bulk.takes(link, era, one)]
+                    await self.queue(link, era, ordinary)
 
+                nursery.start_soon(self._bulk.serve, link)
                 await link.run(first, handle)
                 nursery.cancel_scope.cancel()
         finally:
@@ -135,7 +139,8 @@ class Links:
         ours, theirs = (old, new) if old.initiator else (new, old)
         return theirs if self._own_key < new.key else ours
 
-    async def _queue(self, link: Link, era: int, messages: Sequence[bytes]) -> None:
+    async def queue(self, link: Link, era: int, messages: Sequence[bytes]) -> None:
+        """Have the node's thread take these, when their turn comes; returns when all of them are queued."""
         for kind, some in by_kind(messages):
             load = Load(link.account, link.office, kind, len(some), sum(map(len, some)))
             guess = await self.fair.take(load)

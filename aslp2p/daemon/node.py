@@ -16,9 +16,22 @@ import trio
 
 from aslp2p.artifacts.envelope import Signer
 from aslp2p.artifacts.keys import short
-from aslp2p.core.effects import AtWork, Close, Effect, HeardCopy, Hints, Publish, Rank, Send, Slow
+from aslp2p.core.effects import (
+    AtWork,
+    Await,
+    Close,
+    Effect,
+    Give,
+    HeardCopy,
+    Hints,
+    Publish,
+    Rank,
+    Send,
+    Slow,
+)
 from aslp2p.core.inputs import Command, Import, Lost, MarkStale, Now, OwnAddresses
 from aslp2p.core.jobs import Core, Inputs, Life, Mode, Question, Report
+from aslp2p.daemon.bulk import Bulk, Stage
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.link import Link
 from aslp2p.daemon.links import Links
@@ -38,6 +51,7 @@ T = TypeVar("T")
 class CommonNode:
     """The node of the Common that `store` belongs to. Made in the trio thread; `run` it.
 
+    `stage` is of the same store (None: it has no files).
     `make_core` makes a core on the store, in the node's thread; `twin_at` says where a copy of our key was
     heard. The dialer sets `on_hints`, which gets addresses that peers tell, `on_change`, which is called
     when a link ends or the node's condition turns, and `places`, which says where members were dialled.
@@ -52,6 +66,7 @@ class CommonNode:
         identity: Signer,
         events: EventSource,
         *,
+        stage: Stage | None = None,
         twin_at: Callable[[], str | None] = lambda: None,
         clocks: Callable[[], Now] = read_clocks,
         probe_s: float = PROBE_S,
@@ -78,7 +93,8 @@ class CommonNode:
         self._worker = Worker(
             short(belonging.common_id), store, make_core, self._hear, clocks=clocks, probe_s=probe_s
         )
-        self.links = Links(identity.key, self._worker.put)
+        self.bulk = Bulk(stage, self._worker.put, self.query)
+        self.links = Links(identity.key, self._worker.put, self.bulk)
 
     # --- who it is ------------------------------------------------------------------------------------
 
@@ -112,19 +128,24 @@ class CommonNode:
         try:
             await self._settled.wait()
             task_status.started()
-            while True:
-                await self._stale.wait()
-                self._stale = trio.Event()
-                with suppress(Exception):  # asked again at the next change
-                    belonging = await self.query(read_belonging)
-                    if belonging is not None:
-                        self.belonging = belonging
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.bulk.run, self.links.queue)
+                nursery.start_soon(self._read_belonging)
         finally:
             with trio.CancelScope(shield=True):
                 await self.links.close_all("this machine stops")
                 self._closed = True
                 self._worker.put(Leave())
                 await trio.to_thread.run_sync(self._worker.join)
+
+    async def _read_belonging(self) -> None:
+        while True:
+            await self._stale.wait()
+            self._stale = trio.Event()
+            with suppress(Exception):  # asked again at the next change
+                belonging = await self.query(read_belonging)
+                if belonging is not None:
+                    self.belonging = belonging
 
     def refresh(self) -> None:
         """Read again what `init` or `join` wrote about belonging to the Common."""
@@ -225,6 +246,7 @@ class CommonNode:
     def _turn(self, condition: Life) -> None:
         before, self.condition = self.condition, condition
         running = condition.mode is Mode.RUNNING
+        self.bulk.era = condition.era if running else -1
         self.links.taking = running and not self._closed
         self.links.close_older(condition.era, condition.reason or "this Common starts again")
         self._settled.set()
@@ -245,11 +267,18 @@ class CommonNode:
                 elif type(effect) is Close:
                     if link := self.links.get(effect.link):
                         link.close(effect.reason, blame=effect.blame)
+                elif type(effect) is Give:
+                    if link := self.links.get(effect.link):
+                        self.bulk.give(link, effect)
+                        touched[effect.link] = link
+                elif type(effect) is Await:
+                    self.bulk.awaits(effect.ids)
                 elif type(effect) is Rank:
                     if link := self.links.get(effect.link):
                         link.account, link.office = effect.account, effect.office
                 elif type(effect) is Slow:
-                    self.links.fair.slow(effect.account, effect.pause_ms / 1000)
+                    for turns in (self.links.fair, self.bulk.fair):
+                        turns.slow(effect.account, effect.pause_ms / 1000)
                 elif type(effect) is AtWork:
                     self.links.fair.at_work(effect.account)
                 elif type(effect) is Publish:

@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from aslp2p.artifacts.content import Content, ContentBuilder, Piece
 from aslp2p.artifacts.types import Put
-from aslp2p.core.inputs import AddContent, Command
+from aslp2p.core.inputs import AddContent, AddStaged, Command
+from aslp2p.daemon.bulk import Bulk
 from aslp2p.daemon.control_descriptors import RECEIVED
 from aslp2p.daemon.intake import Intake
 from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
@@ -18,7 +19,7 @@ from aslp2p.daemon.uploads import Uploads
 from aslp2p.errors import UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.home.seen import Seen
-from aslp2p.ledger.reader import Reader
+from aslp2p.ledger.reader import Reader, Staged
 from aslp2p.ledger.state import Entry, path_key, unpack
 from aslp2p.limits import CHUNK_BYTES
 from aslp2p.views.actions import Uint, parse_id
@@ -28,6 +29,7 @@ from aslp2p.worktree.never import require_puttable
 
 T = TypeVar("T")
 SEEN_NAME = "seen.db"
+STAGED_MAX = 32
 
 
 class PuttingNode(Protocol):
@@ -38,7 +40,41 @@ class PuttingNode(Protocol):
 
     async def query(self, function: Callable[[Reader], T], /) -> T: ...
 
+    @property
+    def bulk(self) -> Bulk: ...
+
     async def command(self, command: Command, /) -> Any: ...
+
+
+class Keeping:
+    """What is read of one file, on its way into the store: large pieces beside it, handed over together."""
+
+    def __init__(self, node: PuttingNode) -> None:
+        self._node = node
+        self._staged: list[Staged] = []
+
+    async def keep(self, pieces: tuple[Piece, ...]) -> None:
+        """On disk when this returns; in the store once `finish` has."""
+        large = [one for one in pieces if self._node.bulk.is_large(one.data)]
+        small = tuple(one for one in pieces if not self._node.bulk.is_large(one.data))
+        try:
+            self._staged += await self._node.bulk.keep(large)
+        except OSError:  # the store meets the same, and says what is to be done
+            small = pieces
+        if small:
+            await self._node.command(AddContent(small))
+        if len(self._staged) >= STAGED_MAX:
+            await self.finish()
+
+    async def finish(self) -> None:
+        """The store takes over what was kept."""
+        if self._staged:
+            await self._node.command(AddStaged(tuple(self._staged)))
+            self._staged.clear()
+
+    def close(self) -> None:
+        """What the store has not taken over is no more."""
+        self._node.bulk.discard(self._staged)
 
 
 class PutMethods:
@@ -110,15 +146,18 @@ class PutMethods:
         return await _proposed(node, action, taken.last, skip_same=skip_same)
 
     async def _taken_in(self, node: PuttingNode, descriptor: int) -> Content:
-        async def keep(pieces: tuple[Piece, ...]) -> None:
-            await node.command(AddContent(pieces))
-
         async def is_here(id_: bytes, size: int) -> bool:
             return not await node.query(lambda reader: missing(reader, id_, size))
 
         if self._intake is None:
             self._intake = Intake(Seen(self._home.path / SEEN_NAME))
-        return await self._intake.take(descriptor, keep, is_here)
+        keeping = Keeping(node)
+        try:
+            taken = await self._intake.take(descriptor, keeping.keep, is_here)
+            await keeping.finish()
+        finally:
+            keeping.close()
+        return taken
 
     async def upload_begin(self, common: str = "") -> dict[str, Any]:
         return {"upload": self._uploads.begin(self._node(common).id)}

@@ -6,6 +6,7 @@ Every message stands alone: losing, repeating or reordering them costs time and 
 
 from __future__ import annotations
 
+import struct
 from typing import Annotated, TypeAlias, get_args
 
 import msgspec
@@ -34,6 +35,8 @@ Raws: TypeAlias = Annotated[tuple[Embedded, ...], Meta(max_length=IDS_PER_MESSAG
 Contents: TypeAlias = Annotated[
     tuple[Annotated[bytes, Meta(max_length=CHUNK_BYTES)], ...], Meta(max_length=IDS_PER_MESSAGE_MAX)
 ]
+
+CONTENT_TAG = 9
 
 
 class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -107,7 +110,7 @@ class GetContent(Message, frozen=True, tag=8):
     ids: Ids
 
 
-class Content(Message, frozen=True, tag=9):
+class Content(Message, frozen=True, tag=CONTENT_TAG):
     """Asked-for contents; each is addressed by its hash."""
 
     contents: Contents
@@ -171,6 +174,27 @@ AnyMessage: TypeAlias = (
 
 _BY_TAG: dict[int, type[AnyMessage]] = {one.__struct_config__.tag: one for one in get_args(AnyMessage)}
 """Faster than to let msgspec find the type: it would look at all of them for each message."""
+
+
+_ONE_CONTENT = struct.Struct(">BBBBI")
+_ONE = (0x92, CONTENT_TAG, 0x91, 0xC6)
+"""An array of two: the kind, and an array of one byte string of more than 65,535 bytes."""
+
+
+def content_header(size: int) -> bytes:
+    """What a message of one content begins with, whose `size` is above 65,535; it follows."""
+    return _ONE_CONTENT.pack(*_ONE, size)
+
+
+def one_content(message: bytes) -> memoryview | None:
+    """The content in a message of one that is longer than 65,535 bytes, as `content_header` begins it; None
+    for any other message, also one that is none."""
+    if len(message) < _ONE_CONTENT.size:
+        return None
+    *one, size = _ONE_CONTENT.unpack_from(message)
+    if tuple(one) != _ONE or not 2**16 <= size <= CHUNK_BYTES or len(message) != _ONE_CONTENT.size + size:
+        return None
+    return memoryview(message)[_ONE_CONTENT.size :]
 
 
 def encode_message(message: AnyMessage) -> bytes:

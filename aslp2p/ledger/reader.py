@@ -214,6 +214,29 @@ class PutContent(Struct, frozen=True):
     data: bytes
 
 
+class Staged(Struct, frozen=True):
+    """A content that was taken in beside the store: hashed, on disk, and named by nothing yet."""
+
+    id: bytes
+    size: int
+    place: Any
+    """Where, in the store's own words."""
+    fault: OSError | None = None
+    """Why it is not on disk after all: whoever puts it gets this."""
+
+
+class PutStaged(Struct, frozen=True):
+    """Store what was taken in; it is wanted no longer."""
+
+    staged: Staged
+
+
+class DropStaged(Struct, frozen=True):
+    """Remove what was taken in for nothing."""
+
+    staged: Staged
+
+
 class DropContent(Struct, frozen=True):
     id: bytes
 
@@ -251,6 +274,8 @@ Write: TypeAlias = (
     | CloseArtifacts
     | DropArtifacts
     | PutContent
+    | PutStaged
+    | DropStaged
     | DropContent
     | EraseContents
     | WantContents

@@ -6,18 +6,22 @@
 
 1. A frame is a 16 bit big-endian length and that many bytes: one Noise message. Its length is judged before
    its bytes are waited for.
-2. The plaintexts of the frames, joined, are one stream of records: a 32 bit big-endian length and that many
-   bytes, one message. A record may end anywhere: many small messages share a frame, a long one takes several.
-3. An empty frame or an empty message says nothing, and is refused.
-4. After every `LINK_FRAMES_PER_KEY` frames of one direction both sides replace its key.
+2. The plaintexts of the frames, joined, are one stream of records: a 32 bit big-endian header, and bytes. The
+   lowest 30 bits of the header are how many; a record may end anywhere, so many small ones share a frame.
+3. There are two lanes: `TALK`, and `BULK` for contents (the highest bit of the header). A message is one
+   record, or several of one lane, of which all but the last say so (the second highest). So what is long is
+   cut, and what is short goes between two pieces of it. Nothing is said about the order of the two lanes.
+4. An empty frame or an empty record says nothing, and is refused.
+5. After every `LINK_FRAMES_PER_KEY` frames of one direction both sides replace its key.
 
 Memory: an announced length reserves nothing. What is kept between calls is less than one frame and one
-message, and never more than was received.
+message of each lane, and never more than was received.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import deque
 
 from aslp2p.errors import InvariantBroken, LinkError
 from aslp2p.limits import LINK_FRAME_PLAINTEXT_BYTES_MAX, LINK_FRAMES_PER_KEY, MESSAGE_BYTES_MAX
@@ -25,6 +29,11 @@ from aslp2p.link.noise import CipherState
 
 _FRAME_HEADER = struct.Struct(">H")
 _RECORD_HEADER = struct.Struct(">I")
+TALK, BULK = 0, 1
+_BULK_BIT, _MORE_BIT = 1 << 31, 1 << 30
+_PIECE_BYTES_MAX = LINK_FRAME_PLAINTEXT_BYTES_MAX - _RECORD_HEADER.size
+"""Of what is long, in a frame of its own."""
+_VIEW_BYTES_MIN = 4096
 
 
 def frame(*bodies: bytes) -> bytes:
@@ -36,15 +45,14 @@ class FrameCutter:
     """Cuts frames out of a byte stream, however it was split."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
         self._at = 0
 
     def feed(self, data: bytes) -> None:
         """Adds received bytes. Take all whole frames before the next call, or they are kept."""
-        if self._at:
-            del self._buffer[: self._at]
-            self._at = 0
-        self._buffer += data
+        rest = self._buffer[self._at :]
+        self._buffer = rest + data if rest else data
+        self._at = 0
 
     def next(self, bytes_min: int, bytes_max: int) -> bytes | None:
         """The body of the next frame, `None` until it is all here.
@@ -61,8 +69,7 @@ class FrameCutter:
             return None
         start = self._at + _FRAME_HEADER.size
         self._at = start + size
-        with memoryview(self._buffer) as view:  # one copy, not two
-            return bytes(view[start : self._at])
+        return self._buffer[start : self._at]
 
 
 class FrameCipher:
@@ -89,24 +96,49 @@ class FrameCipher:
 
 
 class RecordWriter:
-    """Collects messages and seals them into as few frames as hold them."""
+    """Collects messages and seals them: talk in as few frames as hold it, and before bulk."""
 
     def __init__(self, cipher: FrameCipher) -> None:
         self._cipher = cipher
-        self._parts: list[bytes] = []
+        self._talk: list[bytes] = []
+        self._bulk: deque[memoryview] = deque()
 
-    def write(self, message: bytes) -> None:
+    def write(self, message: bytes | bytearray, lane: int = TALK) -> None:
         """Queues `message`; raises `InvariantBroken` if it is empty or longer than `MESSAGE_BYTES_MAX`."""
         if not 0 < len(message) <= MESSAGE_BYTES_MAX:
             raise InvariantBroken(f"a message of {len(message)} bytes, not 1 to {MESSAGE_BYTES_MAX}")
-        self._parts += (_RECORD_HEADER.pack(len(message)), message)
+        if lane == BULK:
+            self._bulk.append(memoryview(message))
+        else:
+            self._talk += (_RECORD_HEADER.pack(len(message)), bytes(message))
 
-    def take(self) -> bytes:
-        """The frames of everything queued since the last call (b"" if nothing was)."""
-        stream = b"".join(self._parts)
-        self._parts.clear()
+    def take(self, bulk_bytes_max: int | None = None) -> bytes:
+        """The frames of all talk that was queued since the last call, and of bulk up to about so many bytes
+        (None: all of it); b"" if there is nothing."""
+        stream = b"".join(self._talk)
+        self._talk.clear()
         step = LINK_FRAME_PLAINTEXT_BYTES_MAX
-        return frame(*[self._cipher.seal(stream[at : at + step]) for at in range(0, len(stream), step)])
+        bodies = [self._cipher.seal(stream[at : at + step]) for at in range(0, len(stream), step)]
+        room = MESSAGE_BYTES_MAX * len(self._bulk) if bulk_bytes_max is None else bulk_bytes_max
+        while self._bulk and room > 0:
+            piece = self._next_piece()
+            room -= len(piece)
+            bodies.append(self._cipher.seal(piece))
+        return frame(*bodies)
+
+    @property
+    def has_bulk(self) -> bool:
+        """Whether some of it was not taken yet."""
+        return bool(self._bulk)
+
+    def _next_piece(self) -> bytes:
+        rest = self._bulk.popleft()
+        piece = rest[:_PIECE_BYTES_MAX]
+        header = _BULK_BIT | len(piece)
+        if len(piece) < len(rest):
+            header |= _MORE_BIT
+            self._bulk.appendleft(rest[_PIECE_BYTES_MAX:])
+        return b"".join((_RECORD_HEADER.pack(header), piece))
 
 
 class RecordReader:
@@ -114,36 +146,61 @@ class RecordReader:
 
     def __init__(self) -> None:
         self._header = b""
-        self._message = bytearray()
+        self._parts: tuple[list[memoryview | bytearray], list[memoryview | bytearray]] = ([], [])
+        """Of the message of each lane that is not all here."""
+        self._sizes = [0, 0]
+        """Of those messages, as far as records of them have begun."""
+        self._lane = TALK
         self._missing = 0
+        self._more = False
 
     def read(self, plaintext: bytes) -> list[bytes]:
         """The messages that `plaintext` completes.
 
-        Raises `LinkError` for an empty message or one longer than `MESSAGE_BYTES_MAX`, at its header.
+        Raises `LinkError` for an empty record or a message longer than `MESSAGE_BYTES_MAX`, at its header.
         """
         if self._header:
             plaintext = self._header + plaintext
             self._header = b""
         messages: list[bytes] = []
         at, end = 0, len(plaintext)
+        view = memoryview(plaintext)
         while at < end:
             if not self._missing:
                 if end - at < _RECORD_HEADER.size:
                     self._header = plaintext[at:]
                     break
-                (self._missing,) = _RECORD_HEADER.unpack_from(plaintext, at)
-                if not 0 < self._missing <= MESSAGE_BYTES_MAX:
-                    raise LinkError(f"a message of {self._missing} bytes, not 1 to {MESSAGE_BYTES_MAX}")
+                self._begin(*_RECORD_HEADER.unpack_from(plaintext, at))
                 at += _RECORD_HEADER.size
-            part = plaintext[at : at + self._missing]
+            part = view[at : at + self._missing]
             at += len(part)
             self._missing -= len(part)
-            if not self._missing and not self._message:
-                messages.append(part)
-                continue
-            self._message += part
-            if not self._missing:
-                messages.append(bytes(self._message))
-                self._message = bytearray()
+            parts = self._parts[self._lane]
+            _keep(parts, part, end)
+            if not self._missing and not self._more:
+                messages.append(b"".join(parts))
+                parts.clear()
+                self._sizes[self._lane] = 0
         return messages
+
+    def _begin(self, header: int) -> None:
+        """A record begins. Raises `LinkError` for one that is empty, or makes its message too long."""
+        size = header & (_MORE_BIT - 1)
+        self._lane = BULK if header & _BULK_BIT else TALK
+        self._more = bool(header & _MORE_BIT)
+        whole = self._sizes[self._lane] + size
+        if not size or whole > MESSAGE_BYTES_MAX:
+            raise LinkError(f"a message of {whole} bytes, not 1 to {MESSAGE_BYTES_MAX}")
+        self._missing = size
+        self._sizes[self._lane] = whole
+
+
+def _keep(parts: list[memoryview | bytearray], part: memoryview, plaintext_bytes: int) -> None:
+    """Adds `part` of a plaintext of so many bytes: as it is where it is long and most of it, else as a copy
+    that grows, so that what is kept is little more than what came."""
+    if len(part) >= _VIEW_BYTES_MIN and 2 * len(part) >= plaintext_bytes:
+        parts.append(part)
+    elif parts and isinstance(parts[-1], bytearray):
+        parts[-1] += part
+    else:
+        parts.append(bytearray(part))

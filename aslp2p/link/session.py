@@ -43,7 +43,7 @@ from aslp2p.limits import (
     LINK_TAG_BYTES,
     NETWORK_SECRET_BYTES,
 )
-from aslp2p.link.frames import FrameCipher, FrameCutter, RecordReader, RecordWriter, frame
+from aslp2p.link.frames import TALK, FrameCipher, FrameCutter, RecordReader, RecordWriter, frame
 from aslp2p.link.key_proof import PROTOCOL, check_claims, make_proof, read_proof
 from aslp2p.link.noise import HandshakeState
 
@@ -162,8 +162,9 @@ class Session:
         self._phase = phase
         return events
 
-    def send(self, message: bytes) -> None:
-        """Queues one message of 1 to `MESSAGE_BYTES_MAX` bytes; all that `take_output` finds share frames.
+    def send(self, message: bytes | bytearray, lane: int = TALK) -> None:
+        """Queues one message of 1 to `MESSAGE_BYTES_MAX` bytes; all talk that `take_output` finds shares
+        frames, and goes before bulk.
 
         Raises `InvariantBroken` before `Established` or out of bounds, `LinkError` when the session is dead.
         """
@@ -171,14 +172,19 @@ class Session:
             raise LinkError("the link has failed before")
         if self._phase is not _Phase.OPEN:
             raise InvariantBroken("a message for a link that is not established")
-        self._writer.write(message)
+        self._writer.write(message, lane)
 
-    def take_output(self) -> bytes:
-        """The bytes to put on the wire now (b"" if there are none)."""
+    @property
+    def has_bulk(self) -> bool:
+        """Whether there is bulk that `take_output` has not given yet."""
+        return self._phase is _Phase.OPEN and self._writer.has_bulk
+
+    def take_output(self, bulk_bytes_max: int | None = None) -> bytes:
+        """The bytes to put on the wire now (b"" if there are none), of bulk about so many (None: all)."""
         if self._phase is _Phase.DEAD:
             return b""
         if self._phase is _Phase.OPEN:
-            self._output.append(self._writer.take())
+            self._output.append(self._writer.take(bulk_bytes_max))
         output = b"".join(self._output)
         self._output.clear()
         return output

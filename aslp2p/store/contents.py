@@ -69,6 +69,13 @@ class ContentFiles:
         if len(self._unsynced) >= OPEN_MAX:
             self._sync()
 
+    def adopt(self, id_: bytes, place: Path) -> None:
+        """Part of the open transaction, and read as such: a file in `new/` that is synced already."""
+        self._discard(id_)
+        self._folders |= {self.folder.parent, self.folder}
+        self._new[id_] = place
+        self._dropped.discard(id_)
+
     def drop(self, id_: bytes) -> None:
         """Gone once the transaction is committed."""
         self._discard(id_)
@@ -101,7 +108,7 @@ class ContentFiles:
             for folder in sorted(self._folders):
                 descriptors.append(os.open(folder, _OPEN_FOLDER))
                 opened.callback(os.close, descriptors[-1])
-            _sync_all(descriptors)
+            sync_all(descriptors)
         self._folders.clear()
 
     def committed(self) -> None:
@@ -137,7 +144,7 @@ class ContentFiles:
     def _sync(self) -> None:
         descriptors, self._unsynced = self._unsynced, []
         try:
-            _sync_all(descriptors)
+            sync_all(descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -196,8 +203,8 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _sync_all(descriptors: list[int]) -> None:
-    """Many at once: a file system's journal commits what waits together."""
+def sync_all(descriptors: list[int]) -> None:
+    """On disk when this returns. Many at once: a file system's journal commits what waits together."""
     if len(descriptors) < TOGETHER_MIN:
         for descriptor in descriptors:
             os.fsync(descriptor)

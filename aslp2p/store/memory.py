@@ -25,6 +25,7 @@ from aslp2p.ledger.reader import (
     DropArtifacts,
     DropBranchAbove,
     DropContent,
+    DropStaged,
     EraseContents,
     JournalRow,
     PutArtifacts,
@@ -34,6 +35,7 @@ from aslp2p.ledger.reader import (
     PutJournal,
     PutMeta,
     PutSnapshot,
+    PutStaged,
     PutUnaudited,
     SnapshotRow,
     UnwantContents,
@@ -397,6 +399,12 @@ class MemoryStore:
         self._set(self._content, write.id, write.data)
         self._pop(self._wanted, write.id)
 
+    def _put_staged(self, write: PutStaged) -> None:
+        self._put_content(PutContent(write.staged.id, write.staged.place))
+
+    def _drop_staged(self, write: DropStaged) -> None:
+        """Its bytes are in nobody's hands but the caller's."""
+
     def _drop_content(self, write: DropContent) -> None:
         self._pop(self._content, write.id)
 
@@ -433,6 +441,8 @@ _APPLY: dict[type, Callable[[MemoryStore, Any], None]] = {
     CloseArtifacts: MemoryStore._close_artifacts,
     DropArtifacts: MemoryStore._drop_artifacts,
     PutContent: MemoryStore._put_content,
+    PutStaged: MemoryStore._put_staged,
+    DropStaged: MemoryStore._drop_staged,
     DropContent: MemoryStore._drop_content,
     EraseContents: MemoryStore._erase_contents,
     WantContents: MemoryStore._want,

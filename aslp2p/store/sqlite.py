@@ -15,6 +15,7 @@ and takes no more promises: a node that cannot know what it promised must not pr
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
@@ -26,11 +27,13 @@ from aslp2p.ledger.reader import (
     BranchRow,
     DropBranchAbove,
     DropContent,
+    DropStaged,
     EraseContents,
     PutBranch,
     PutContent,
     PutJournal,
     PutSnapshot,
+    PutStaged,
     Write,
 )
 from aslp2p.store import check
@@ -170,6 +173,15 @@ class SqliteStore(SqliteReader):
         elif type(write) is PutContent and len(write.data) > self._small_bytes_max:
             self.files.put(write.id, write.data)
             return put_content_file(write.id, len(write.data))
+        elif type(write) is PutStaged:
+            if write.staged.fault is not None:
+                raise write.staged.fault
+            self.files.adopt(write.staged.id, write.staged.place)
+            return put_content_file(write.staged.id, write.staged.size)
+        elif type(write) is DropStaged:
+            with suppress(FileNotFoundError):
+                os.unlink(write.staged.place)
+            return ()
         elif type(write) is DropContent:
             self.files.drop(write.id)
         elif type(write) is EraseContents:

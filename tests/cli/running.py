@@ -34,6 +34,7 @@ from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.reader import Store
 from aslp2p.store.mark import STORE_NAME
 from aslp2p.store.sqlite import SqliteStore
+from aslp2p.store.stage import Stage
 
 FOREIGN: list[dict[str, Any]] = [{"addresses": ["192.0.2.9:4242", "[2001:db8::9]:4242"], "commons": 2}]
 """What its daemon has heard of, as if there were a network."""
@@ -90,7 +91,8 @@ class Daemon:
         def make_core(store: Store) -> NodeCore:
             return NodeCore(store, common_id=belonging.common_id, signer=self.secret, entropy=os.urandom)
 
-        node = CommonNode(store, belonging, make_core, self.secret, self.events)
+        stage = Stage(folder / STORE_NAME)
+        node = CommonNode(store, belonging, make_core, self.secret, self.events, stage=stage)
         self._scopes[node.id] = await self.nursery.start(self._run, node)
         self._nodes[node.id] = node
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from aslp2p.artifacts.envelope import Signed, decode_artifact
 from aslp2p.artifacts.types import Proposal, Snapshot
-from aslp2p.core.effects import Close, Publish, Send
+from aslp2p.core.effects import Close, Give, Publish, Send
+from aslp2p.core.giving import messages_of
 from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Now, Received, Tick
 from aslp2p.core.node import NodeCore
 from aslp2p.errors import PeerFault
@@ -199,12 +200,10 @@ class Stage:
         for effect in step.effects:
             match effect:
                 case Send():
-                    neighbour = self._neighbours[effect.link]
-                    message = decode_message(effect.data)
-                    neighbour.said.append(message)
-                    self._note(neighbour.name, "<", effect.data)
-                    if (answer := neighbour.answer(message)) is not None:
-                        answers.append(Received(effect.link, encode_message(answer)))
+                    answers += self._sent(effect.link, effect.data)
+                case Give():
+                    for data in messages_of(self.store, effect):
+                        answers += self._sent(effect.link, data)
                 case Close():
                     name = self._neighbours.pop(effect.link).name
                     answers.append(LinkDown(effect.link))
@@ -212,6 +211,14 @@ class Stage:
                 case Publish():
                     self._publish(effect)
         return answers
+
+    def _sent(self, link: int, data: bytes) -> list[Input]:
+        neighbour = self._neighbours[link]
+        message = decode_message(data)
+        neighbour.said.append(message)
+        self._note(neighbour.name, "<", data)
+        answer = neighbour.answer(message)
+        return [] if answer is None else [Received(link, encode_message(answer))]
 
     def _publish(self, effect: Publish) -> None:
         data = effect.data

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from aslp2p.artifacts.content import ContentBuilder, content_id
-from aslp2p.core.inputs import AddContent
+from aslp2p.core.inputs import AddContent, Came
 from aslp2p.gossip.messages import Content, GetContent, NoContent
+from aslp2p.ledger.reader import Staged
 from aslp2p.limits import (
     CHUNK_BYTES,
+    CONTENT_REQUESTED_BYTES_PER_PEER,
     CONTENT_REQUESTS_PER_PEER_MAX,
     CONTENT_RETRY_MS_MAX,
+    CONTENT_TYPICAL_BYTES,
     REQUEST_TIMEOUT_MS,
     USELESS_TOKENS_MAX,
 )
@@ -124,16 +127,32 @@ def test_a_fetch_goes_on_after_a_restart() -> None:
 def test_so_much_is_asked_of_one_peer_at_a_time() -> None:
     world = World()
     stage, ben = linked(world)
-    many = [b"%d" % number for number in range(CONTENT_REQUESTS_PER_PEER_MAX + 3)]
+    first = CONTENT_REQUESTED_BYTES_PER_PEER // CONTENT_TYPICAL_BYTES
+    many = [b"%d" % number for number in range(first + 9)]
     puts = [
         world.put(f"many/{number}", DAN, content=content_id(data), size=len(data))
         for number, data in enumerate(many)
     ]
     ben.pushes(*puts)
-    assert asked(ben) == [content_id(data) for data in many[:CONTENT_REQUESTS_PER_PEER_MAX]]
-    ben.says(Content(tuple(many[:2])))
-    assert len(asked(ben)) == CONTENT_REQUESTS_PER_PEER_MAX + 2
-    assert stage.core.live()["fetching"] == {"asked": CONTENT_REQUESTS_PER_PEER_MAX, "queued": 1}
+    assert asked(ben) == [content_id(data) for data in many[:first]]
+    assert stage.core.live()["fetching"] == {"asked": first, "queued": 9}
+    ben.says(Content((many[0],)))
+    assert len(asked(ben)) == first + 9, "what came is short, so there is room for more of them"
+
+
+def test_what_is_under_way_is_bounded_by_bytes() -> None:
+    """Long ones make the window narrower, though what was asked before is still to come."""
+    world = World()
+    _, ben = linked(world)
+    builder = ContentBuilder()
+    chunks = 3 * CONTENT_REQUESTED_BYTES_PER_PEER // CHUNK_BYTES
+    pieces = [one for n in range(chunks) for one in builder.feed(n.to_bytes(4, "big") * (CHUNK_BYTES // 4))]
+    content = builder.finish()
+    ben.pushes(world.put("film", DAN, content=content.id, size=content.size))
+    ben.says(Content((content.last[-1].data,)))
+    for piece in pieces[:40]:
+        ben.says(Content((piece.data,)))
+    assert len(asked(ben)) - 1 - 40 <= CONTENT_REQUESTED_BYTES_PER_PEER // CHUNK_BYTES + 1
 
 
 def test_of_a_large_file_the_manifest_is_fetched_and_then_its_chunks() -> None:
@@ -166,10 +185,27 @@ def test_what_is_here_is_given_and_what_is_not_is_named() -> None:
 def test_whoever_asks_for_too_much_at_once_is_given_a_part() -> None:
     """A message has a bound, and so has what one question can cost."""
     stage, ben = linked(World())
-    many = [bytes([number]) * (CHUNK_BYTES // 2 + 1) for number in range(CONTENT_REQUESTS_PER_PEER_MAX + 1)]
+    many = [b"%d" % number for number in range(CONTENT_REQUESTS_PER_PEER_MAX + 1)]
     for data in many:
         stage.happen(AddContent(((content_id(data), data),)))
     ben.says(GetContent(tuple(content_id(data) for data in many)))
-    given = [one.contents for one in ben.heard(Content)]
-    assert [len(one) for one in given] == [1] * CONTENT_REQUESTS_PER_PEER_MAX
+    assert [data for one in ben.heard(Content) for data in one.contents] == many[:-1]
     assert [one.ids for one in ben.heard(NoContent)] == [(content_id(many[-1]),)]
+
+
+def test_what_was_taken_in_beside_the_store_is_kept_if_it_is_wanted() -> None:
+    stage, ben = wanting(World())
+    stage.happen(Came(ben.link, (Staged(ID, len(DATA), DATA),)))
+    assert stage.store.content(ID) == DATA
+    stage.wait(60 * SECOND_MS)
+    assert asked(ben) == [ID], "it is asked for no more"
+
+
+def test_what_was_taken_in_beside_the_store_is_dropped_if_nobody_wants_it() -> None:
+    """It was awaited once: what came twice since, or was erased, has no place."""
+    stage, ben = wanting(World())
+    other = b"what nobody wants any more"
+    stage.happen(Came(ben.link, (Staged(content_id(other), len(other), other),)))
+    assert stage.store.content(content_id(other)) is None
+    stage.happen(Came(ben.link + 100, (Staged(ID, len(DATA), DATA),)))
+    assert stage.store.content(ID) == DATA, "from a link that is gone by now it is as good"

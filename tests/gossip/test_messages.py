@@ -29,8 +29,10 @@ from aslp2p.gossip.messages import (
     RangeItem,
     Refused,
     Want,
+    content_header,
     decode_message,
     encode_message,
+    one_content,
 )
 from aslp2p.limits import (
     ADDRESSES_PER_MESSAGE_MAX,
@@ -188,3 +190,27 @@ def test_what_is_no_integer_is_not_taken_for_one(wrong: object) -> None:
     fields = fields_of(HEADS)
     fields[3] = wrong
     refused(fields)
+
+
+@pytest.mark.parametrize("size", [65_536, 65_537, CHUNK_BYTES])
+def test_a_message_of_one_long_content_is_read_without_decoding_it(size: int) -> None:
+    """It is the one encoding (A3) of that message, and nothing else is taken for it."""
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    message = encode_message(Content((data,)))
+    assert message == content_header(size) + data
+    assert bytes(one_content(message) or b"") == data
+    for other in (message[:-1], message + b"x", b"\x93" + message[1:], message[:1] + b"\x0a" + message[2:]):
+        assert one_content(other) is None
+
+
+def test_any_other_message_is_not_taken_for_one_of_one_long_content() -> None:
+    many: list[AnyMessage] = [
+        Content(()),
+        Content((b"",)),
+        Content((bytes(65_535),)),
+        Content((bytes(65_536), b"")),
+        Have(()),
+    ]
+    assert [one_content(encode_message(one)) for one in many] == [None] * len(many)
+    assert one_content(content_header(CHUNK_BYTES + 1) + bytes(CHUNK_BYTES + 1)) is None
+    assert one_content(b"") is None

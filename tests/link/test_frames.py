@@ -6,6 +6,7 @@ import struct
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from aslp2p.errors import InvariantBroken, LinkError
 from aslp2p.limits import LINK_FRAME_PLAINTEXT_BYTES_MAX, LINK_FRAMES_PER_KEY, MESSAGE_BYTES_MAX
 from aslp2p.link import frames
-from aslp2p.link.frames import FrameCipher, FrameCutter, RecordReader, RecordWriter, frame
+from aslp2p.link.frames import BULK, TALK, FrameCipher, FrameCutter, RecordReader, RecordWriter, frame
 from aslp2p.link.noise import CipherState
 from tests.link.links import secret
 
@@ -140,11 +141,68 @@ def test_a_message_out_of_bounds_is_not_sent(size: int) -> None:
     assert writer.take() == b""
 
 
-@pytest.mark.parametrize("size", [0, MESSAGE_BYTES_MAX + 1, 2**31, 2**32 - 1])
-def test_a_message_out_of_bounds_is_refused_at_its_header(size: int) -> None:
+@pytest.mark.parametrize("lane_and_more", [0, 2**30, 2**31, 2**31 + 2**30])
+@pytest.mark.parametrize("size", [0, MESSAGE_BYTES_MAX + 1, 2**30 - 1])
+def test_a_message_out_of_bounds_is_refused_at_its_header(size: int, lane_and_more: int) -> None:
     """A4: before a byte of it came, and so before anything is reserved for it."""
     with pytest.raises(LinkError, match=f"a message of {size} bytes"):
-        RecordReader().read(struct.pack(">I", size))
+        RecordReader().read(struct.pack(">I", lane_and_more + size))
+
+
+def test_a_message_in_pieces_is_no_longer_than_one_in_one() -> None:
+    reader = RecordReader()
+    for _ in range(MESSAGE_BYTES_MAX // 65_536):
+        assert reader.read(struct.pack(">I", 2**31 + 2**30 + 65_536) + bytes(65_536)) == []
+    with pytest.raises(LinkError, match=f"a message of {MESSAGE_BYTES_MAX + 1} bytes"):
+        reader.read(struct.pack(">I", 2**31 + 1))
+
+
+def test_what_is_short_goes_between_two_pieces_of_what_is_long() -> None:
+    """The order on the wire: a put does not wait for the chunk that is under way."""
+    writer = RecordWriter(cipher())
+    long = bytes(range(256)) * 4096
+    writer.write(long, BULK)
+    stream = writer.take(bulk_bytes_max=65_536)
+    assert read_all(stream, [65_536]) == [], "not all of it has left"
+    writer.write(b"short")
+    stream += writer.take(bulk_bytes_max=0)
+    assert read_all(stream, [65_536]) == [b"short"]
+    assert writer.has_bulk
+    stream += writer.take()
+    assert read_all(stream, [1_000]) == [b"short", long]
+    assert not writer.has_bulk
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    messages=st.lists(
+        st.tuples(st.binary(min_size=1, max_size=60), st.sampled_from([TALK, BULK]), st.integers(1, 60)),
+        max_size=12,
+    ),
+    turns=st.randoms(use_true_random=False),
+    sizes=st.lists(st.integers(1, 80), min_size=1, max_size=6),
+)
+def test_pieces_of_both_lanes_may_come_in_any_mixture(
+    messages: list[tuple[bytes, int, int]], turns: Random, sizes: list[int]
+) -> None:
+    """Another implementation may cut either lane as it likes: each comes whole, in its own order."""
+    lanes: tuple[list[bytes], list[bytes]] = ([], [])
+    for message, lane, step in messages:
+        for at in range(0, len(message), step):
+            piece = message[at : at + step]
+            more = (at + step < len(message)) << 30
+            lanes[lane].append(struct.pack(">I", lane << 31 | more | len(piece)) + piece)
+    plaintext = b""
+    left = [list(reversed(lane)) for lane in lanes]
+    while any(left):
+        plaintext += turns.choice([lane for lane in left if lane]).pop()
+    reader = RecordReader()
+    came = [message for piece in pieces(plaintext, sizes) for message in reader.read(piece)]
+    wanted = [[message for message, lane, _ in messages if lane == which] for which in (TALK, BULK)]
+    assert sorted(came) == sorted(wanted[TALK] + wanted[BULK])
+    for of_lane in wanted:
+        rest = iter(came)
+        assert all(message in rest for message in of_lane)
 
 
 def test_an_announced_length_reserves_nothing() -> None:
