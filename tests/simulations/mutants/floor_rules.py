@@ -17,7 +17,7 @@ MUTANTS = (
         "floor-unwritten",
         "F5",
         "a floor that moves is not written",
-        (Edit(f"{HISTORY}:Ledger._set_floor", "self._store.apply([put_floor(floor)])", "pass"),),
+        (Edit(f"{HISTORY}:Ledger._set_floor", "self._write([put_floor(floor)])", "pass"),),
     ),
     Mutant(
         "two-floors-at-once",
