@@ -321,5 +321,7 @@ UPLOAD_IDLE_S = 300
 """An upload that nobody feeds for so long is forgotten."""
 PUTS_IN_FLIGHT_MAX = 256
 """Proposals that `asl put` has under way and not yet witnessed."""
+PUTS_AT_ONCE_MAX = 256
+"""Puts and removals that come over the control socket in one call."""
 
 assert VIEW_PAGE_MAX * (3 * PATH_BYTES_MAX + KIB) < CONTROL_LINE_BYTES_MAX

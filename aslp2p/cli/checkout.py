@@ -19,7 +19,8 @@ from aslp2p.worktree.checkout import Checkout
 from aslp2p.worktree.common import History
 from aslp2p.worktree.disk import Folder
 from aslp2p.worktree.names import HIDDEN, HIDDEN_FILE
-from aslp2p.worktree.sync import Report, require_same
+from aslp2p.worktree.report import Report
+from aslp2p.worktree.sync import require_same
 
 _SHOWN = 20
 

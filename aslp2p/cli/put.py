@@ -29,7 +29,7 @@ from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError
 from aslp2p.limits import CHUNK_BYTES, ID_BYTES, UINT_MAX
 from aslp2p.worktree.base import has_base
-from aslp2p.worktree.sync import Ways
+from aslp2p.worktree.report import Ways
 from aslp2p.worktree.walking import STDIN, Item, Walk, clean_path, unreadable
 
 NOTHING = "nothing"

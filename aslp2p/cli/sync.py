@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -19,7 +18,8 @@ from aslp2p.errors import UsageError
 from aslp2p.worktree.base import opened_base
 from aslp2p.worktree.common import Proposals
 from aslp2p.worktree.disk import Folder
-from aslp2p.worktree.sync import Report, Sync, Ways, require_same
+from aslp2p.worktree.report import Report, Ways
+from aslp2p.worktree.sync import Sync, require_same
 from aslp2p.worktree.walking import clean_path
 
 _SHOWN = 20
@@ -63,8 +63,9 @@ def run_sync(
         common, name = common_of(daemon)
         with opened_base(folder) as base, Progress("syncing") as progress:
             require_same(base, common, path, folder)
-            remote = Proposals(Calls(daemon), path, lambda proposed: _settled(daemon, proposed, wait=wait))
-            report = Sync(disk, base, remote, hidden=hidden, ways=ways, progress=steps_on(progress)).run()
+            with Waiter(daemon, wait=wait) as waiter:
+                remote = Proposals(Calls(daemon), path, Settling(waiter))
+                report = Sync(disk, base, remote, hidden=hidden, ways=ways, progress=steps_on(progress)).run()
         never = why_never(daemon) if report.waits else ""
     _report(settings, report, name, folder, path, never)
 
@@ -79,30 +80,27 @@ class Calls:
         """The answer to one question."""
         return self._daemon.call(question, **params)
 
-    def call(self, method: str, /, **params: Any) -> dict[str, Any]:
-        """The answer to a method that names no Common."""
-        answer: dict[str, Any] = self._daemon.client.call(method, **params)
-        return answer
-
     def long(self, method: str, /, **params: Any) -> dict[str, Any]:
         """The answer to a method about the Common that takes as long as it takes."""
         answer: dict[str, Any] = self._daemon.call_long(lambda: None, method, **params)
         return answer
 
-    def many(self, calls: Sequence[tuple[str, dict[str, Any]]], /) -> Iterable[Any]:
-        """The answers to `calls`, in their order."""
-        return self._daemon.client.call_many(
-            [self._daemon.request(method, **params) for method, params in calls]
-        )
 
+class Settling:
+    """A `Waiter`, as `Proposals` uses it."""
 
-def _settled(daemon: DaemonSource, proposed: dict[str, str], *, wait: bool) -> dict[str, str]:
-    with Waiter(daemon, wait=wait) as waiter:
-        for id_, path in proposed.items():
-            waiter.add(id_, path)
-        waiter.finish()
-        refused = {id_: f"{reason} ({code})" for id_, _, code, reason in waiter.refused}
-        return {**dict.fromkeys(waiter.pending, ""), **refused}
+    def __init__(self, waiter: Waiter) -> None:
+        self._waiter = waiter
+
+    def add(self, proposal: str, path: str, /) -> None:
+        """Wait for this one too."""
+        self._waiter.add(proposal, path)
+
+    def finish(self) -> dict[str, str]:
+        """Of those that are not listed, why; empty while they wait."""
+        self._waiter.finish()
+        refused = {id_: f"{reason} ({code})" for id_, _, code, reason in self._waiter.refused}
+        return {**dict.fromkeys(self._waiter.pending, ""), **refused}
 
 
 def _report(settings: Settings, report: Report, name: str, folder: str, path: str, never: str) -> None:

@@ -127,6 +127,11 @@ def failure(id_: object, code: int, message: str, data: object = None) -> dict[s
 
 def application_failure(id_: object, error: AslError) -> dict[str, Any]:
     """The answer that carries `error` to the client (`remote_error` makes it an exception again)."""
+    return failure(id_, APPLICATION_ERROR, str(error), error_data(error))
+
+
+def error_data(error: AslError) -> dict[str, Any]:
+    """`error` as data for a client."""
     data: dict[str, Any] = {
         "code": error.code,
         "message": error.message,
@@ -136,7 +141,7 @@ def application_failure(id_: object, error: AslError) -> dict[str, Any]:
     rule = getattr(error, "rule", "")
     if rule:
         data["rule"] = rule
-    return failure(id_, APPLICATION_ERROR, str(error), data)
+    return data
 
 
 def remote_error(error: object, method: str) -> RemoteError:

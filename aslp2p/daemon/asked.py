@@ -26,6 +26,9 @@ class AskedNode(statuses.ReportingNode, Protocol):
     async def command(self, command: Command, /) -> Any:
         """The answer of `NodeCore.step`, once it is on disk. Raises `UserError`, and nothing has changed."""
 
+    async def commands(self, commands: Sequence[Command], /) -> list[Any]:
+        """The answer of each, or the `UserError` that refuses it, once all of them are on disk."""
+
     @property
     def bulk(self) -> Bulk:
         """Takes contents in beside the store."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import trio
@@ -23,10 +22,12 @@ from aslp2p.daemon.watching import Watch
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
 from aslp2p.home.followed import FollowedFolder, load_followed, save_followed
+from aslp2p.limits import PUTS_IN_FLIGHT_MAX, VIEW_PAGE_MAX
 from aslp2p.worktree.base import has_base, opened_base
 from aslp2p.worktree.common import Proposals
 from aslp2p.worktree.disk import Folder
-from aslp2p.worktree.sync import Report, Sync, Ways, require_same
+from aslp2p.worktree.report import Report, Ways
+from aslp2p.worktree.sync import Sync, require_same
 from aslp2p.worktree.trees import TreeStep
 
 QUIET_S = 2.0
@@ -37,8 +38,7 @@ AGAIN_S = 60.0
 FULL_SCAN_S = 3600.0
 SETTLE_S = 20.0
 """How long a sync waits for the witness; what is not listed then is looked at when the history moves."""
-_LOOK_S = 0.2
-_ASKED_MAX = 256
+_LOOK_S = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -240,7 +240,7 @@ def _sync_once(home: str, entry: FollowedFolder, approved: bool, refused: set[Tr
         if base.id != entry.base:
             raise lost
         calls = _Calls(client, entry.common)
-        remote = Proposals(calls, entry.path, lambda proposed: _settled(calls, proposed))
+        remote = Proposals(calls, entry.path, _Settling(calls))
         return Sync(disk, base, remote, hidden=entry.hidden, ways=ways, refused=refused).run()
 
 
@@ -253,11 +253,7 @@ class _Calls:
 
     def ask(self, question: str, **params: Any) -> dict[str, Any]:
         """The answer to one question."""
-        return self.call(question, common=self._common, **params)
-
-    def call(self, method: str, /, **params: Any) -> dict[str, Any]:
-        """The answer to a method that names no Common."""
-        answer: dict[str, Any] = self._client.call(method, **params)
+        answer: dict[str, Any] = self._client.call(question, common=self._common, **params)
         return answer
 
     def long(self, method: str, /, **params: Any) -> dict[str, Any]:
@@ -265,23 +261,37 @@ class _Calls:
         answer: dict[str, Any] = self._client.call_long(lambda: None, method, common=self._common, **params)
         return answer
 
-    def many(self, calls: Sequence[tuple[str, dict[str, Any]]], /) -> Iterable[Any]:
-        """The answers to `calls`, in their order."""
-        return self._client.call_many(
-            [(method, {"common": self._common, **params}) for method, params in calls]
-        )
 
+class _Settling:
+    """Asks again and again what has become of proposals, as long as `SETTLE_S` while nothing moves."""
 
-def _settled(calls: _Calls, proposed: dict[str, str]) -> dict[str, str]:
-    until = time.monotonic() + SETTLE_S
-    left = dict.fromkeys(proposed, "")
-    while True:
-        waiting = [id_ for id_, why in left.items() if not why]
-        for state in calls.ask("settled", ids=waiting[:_ASKED_MAX])["settled"] if waiting else ():
-            if state["state"] == "witnessed":
-                del left[state["id"]]
-            elif state["state"] != "pending":
-                left[state["id"]] = state.get("text") or state["state"]
-        if "" not in left.values() or time.monotonic() > until:
-            return left
-        time.sleep(_LOOK_S)
+    def __init__(self, calls: _Calls) -> None:
+        self._calls = calls
+        self._left: dict[str, str] = {}
+
+    def add(self, proposal: str, _path: str, /) -> None:
+        """Wait for this one too, not letting very many wait at once while the witness is there."""
+        self._left[proposal] = ""
+        if len(self._left) % PUTS_IN_FLIGHT_MAX == 0:
+            self._until(PUTS_IN_FLIGHT_MAX)
+
+    def finish(self) -> dict[str, str]:
+        """Of those that are not listed, why; empty while they wait."""
+        self._until(0)
+        return self._left
+
+    def _until(self, count: int) -> None:
+        until = time.monotonic() + SETTLE_S
+        while (before := self._waiting()) and len(before) > count and time.monotonic() < until:
+            for state in self._calls.ask("settled", ids=before[:VIEW_PAGE_MAX])["settled"]:
+                if state["state"] == "witnessed":
+                    del self._left[state["id"]]
+                elif state["state"] != "pending":
+                    self._left[state["id"]] = state.get("text") or state["state"]
+            if len(self._waiting()) < len(before):
+                until = time.monotonic() + SETTLE_S
+            else:
+                time.sleep(_LOOK_S)
+
+    def _waiting(self) -> list[str]:
+        return [id_ for id_, why in self._left.items() if not why]

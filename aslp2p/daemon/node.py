@@ -175,16 +175,32 @@ class CommonNode:
 
         Raises `UserError` (nothing has changed then), `DiskFault` while the node is read-only, `NodeStopped`.
         """
-        size = _size(command)
-        await self.links.room.take(1, size)
-        answer: _Answer[Any] = _Answer()
+        await self.links.room.take(1, _size(command))
+        return await self._given(command).wait()
 
-        def done() -> None:
+    async def commands(self, commands: Sequence[Command], /) -> list[Any]:
+        """The answer to each, or the `UserError` that refuses it, once all that they wrote is on disk: they
+        wait for the disk together. Raises as `command` does for anything else.
+        """
+        await self.links.room.take(len(commands), sum(map(_size, commands)))
+        answers: list[Any] = []
+        for given in [self._given(command) for command in commands]:
+            try:
+                answers.append(await given.wait())
+            except UserError as error:
+                answers.append(error)
+        return answers
+
+    def _given(self, command: Command) -> _Answer[Any]:
+        """Room for it is taken, and given back when it has had its turn."""
+        size, answer = _size(command), _Answer[Any]()
+        if self._closed:
             self.links.room.give(1, size)
-
         self._require_open()
-        self._worker.put(Inputs((command,), size, self.condition.era, answer, done))
-        return await answer.wait()
+        self._worker.put(
+            Inputs((command,), size, self.condition.era, answer, lambda: self.links.room.give(1, size))
+        )
+        return answer
 
     def _require_open(self) -> None:
         if self._closed:

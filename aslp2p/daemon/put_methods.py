@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from msgspec import Struct
+
 from aslp2p.artifacts.content import Content, ContentBuilder, Piece
-from aslp2p.artifacts.types import Put
-from aslp2p.core.inputs import AddContent, AddStaged, Command
+from aslp2p.artifacts.types import Put, Remove
+from aslp2p.control.protocol import error_data
+from aslp2p.core.inputs import AddContent, AddStaged, Command, Propose
 from aslp2p.daemon.bulk import Bulk
 from aslp2p.daemon.control_descriptors import RECEIVED
 from aslp2p.daemon.intake import Intake
@@ -21,7 +24,7 @@ from aslp2p.home import Home
 from aslp2p.home.seen import Seen
 from aslp2p.ledger.reader import Reader, Staged
 from aslp2p.ledger.state import Entry, path_key, unpack
-from aslp2p.limits import CHUNK_BYTES
+from aslp2p.limits import CHUNK_BYTES, PUTS_AT_ONCE_MAX
 from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.content import missing
 from aslp2p.views.view import View
@@ -30,6 +33,24 @@ from aslp2p.worktree.never import require_puttable
 T = TypeVar("T")
 SEEN_NAME = "seen.db"
 STAGED_MAX = 32
+
+
+class OnePut(Struct, forbid_unknown_fields=True):
+    """One of `put.many`; its fields are `put`'s."""
+
+    path: str
+    data: str
+    executable: bool = False
+    media_type: str = ""
+    modified_ms: Uint = 0
+    expects: ExpectsText = None
+
+
+class OneRemoval(Struct, forbid_unknown_fields=True):
+    """One of `put.many`; its fields are `remove`'s."""
+
+    path: str
+    expects: ExpectsText = None
 
 
 class PuttingNode(Protocol):
@@ -44,6 +65,8 @@ class PuttingNode(Protocol):
     def bulk(self) -> Bulk: ...
 
     async def command(self, command: Command, /) -> Any: ...
+
+    async def commands(self, commands: Sequence[Command], /) -> list[Any]: ...
 
 
 class Keeping:
@@ -90,6 +113,7 @@ class PutMethods:
         """Every method by its name."""
         return {
             "put": self.put,
+            "put.many": self.put_many,
             "put.file": self.put_file,
             "upload.begin": self.upload_begin,
             "upload.chunk": self.upload_chunk,
@@ -108,17 +132,22 @@ class PutMethods:
         skip_same: bool = False,
     ) -> dict[str, Any]:
         """Put at most 1 MiB, in base64, at `path`; larger files are uploaded."""
-        raw = _unbase64(data)
-        if len(raw) > CHUNK_BYTES:
-            raise UsageError(
-                "data has more than 1 MiB", remedy="use upload.begin, upload.chunk and upload.put"
-            )
-        require_puttable(raw)
-        builder = ContentBuilder()
-        pieces = builder.feed(raw)
-        content = builder.finish()
-        action = _put(path, content, executable, media_type, modified_ms, expects)
-        return await _proposed(self._node(common), action, (*pieces, *content.last), skip_same=skip_same)
+        one = OnePut(path, data, executable, media_type, modified_ms, expects)
+        return await _proposed(self._node(common), *_one_put(one), skip_same=skip_same)
+
+    async def put_many(
+        self, puts: list[OnePut], removals: list[OneRemoval], common: str = ""
+    ) -> dict[str, Any]:
+        """Propose small files and removals, each as `put` and `remove` do, on disk together. A refusal is an
+        answer in its place, and nothing to the others."""
+        if len(puts) + len(removals) > PUTS_AT_ONCE_MAX:
+            raise UsageError(f"more than {PUTS_AT_ONCE_MAX} at once")
+        node = self._node(common)
+        commands = [*map(_proposal, puts), *map(_proposal, removals)]
+        good = [one for one in commands if isinstance(one, Propose)]
+        answers = iter(await node.commands(good))
+        told = [_told(next(answers) if isinstance(one, Propose) else one) for one in commands]
+        return {"puts": told[: len(puts)], "removals": told[len(puts) :]}
 
     async def put_file(
         self,
@@ -192,6 +221,36 @@ class PutMethods:
             action = _put(path, content, executable, media_type, modified_ms, expects)
             node = self._node(taken.common_id.hex())
             return await _proposed(node, action, content.last, skip_same=skip_same)
+
+
+def _one_put(one: OnePut) -> tuple[Put, tuple[Piece, ...]]:
+    """The put, and its content. Raises `UserError` for what is never put, and for what no put can be."""
+    raw = _unbase64(one.data)
+    if len(raw) > CHUNK_BYTES:
+        raise UsageError("data has more than 1 MiB", remedy="use upload.begin, upload.chunk and upload.put")
+    require_puttable(raw)
+    builder = ContentBuilder()
+    pieces = builder.feed(raw)
+    content = builder.finish()
+    action = _put(one.path, content, one.executable, one.media_type, one.modified_ms, one.expects)
+    return action, (*pieces, *content.last)
+
+
+def _proposal(one: OnePut | OneRemoval) -> Propose | UserError:
+    """What proposes `one`, or why it cannot be."""
+    try:
+        if isinstance(one, OnePut):
+            return Propose(*_one_put(one))
+        return Propose(made(Remove, one.path, expected(one.expects)))
+    except UserError as error:
+        return error
+
+
+def _told(answer: bytes | UserError) -> dict[str, Any]:
+    """What `put.many` says of one: its proposal, or an error as the whole call would have it."""
+    if isinstance(answer, UserError):
+        return {"error": error_data(answer)}
+    return {"proposal": answer.hex()}
 
 
 def _put(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from aslp2p.artifacts.envelope import Signed, decode_artifact, decode_as
-from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Rejection
+from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Put, Rejection, Remove
 from aslp2p.errors import UsageError
 from aslp2p.ledger.joining import META_DISMISSED
 from aslp2p.limits import ID_BYTES, VIEW_PAGE_MAX
@@ -129,15 +129,43 @@ def settled(view: View, ids: list[str]) -> dict[str, Any]:
     """
     if len(ids) > VIEW_PAGE_MAX:
         raise UsageError(f"more than {VIEW_PAGE_MAX} ids")
-    found = open_artifacts(view)
-    return {"settled": [{"id": id_, **_state(view, parse_id(id_), found)} for id_ in ids]}
+    states = [_listed(view, parse_id(id_)) for id_ in ids]
+    found = (
+        open_artifacts(view) if None in states else Open({}, {}, {})
+    )  # it is read whole: only if it must be
+    return {
+        "settled": [
+            {"id": id_, **(state or _unlisted(parse_id(id_), found))}
+            for id_, state in zip(ids, states, strict=True)
+        ]
+    }
 
 
-def _state(view: View, id_: bytes, found: Open) -> dict[str, Any]:
+def _listed(view: View, id_: bytes) -> dict[str, Any] | None:
     index = view.reader.fact(view.branch, b"p" + id_, view.height)
-    if index is not None:
-        row = view.reader.snapshot_holding(view.branch, int.from_bytes(index, "big"))
-        return {"state": "witnessed", "height": None if row is None else row.height}
+    if index is None:
+        return None
+    row = view.reader.snapshot_holding(view.branch, int.from_bytes(index, "big"))
+    return {"state": "witnessed", "height": None if row is None else row.height}
+
+
+def _unlisted(id_: bytes, found: Open) -> dict[str, Any]:
     if rejection := found.rejections.get(id_):
         return {"state": "rejected", "code": rejection.statement.code, "text": rejection.statement.text}
     return {"state": "pending" if id_ in found.proposals else "unknown"}
+
+
+def waiting(view: View, after: str = "") -> dict[str, Any]:
+    """The asker's own puts and removals that wait for the witness, id and path of each, by id above `after`:
+    at most `VIEW_PAGE_MAX`."""
+    found = open_artifacts(view)
+    mine = sorted(
+        (id_.hex(), one.statement.action.path)
+        for id_, one in found.proposals.items()
+        if one.key == view.own_key
+        and id_ not in found.rejections
+        and isinstance(one.statement.action, Put | Remove)
+        and id_.hex() > after
+    )
+    page = mine[:VIEW_PAGE_MAX]
+    return {"waiting": page, "next": page[-1][0] if len(mine) > len(page) else None}

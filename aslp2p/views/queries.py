@@ -11,6 +11,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from aslp2p.artifacts.content import has_manifest
+from aslp2p.errors import Damaged, UsageError, UserError
+from aslp2p.limits import CHUNK_BYTES, VIEW_PAGE_MAX
 from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.branches import evidence, giving_up, superseded
 from aslp2p.views.bundle import BUNDLE_QUERIES
@@ -20,7 +23,7 @@ from aslp2p.views.explain import explain
 from aslp2p.views.floor import floor, moving
 from aslp2p.views.invites import invites, welcome
 from aslp2p.views.log import log, show
-from aslp2p.views.pending import find, proposals, settled
+from aslp2p.views.pending import find, proposals, settled, waiting
 from aslp2p.views.people import members, policy
 from aslp2p.views.proof_maker import prove
 from aslp2p.views.summary import summary
@@ -60,6 +63,40 @@ def content_missing(view: View, id: str, size: Uint) -> dict[str, Any]:
     return {"missing": missing(view.reader, parse_id(id), size)}
 
 
+def contents_read(view: View, contents: list[tuple[str, Uint]]) -> dict[str, Any]:
+    """The small `contents`, id and size of each, in base64 and in their order, as many as an answer holds;
+    null for one that is not here. What is wrong with one, `content_read` says.
+    """
+    answer: list[str | None] = []
+    read = 0
+    for id_, size in _listed(contents):
+        read += size
+        if answer and read > CHUNK_BYTES:
+            break
+        try:
+            data = read_chunk(view.reader, id_, size, 0) if size <= CHUNK_BYTES else None
+        except (UserError, Damaged):
+            data = None
+        answer.append(None if data is None else base64.b64encode(data).decode("ascii"))
+    return {"contents": answer}
+
+
+def contents_missing(view: View, contents: list[tuple[str, Uint]]) -> dict[str, Any]:
+    """As `content_missing`, of each of `contents`, id and size, in their order."""
+    listed = _listed(contents)
+    lacking = set(view.reader.lacking_content(id_ for id_, _ in listed))
+    missing_of = [
+        missing(view.reader, id_, size) if has_manifest(size) else int(id_ in lacking) for id_, size in listed
+    ]
+    return {"missing": missing_of}
+
+
+def _listed(contents: list[tuple[str, Uint]]) -> list[tuple[bytes, int]]:
+    if len(contents) > VIEW_PAGE_MAX:
+        raise UsageError(f"more than {VIEW_PAGE_MAX} contents")
+    return [(parse_id(id_), size) for id_, size in contents]
+
+
 QUERIES: dict[str, Question] = {
     "summary": summary,
     "ls": _as_read(ls, "at"),
@@ -79,6 +116,7 @@ QUERIES: dict[str, Question] = {
     "welcome": welcome,
     "proposals": proposals,
     "settled": settled,
+    "waiting": waiting,
     "verify": verify,
     "explain": explain,
     "prove": prove,
@@ -86,5 +124,7 @@ QUERIES: dict[str, Question] = {
     "content.held": held,
     "content.waiting": waiting_contents,
     "content.missing": content_missing,
+    "contents.read": contents_read,
+    "contents.missing": contents_missing,
     **BUNDLE_QUERIES,
 }

@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aslp2p.worktree.base import Base
-from aslp2p.worktree.disk import LINK, OTHER, Disk
+from aslp2p.worktree.disk import Disk
 from aslp2p.worktree.plan import stays
 from aslp2p.worktree.portable import Traits
+from aslp2p.worktree.remote import Remote, Version
+from aslp2p.worktree.report import Ways
 from aslp2p.worktree.rules import Rules
 from aslp2p.worktree.scan import LINKED, SPECIAL, Scan, Scanner
-from aslp2p.worktree.sync import Remote, Sync, Version, Ways
+from aslp2p.worktree.sync import Sync
 from aslp2p.worktree.trees import Adopt, Delete, Entry, Forget, Found, Like, Plan, Trees, TreeStep, Write
+from aslp2p.worktree.writing import Writer
 
 NOT_OURS = "a file that checkout did not write is in its place; --force replaces it"
 EDITED = "it is not in this version, and was changed here; --force removes it"
@@ -75,8 +78,11 @@ class Checkout(Sync):
         force: bool = False,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        super().__init__(disk, base, remote, hidden=hidden, ways=Ways(send=False), progress=progress)
         self._force = force
+        super().__init__(disk, base, remote, hidden=hidden, ways=Ways(send=False), progress=progress)
+
+    def _writer(self, disk: Disk) -> Writer:
+        return Writer(disk, displaces=self._force)
 
     def _rules(self, traits: Traits) -> Rules:
         return Rules(hidden=self._hidden, traits=traits)
@@ -100,9 +106,3 @@ class Checkout(Sync):
 
     def _lacking(self, entries: dict[str, Entry]) -> set[str]:
         return set()  # each is said when it is its turn: nothing is moved away for it before
-
-    def _write(self, path: str, entry: Entry, over: Found | None) -> None:
-        status = self._disk.status(path)
-        if self._force and status is not None and status.kind in (LINK, OTHER):
-            self._disk.remove(path)
-        super()._write(path, entry, over)

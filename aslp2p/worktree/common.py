@@ -1,29 +1,30 @@
 """A Common as a folder follows it: questions to whatever answers them, proposals to the daemon.
 
-Small files go out several at once; large ones are handed to the daemon open. What the daemon or the witness
-refuses is in `problems`, and no reason to stop.
+Small files come and go many in one line; large ones are handed to the daemon open. What the daemon or the
+witness refuses is told (`problems`, `refused`), and no reason to stop.
 """
 
 from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from aslp2p.artifacts.content import chunks_of
 from aslp2p.control.client import File
-from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UserError
-from aslp2p.limits import CHUNK_BYTES
+from aslp2p.limits import CHUNK_BYTES, CONTROL_LINE_BYTES_MAX, KIB, PUTS_AT_ONCE_MAX, VIEW_PAGE_MAX
 from aslp2p.worktree.disk import Reading
-from aslp2p.worktree.sync import Version, require_unchanged
+from aslp2p.worktree.doing import require_unchanged
+from aslp2p.worktree.remote import Version
 from aslp2p.worktree.trees import Entry, Found, Like
 
-_BATCH_FILES = 64
-_BATCH_BYTES = 8 * CHUNK_BYTES
-Call = tuple[str, dict[str, Any]]
+SMALL_BYTES = CHUNK_BYTES // 4
+"""A larger file is handed to the daemon open."""
+BATCH_BYTES_MAX = CONTROL_LINE_BYTES_MAX - 256 * KIB
+"""Of one line to the daemon."""
 
 
 class Asking(Protocol):
@@ -35,14 +36,8 @@ class Asking(Protocol):
 class Calling(Asking, Protocol):
     """The running daemon."""
 
-    def call(self, method: str, /, **params: Any) -> dict[str, Any]:
-        """The answer to a method that names no Common."""
-
     def long(self, method: str, /, **params: Any) -> dict[str, Any]:
         """The answer to a method about the Common that takes as long as it takes."""
-
-    def many(self, calls: Sequence[Call], /) -> Iterable[Any]:
-        """The answers in order; a refusal is one, as a `RemoteError`."""
 
 
 class History:
@@ -55,6 +50,11 @@ class History:
         self._height = height
         self.name = next((one["name"] for one in source.ask("members")["members"] if one["self"]), "here")
         self.problems: dict[str, str] = {}
+        self.refused: dict[str, str] = {}
+        self._ahead: dict[str, Entry] = {}
+        """What is to be read next, by id; in this order."""
+        self._read: dict[str, bytes] = {}
+        """What was read last, by id."""
 
     def version(self) -> Version:
         """Raises `UserError` when the history moves to another branch meanwhile: again, then."""
@@ -76,18 +76,43 @@ class History:
         return set()
 
     def lacking(self, entries: Mapping[str, Entry], /) -> set[str]:
-        """Asks for each by itself; `Proposals` does it faster."""
-        return {
-            path
-            for path, entry in entries.items()
-            if self._source.ask("content.missing", id=entry.like.content, size=entry.size)["missing"]
-        }
+        """Those of `entries` whose bytes have not all come."""
+        lacking: set[str] = set()
+        items = [*entries.items()]
+        for at in range(0, len(items), VIEW_PAGE_MAX):
+            some = items[at : at + VIEW_PAGE_MAX]
+            contents = [[entry.like.content, entry.size] for _, entry in some]
+            missing = self._source.ask("contents.missing", contents=contents)["missing"]
+            lacking |= {path for (path, _), count in zip(some, missing, strict=True) if count}
+        return lacking
+
+    def read_ahead(self, entries: Sequence[Entry], /) -> None:
+        """Small ones of `entries` come several in one answer."""
+        self._ahead = {entry.like.content: entry for entry in entries if entry.size <= CHUNK_BYTES}
 
     def chunks(self, path: str, entry: Entry, /) -> Iterator[bytes]:
         """The bytes of `entry`, a chunk at a time."""
+        content = entry.like.content
+        if content in self._ahead:
+            self._read = self._read_some(content)
+        if content in self._read:
+            yield self._read[content]
+            return
         for index in range(chunks_of(entry.size)):
-            params = {"id": entry.like.content, "size": entry.size, "index": index}
+            params = {"id": content, "size": entry.size, "index": index}
             yield base64.b64decode(self._source.ask("content.read", **params)["data"])
+
+    def _read_some(self, first: str) -> dict[str, bytes]:
+        """`first` and what is to be read after it, as much as one answer holds and as is here."""
+        ids = [*self._ahead]
+        some = ids[ids.index(first) :][:VIEW_PAGE_MAX]
+        contents = [[id_, self._ahead[id_].size] for id_ in some]
+        answer = self._source.ask("contents.read", contents=contents)["contents"]
+        for id_ in (*ids[: ids.index(first)], *some[: len(answer)]):
+            del self._ahead[id_]
+        return {
+            id_: base64.b64decode(data) for id_, data in zip(some, answer, strict=False) if data is not None
+        }
 
     def put(
         self,
@@ -110,42 +135,40 @@ class History:
         return True
 
 
-class Proposals(History):
-    """The running daemon as a `Remote`. `settle(proposals)`, ids and what they are about, waits for the
-    witness and gives those that are not listed, with why: empty while they wait.
-    """
+class Settling(Protocol):
+    """Waits for the witness."""
 
-    def __init__(
-        self, daemon: Calling, path: str, settle: Callable[[dict[str, str]], dict[str, str]]
-    ) -> None:
+    def add(self, proposal: str, path: str, /) -> None:
+        """Wait for this one too; where very many are under way, until some of them are settled."""
+
+    def finish(self) -> dict[str, str]:
+        """Of those that are not listed, why; empty while they wait, and the witness is not there."""
+
+
+class Proposals(History):
+    """The running daemon as a `Remote`."""
+
+    def __init__(self, daemon: Calling, path: str, settling: Settling) -> None:
         super().__init__(daemon, path)
         self._daemon = daemon
-        self._settle = settle
+        self._settling = settling
         self._types = mimetypes.MimeTypes(filenames=())  # the same on every machine
-        self._batch: list[tuple[str, Call]] = []
+        self._puts: list[tuple[str, dict[str, Any]]] = []
+        self._removals: list[tuple[str, dict[str, Any]]] = []
         self._batch_bytes = 0
         self._proposed: dict[str, str] = {}
 
     def _waiting(self) -> set[str]:
         waiting = set()
-        for one in self._daemon.ask("proposals", state="pending")["proposals"]:
-            path = one["action"].get("path", "")
-            if one["author"]["self"] and path.startswith(self._prefix):
-                waiting.add(path[len(self._prefix) :])
-                self._proposed[one["id"]] = path[len(self._prefix) :]
+        after: str | None = ""
+        while after is not None:
+            page = self._daemon.ask("waiting", after=after)
+            for id_, path in page["waiting"]:
+                if path.startswith(self._prefix):
+                    waiting.add(path[len(self._prefix) :])
+                    self._propose(id_, path[len(self._prefix) :])
+            after = page["next"]
         return waiting
-
-    def lacking(self, entries: Mapping[str, Entry], /) -> set[str]:
-        """Those of `entries` whose bytes have not all come."""
-        calls: list[Call] = [
-            ("content.missing", {"id": entry.like.content, "size": entry.size}) for entry in entries.values()
-        ]
-        answers = self._daemon.many(calls)
-        return {
-            path
-            for path, answer in zip(entries, answers, strict=True)
-            if isinstance(answer, RemoteError) or answer["missing"]
-        }
 
     def put(
         self,
@@ -157,49 +180,70 @@ class Proposals(History):
         /,
     ) -> None:
         """A small file goes out with the next ones, at the latest when `settle` is called."""
-        params = {
+        params: dict[str, Any] = {
             "path": self._prefix + path,
             "executable": found.like.executable,
             "media_type": self._types.guess_type(path)[0] or "",
             "modified_ms": modified_ms,
             "expects": expects,
         }
-        if found.identity.size > CHUNK_BYTES:
+        if found.identity.size > SMALL_BYTES:
             self._flush()
             with opened() as file:
                 params |= {"file": File(file.fileno()), "content": found.like.content}
-                self._answered(path, self._daemon.long("put.file", **params))
+                self._propose(self._daemon.long("put.file", **params)["proposal"], path)
             return
         with opened() as file:
             data = file.read(found.identity.size)
             require_unchanged(file, found)
-        self._batch.append((path, ("put", {**params, "data": base64.b64encode(data).decode("ascii")})))
-        self._batch_bytes += len(data)
-        if len(self._batch) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
-            self._flush()
+        params["data"] = base64.b64encode(data).decode("ascii")
+        self._make_room(len(params["data"]) + _line_bytes(path))
+        self._puts.append((path, params))
 
     def remove(self, path: str, expects: str, /) -> None:
         """As `put`."""
-        self._batch.append((path, ("remove", {"path": self._prefix + path, "expects": expects})))
-        if len(self._batch) >= _BATCH_FILES:
-            self._flush()
+        self._make_room(_line_bytes(path))
+        self._removals.append((path, {"path": self._prefix + path, "expects": expects}))
 
     def settle(self) -> bool:
         """Wait until all of it is listed or refused, or the witness is not there."""
         self._flush()
+        left = self._settling.finish()
         proposed, self._proposed = self._proposed, {}
-        left = self._settle(proposed)
-        self.problems |= {proposed[id_]: f"refused: {why}" for id_, why in left.items() if why}
+        self.refused |= {
+            proposed[id_]: f"refused: {why}" for id_, why in left.items() if why and id_ in proposed
+        }
         return "" not in left.values()
 
-    def _flush(self) -> None:
-        batch, self._batch, self._batch_bytes = self._batch, [], 0
-        answers = self._daemon.many([call for _, call in batch])
-        for (path, _), answer in zip(batch, answers, strict=True):
-            self._answered(path, answer)
+    def _make_room(self, more: int) -> None:
+        """For so many bytes in the next line; what was put before goes out when there is none."""
+        if (
+            len(self._puts) + len(self._removals) >= PUTS_AT_ONCE_MAX
+            or self._batch_bytes + more > BATCH_BYTES_MAX
+        ):
+            self._flush()
+        self._batch_bytes += more
 
-    def _answered(self, path: str, answer: Any) -> None:
-        if isinstance(answer, RemoteError):
-            self.problems[path] = answer.message
-        else:
-            self._proposed[answer["proposal"]] = path
+    def _flush(self) -> None:
+        puts, self._puts = self._puts, []
+        removals, self._removals = self._removals, []
+        self._batch_bytes = 0
+        if not puts and not removals:
+            return
+        params = {"puts": [one for _, one in puts], "removals": [one for _, one in removals]}
+        answer = self._daemon.ask("put.many", **params)
+        for (path, _), one in zip((*puts, *removals), (*answer["puts"], *answer["removals"]), strict=True):
+            if "error" in one:
+                self.problems[path] = one["error"]["message"]
+            else:
+                self._propose(one["proposal"], path)
+
+    def _propose(self, id_: str, path: str) -> None:
+        if id_ not in self._proposed:
+            self._proposed[id_] = path
+            self._settling.add(id_, path)
+
+
+def _line_bytes(path: str) -> int:
+    """At most how much of a line the rest of a put takes."""
+    return 512 + 6 * len(path.encode())

@@ -8,25 +8,26 @@ step, and what was replaced can still be looked at afterwards: where the system 
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
 import signal
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import cache
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol, TypeVar
 
 from aslp2p.errors import UsageError, UserError
+from aslp2p.worktree.system import EXCHANGE, NOREPLACE, rename_with, sync_file_system, write_sparse
 from aslp2p.worktree.trees import Identity
 
+T = TypeVar("T")
 FILE, FOLDER, LINK, OTHER = "file", "folder", "link", "other"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NOREPLACE, _EXCHANGE = 1, 2
-_NO_SUCH_CALL = (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.ENOTSUP)
+_MANY = 16
+"""From so many files on one wait for the whole file system costs less than one for each of them."""
 
 
 class InTheWay(UserError):
@@ -73,7 +74,11 @@ class Disk(Protocol):
         """The file at `path`, open. Never waits, whatever it has become."""
 
     def create(self, path: str, chunks: Iterable[bytes], /, *, executable: bool, modified_ms: int) -> None:
-        """A new file with `chunks`, on disk when this returns. `modified_ms` 0: now."""
+        """A new file with `chunks`; zeros need take no room. It is on disk once `flush` has returned.
+        `modified_ms` 0: now."""
+
+    def flush(self, paths: Sequence[str], /) -> None:
+        """What was created at `paths` is on disk when this returns."""
 
     def rename(self, old: str, new: str, /) -> None:
         """Raises `FileExistsError` where there is anything at `new`."""
@@ -147,6 +152,8 @@ class Folder:
         os.umask(umask)
         self._modes = (0o666 & ~umask, 0o777 & ~umask)
         self._unsynced: set[str] = set()
+        self._devices: dict[str, int] = {}
+        """The file system of each file that was created and not flushed."""
         self._tells_writers = True
 
     def __enter__(self) -> Folder:
@@ -183,22 +190,40 @@ class Folder:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with self._parent(path) as (descriptor, name):
             try:
-                with open(os.open(name, flags, 0o600, dir_fd=descriptor), "wb") as file:
-                    for chunk in chunks:
-                        file.write(chunk)
-                    file.flush()
+                with open(os.open(name, flags, 0o600, dir_fd=descriptor), "wb", buffering=0) as file:
+                    write_sparse(file.fileno(), chunks)
                     os.fchmod(file.fileno(), self._modes[executable])
                     if modified_ms:
                         os.utime(file.fileno(), ns=(modified_ms * 10**6, modified_ms * 10**6))
-                    os.fsync(file.fileno())
+                    self._devices[path] = os.fstat(file.fileno()).st_dev
             except BaseException:
                 with suppress(OSError):
                     os.unlink(name, dir_fd=descriptor)
                 raise
 
+    def flush(self, paths: Sequence[str], /) -> None:
+        on: dict[int | None, list[str]] = defaultdict(list)
+        for path in paths:
+            on[self._devices.pop(path, None)].append(path)
+        for device, here in on.items():
+            if device is not None and len(here) >= _MANY and self._at(here[0], sync_file_system):
+                continue
+            for path in here:
+                self._at(path, os.fsync)
+
+    def _at(self, path: str, do: Callable[[int], T]) -> T:
+        """What `do` gives for the file at `path`, open."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with self._parent(path) as (descriptor, name):
+            opened = os.open(name, flags, dir_fd=descriptor)
+        try:
+            return do(opened)
+        finally:
+            os.close(opened)
+
     def rename(self, old: str, new: str, /) -> None:
         with self._parent(old) as (from_, old_name), self._parent(new) as (to, new_name):
-            if not _renameat2(from_, old_name, to, new_name, _NOREPLACE):
+            if not rename_with(from_, old_name, to, new_name, NOREPLACE):
                 if self.status(new) is not None:
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
                 os.rename(old_name, new_name, src_dir_fd=from_, dst_dir_fd=to)
@@ -206,7 +231,7 @@ class Folder:
 
     def exchange(self, one: str, other: str, /) -> bool:
         with self._parent(one) as (from_, one_name), self._parent(other) as (to, other_name):
-            done = _renameat2(from_, one_name, to, other_name, _EXCHANGE)
+            done = rename_with(from_, one_name, to, other_name, EXCHANGE)
         self._changed(one, other)
         return done
 
@@ -233,16 +258,13 @@ class Folder:
         self._changed(path)
 
     def set_executable(self, path: str, executable: bool, /) -> None:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with self._parent(path) as (descriptor, name):
-            opened = os.open(name, flags, dir_fd=descriptor)
-        try:
+        def change(opened: int) -> None:
             mode = stat.S_IMODE(os.fstat(opened).st_mode)
             readable = (mode & 0o444) >> 2  # whoever may read it may run it
             os.fchmod(opened, mode | readable & self._modes[1] if executable else mode & ~0o111)
             os.fsync(opened)
-        finally:
-            os.close(opened)
+
+        self._at(path, change)
 
     def doubt_writers(self) -> None:
         self._tells_writers = False
@@ -251,10 +273,19 @@ class Folder:
         return os.fpathconf(self._root, "PC_NAME_MAX")
 
     def sync(self) -> None:
+        many = len(self._unsynced) >= _MANY
+        synced: set[int] = set()
         for folder in sorted(self._unsynced):
             with suppress(FileNotFoundError), self._opened(folder) as descriptor:
-                os.fsync(descriptor)
+                device = os.fstat(descriptor).st_dev
+                if device in synced:
+                    continue
+                if many and sync_file_system(descriptor):
+                    synced.add(device)
+                else:
+                    os.fsync(descriptor)
         self._unsynced.clear()
+        self._devices.clear()
 
     def _changed(self, *paths: str) -> None:
         self._unsynced.update(path.rpartition("/")[0] for path in paths)
@@ -317,25 +348,3 @@ def _has_writer(descriptor: int) -> bool:
     except OSError as error:
         return error.errno == errno.EAGAIN  # else: another user's file, or a file system without leases
     return False
-
-
-@cache
-def _system_call() -> Any:
-    """The C library's `renameat2`; None where there is none."""
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if function is not None:
-        function.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
-    return function
-
-
-def _renameat2(from_: int, old: str, to: int, new: str, flags: int) -> bool:
-    """False where the system, or the file system, knows no such flags. Raises `OSError`."""
-    function = _system_call()
-    if function is None:
-        return False
-    if function(from_, os.fsencode(old), to, os.fsencode(new), flags) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in _NO_SUCH_CALL:
-        return False
-    raise OSError(number, os.strerror(number), new)

@@ -15,7 +15,7 @@ of these: a path that is `out` is forgotten, so that coming back it is new on bo
 for removed; one that is `unseen`, `waiting` or `lacking` stays as it is until that has ended.
 
 A path cannot be a file and a folder. Where the history's file stands in the way of the folder's, the folder's
-is set aside (7); where it is only about to be removed, the put waits for that (8).
+is set aside (7); where it is about to be removed, or its removal waits, the put waits for that (8).
 
 Every put and removal says what it expects, from base. So of two folders that race one is refused, plans again
 from the new history, and comes by rule 6. One plan need not settle everything: the trees are taken again and
@@ -156,6 +156,7 @@ def _without_clashes(
 ) -> Iterator[TreeStep]:
     """`steps`, with what would make a path a file and a folder set aside (7) or left for later (8)."""
     leaving = {path for path, step in steps.items() if isinstance(step, Remove)}
+    leaving |= {path for path in trees.waiting if path not in trees.local}  # its removal is under way
     below: dict[str, set[str]] = defaultdict(set)
     for path in trees.remote:
         for folder in ancestors(path):

@@ -1,36 +1,34 @@
 """One folder and one history, brought together: take the three trees, plan, do, until no step is left.
 
-Each step looks again, at the last moment, whether the folder still holds what the plan was made from; where
-it does not, nothing is done and the next round plans anew. A kill between any two calls leaves a folder that
-the next sync finishes: what was being written is a file of ours (`PART`), and what was on its way in or out
-(`SWAP`) is removed only if the history has its bytes, else it is kept under a name that people see.
+Where the folder does not hold any more what the plan was made from, nothing is done (`doing`) and the next
+round plans anew. A kill between any two calls leaves a folder that the next sync finishes: what was being
+written is a file of ours (`PART`), and what was on its way in or out (`SWAP`) is removed only if the history
+has its bytes, else it is kept under a name that people see.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from contextlib import suppress
 
 from aslp2p.errors import UserError
-from aslp2p.worktree.aside import Aside, ancestors, conflict_of
+from aslp2p.worktree.aside import Aside, conflict_of
 from aslp2p.worktree.base import Base
-from aslp2p.worktree.disk import FILE, FOLDER, Disk, Reading, Status
+from aslp2p.worktree.disk import Disk, Status
+from aslp2p.worktree.doing import Doer
 from aslp2p.worktree.names import HIDDEN, HIDDEN_FILE
-from aslp2p.worktree.plan import caught_up, plan
-from aslp2p.worktree.portable import Traits, unportable
+from aslp2p.worktree.plan import LACKING, caught_up, plan
+from aslp2p.worktree.portable import Traits
+from aslp2p.worktree.remote import Remote, Version
+from aslp2p.worktree.report import Report, Ways
 from aslp2p.worktree.rules import IGNORED, Rules, ignore_file
 from aslp2p.worktree.scan import CHANGING, PART, Scan, Scanner, content_of
 from aslp2p.worktree.trees import (
     Adopt,
-    Delete,
     Entry,
     Forget,
-    Found,
     Like,
-    Move,
     Plan,
     Put,
     Remove,
@@ -39,99 +37,13 @@ from aslp2p.worktree.trees import (
     TreeStep,
     Write,
 )
-from aslp2p.worktree.writing import CHANGED, Changed, Writer
+from aslp2p.worktree.writing import Writer
 
 ROUNDS_MAX = 20
 REMOVALS_MAX = 100
 """More removals than this, or of more than half of the files, are asked about first."""
-_COMMIT_EVERY = 256
 REFUSED = "was refused; see `asl proposals`"
 BOTH = "changed here and there; `asl sync` keeps both"
-
-
-class Version(NamedTuple):
-    """What is followed, as it is now."""
-
-    height: int
-    entries: dict[str, Entry]
-    waiting: Collection[str]
-    """Paths about which a proposal of this machine waits."""
-
-
-class Remote(Protocol):
-    """The history, as a folder needs it. Raises `UserError` for one file, and goes on with the next."""
-
-    name: str
-    """What this machine is called."""
-    problems: dict[str, str]
-    """Paths whose proposals were not taken, or were refused, and why; grows."""
-
-    def version(self) -> Version:
-        """The version that is followed."""
-
-    def lacking(self, entries: dict[str, Entry], /) -> set[str]:
-        """Those whose bytes have not all come."""
-
-    def chunks(self, path: str, entry: Entry, /) -> Iterator[bytes]:
-        """The bytes of `entry`."""
-
-    def put(
-        self,
-        path: str,
-        found: Found,
-        modified_ms: int,
-        expects: str,
-        opened: Callable[[], AbstractContextManager[Reading]],
-        /,
-    ) -> None:
-        """Propose a file; `opened` gives it, and raises where it is not the one that was found any more.
-        Whoever has read it looks again (`require_unchanged`)."""
-
-    def remove(self, path: str, expects: str, /) -> None:
-        """Propose a removal."""
-
-    def settle(self) -> bool:
-        """Wait for what was proposed. False when some of it still waits: the witness is not there."""
-
-
-@dataclass
-class Ways:
-    """Which ways changes go, and what is not asked about."""
-
-    receive: bool = True
-    send: bool = True
-    remove: bool = True
-    """Removals go out too."""
-    approved: bool = False
-    """Any number of removals is meant."""
-
-
-@dataclass
-class Report:
-    """What came of a sync."""
-
-    height: int = 0
-    written: int = 0
-    removed_here: int = 0
-    put: int = 0
-    removed_there: int = 0
-    set_aside: list[str] = field(default_factory=list)
-    conflicts: list[str] = field(default_factory=list)
-    """Conflict files whose original is there too, in the folder or the history."""
-    unchanged: int = 0
-    said: dict[str, str] = field(default_factory=dict)
-    """Paths that stay as they are, and why."""
-    out: dict[str, str] = field(default_factory=dict)
-    """Paths that the folder does not hold, and why; ignored ones are not told."""
-    braked: int = 0
-    """Removals that want to be approved."""
-    unportable: dict[str, str] = field(default_factory=dict)
-    """Paths that were put although some systems cannot hold them, and why."""
-    held: int = 0
-    again: bool = False
-    """Something could not be done now, and may be later."""
-    waits: bool = False
-    """Something that was proposed waits for the witness."""
 
 
 class Sync:
@@ -157,47 +69,42 @@ class Sync:
         self._ways = ways or Ways()
         self._progress = progress
         self._refused = set() if refused is None else refused
-        self._writer = Writer(disk)
-        self._failed: dict[str, str] = {}
         self._entries: dict[str, Entry] = {}
         self._waiting = False
         self._rounds = 0
         self.report = Report()
+        self._doer = Doer(disk, base, remote, self._writer(disk), self.report, progress)
+
+    def _writer(self, disk: Disk) -> Writer:
+        return Writer(disk)
 
     def run(self) -> Report:
         """Rounds until nothing is left to do. Raises `OSError` when the folder itself cannot be read, and
         `DiskFault` when the base cannot be written; all that was done until then holds."""
         traits, now_ns = self._probe()
         for _ in range(ROUNDS_MAX):
-            self._failed = {}
+            failed = self._doer.failed = {}
             self._rounds += 1
             planned = self._planned(traits, now_ns)
             steps = self._meant(planned)
-            self._offer(steps)
             self._progress(len(steps))
-            for number, step in enumerate(steps, 1):
-                self._attempt(step)
-                self._progress(0)
-                if number % _COMMIT_EVERY == 0:
-                    self._keep()
-            self._keep()
-            self.report.said = {**planned.said, **self._failed}
+            self._doer.do(steps, self._entries)
+            self.report.said = {**planned.said, **failed}
             proposed = any(isinstance(step, Put | Remove) for step in steps)
-            if all(step.path in self._failed for step in steps) and not self._waiting:
+            if all(step.path in failed for step in steps) and not self._waiting:
                 break
             if proposed or self._waiting:
                 all_settled = self._remote.settle()
-                self._refused |= {step for step in steps if step.path in self._remote.problems}
+                self._refused |= {step for step in steps if step.path in self._remote.refused}
                 if not all_settled:
                     self.report.waits = True
                     break
-        self.report.said |= self._remote.problems
-        self.report.again = bool(self._failed) or CHANGING in self.report.said.values()
+        self.report.said |= self._remote.problems | self._remote.refused
+        self.report.lacking = LACKING in self.report.said.values()
+        self.report.again = (
+            bool(self._doer.failed or self._remote.problems) or CHANGING in self.report.said.values()
+        )
         return self.report
-
-    def _keep(self) -> None:
-        self._disk.sync()
-        self._base.commit()
 
     # --- the trees ----------------------------------------------------------------------------------------
 
@@ -322,7 +229,7 @@ class Sync:
 
     def _meant(self, planned: Plan) -> list[TreeStep]:
         """The steps that go a way that is open, and whose removals are no more than a person would make."""
-        ways = self._ways
+        ways, failed = self._ways, self._doer.failed
         many = planned.removals > REMOVALS_MAX or 2 * planned.removals > planned.held
         braked = ways.send and ways.remove and many and planned.removals > 0 and not ways.approved
         self.report.braked = planned.removals if braked else 0
@@ -330,95 +237,17 @@ class Sync:
         meant: list[TreeStep] = []
         for step in planned.steps:
             if step in self._refused:
-                self._failed[step.path] = REFUSED  # unless something changes it would be so again
+                failed[step.path] = REFUSED  # unless something changes it would be so again
+            elif isinstance(step, Put | Remove) and step.path in self._remote.problems:
+                failed[step.path] = self._remote.problems[step.path]  # once in a run is enough
             elif isinstance(step, Put | Remove):
                 if ways.send and not (isinstance(step, Remove) and (braked or not ways.remove)):
                     meant.append(step)
             elif ways.receive or isinstance(step, Adopt | Forget):
                 meant.append(step)
             elif isinstance(step, SetAside):
-                self._failed[step.path] = BOTH
+                failed[step.path] = BOTH
         return meant
-
-    # --- steps --------------------------------------------------------------------------------------------
-
-    def _attempt(self, step: TreeStep) -> None:
-        try:
-            self._do(step)
-        except UserError as error:
-            self._failed[step.path] = error.message
-        except OSError as error:
-            self._failed[step.path] = (error.strerror or str(error)).lower()
-
-    def _do(self, step: TreeStep) -> None:
-        match step:
-            case Adopt(path, like):
-                self._base.agree(path, like)
-            case Forget(path):
-                self._base.forget(path)
-            case SetAside(path, over, to):
-                self._base.forget(path)
-                self._base.commit()  # else the file would seem removed by hand
-                self._writer.set_aside(path, over, to)
-                self.report.set_aside.append(to)
-            case Delete(path, over):
-                self._writer.delete(path, over)
-                self._base.forget(path)
-                self.report.removed_here += 1
-            case Move(path, over, to, entry):
-                self._writer.move(path, over, to)
-                self._base.forget(path)
-                self._base.agree(to, entry.like)
-                self.report.written += 1
-            case Write(path, entry, over):
-                self._write(path, entry, over)
-                self._base.agree(path, self._entries[path].like)  # `entry` may have the folder's own bit
-                self.report.written += 1
-            case Put(path, found, expects):
-                modified_ms = max(found.identity.mtime_ns // 10**6, 0)
-                self._remote.put(path, found, modified_ms, expects, lambda: self._opened(path, found))
-                self.report.put += 1
-                if (why := unportable(path)) is not None:
-                    self.report.unportable[path] = why
-            case Remove(path, expects):
-                self._require_gone(path)
-                self._remote.remove(path, expects)
-                self.report.removed_there += 1
-
-    def _require_gone(self, path: str) -> None:
-        """Raises `Changed` where there is a file at `path` again, or a link on the way: nobody can tell.
-        A folder may have come in its place, or a file in the place of a folder that it was in."""
-        for place in (*reversed([*ancestors(path)]), path):
-            status = self._disk.status(place)
-            if status is None or (status.kind == FILE and place != path):
-                return
-            if status.kind != FOLDER:
-                raise Changed(CHANGED)
-
-    def _write(self, path: str, entry: Entry, over: Found | None) -> None:
-        self._writer.write(path, entry, over, lambda: self._remote.chunks(path, entry))
-
-    def _offer(self, steps: list[TreeStep]) -> None:
-        """Keep what is about to be proposed: once out, it may be listed whatever becomes of this run."""
-        for step in steps:
-            if isinstance(step, Put):
-                self._base.offer(step.path, step.found.like)
-            elif isinstance(step, Remove):
-                self._base.offer(step.path, None)
-        self._base.commit()
-
-    @contextmanager
-    def _opened(self, path: str, found: Found) -> Iterator[Reading]:
-        """A file, which is the one that was found."""
-        with self._disk.reading(path) as file:
-            require_unchanged(file, found)
-            yield file
-
-
-def require_unchanged(file: Reading, found: Found) -> None:
-    """Raises `Changed` unless the open file is the one that was found."""
-    if file.status().identity != found.identity:
-        raise Changed(CHANGED)
 
 
 def require_same(base: Base, common: str, path: str, folder: str) -> None:

@@ -1,8 +1,8 @@
 """Careful writing: each change takes its place in one step, and only over what the plan was made from.
 
-A file is written beside its place (`PART`), synced, and renamed (`SWAP`) before it is exchanged with what is
-there; what comes out of the exchange is looked at before it is removed, and goes back if it is another file
-than the plan knew.
+A file is written beside its place (`PART`) and made durable. Where there is a file already it is renamed
+(`SWAP`) and exchanged with that; what comes out of the exchange is looked at before it is removed, and goes
+back if it is another file than the plan knew.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
+from typing import NamedTuple
 
 from aslp2p.errors import UserError
-from aslp2p.worktree.disk import FILE, FOLDER, Disk, Status
+from aslp2p.worktree.disk import FILE, FOLDER, LINK, OTHER, Disk, Status
 from aslp2p.worktree.scan import PART, SWAP
 from aslp2p.worktree.trees import Entry, Found
 
@@ -23,11 +24,26 @@ class Changed(UserError):
     """The folder does not hold any more what the plan was made from; nothing was done."""
 
 
-class Writer:
-    """Changes one folder. Raises `Changed`, `InTheWay` and `OSError`; the folder is as it was then."""
+class Staged(NamedTuple):
+    """A file that is to take its place."""
 
-    def __init__(self, disk: Disk) -> None:
+    path: str
+    entry: Entry
+    over: Found | None
+    """What it is to replace; None: nothing."""
+    part: str
+    """Where its bytes are; empty where only the executable bit changes."""
+
+
+class Writer:
+    """Changes one folder. Raises `Changed`, `InTheWay` and `OSError`; the folder is as it was then.
+
+    With `displaces`, a link or a device gives way to a file.
+    """
+
+    def __init__(self, disk: Disk, *, displaces: bool = False) -> None:
         self._disk = disk
+        self._displaces = displaces
         self._numbers = count()
 
     def set_aside(self, path: str, over: Found, to: str) -> None:
@@ -56,36 +72,77 @@ class Writer:
         self._disk.rename(path, to)
         self._remove_empty_folders(path)
 
-    def write(
+    def stage(
         self, path: str, entry: Entry, over: Found | None, chunks: Callable[[], Iterator[bytes]]
-    ) -> None:
-        """Put `entry` in place of `over`, or where nothing is; `chunks` gives its bytes."""
+    ) -> Staged:
+        """Write `entry` beside `path`, to take the place of `over` or of nothing; `chunks` gives its bytes.
+        The file is to be on disk (`Disk.flush`) before it is placed, or dropped."""
         if over is not None and over.like.content == entry.like.content:
             self.require(path, over)
-            self._disk.set_executable(path, entry.like.executable)
-            return
+            return Staged(path, entry, over, "")
         if over is None:
             self._remove_hollow(path)
-        self.require(path, over)
+        if not self._gives_way(path):
+            self.require(path, over)
         self._disk.make_folders(path)
-        part, swap = self._beside(path, PART), self._beside(path, SWAP)
+        part = self._beside(path, PART)
         self._disk.create(
             part,
             chunks(),
             executable=entry.like.executable,
             modified_ms=entry.modified_ms,
         )
-        ours = self._disk.status(part)
-        self._disk.rename(part, swap)
+        return Staged(path, entry, over, part)
+
+    def drop(self, staged: Staged) -> None:
+        """Remove what was staged."""
+        if staged.part:
+            self._disk.remove(staged.part)
+
+    def place(self, staged: Staged) -> None:
+        """Put what was staged in place of what it is to replace."""
+        path, entry, over, part = staged
+        if not part:
+            self.require(path, over)
+            self._disk.set_executable(path, entry.like.executable)
+            return
+        if self._gives_way(path):
+            self._disk.remove(path)
         try:
             if over is None:
-                self._disk.rename(swap, path)
+                self._disk.rename(part, path)
             else:
-                self._swap(path, swap, over)
-        except BaseException as error:
-            if isinstance(error, Exception):  # a kill leaves it, and the next sync finds it
-                with suppress(OSError):
-                    self._remove_ours(swap, ours)
+                self._exchange(part, path, over)
+        except Exception:  # a kill leaves it, and the next sync finds it
+            with suppress(OSError):
+                self._disk.remove(part)
+            raise
+
+    def write(
+        self, path: str, entry: Entry, over: Found | None, chunks: Callable[[], Iterator[bytes]]
+    ) -> None:
+        """All of it for one file."""
+        staged = self.stage(path, entry, over, chunks)
+        if staged.part:
+            self._disk.flush([staged.part])
+        self.place(staged)
+
+    def _gives_way(self, path: str) -> bool:
+        """Whether what is at `path` is neither file nor folder, and may be displaced."""
+        if not self._displaces:
+            return False
+        status = self._disk.status(path)
+        return status is not None and status.kind in (LINK, OTHER)
+
+    def _exchange(self, part: str, path: str, over: Found) -> None:
+        ours = self._disk.status(part)
+        swap = self._beside(path, SWAP)
+        self._disk.rename(part, swap)
+        try:
+            self._swap(path, swap, over)
+        except Exception:
+            with suppress(OSError):
+                self._remove_ours(swap, ours)
             raise
 
     def _remove_ours(self, swap: str, ours: Status | None) -> None:

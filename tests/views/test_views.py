@@ -431,6 +431,47 @@ def test_a_put_with_conditions_in_words(history: History) -> None:
     }
 
 
+def test_many_small_contents_come_in_one_answer_as_far_as_it_holds_them(history: History) -> None:
+    sizes = (0, 5, 400_000, 400_000, 400_000, MIB)
+    data = {f"{number}": bytes([number]) * size for number, size in enumerate(sizes)}
+    history.emit(*(history.put(name, one) for name, one in data.items()))
+    entries = {name: ask(history, "entry", path=name) for name in data}
+    contents = [[entries[name]["content"], entries[name]["size"]] for name in data]
+    read: list[bytes] = []
+    while len(read) < len(contents):
+        answer = ask(history, "contents.read", contents=contents[len(read) :])["contents"]
+        assert answer, "at least one"
+        read += map(base64.b64decode, answer)
+    assert read == [*data.values()]
+    nowhere = ["12" * 32, 5]
+    assert ask(history, "contents.read", contents=[nowhere, contents[1]])["contents"] == [
+        None,
+        base64.b64encode(data["1"]).decode(),
+    ]
+    assert ask(history, "contents.missing", contents=[nowhere, *contents])["missing"] == [1] + [0] * len(
+        contents
+    )
+    for question in ("contents.read", "contents.missing"):
+        with pytest.raises(UsageError, match=f"more than {VIEW_PAGE_MAX}"):
+            ask(history, question, contents=[nowhere] * (VIEW_PAGE_MAX + 1))
+
+
+def test_waiting_names_the_askers_own_puts_and_removals_and_all_of_them(history: History) -> None:
+    count = VIEW_PAGE_MAX + 5
+    own = {history.put(f"mine/{number}", b"x", history.ben).id for number in range(count)}
+    own.add(history.propose(Remove("photos/cat.jpg", None), history.ben).id)
+    history.put("hers", b"x", history.cleo)
+    history.reject(history.put("refused", b"x", history.ben), "full", "too much")
+    waiting: list[list[str]] = []
+    after: str | None = ""
+    while after is not None:
+        page = ask(history, "waiting", history.ben, after=after)
+        waiting += page["waiting"]
+        after = page["next"]
+    assert {id_ for id_, _ in waiting} == {id_.hex() for id_ in own} and len(waiting) == len(own)
+    assert "photos/cat.jpg" in {path for _, path in waiting}
+
+
 def test_settled_tells_what_became_of_proposals(history: History) -> None:
     listed = ask(history, "show", at=2)["proposals"][0]["id"]
     waiting, refused = history.put("a", b"").id.hex(), history.put("b", b"")

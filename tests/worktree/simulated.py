@@ -1,20 +1,27 @@
-"""A disk and a Common in memory: the disk counts its calls, and a kill comes before any one of them."""
+"""A disk and a Common in memory: the disk counts its calls, and a kill or a power cut comes before any one of
+them. A power cut leaves of the names what was so at some moment since they were synced last, and of a file
+that was not flushed as many bytes as it likes.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from io import UnsupportedOperation
+from random import Random
 
 from aslp2p.limits import CHUNK_BYTES
 from aslp2p.worktree.aside import ancestors
 from aslp2p.worktree.base import Base
 from aslp2p.worktree.disk import FILE, FOLDER, InTheWay, Reading, Status
-from aslp2p.worktree.sync import Report, Sync, Version, Ways, require_unchanged
+from aslp2p.worktree.doing import require_unchanged
+from aslp2p.worktree.remote import Version
+from aslp2p.worktree.report import Report, Ways
+from aslp2p.worktree.sync import Sync
 from aslp2p.worktree.trees import Entry, Found, Identity, Like, Put, Remove
 from tests.worktree.model import Common
 
@@ -29,6 +36,7 @@ class _File:
         self.data = data
         self.mtime_ns = self.ctime_ns = mtime_ns
         self.executable = False
+        self.flushed = True
 
     def status(self) -> Status:
         identity = Identity(self.inode, len(self.data), self.mtime_ns)
@@ -72,6 +80,7 @@ class MemoryDisk:
         self.full = False
         self.broken: set[int] = set()
         """Numbers of calls that end with EIO."""
+        self.broken_flush = False
         self.writers: list[_File] = []
         """Files that somebody has open to write."""
         self.drops = False
@@ -81,6 +90,8 @@ class MemoryDisk:
         self.longest = 255
         self._inodes = 0
         self._now_ns = 10**18
+        self._moments: list[tuple[dict[str, _File], set[str]]] = []
+        """How the names were, at each moment since they were synced last."""
 
     def call(self) -> None:
         if self.kill_at == self.calls:
@@ -97,6 +108,21 @@ class MemoryDisk:
         self._now_ns += 3 * 10**9
         return self._now_ns
 
+    def power_cut(self, random: Random) -> None:
+        """Names are as they were a while ago, and what was not flushed is cut off anywhere."""
+        if self._moments:
+            files, folders = random.choice([*self._moments, (self.files, self.folders)])
+            self.files, self.folders = dict(files), set(folders)
+        self._moments = []
+        for file in self.files.values():
+            if not file.flushed:
+                file.data = file.data[: random.randrange(len(file.data) + 1)]
+                file.flushed = True
+
+    def _remember(self) -> None:
+        """Before names change."""
+        self._moments.append((dict(self.files), set(self.folders)))
+
     # --- what people and tests do -------------------------------------------------------------------------
 
     def write(self, path: str, data: bytes) -> None:
@@ -108,6 +134,7 @@ class MemoryDisk:
         assert path not in self.folders
         self._inodes += 1
         self.files[path] = _File(self._inodes, data, self.tick())
+        self._moments = []  # an editor waits for the disk
 
     def open_to_write(self, path: str) -> _File:
         """As an editor that saves in place: it goes on with this very file, wherever its name has gone."""
@@ -176,7 +203,9 @@ class MemoryDisk:
         path = self._held(path)
         assert path not in self.files and path not in self.folders
         self._inodes += 1
+        self._remember()
         file = self.files[path] = _File(self._inodes, b"", self.tick())
+        file.flushed = False
         for chunk in chunks:
             for byte in (chunk[:1], chunk[1:]):
                 self.call()
@@ -188,6 +217,13 @@ class MemoryDisk:
         if modified_ms:
             file.mtime_ns = modified_ms * 10**6
 
+    def flush(self, paths: Sequence[str], /) -> None:
+        for path in paths:
+            self._need(path)
+            if self.broken_flush:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            self.files[path].flushed = True
+
     def _need(self, path: str) -> None:
         self._folder(path.rpartition("/")[0])
         if path not in self.files:
@@ -198,12 +234,14 @@ class MemoryDisk:
         self._folder(new.rpartition("/")[0])
         if new in self.files or new in self.folders:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+        self._remember()
         self.files[new] = self.files.pop(old)
         self.files[new].ctime_ns = self.tick()
 
     def exchange(self, one: str, other: str, /) -> bool:
         self._need(one)
         self._need(other)
+        self._remember()
         self.files[one], self.files[other] = self.files[other], self.files[one]
         return True
 
@@ -212,6 +250,7 @@ class MemoryDisk:
 
     def remove(self, path: str, /) -> None:
         self._need(path)
+        self._remember()
         del self.files[path]
 
     def make_folders(self, path: str, /) -> None:
@@ -221,12 +260,14 @@ class MemoryDisk:
             self.call()
             if made in self.files:
                 raise InTheWay(f"{made} is in the way")
+            self._remember()
             self.folders.add(made)
 
     def remove_folder(self, path: str, /) -> None:
         self._folder(path)
         if any(other.startswith(f"{path}/") for other in (*self.files, *self.folders)):
             raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        self._remember()
         self.folders.remove(path)
 
     def set_executable(self, path: str, executable: bool, /) -> None:
@@ -242,6 +283,7 @@ class MemoryDisk:
 
     def sync(self) -> None:
         self.call()
+        self._moments = []
 
 
 class MemoryRemote:
@@ -256,6 +298,7 @@ class MemoryRemote:
         """The witness refuses all."""
         self.proposed = 0
         self.problems: dict[str, str] = {}
+        self.refused: dict[str, str] = {}
 
     def version(self) -> Version:
         entries = {
@@ -267,6 +310,9 @@ class MemoryRemote:
 
     def lacking(self, entries: dict[str, Entry], /) -> set[str]:
         return {path for path, entry in entries.items() if entry.like.content in self.missing}
+
+    def read_ahead(self, entries: Sequence[Entry], /) -> None:
+        """All of it is here at once."""
 
     def chunks(self, path: str, entry: Entry, /) -> Iterator[bytes]:
         yield self.contents[entry.like.content]
@@ -295,7 +341,7 @@ class MemoryRemote:
     def settle(self) -> bool:
         for _, step in self.common.open:
             if self.stubborn or not self.common.list_one(step):
-                self.problems[step.path] = "refused"
+                self.refused[step.path] = "refused"
         self.common.open.clear()
         return True
 
@@ -310,14 +356,17 @@ class Machine:
         self.remote = MemoryRemote(common, name, contents)
         self.hidden = True
 
-    def sync(self, kill_at: int | None = None, **ways: bool) -> Report | None:
-        """What came of it; None: it was killed before call number `kill_at`."""
+    def sync(self, kill_at: int | None = None, power: Random | None = None, **ways: bool) -> Report | None:
+        """What came of it; None: it was killed before call number `kill_at`, or with `power` the machine lost
+        its power then."""
         self.disk.calls, self.disk.kill_at = 0, kill_at
         try:
             meant = Ways(**{"approved": True, **ways})
             return Sync(self.disk, self.base, self.remote, hidden=self.hidden, ways=meant).run()
         except Killed:
             self.db.rollback()
+            if power is not None:
+                self.disk.power_cut(power)
             return None
         finally:
             self.disk.kill_at = None

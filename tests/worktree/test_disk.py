@@ -6,15 +6,18 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from aslp2p.errors import UserError
+from aslp2p.limits import MIB
 from aslp2p.worktree.base import Base, opened_base
 from aslp2p.worktree.disk import FILE, Folder, InTheWay
 from aslp2p.worktree.portable import Traits
 from aslp2p.worktree.rules import Rules
 from aslp2p.worktree.scan import CHANGING, LINKED, SPECIAL, WRITER_NS, Scanner
+from aslp2p.worktree.system import sync_file_system
 from aslp2p.worktree.trees import Entry, Found, Like
 from aslp2p.worktree.writing import Changed, Writer
 
@@ -50,6 +53,54 @@ def test_a_file_takes_its_place_whole(folder: Folder) -> None:
     assert Path(folder.path, "a/b").read_bytes() == b"new" and status.st_mode & 0o100
     assert status.st_mtime_ns == 1_600_000_000_123_000_000
     assert os.listdir(Path(folder.path, "a")) == ["b"]
+
+
+def test_holes_stay_holes_and_every_byte_is_where_it_was(folder: Folder) -> None:
+    """Zeros within a block, at the end of a chunk and of the file, and a file of nothing else."""
+    random = Random(7)
+    for number in range(20):
+        blocks = [random.choice((bytes(4096), random.randbytes(4096))) for _ in range(64)]
+        data = b"".join(blocks) + bytes(random.randrange(5000)) + b"x" * random.randrange(2)
+        chunks = [data[at : at + 100_000] for at in range(0, len(data), 100_000)]
+        entry = Entry(Like("11", False), len(data), 0)
+        Writer(folder).write(f"{number}", entry, None, lambda chunks=chunks: iter(chunks))  # type: ignore[misc]
+        assert Path(folder.path, f"{number}").read_bytes() == data
+    hollow = 64 * MIB
+    entry = Entry(Like("11", False), hollow + 1, 1_600_000_000_123)
+    Writer(folder).write("hollow", entry, None, lambda: iter([bytes(MIB)] * 64 + [b"1"]))
+    status = Path(folder.path, "hollow").stat()
+    assert status.st_size == hollow + 1 and status.st_blocks * 512 < MIB
+    assert status.st_mtime_ns == 1_600_000_000_123_000_000
+
+
+def test_many_files_wait_for_the_disk_once(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few of them one by one; and where the system has no such call, or fails, none is taken for durable."""
+    called: list[str] = []
+    sync_all, sync_one = sync_file_system, os.fsync
+
+    def count_all(descriptor: int) -> bool:
+        called.append("all")
+        return sync_all(descriptor)
+
+    def count_one(descriptor: int) -> None:
+        called.append("one")
+        sync_one(descriptor)
+
+    monkeypatch.setattr("aslp2p.worktree.disk.sync_file_system", count_all)
+    monkeypatch.setattr(os, "fsync", count_one)
+
+    def flushed(count: int) -> list[str]:
+        paths = [f"{len(called)}-{number}" for number in range(count)]
+        for path in paths:
+            folder.create(path, [b"x"], executable=False, modified_ms=0)
+        called.clear()
+        folder.flush(paths)
+        return [*called]
+
+    assert flushed(3) == ["one"] * 3
+    assert flushed(40) == ["all"]
+    monkeypatch.setattr("aslp2p.worktree.disk.sync_file_system", lambda _: False)
+    assert flushed(40) == ["one"] * 40
 
 
 def test_what_was_saved_in_the_last_moment_comes_back(

@@ -17,7 +17,8 @@ from aslp2p.errors import UserError
 from aslp2p.limits import CHUNK_BYTES
 from aslp2p.worktree.base import opened_base
 from aslp2p.worktree.disk import Folder
-from aslp2p.worktree.sync import Report, Sync, Ways
+from aslp2p.worktree.report import Report, Ways
+from aslp2p.worktree.sync import Sync
 from tests.worktree.model import Common
 from tests.worktree.simulated import MemoryRemote
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
+from functools import cache
 from random import Random
 from typing import Any
 
 import pytest
 
 from aslp2p.worktree.aside import conflict_of
+from aslp2p.worktree.plan import plan
 from aslp2p.worktree.sync import Sync
-from aslp2p.worktree.trees import TreeStep
+from aslp2p.worktree.trees import Found, Identity, Remove, Trees, TreeStep
 from tests.worktree.model import Common
 from tests.worktree.simulated import Machine, MemoryDisk, like
 
@@ -230,21 +232,40 @@ def change(disk: MemoryDisk, path: str, random: Random) -> None:
     disk.write(path, b"%x" % random.randrange(2**32))
 
 
-def kept(seed: int, kill_at: int, *, full: bool = False, broken: Collection[int] = ()) -> bool:
-    """Whether the kill came; nothing is lost in any case. The disk is `full`, or calls are `broken`."""
+@cache
+def undisturbed(seed: int) -> dict[str, bytes | None]:
+    """What is at the paths in the end where nothing goes wrong."""
+    ann, bob = scene(seed)
+    tree = settled(bob, ann)
+    return {path: tree.get(path) for path in PATHS}
+
+
+def kept(
+    seed: int,
+    kill_at: int,
+    *,
+    full: bool = False,
+    broken: Collection[int] = (),
+    power: Random | None = None,
+) -> bool:
+    """Whether the kill came (with `power`, a power cut); nothing is lost in any case, and nothing is there
+    that nobody wrote. The disk is `full`, or calls are `broken`."""
     ann, bob = scene(seed)
     bob.disk.full, bob.disk.broken = full, set(broken)
     on_disk = {*ann.disk.tree().values(), *bob.disk.tree().values()}
+    known = on_disk | {*ann.remote.contents.values()}
     killed = False
     with suppress(OSError):  # its root could not be read, nor its probe written
-        killed = bob.sync(kill_at) is None
+        killed = bob.sync(kill_at, power) is None
     in_reach = {*bob.disk.tree().values(), *ann.remote.contents.values()}
     assert on_disk <= in_reach
     with suppress(OSError):
-        bob.sync(kill_at // 2)  # and once more, on the way back
+        bob.sync(kill_at // 2, power)  # and once more, on the way back
     bob.disk.full, bob.disk.broken = False, set()
     tree = settled(bob, ann)
     assert on_disk <= {*tree.values(), *ann.remote.contents.values()}
+    assert {*tree.values(), *ann.remote.contents.values()} <= known
+    assert {path: tree.get(path) for path in PATHS} == undisturbed(seed), "nothing old came back as an edit"
     assert set(tree) == set(ann.remote.common.tree)
     return killed
 
@@ -257,6 +278,56 @@ def test_a_kill_between_any_two_calls_loses_nothing(seed: int) -> None:
     assert kill_at > 20
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_nor_does_a_power_cut(seed: int) -> None:
+    """What takes its place was on disk before, and the base knows only what is."""
+    kill_at = 0
+    while kept(seed, kill_at, power=Random(kill_at)):
+        kill_at += 1
+    assert kill_at > 20
+
+
+class Oldest(Random):
+    """Of several moments, the first."""
+
+    def choice(self, seq: Any) -> Any:
+        return seq[0]
+
+
+def test_the_base_knows_nothing_that_a_power_cut_takes_back() -> None:
+    """Else what was there before would seem an edit, and be put over the newer one."""
+    for kill_at in range(60):
+        ann, bob = two_machines()
+        ann.disk.write("x", b"1")
+        settled(ann, bob)
+        ann.disk.write("x", b"2")
+        ann.sync()
+        bob.sync(kill_at, Oldest(kill_at))
+        assert settled(bob, ann) == {"x": b"2"}
+
+
+def test_what_stands_in_the_place_of_a_file_whose_removal_waits_is_not_set_aside() -> None:
+    ann, bob = two_machines()
+    ann.disk.write("a", b"1")
+    settled(ann, bob)
+    del bob.disk.files["a"]
+    bob.disk.write("a/f", b"2")
+    bob.remote.common.open.append(("bob", Remove("a", like(b"1").content)))
+    planned = plan(
+        Trees(
+            base=bob.base.agreed(),
+            local={"a/f": Found(like(b"2"), Identity(0, 1, 0))},
+            remote=bob.remote.version().entries,
+            waiting=bob.remote.version().waiting,
+            folders={"a"},
+        ),
+        name="bob",
+        height=1,
+    )
+    assert planned.steps == () and "waits until" in planned.said["a/f"]
+    assert settled(bob, ann) == {"a/f": b"2"}
+
+
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_twenty_thousand_kills_on_full_and_broken_disks() -> None:
@@ -265,16 +336,33 @@ def test_twenty_thousand_kills_on_full_and_broken_disks() -> None:
 
 
 def unlucky(seed: int) -> None:
-    """A kill, and with it (two in three) a full disk or calls that fail."""
+    """A kill or a power cut, and with it (two in three) a full disk or calls that fail."""
     random = Random(seed)
     kind = random.randrange(3)
     broken = {random.randrange(200) for _ in range(random.randrange(1, 6))} if kind == 2 else ()
-    kept(seed, random.randrange(160), full=kind == 1, broken=broken)
+    power = random if random.random() < 0.5 else None
+    kept(seed, random.randrange(160), full=kind == 1, broken=broken, power=power)
 
 
 def test_whatever_goes_wrong_nothing_is_lost() -> None:
     for seed in range(150):
         unlucky(seed)
+
+
+def test_what_cannot_be_made_durable_takes_no_place() -> None:
+    ann, bob = two_machines()
+    ann.disk.write("x", b"1")
+    ann.disk.write("y", b"1")
+    settled(ann, bob)
+    ann.disk.write("x", b"2")
+    ann.disk.write("y", b"2")
+    ann.sync()
+    bob.disk.broken_flush = True
+    report = bob.sync()
+    assert report is not None and report.said == dict.fromkeys(("x", "y"), "input/output error")
+    assert bob.disk.tree() == {"x": b"1", "y": b"1"} and report.again
+    bob.disk.broken_flush = False
+    assert settled(bob, ann) == {"x": b"2", "y": b"2"}
 
 
 @pytest.mark.parametrize("seed", range(24))
