@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from aslp2p.core.effects import Effect, Step
 from aslp2p.core.inputs import Input, Now
+from aslp2p.gossip.messages import NO_ROOM, encode_message
 from aslp2p.ledger.reader import Reader
 
 
@@ -37,6 +38,12 @@ class Life(Struct, frozen=True):
     reason: str
     era: int
     damaged: tuple[bytes, ...] = ()
+
+    @property
+    def farewell(self) -> bytes | None:
+        """What every peer is told before its link ends, and whoever links meanwhile; None: nothing, or links
+        go on. A disk that takes no writes has no core that could say it (S2)."""
+        return encode_message(NO_ROOM) if self.mode is Mode.READ_ONLY else None
 
 
 class Reply(Protocol):

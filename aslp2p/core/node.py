@@ -54,6 +54,7 @@ from aslp2p.core.tolls import Toll, blocks, pause_ms, price
 from aslp2p.core.wiring import Wiring
 from aslp2p.errors import PeerFault
 from aslp2p.gossip.messages import (
+    NO_ROOM,
     Addresses,
     AnyMessage,
     Content,
@@ -475,6 +476,8 @@ class NodeCore(Wiring):
                     self._refusals[peer.key] = message
                 if len(self._refusals) > PEERS_MAX:
                     del self._refusals[next(iter(self._refusals))]
+                if message.code == NO_ROOM.code and context.founded:
+                    self._silence_monitor.heard_no_room(peer.key)
                 context.publish("notice", code=message.code, text=message.text)
         return 0
 
@@ -547,6 +550,7 @@ class NodeCore(Wiring):
             "mono_ms": context.now.mono,
             "watching": self._silence_monitor.counting,
             "witness_heard_mono_ms": self._silence_monitor.heard_mono_ms,
+            "witness_no_room_mono_ms": self._silence_monitor.no_room_since_ms,
             "copied": [context.name_of(key) for key in self._duplicate_keys.copied],
             "stale_reason": self._promises.stale_reason(),
             "outdated": context.outdated(),

@@ -16,7 +16,7 @@ from aslp2p.core.unanswered import Unanswered
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.reader import PutMeta
-from aslp2p.limits import SILENCE_SAVE_MS
+from aslp2p.limits import FETCHING_GRACES, SILENCE_SAVE_MS
 from aslp2p.recovery import decode_silence, round_ms
 
 META_SILENCE = "silence"
@@ -44,6 +44,8 @@ class SilenceMonitor(Part):
         self._saved_ms: int | None = None
         """When the count was saved last; None: not since the start, which may have ended a gap."""
         self._saved_silent_ms = 0
+        self.no_room_since_ms: int | None = None
+        """Since when the witness has said that its disk takes no writes, and nothing else that counts."""
         self.heard_mono_ms: int | None = None
         """When the witness last gave a sign of life, whether it is counted here or not; None: not yet."""
 
@@ -100,6 +102,7 @@ class SilenceMonitor(Part):
         epoch = change.new.standing.next_epoch
         if listed or epoch != self._silence.epoch or self._is_alive():
             self._silence.heard(epoch)
+            self.no_room_since_ms = None
 
     def _is_alive(self) -> bool:
         """Whether what says no more than that the witness is there is a sign of life (S2)."""
@@ -115,7 +118,24 @@ class SilenceMonitor(Part):
         self.heard_mono_ms = self._context.now.mono
         if self._silence.epoch != epoch:
             self._silence.heard(epoch)
-        return self._silence.heard_beacon(epoch, counter, ends=self._is_alive())
+        ends = self._is_alive()
+        fresh = self._silence.heard_beacon(epoch, counter, ends=ends)
+        if fresh and ends:
+            self.no_room_since_ms = None
+        return fresh
+
+    def heard_no_room(self, key: bytes) -> None:
+        """A machine says that its disk takes no writes. Of the witness that is a sign of life, for
+        `FETCHING_GRACES` grace periods from when it was first said (S2)."""
+        standing = self._context.ledger.head.standing
+        if key != standing.next_witness:
+            return
+        self._pass_time()
+        now = self.heard_mono_ms = self._context.now.mono
+        if self.no_room_since_ms is None or self._silence.epoch != standing.next_epoch:
+            self.no_room_since_ms = now
+        if now - self.no_room_since_ms < FETCHING_GRACES * self._roles.now.grace_ms:
+            self._silence.heard(standing.next_epoch)
 
     def link_lost(self, link: int) -> None:
         self.links_changed()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import trio
 
@@ -171,6 +172,18 @@ class Link:
         self._end(reason, blame)
         self._scope.deadline = trio.current_time() + GRACE_S
         self.flush()
+
+    async def dismiss(self, message: bytes, reason: str) -> None:
+        """In place of `run`: say this one thing, and wait until the peer has read it and hung up; it gets
+        `GRACE_S`. (To close a socket with unread bytes would take back what was said.)"""
+        self.send(message)
+        self.flush()
+        receive = trio.socket.from_stdlib_socket(self.connection).recv
+        with suppress(OSError), trio.move_on_after(GRACE_S):
+            self.connection.shutdown(socket.SHUT_WR)
+            while await receive(READ_BYTES):
+                pass
+        self.abort(reason)
 
     def abort(self, reason: str, *, blame: bool = False) -> None:
         """End the link at once."""

@@ -41,7 +41,8 @@ CLOSE_S = 2.0
 
 
 class Links:
-    """All links of a node. `put` queues inputs for its thread; `era` and `taking` are the node's to set."""
+    """All links of a node. `put` queues inputs for its thread; `era`, `taking` and `farewell` are the
+    node's to set."""
 
     def __init__(self, own_key: bytes, put: Callable[[Inputs], None], bulk: Bulk) -> None:
         self._own_key = own_key
@@ -56,6 +57,8 @@ class Links:
         self.blame = Blame()
         self.era = 0
         self.taking = False
+        self.farewell: bytes | None = None
+        """What is said to whoever links while no links are taken; None: nobody is answered."""
 
     @property
     def open(self) -> tuple[Link, ...]:
@@ -69,6 +72,8 @@ class Links:
         self.era = era
         for number, link in self._links.items():
             if self._eras[number] < era:
+                if self.farewell is not None:
+                    link.send(self.farewell)
                 link.close(reason)
 
     def close_moved(self) -> None:
@@ -80,7 +85,7 @@ class Links:
 
     async def close_all(self, reason: str) -> None:
         """Close every link and wait until they are gone, `CLOSE_S` at most."""
-        self.taking = False
+        self.taking, self.farewell = False, None
         for link in self.open:
             link.close(reason)
         with trio.move_on_after(CLOSE_S):
@@ -93,6 +98,9 @@ class Links:
 
         At once for a key that was blamed, for one too many, and for a duplicate that goes.
         """
+        if not self.taking and self.farewell is not None:
+            await link.dismiss(self.farewell, "this Common takes no links now")
+            return
         if not self._may_stay(link):
             return
         leaving = {old: self._loser(old, link) for old in self.open if _same_process(old, link)}

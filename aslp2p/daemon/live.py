@@ -21,6 +21,7 @@ twin_at      where a copy of our key was heard (S11), else null; copied: whose k
 admitted     whether this machine is a member
 hears_quorum, not_emitting_because, held_back  what this machine's office does not do just now
 witness_heard_ms  how long ago the witness gave a sign of life; null: not since the start
+witness_no_room_ms  how long it has said that its disk takes no writes; null: it does not
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def live_json(  # noqa: PLR0913 - one for each thing that only the running node 
         "hears_quorum": core.get("hears_quorum", True),
         "not_emitting_because": core.get("not_emitting_because"),
         "held_back": core.get("held_back") or "",
-        "witness_heard_ms": _heard_ms(core, mono_ms),
+        "witness_heard_ms": _ago_ms(core.get("witness_heard_mono_ms"), mono_ms),
+        "witness_no_room_ms": _ago_ms(core.get("witness_no_room_mono_ms"), mono_ms),
     }
 
 
@@ -92,9 +94,8 @@ def _link_json(link: Link, peer: dict[str, Any], now: float) -> dict[str, Any]:
     }
 
 
-def _heard_ms(core: dict[str, Any], mono_ms: int) -> int | None:
-    heard = core.get("witness_heard_mono_ms")
-    return None if heard is None else max(0, mono_ms - int(heard))
+def _ago_ms(at_mono_ms: int | None, mono_ms: int) -> int | None:
+    return None if at_mono_ms is None else max(0, mono_ms - at_mono_ms)
 
 
 def _silence_json(core: dict[str, Any], mono_ms: int) -> dict[str, Any] | None:

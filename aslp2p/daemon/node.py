@@ -117,6 +117,11 @@ class CommonNode:
     def accepts_links(self) -> bool:
         return self.links.taking
 
+    @property
+    def answers_links(self) -> bool:
+        """Whether who links is told something, be it only why nothing comes of it."""
+        return self.links.taking or self.links.farewell is not None
+
     # --- life -----------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -264,6 +269,7 @@ class CommonNode:
         running = condition.mode is Mode.RUNNING
         self.bulk.era = condition.era if running else -1
         self.links.taking = running and not self._closed
+        self.links.farewell = None if self._closed else condition.farewell
         self.links.close_older(condition.era, condition.reason or "this Common starts again")
         self._settled.set()
         self.on_change()

@@ -43,7 +43,7 @@ class Host(Protocol):
     def network(self) -> Network: ...
 
     @property
-    def accepts_links(self) -> bool: ...
+    def answers_links(self) -> bool: ...
 
     async def serve_link(self, link: Link, first: Sequence[Event], /) -> None:
         """Run an established link to its end."""
@@ -135,7 +135,7 @@ class Transport:
     async def _respond(
         self, connection: socket.socket, address: tuple[str, int], answered: Callable[[], None]
     ) -> tuple[Host, Link, Sequence[Event]]:
-        hosts = {host.network.id: host for host in self._hosts() if host.accepts_links}
+        hosts = {host.network.id: host for host in self._hosts() if host.answers_links}
         if not hosts:
             raise LinkError("no Common here takes links now")
         session = self._session([host.network for host in hosts.values()], initiator=False)

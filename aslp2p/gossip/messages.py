@@ -146,6 +146,10 @@ class Refused(Message, frozen=True, tag=13):
     text: Annotated[str, Meta(max_length=TEXT_BYTES_MAX)]
 
 
+NO_ROOM = Refused("no-room", "its disk takes no writes, so it signs nothing for now")
+"""What a machine says that lives and can do no more: of a witness it is a sign of life (S2)."""
+
+
 class DuplicateKey(Message, frozen=True, tag=14):
     """A step of showing two processes of one key that both are there (S11): see `core/duplicate_keys.py`."""
 

@@ -8,7 +8,7 @@ from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import sign_statement
 from aslp2p.artifacts.types import Action, Admit, Proposal, Put, Remove
 from aslp2p.core.inputs import Propose
-from aslp2p.gossip.messages import GetContent, Push, encode_message
+from aslp2p.gossip.messages import NO_ROOM, GetContent, Push, encode_message
 from aslp2p.limits import FETCHING_GRACES
 from simulations.world import World
 from tests.core.households import founded
@@ -96,3 +96,57 @@ def test_a_snapshot_that_lists_nothing_is_no_more_than_a_beacon() -> None:
         you.core._witness._sign(head, head.standing.next_epoch, [])
         made.run(GRACE_MS // 2)
     assert _witness(made) != you.key
+
+
+def _mute(made: World) -> None:
+    """The witness says nothing by itself: no core does on a disk that takes no writes."""
+    core = made.nodes["you"].core
+    assert core is not None
+    core._beacons._sends = lambda: False  # type: ignore[method-assign]
+
+
+def _halves_until_replaced(made: World, *saying: str) -> int:
+    """How many halves of a grace period pass while each of `saying` says that it has no room."""
+    halves = 0
+    while _witness(made) == made.nodes["you"].key and halves < 4 * FETCHING_GRACES:
+        for name in saying:
+            for other in ("alice", "james"):
+                if other != name:
+                    made.inject(name, other, encode_message(NO_ROOM))
+        made.run(GRACE_MS // 2)
+        halves += 1
+    return halves
+
+
+def test_a_witness_that_has_no_room_is_waited_for_and_not_for_ever() -> None:
+    """Whether or not something waits for it: it lives, and can list nothing."""
+    made = _household()
+    _mute(made)
+    made.command("alice", Propose(GUEST))
+    halves = _halves_until_replaced(made, "you")
+    assert halves // 2 in range(FETCHING_GRACES, FETCHING_GRACES + 3)
+
+
+def test_nobody_else_says_so_for_it() -> None:
+    made = _household()
+    _mute(made)
+    assert _halves_until_replaced(made, "james", "alice") <= 4
+
+
+def test_another_sign_of_life_begins_the_ten_anew() -> None:
+    made = _household()
+    core = made.nodes["alice"].core
+    assert core is not None
+    for name in ("alice", "james"):
+        made.inject("you", name, encode_message(NO_ROOM))
+    made.run(10)
+    assert core.live()["witness_no_room_mono_ms"] is not None
+    made.run(GRACE_MS // 2)
+    assert core.live()["witness_no_room_mono_ms"] is None, "it has sent beacons since, and nothing waits"
+
+
+def test_beacons_do_not_begin_them_anew_while_something_waits() -> None:
+    made = _household()
+    made.command("alice", Propose(GUEST))
+    halves = _halves_until_replaced(made, "you")
+    assert halves // 2 in range(FETCHING_GRACES, FETCHING_GRACES + 4)

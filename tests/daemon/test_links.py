@@ -15,6 +15,7 @@ from aslp2p.daemon import handshake, link, links
 from aslp2p.daemon.link import BACKLOG_BYTES_MAX, UNHANDLED_MESSAGES_MAX, Link
 from aslp2p.daemon.links import WAITING_INPUTS_MAX
 from aslp2p.errors import Damaged, DiskFault, SelfLink
+from aslp2p.gossip.messages import NO_ROOM, encode_message
 from aslp2p.ledger.reader import Reader, Store
 from aslp2p.link.frames import frame
 from tests.daemon.parties import Party, RawPeer, running, until
@@ -323,15 +324,19 @@ async def test_a_full_disk_ends_links_keeps_questions_and_recovers() -> None:
         james.store.refusal = FULL
         await peer.say(b"lost")
         await peer.ended()
-        assert peer.messages == [], "nothing leaves that is not on disk"
+        assert peer.messages == [encode_message(NO_ROOM)], "nothing leaves that is not on disk"
         assert "the disk is full" in james.node.live()["read_only"]
         assert await james.node.query(_first) == b"kept"
-        with pytest.raises((ConnectionError, trio.BrokenResourceError)):
-            await RawPeer.connect(james.port, number=1)
+        assert not james.node.accepts_links
+        for number in (1, 2):
+            peer = await RawPeer.connect(james.port, number=number)
+            await peer.say(b"lost too")
+            assert await peer.hear(2) == [encode_message(NO_ROOM)], "S2: who links hears that it lives"
+            assert peer.closed and james.links == ()
         james.store.refusal = None
         await until(lambda: james.node.accepts_links)
         assert james.node.live()["read_only"] is None
-        peer = await RawPeer.connect(james.port, number=2)
+        peer = await RawPeer.connect(james.port, number=3)
         await peer.say(b"again")
         assert await peer.hear(1) == [b"echo again"]
 

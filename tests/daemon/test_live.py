@@ -6,6 +6,7 @@ from typing import Any
 
 from aslp2p.core.jobs import Life, Mode
 from aslp2p.daemon.live import live_json
+from aslp2p.gossip.messages import NO_ROOM
 from aslp2p.views.conditions.links import of_office
 from aslp2p.views.conditions.scope import Scope
 from aslp2p.views.conditions.table import KINDS
@@ -38,3 +39,9 @@ def test_who_ended_links_for_one_reason_is_told_in_one_line() -> None:
     assert told(admitted=True, refused_by=both) == [("refused", said, "ask one of them why")]
     assert KINDS["refused"].asks
     assert len(told(admitted=True, refused_by={"zoe": "full", "ann": "this key was revoked"})) == 2
+
+
+def test_a_machine_whose_disk_is_full_says_nothing_of_this_one() -> None:
+    full = NO_ROOM.text
+    ((code, text, remedy),) = told(refused_by={"zoe": full}, refusals={NO_ROOM.code: full})
+    assert (code, text, remedy) == ("link-ended", f"zoe ended the link: {full}", "")

@@ -83,6 +83,17 @@ def test_the_witness_is_missed_where_others_are_linked_only() -> None:
     assert after_a_day(answer(common(live=live(links=[])))) == ["nobody-linked"]
 
 
+def test_a_witness_without_room_is_told_of_and_not_missed() -> None:
+    ann = {"key": "ed25519:ann", "name": "ann"}
+    full = common(live=live(links=[ann], witness_no_room_ms=2 * 3_600_000))
+    (found,) = [one for one in find(answer(full)) if one.code == "witness-full"]
+    assert found.text.endswith("takes no writes, so it signs nothing; it has said so for 2 h")
+    assert found.remedy == "make room on that machine"
+    assert after_a_day(answer(full)) == ["witness-full"]
+    own = common(live=live(links=[ann], witness_no_room_ms=1), witness={"key": "k", "self": True})
+    assert not [one for one in find(answer(own)) if one.code == "witness-full"]
+
+
 def test_a_condition_is_shown_when_it_has_lasted_and_its_time_begins_anew() -> None:
     away, well = answer(common(live=live(links=[]))), answer()
     lasting = Lasting()

@@ -16,7 +16,7 @@ from aslp2p.views.conditions.notes import (
     pinned,
 )
 from aslp2p.views.conditions.scope import Scope
-from aslp2p.views.conditions.silence import silence, witness_away
+from aslp2p.views.conditions.silence import silence, witness_away, witness_full
 from aslp2p.views.conditions.table import KINDS, Condition, condition_json
 from aslp2p.views.conditions.trouble import decisions, of_node, unreadable
 
@@ -51,6 +51,7 @@ def of_common(answer: dict[str, Any], common: dict[str, Any], scope: Scope) -> I
     if not runs:
         return
     yield from silence(common, scope)
+    yield from witness_full(common, scope)
     yield from witness_away(common, scope)
     yield from of_office(common["live"], common, scope)
     yield from finality(common, scope)

@@ -1,4 +1,4 @@
-"""How long the witness has been silent."""
+"""How long the witness has been silent, or why it can sign nothing."""
 
 from __future__ import annotations
 
@@ -51,10 +51,25 @@ def silence_words(common: dict[str, Any]) -> str:
     return words
 
 
+def witness_full(common: dict[str, Any], scope: Scope) -> Iterator[Condition]:
+    """The witness lives, and says that its disk takes no writes (S2)."""
+    since = common["live"].get("witness_no_room_ms")
+    if since is None or common["witness"].get("self"):
+        return
+    text = f"the disk of {common['witness']['shown']}, the witness, takes no writes, so it signs nothing"
+    since_words = f"{text}; it has said so for {span(since)}"
+    yield scope.make("witness-full", since_words, "make room on that machine", what=common["witness"]["key"])
+
+
 def witness_away(common: dict[str, Any], scope: Scope) -> Iterator[Condition]:
     """Where silence is not counted: the witness's machine is not linked."""
     live = common["live"]
-    if live.get("silence") or common["witness"].get("self") or _is_linked(common):
+    if (
+        live.get("silence")
+        or live.get("witness_no_room_ms") is not None
+        or common["witness"].get("self")
+        or _is_linked(common)
+    ):
         return
     who = common["witness"]["shown"]
     heard = live.get("witness_heard_ms")

@@ -68,9 +68,10 @@ KINDS: dict[str, Kind] = {
     # Health.
     "too-few-signers": Kind(_CRITICAL, label="Signers"),
     "last-signers": Kind(_WARNING, label="Signers", under=("dead-authority",)),
-    "silent": Kind(_WARNING, label="Silence", under=("no-network", "out")),
+    "silent": Kind(_WARNING, label="Silence", under=("no-network", "out", "witness-full")),
     "silent-half": Kind(_WARNING, label="Silence", under=("out",), notice="silence-half"),
     "silent-end": Kind(_WARNING, label="Silence", under=("out",), notice="silence-end"),
+    "witness-full": Kind(_WARNING, label="Witness", under=_OUT),
     "witness-away": Kind(_WARNING, label="Silence", after_s=60, under=(*_ALONE, *_OUT)),
     "nobody-linked": Kind(_WARNING, label="Alone", after_s=60, under=_OUT),
     "joining": Kind(_WARNING, label="Joining", after_s=60, under=(*_ALONE, *_OUT)),

@@ -71,9 +71,10 @@ def _refused(live: dict[str, Any], scope: Scope) -> Iterator[Condition]:
     for name, text in live.get("refused_by", {}).items():
         refused.setdefault(text, []).append(name)
     unwanted = not live.get("links") or not live.get("admitted", True)
+    full = live.get("refusals", {}).get("no-room")
     for text, names in sorted(refused.items()):
         said = f"{', '.join(sorted(names))} ended the link: {text}"
-        if unwanted:
+        if unwanted and text != full:  # that says something of their machine, and nothing of this one
             yield scope.make("refused", said, "ask one of them why", what=text)
         else:
             yield scope.make("link-ended", said, what=text)
