@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import fcntl
+import glob
 import os
 import sys
 import tempfile
@@ -24,9 +26,12 @@ from aslp2p.cli.source import Source, open_daemon, open_source
 from aslp2p.cli.versions import at_option, file_meant, split_version
 from aslp2p.control.protocol import RemoteError
 from aslp2p.errors import UsageError, UserError
+from aslp2p.worktree.names import TEMPORARY_PREFIX
 from aslp2p.worktree.walking import clean_path
 
 _PROBLEMS_SHOWN = 20
+_PART = f"{TEMPORARY_PREFIX}get-"
+"""What is being written: `put` skips such names; the next `get` into the folder removes what a kill left."""
 
 
 @click.command("ls", cls=Command)
@@ -133,6 +138,20 @@ def write_content(source: Source, entry: dict[str, Any], file: BinaryIO) -> None
             progress.step(len(data))
 
 
+def _write_out(source: Source, entry: dict[str, Any], descriptor: int) -> None:
+    """As `write_content`, into an open file."""
+    with Progress(entry["path"], entry["size"], bytes_=True) as progress:
+        shown = 0
+
+        def look() -> None:
+            nonlocal shown
+            written = min(entry["size"], os.fstat(descriptor).st_blocks * 512)
+            progress.step(max(0, written - shown))
+            shown = max(shown, written)
+
+        source.write_out(entry["content"], entry["size"], descriptor, look)
+
+
 def _target(output: str, path: str) -> str:
     if output.endswith("/") or os.path.isdir(output):
         return os.path.join(output, path.rpartition("/")[2])
@@ -145,26 +164,39 @@ def _write_file(source: Source, entry: dict[str, Any], target: str) -> None:
 
     require_replaceable(target)
     folder = os.path.dirname(target) or "."
+    _remove_leftovers(folder)
     umask = os.umask(0)
     os.umask(umask)
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".asl-", dir=folder)
+        descriptor, temporary = tempfile.mkstemp(prefix=_PART, dir=folder)
     except OSError as error:
         raise UserError(
             f"cannot write into {folder} ({error.strerror})", remedy="name another file"
         ) from None
     try:
         with open(descriptor, "wb") as file:
-            write_content(source, entry, file)
+            fcntl.flock(file, fcntl.LOCK_EX)  # whoever writes it is alive
+            _write_out(source, entry, file.fileno())
             os.fchmod(file.fileno(), (0o777 if entry["executable"] else 0o666) & ~umask)
             if entry["modified_ms"]:
-                file.flush()
                 os.utime(file.fileno(), ns=(entry["modified_ms"] * 10**6,) * 2)
         os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _remove_leftovers(folder: str) -> None:
+    """What a `get` that was killed has left in the folder: nobody holds it."""
+    for path in glob.glob(os.path.join(glob.escape(folder), f"{_PART}*")):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+            finally:
+                os.close(descriptor)
 
 
 def _require_harmless(entry: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol
 
 from aslp2p.cli.settings import Settings
-from aslp2p.control.client import Client
+from aslp2p.control.client import Client, File
 from aslp2p.errors import NoDaemon, UserError
 from aslp2p.home import Home
 from aslp2p.views.conditions.find import Lasting
@@ -29,6 +29,11 @@ class Source(Protocol):
 
     def ask(self, question: str, **params: Any) -> dict[str, Any]:
         """The answer to one of `views.queries` about the Common that the command means."""
+
+    def write_out(
+        self, content: str, size: int, descriptor: int, look: Callable[[], object] = lambda: None
+    ) -> None:
+        """Write the content of `size` bytes into an open file; `look` is called meanwhile, now and then."""
 
     def status(self) -> dict[str, Any]:
         """What `status` answers (`docs/control.md`); `daemon` is null for a stopped home, and `conditions`
@@ -56,6 +61,11 @@ class DaemonSource:
         """As `call`, for what takes as long as it takes; `look` is called meanwhile."""
         answer: dict[str, Any] = self.client.call_long(look, method, common=self._common, **params)
         return answer
+
+    def write_out(
+        self, content: str, size: int, descriptor: int, look: Callable[[], object] = lambda: None
+    ) -> None:
+        self.call_long(look, "content.write", id=content, size=size, file=File(descriptor))
 
     def request(self, method: str, **params: Any) -> tuple[str, dict[str, Any]]:
         """The same as a request for `Client.call_many`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -79,6 +80,18 @@ class Stopped:
 
         store = self.store()
         return QUERIES[question](View(store, own_key=self._own_key, name_chosen=self._chosen), **params)
+
+    def write_out(
+        self, content: str, size: int, descriptor: int, look: Callable[[], object] = lambda: None
+    ) -> None:
+        from aslp2p.store.stage import Stage
+        from aslp2p.views.erased import told_if_erased
+        from aslp2p.views.writing_out import write_out
+
+        store = self.store()
+        id_ = bytes.fromhex(content)
+        view = View(store, own_key=self._own_key, name_chosen=self._chosen)
+        told_if_erased(view, id_, lambda: write_out(store, Stage(store.path), id_, size, descriptor))
 
     def status(self) -> dict[str, Any]:
         default = self._home.default_common()

@@ -14,6 +14,7 @@ from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import DaemonSource, home_of, open_daemon
 from aslp2p.cli.waiting import Waiter, wait_for_admission, why_never
+from aslp2p.control.client import File
 from aslp2p.errors import UsageError
 from aslp2p.worktree.base import opened_base
 from aslp2p.worktree.common import Proposals
@@ -84,6 +85,10 @@ class Calls:
         """The answer to a method about the Common that takes as long as it takes."""
         answer: dict[str, Any] = self._daemon.call_long(lambda: None, method, **params)
         return answer
+
+    def write_out(self, content: str, size: int, descriptor: int) -> None:
+        """Write the content of `size` bytes into an open, empty file."""
+        self.long("content.write", id=content, size=size, file=File(descriptor))
 
 
 class Settling:

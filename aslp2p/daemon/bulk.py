@@ -68,6 +68,8 @@ class Stage(Protocol):
 
     def read(self, id_: bytes, size: int, header: bytes, /) -> bytearray | None: ...
 
+    def copy(self, id_: bytes, size: int, descriptor: int, at: int, /) -> bool: ...
+
 
 class _Nowhere:
     """Of a store without files: everything is small."""
@@ -85,6 +87,9 @@ class _Nowhere:
 
     def read(self, id_: bytes, size: int, header: bytes, /) -> bytearray | None:
         return None
+
+    def copy(self, id_: bytes, size: int, descriptor: int, at: int, /) -> bool:
+        return False
 
 
 class Query(Protocol):
@@ -113,7 +118,7 @@ class Bulk:
     """Of one node. `run` it; `put` queues inputs for the node's thread."""
 
     def __init__(self, stage: Stage | None, put: Callable[[Inputs], None], query: Query) -> None:
-        self._stage = stage or _Nowhere()
+        self.stage = stage or _Nowhere()
         self._put = put
         self._query = query
         self.era = -1
@@ -153,7 +158,7 @@ class Bulk:
         if not self._awaited or message[1:2] != bytes([CONTENT_TAG]):
             return False
         content = one_content(message)
-        if content is None or len(content) <= self._stage.small_bytes_max:
+        if content is None or len(content) <= self.stage.small_bytes_max:
             return False
         self._come.append(_Coming(link, era, message, content))
         self._has_come.set()
@@ -180,7 +185,7 @@ class Bulk:
         for piece in pieces:
             id_ = sha256(piece.content).digest()
             try:
-                staged.append(self._stage.write(id_, piece.content) if id_ in self._awaited else None)
+                staged.append(self.stage.write(id_, piece.content) if id_ in self._awaited else None)
             except OSError:
                 staged.append(None)  # the store will meet the same, and say so
         return staged
@@ -192,7 +197,7 @@ class Bulk:
             self._has_written = trio.Event()
             while self._written:
                 some = [self._written.popleft() for _ in range(min(len(self._written), SYNCED_AT_ONCE))]
-                synced = await trio.to_thread.run_sync(self._stage.sync, [one for _, _, one in some])
+                synced = await trio.to_thread.run_sync(self.stage.sync, [one for _, _, one in some])
                 groups: dict[tuple[int, int], list[Staged]] = {}
                 for (link, era, _), one in zip(some, synced, strict=True):
                     groups.setdefault((link, era), []).append(one)
@@ -202,7 +207,7 @@ class Bulk:
     def _hand_over(self, link: int, era: int, staged: list[Staged]) -> None:
         def done() -> None:
             if self.era != era:  # nothing of a life that is over has happened
-                self._stage.discard(staged)
+                self.stage.discard(staged)
 
         self._put(Inputs((Came(link, tuple(staged)),), 0, era, None, done))
 
@@ -213,13 +218,13 @@ class Bulk:
         def kept() -> list[Staged]:
             staged: list[Staged] = []
             try:
-                staged += (self._stage.write(id_, data) for id_, data in pieces)
-                synced = self._stage.sync(staged)
+                staged += (self.stage.write(id_, data) for id_, data in pieces)
+                synced = self.stage.sync(staged)
                 for one in synced:
                     if one.fault is not None:
                         raise one.fault
             except OSError:
-                self._stage.discard(staged)
+                self.stage.discard(staged)
                 raise
             return synced
 
@@ -227,11 +232,11 @@ class Bulk:
 
     def is_large(self, data: bytes) -> bool:
         """Whether `keep` is for contents like this."""
-        return len(data) > self._stage.small_bytes_max
+        return len(data) > self.stage.small_bytes_max
 
     def discard(self, staged: Sequence[Staged]) -> None:
         """Nobody wants these after all."""
-        self._stage.discard(staged)
+        self.stage.discard(staged)
 
     # --- what is given ----------------------------------------------------------------------------
 
@@ -271,13 +276,13 @@ class Bulk:
         some = [waiting.popleft()]
         total = some[0][1]
         while waiting and (total := total + waiting[0][1]) <= ROWS_BYTES_MAX:
-            if waiting[0][1] > self._stage.small_bytes_max:
+            if waiting[0][1] > self.stage.small_bytes_max:
                 break
             some.append(waiting.popleft())
         return some
 
     async def _send(self, link: Link, some: list[tuple[bytes, int]]) -> None:
-        if len(some) == 1 and some[0][1] > self._stage.small_bytes_max:
+        if len(some) == 1 and some[0][1] > self.stage.small_bytes_max:
             message = await trio.to_thread.run_sync(self._read, *some[0])
             if message is not None:
                 link.send_bulk(message)
@@ -296,6 +301,6 @@ class Bulk:
     def _read(self, id_: bytes, size: int) -> bytearray | None:
         """In a thread."""
         try:
-            return self._stage.read(id_, size, content_header(size))
+            return self.stage.read(id_, size, content_header(size))
         except OSError:
             return None  # the store meets the same, and says so

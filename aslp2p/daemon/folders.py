@@ -16,7 +16,7 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
-from aslp2p.control.client import Client
+from aslp2p.control.client import Client, File
 from aslp2p.daemon.control_events import EventSource
 from aslp2p.daemon.watching import Watch
 from aslp2p.errors import AslError, UserError
@@ -260,6 +260,10 @@ class _Calls:
         """The answer to a method about the Common that takes as long as it takes."""
         answer: dict[str, Any] = self._client.call_long(lambda: None, method, common=self._common, **params)
         return answer
+
+    def write_out(self, content: str, size: int, descriptor: int) -> None:
+        """Write the content of `size` bytes into an open, empty file."""
+        self.long("content.write", id=content, size=size, file=File(descriptor))
 
 
 class _Settling:

@@ -24,6 +24,7 @@ from aslp2p.daemon.backup_methods import BackupMethods
 from aslp2p.daemon.bundle_methods import BundleMethods
 from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.folder_methods import FolderMethods
+from aslp2p.daemon.get_methods import GetMethods
 from aslp2p.daemon.invite_methods import InviteMethods
 from aslp2p.daemon.pairing_methods import PairingMethods
 from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
@@ -77,6 +78,7 @@ def control_methods(daemon: AskedDaemon) -> dict[str, Method]:
         **BundleMethods(daemon.home, methods._node).table(),
         **BackupMethods(daemon).table(),
         **PutMethods(daemon.home, methods._node).table(),
+        **GetMethods(methods._node, methods._view).table(),
     }
     made = {name: typed(function) for name, function in table.items()}
     made.update((name, typed(methods.asking(function))) for name, function in QUERIES.items())

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
 from aslp2p.ledger.reader import Staged
 from aslp2p.store.contents import NEW, SMALL_BYTES_MAX, ContentFiles, folder_of, sync_all
+from aslp2p.store.copying import copy
 
 
 class Stage:
@@ -75,14 +76,29 @@ class Stage:
         the store then. Raises `OSError`."""
         data = bytearray(len(header) + size)
         data[: len(header)] = header
-        view = memoryview(data)[len(header) :]
+        with ExitStack() as opened:
+            return None if self._open(id_, memoryview(data)[len(header) :], opened) is None else data
+
+    def copy(self, id_: bytes, size: int, descriptor: int, at: int) -> bool:
+        """Write the content into the open file at `at` (`copying`); False where `read` gives none.
+
+        Raises `OSError`.
+        """
+        data = bytearray(size)
+        with ExitStack() as opened:
+            source = self._open(id_, memoryview(data), opened)
+            if source is not None:
+                copy(data, source, descriptor, at)
+            return source is not None
+
+    def _open(self, id_: bytes, view: memoryview, opened: ExitStack) -> int | None:
+        """The content's file, open, and read into `view`; None where there is none of just that."""
         try:
-            with self._files.place(id_).open("rb", buffering=0) as file:
-                at = 0
-                while at < size and (read := file.readinto(view[at:])):
-                    at += read
-                if at < size or file.read(1):
-                    return None
+            file = opened.enter_context(self._files.place(id_).open("rb", buffering=0))
         except FileNotFoundError:
             return None
-        return data if sha256(view).digest() == id_ else None
+        at = 0
+        while at < len(view) and (read := file.readinto(view[at:])):
+            at += read
+        whole = at == len(view) and not file.read(1)
+        return file.fileno() if whole and sha256(view).digest() == id_ else None

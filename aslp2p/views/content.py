@@ -23,8 +23,8 @@ def read_chunk(reader: Reader, content: bytes, size: int, index: int) -> bytes:
         raise UsageError(f"content of {size} bytes has no chunk {index}")
     id_ = content
     if has_manifest(size):
-        id_ = decode_manifest(_stored(reader, content, size), size)[index]
-    data = _stored(reader, id_, size)
+        id_ = decode_manifest(stored(reader, content, size), size)[index]
+    data = stored(reader, id_, size)
     if len(data) != min(CHUNK_BYTES, size - index * CHUNK_BYTES):
         raise UsageError(f"{content.hex()[:12]} is not of {size} bytes")
     return data
@@ -42,7 +42,8 @@ def missing(reader: Reader, content: bytes, size: int) -> int:
     return len(reader.lacking_content(decode_manifest(manifest, size)))
 
 
-def _stored(reader: Reader, id_: bytes, size: int) -> bytes:
+def stored(reader: Reader, id_: bytes, size: int) -> bytes:
+    """A chunk, or the manifest of content of `size` bytes. Raises `NotHere`."""
     data = reader.content(id_)
     if data is None:
         raise NotHere(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.types import Erase, Proposal
 from aslp2p.errors import UserError
 from aslp2p.ledger.erasure import held_at, held_key, read_held
+from aslp2p.views.content import NotHere
 from aslp2p.views.view import View
+
+T = TypeVar("T")
 
 
 class Erased(UserError):
@@ -39,6 +43,16 @@ def erasure(view: View, content: bytes) -> dict[str, Any] | None:
         "reason": action.reason if isinstance(action, Erase) else "",
         "proposal": held.erased.hex(),
     }
+
+
+def told_if_erased(view: View, content: bytes, read: Callable[[], T]) -> T:
+    """What `read` gives of the content; `Erased` instead of `NotHere` where that is why."""
+    try:
+        return read()
+    except NotHere:
+        if (erased := erasure(view, content)) is not None:
+            raise Erased(erased_words(erased), remedy="it is nowhere in this Common any more") from None
+        raise
 
 
 def erasable_alone(view: View, content: bytes) -> bool:

@@ -17,8 +17,8 @@ from aslp2p.limits import CHUNK_BYTES, VIEW_PAGE_MAX
 from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.branches import evidence, giving_up, superseded
 from aslp2p.views.bundle import BUNDLE_QUERIES
-from aslp2p.views.content import NotHere, missing, read_chunk
-from aslp2p.views.erased import Erased, erased_words, erasure
+from aslp2p.views.content import missing, read_chunk
+from aslp2p.views.erased import told_if_erased
 from aslp2p.views.explain import explain
 from aslp2p.views.floor import floor, moving
 from aslp2p.views.invites import invites, welcome
@@ -49,12 +49,8 @@ def _as_read(question: Question, version: str, *, below: int = 0) -> Question:
 
 def content_read(view: View, id: str, size: Uint, index: Uint = 0) -> dict[str, Any]:
     """Chunk `index` of the content `id` of `size` bytes, in base64."""
-    try:
-        data = read_chunk(view.reader, parse_id(id), size, index)
-    except NotHere:
-        if (erased := erasure(view, parse_id(id))) is not None:
-            raise Erased(erased_words(erased), remedy="it is nowhere in this Common any more") from None
-        raise
+    content = parse_id(id)
+    data = told_if_erased(view, content, lambda: read_chunk(view.reader, content, size, index))
     return {"data": base64.b64encode(data).decode("ascii"), "index": index}
 
 

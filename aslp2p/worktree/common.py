@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from aslp2p.artifacts.content import chunks_of
 from aslp2p.control.client import File
 from aslp2p.errors import UserError
 from aslp2p.limits import CHUNK_BYTES, CONTROL_LINE_BYTES_MAX, KIB, PUTS_AT_ONCE_MAX, VIEW_PAGE_MAX
-from aslp2p.worktree.disk import Reading
+from aslp2p.worktree.disk import Bytes, Reading
 from aslp2p.worktree.doing import require_unchanged
 from aslp2p.worktree.remote import Version
 from aslp2p.worktree.trees import Entry, Found, Like
@@ -32,12 +32,34 @@ class Asking(Protocol):
 
     def ask(self, question: str, **params: Any) -> dict[str, Any]: ...
 
+    def write_out(self, content: str, size: int, descriptor: int) -> None:
+        """Write the content of `size` bytes into an open, empty file."""
+
 
 class Calling(Asking, Protocol):
     """The running daemon."""
 
     def long(self, method: str, /, **params: Any) -> dict[str, Any]:
         """The answer to a method about the Common that takes as long as it takes."""
+
+
+class _Content(Bytes):
+    """What is at a path, asked for when it is needed."""
+
+    def __init__(self, source: Asking, entry: Entry) -> None:
+        self._source = source
+        self._entry = entry
+
+    def fill(self, descriptor: int) -> bool:
+        if self._entry.size <= CHUNK_BYTES:
+            return False
+        self._source.write_out(self._entry.like.content, self._entry.size, descriptor)
+        return True
+
+    def __iter__(self) -> Iterator[bytes]:
+        for index in range(chunks_of(self._entry.size)):
+            params = {"id": self._entry.like.content, "size": self._entry.size, "index": index}
+            yield base64.b64decode(self._source.ask("content.read", **params)["data"])
 
 
 class History:
@@ -90,17 +112,14 @@ class History:
         """Small ones of `entries` come several in one answer."""
         self._ahead = {entry.like.content: entry for entry in entries if entry.size <= CHUNK_BYTES}
 
-    def chunks(self, path: str, entry: Entry, /) -> Iterator[bytes]:
-        """The bytes of `entry`, a chunk at a time."""
+    def chunks(self, path: str, entry: Entry, /) -> Iterable[bytes]:
+        """The bytes of `entry`."""
         content = entry.like.content
         if content in self._ahead:
             self._read = self._read_some(content)
         if content in self._read:
-            yield self._read[content]
-            return
-        for index in range(chunks_of(entry.size)):
-            params = {"id": content, "size": entry.size, "index": index}
-            yield base64.b64decode(self._source.ask("content.read", **params)["data"])
+            return (self._read[content],)
+        return _Content(self._source, entry)
 
     def _read_some(self, first: str) -> dict[str, bytes]:
         """`first` and what is to be read after it, as much as one answer holds and as is here."""

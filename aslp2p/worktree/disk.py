@@ -59,6 +59,14 @@ class Reading(Protocol):
         """Its descriptor, for whoever is to read it instead."""
 
 
+class Bytes(Iterable[bytes]):
+    """What a file is to hold, a chunk at a time; or written into it by whoever has it."""
+
+    def fill(self, descriptor: int) -> bool:
+        """Write all of it into an open, empty file; False: it is to be gone through instead."""
+        return False
+
+
 class Disk(Protocol):
     """A folder. Paths are relative to it, with `/`; the empty path is the folder itself. Raises `OSError`,
     and `InTheWay` where a path leads through anything but folders.
@@ -191,7 +199,8 @@ class Folder:
         with self._parent(path) as (descriptor, name):
             try:
                 with open(os.open(name, flags, 0o600, dir_fd=descriptor), "wb", buffering=0) as file:
-                    write_sparse(file.fileno(), chunks)
+                    if not (isinstance(chunks, Bytes) and chunks.fill(file.fileno())):
+                        write_sparse(file.fileno(), chunks)
                     os.fchmod(file.fileno(), self._modes[executable])
                     if modified_ms:
                         os.utime(file.fileno(), ns=(modified_ms * 10**6, modified_ms * 10**6))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -38,7 +38,7 @@ class Remote(Protocol):
     def read_ahead(self, entries: Sequence[Entry], /) -> None:
         """These are asked for next, in about this order: many small ones can be read at once."""
 
-    def chunks(self, path: str, entry: Entry, /) -> Iterator[bytes]:
+    def chunks(self, path: str, entry: Entry, /) -> Iterable[bytes]:
         """The bytes of `entry`."""
 
     def put(

@@ -7,7 +7,7 @@ back if it is another file than the plan knew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
@@ -73,7 +73,7 @@ class Writer:
         self._remove_empty_folders(path)
 
     def stage(
-        self, path: str, entry: Entry, over: Found | None, chunks: Callable[[], Iterator[bytes]]
+        self, path: str, entry: Entry, over: Found | None, chunks: Callable[[], Iterable[bytes]]
     ) -> Staged:
         """Write `entry` beside `path`, to take the place of `over` or of nothing; `chunks` gives its bytes.
         The file is to be on disk (`Disk.flush`) before it is placed, or dropped."""
@@ -119,7 +119,7 @@ class Writer:
             raise
 
     def write(
-        self, path: str, entry: Entry, over: Found | None, chunks: Callable[[], Iterator[bytes]]
+        self, path: str, entry: Entry, over: Found | None, chunks: Callable[[], Iterable[bytes]]
     ) -> None:
         """All of it for one file."""
         staged = self.stage(path, entry, over, chunks)
