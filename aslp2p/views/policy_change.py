@@ -74,9 +74,7 @@ def _risks(view: View, old: Policy, new: Policy, linked: Set[bytes]) -> list[tup
     if not authority_keys(old) & authority_keys(new):
         risks.append((ALL_NEW, "none of the present authorities keeps a say"))
     known = authority_keys(old) | _seen(view) | linked | {view.own_key}
-    unseen = [
-        one.name for one in new.witnesses if one.key not in known and not _came_by_invite(view, one.key)
-    ]
+    unseen = [one.name for one in new.witnesses if one.key not in known and not came_by_invite(view, one.key)]
     if unseen:
         risks.append(
             (
@@ -88,7 +86,7 @@ def _risks(view: View, old: Policy, new: Policy, linked: Set[bytes]) -> list[tup
     return risks
 
 
-def _came_by_invite(view: View, key: bytes) -> bool:
+def came_by_invite(view: View, key: bytes) -> bool:
     """Whether `key` proved itself on a link, to be let in by a token that is made out to it."""
     member = view.member(key)
     raw = None if member is None else view.reader.artifact(member.by)

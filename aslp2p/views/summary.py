@@ -24,6 +24,7 @@ from aslp2p.views.floor import floor_summary
 from aslp2p.views.log import created_ms
 from aslp2p.views.pending import Open, dismissed, open_artifacts, open_certified
 from aslp2p.views.people import roles
+from aslp2p.views.policy_change import came_by_invite
 from aslp2p.views.view import View
 from aslp2p.views.words import change_note
 
@@ -92,8 +93,8 @@ def _may_become_authorities(view: View, members: Members) -> list[str]:
     is what everything rests on."""
     if not is_only_authority(view):
         return []
-    others = [one.name for key, one in members.items() if one.status == ADMITTED and key != view.own_key]
-    return sorted(others)[:2] if len(others) >= 2 else []
+    others = _candidates(view, members)
+    return others if len(others) == 2 else []
 
 
 def _signers(view: View, members: Members, *, in_doubt: bool) -> dict[str, int]:
@@ -112,10 +113,16 @@ def _signers(view: View, members: Members, *, in_doubt: bool) -> dict[str, int]:
 
 
 def _candidates(view: View, members: Members) -> list[str]:
-    """Members, two by name, who are no authorities and could be."""
+    """Members, two by name, who are no authorities and could be: their keys have shown themselves, so
+    nobody mistyped one."""
     authorities = view.standing(view.height).authorities()
-    names = [one.name for key, one in members.items() if one.status == ADMITTED and key not in authorities]
-    return sorted(names)[:2]
+    found: list[str] = []
+    for key, one in sorted(members.items(), key=lambda item: item[1].name):
+        if one.status == ADMITTED and key not in authorities and came_by_invite(view, key):
+            found.append(one.name)
+        if len(found) == 2:
+            break
+    return found
 
 
 def _others(view: View, members: Members) -> list[dict[str, str]]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
 import trio
 
+from aslp2p.artifacts.invite import Invite
+from aslp2p.artifacts.keys import parse_key
+from aslp2p.artifacts.token import bear, read_shown
 from aslp2p.control.client import Client
 from aslp2p.control.path import socket_path
 from aslp2p.core.node import NodeCore
@@ -26,7 +29,7 @@ from aslp2p.daemon.notices import Notices, Way
 from aslp2p.daemon.pairing import Pairings
 from aslp2p.daemon.statuses import Conditions, Occasions
 from aslp2p.daemon.transport import connect
-from aslp2p.errors import AslError
+from aslp2p.errors import AslError, NoDaemon
 from aslp2p.home import Home
 from aslp2p.home.key import load_key
 from aslp2p.home.lock import HomeLock
@@ -122,15 +125,22 @@ class Daemon:
                 self.nursery.cancel_scope.cancel()
 
 
+def _as_it_is(_: Daemon) -> None:
+    """Nothing is made otherwise."""
+
+
 @contextmanager
-def running(home: Path) -> Iterator[Client]:
-    """A daemon for the home at `home`, and a client of it."""
+def running(home: Path, drive: Callable[[Daemon], None] = _as_it_is) -> Iterator[Client]:
+    """A daemon for the home at `home`, and a client of it; `drive` has it before it runs. It may be stopped
+    meanwhile."""
     started = threading.Event()
     failed: list[BaseException] = []
 
     def work() -> None:
         async def main() -> None:
-            await Daemon(Home(home)).run(started)
+            daemon = Daemon(Home(home))
+            drive(daemon)
+            await daemon.run(started)
 
         try:
             trio.run(main)
@@ -146,8 +156,25 @@ def running(home: Path) -> Iterator[Client]:
         if not failed:
             with Client.of_home(str(home)) as client:
                 yield client
-                client.call("stop")
+                with suppress(NoDaemon):
+                    client.call("stop")
     finally:
         thread.join(30)
     if failed:
         raise failed[0]
+
+
+def let_in(client: Client, key: str, name: str) -> None:
+    """Admit a machine that shows an invite, as one does on a link."""
+    invite = Invite.parse(client.call("invite", expires_ms=86_400_000, uses=1, name="")["invite"])
+    shown = read_shown(bear(invite.token, parse_key(key)))
+    token = {"invite": shown.invite.hex(), "signature": shown.signature.hex()}
+    client.call("propose", action={"kind": "admit", "key": key, "name": name, "token": token})
+
+    def is_in() -> bool:
+        return any(one["name"] == name for one in client.call("members")["members"])
+
+    until = time.monotonic() + 30
+    while not is_in():
+        assert time.monotonic() < until, f"{name} is not in"
+        time.sleep(0.02)
