@@ -72,6 +72,17 @@ ERASABLE_BYTES_MIN = 64
 CONTENT_BYTES_MAX = CONTENT_CHUNKS_MAX * CHUNK_BYTES
 """What one manifest can list: one chunk short of 32 GiB."""
 
+# --- what a machine keeps -------------------------------------------------------------------------
+
+COPIES_DEFAULT = 2
+COPIES_MAX = 16
+"""Other members that have to keep what goes from a machine."""
+PATTERNS_MAX = 64
+PATTERN_CHARS_MAX = 1024
+PINS_MAX = 256
+KEEP_BYTES_MAX = MIB
+"""What is stored of a machine's decisions; more than all patterns and pins take."""
+
 # --- Merkle log -----------------------------------------------------------------------------------
 
 LOG_SIZE_MAX = UINT_MAX
@@ -186,11 +197,20 @@ CONTENT_BATCH_BYTES_MAX = MIB
 CONTENT_RETRY_MS = 1_000
 CONTENT_RETRY_MS_MAX = 1_800_000
 """The pause before peers are asked again for what none of them had, at first and at most."""
+HOLDING_IDS_MAX = 256
+"""Contents about which a peer is asked at once whether it holds and keeps them."""
+HOLDING_LOOKS_MAX = 8192
+"""Pieces that are looked up for one such question; the first content is looked at however large it is."""
+CONFIRMED_MS = 3_600_000
+"""How long it counts that a member said that it holds and keeps a content, from when it was asked."""
+PLEDGE_MS = 5_400_000
+"""How long whoever said so does not drop it, whatever its owner decides."""
 BATCH_SPACING_MS = 3
 """A witness emits at once when it has been quiet this long, else it waits until it has."""
 SNAPSHOT_PROPOSALS_MAX = 512
 """What one of ours lists; others may list up to `PROPOSALS_PER_SNAPSHOT_MAX`."""
 
+assert CONFIRMED_MS < PLEDGE_MS
 assert RANGE_BYTES_MAX + ARTIFACT_BYTES_MAX * 2 < MESSAGE_BYTES_MAX
 assert PUSH_BYTES_MAX + ARTIFACT_BYTES_MAX < MESSAGE_BYTES_MAX
 assert SNAPSHOT_PROPOSALS_MAX <= PROPOSALS_PER_SNAPSHOT_MAX < ARRAY_ITEMS_MAX
@@ -234,6 +254,8 @@ BEACON_RESERVE = 1024
 
 assert LINK_PROOF_BYTES_MAX + LINK_TAG_BYTES + 2 <= LINK_HANDSHAKE_BYTES_MAX
 assert LINK_HANDSHAKE_BYTES_MAX < LINK_FRAME_PLAINTEXT_BYTES_MAX < MESSAGE_BYTES_MAX
+assert PINS_MAX * (PATH_BYTES_MAX + 16) < KEEP_BYTES_MAX
+assert 2 * PATTERNS_MAX * (4 * PATTERN_CHARS_MAX + 5) < KEEP_BYTES_MAX
 assert CHUNK_BYTES < MESSAGE_BYTES_MAX and ARTIFACT_BYTES_MAX < MESSAGE_BYTES_MAX < 2**32
 
 # --- control socket -------------------------------------------------------------------------------

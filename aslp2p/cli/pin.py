@@ -1,4 +1,4 @@
-"""`asl pin` and `asl unpin`: people here go on reading one version; the machine takes part as before."""
+"""`asl pin` and `asl unpin`: people here go on reading one version, or this machine keeps a path for good."""
 
 from __future__ import annotations
 
@@ -6,19 +6,33 @@ from contextlib import closing
 
 import click
 
+from aslp2p.cli.complete import complete_path
+from aslp2p.cli.files import listing
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import say, say_json
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import DaemonSource, Source, existing_home, open_source
-from aslp2p.cli.versions import require_version
+from aslp2p.cli.source import DaemonSource, Source, existing_home, open_daemon, open_source
+from aslp2p.cli.versions import require_version, split_version
+from aslp2p.errors import UserError
 
 
 @click.command("pin", cls=Command)
-@click.argument("version", metavar="@N")
+@click.argument("what", metavar="[@N|PATH[@N]]", default="", shell_complete=complete_path)
 @pass_settings
-def pin_command(settings: Settings, version: str) -> None:
-    """Read @N wherever no version is named, until `asl unpin`; nobody else notices."""
-    wanted = require_version(version)
+def pin_command(settings: Settings, what: str) -> None:
+    """Read @N wherever no version is named, until `asl unpin`; nobody else notices.
+
+    With PATH (of the newest version, or of @N): keep it on this machine, and what is below it, whatever `asl
+    keep` says. Without anything: show what is pinned.
+    """
+    path, version = split_version(what)
+    if path:
+        _pin_path(settings, path, version)
+        return
+    if version is None:
+        _show(settings)
+        return
+    wanted = require_version(what)
     with open_source(settings) as source:
         shown = source.ask("show", at=wanted)
         name = source.ask("summary")["name"]
@@ -30,10 +44,52 @@ def pin_command(settings: Settings, version: str) -> None:
     say("This machine goes on as before; follow the newest again with: asl unpin")
 
 
+def _show(settings: Settings) -> None:
+    with open_source(settings) as source:
+        reading = source.ask("summary")["pinned"]
+        pins = source.ask("keeping")["pins"]
+    if settings.json:
+        say_json({"reading": reading, "paths": pins})
+        return
+    if reading is not None:
+        say(f"Reading stays at @{reading['height']}" if reading["height"] is not None else "Reading: lost")
+    for one in pins:
+        say(f"Kept: {one['path']}" + ("" if one["at"] is None else f"@{one['at']}"))
+    if reading is None and not pins:
+        say("Nothing is pinned")
+
+
+def _pin_path(settings: Settings, path: str, version: int | None) -> None:
+    with open_daemon(settings) as daemon:
+        if next(listing(daemon, path, version), None) is None:
+            raise UserError(f"there is nothing at {path}", remedy="see what is with `asl ls`")
+        daemon.call("pins.add", path=path, at=version or 0)
+    if settings.json:
+        say_json({"path": path, "at": version})
+    else:
+        say(f"Kept here for good: {path}" + ("" if version is None else f"@{version}"))
+
+
+def _unpin_path(settings: Settings, path: str, version: int | None) -> None:
+    with open_daemon(settings) as daemon:
+        was = daemon.call("pins.remove", path=path, at=version or 0)["pinned"]
+    if not was:
+        raise UserError(f"{path} is not pinned", remedy="see what is: asl pin")
+    if settings.json:
+        say_json({"path": path, "at": version})
+    else:
+        say(f"{path} is pinned no more")
+
+
 @click.command("unpin", cls=Command)
+@click.argument("what", metavar="[PATH[@N]]", default="", shell_complete=complete_path)
 @pass_settings
-def unpin_command(settings: Settings) -> None:
-    """Read the newest version again."""
+def unpin_command(settings: Settings, what: str) -> None:
+    """Read the newest version again; with PATH, keep that no longer than `asl keep` says."""
+    path, version = split_version(what)
+    if path:
+        _unpin_path(settings, path, version)
+        return
     with open_source(settings) as source:
         answer = source.ask("summary")
         _keep(settings, source, None)

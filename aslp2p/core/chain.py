@@ -18,7 +18,6 @@ from aslp2p.artifacts.envelope import Signed, Verified, decode_as, read_stored, 
 from aslp2p.artifacts.types import Proposal, Snapshot
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
-from aslp2p.core.lacking import contents_of
 from aslp2p.core.part import Part, Upwards
 from aslp2p.core.pending import Pending
 from aslp2p.core.spread import Spreader
@@ -390,7 +389,7 @@ class Chain(Part):
             again.append(proposal)
         good, _ = context.verifier.sift(again)
         self._pending.add(*good)
-        self._contents.want_pending(contents_of(good))
+        self._contents.want_pending(good)
         return len(good)
 
     def _moved(self, change: HeadChange, placed: Sequence[Placed]) -> None:
@@ -406,7 +405,7 @@ class Chain(Part):
             self._pending.close_rejections(change.new.standing.next_witness)
         if change.fork_height < change.old.height:
             self._supersede(change)
-        self._contents.want(contents_of(listed))
+        self._contents.want_listed(listed)
         context.publish(
             "head",
             height=change.new.height,

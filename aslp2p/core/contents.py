@@ -16,16 +16,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from aslp2p.artifacts.content import chunk_bytes, content_id, decode_manifest, has_manifest
-from aslp2p.artifacts.envelope import Verified
-from aslp2p.artifacts.types import Proposal, Put
+from aslp2p.artifacts.envelope import Signed, Verified
+from aslp2p.artifacts.types import Action, Proposal, Put
 from aslp2p.core.context import Context
 from aslp2p.core.effects import Await, Give
-from aslp2p.core.lacking import Items, Lacking
+from aslp2p.core.lacking import Items, Lacking, contents_of
 from aslp2p.core.part import Part
 from aslp2p.errors import ArtifactError
 from aslp2p.gossip.messages import GetContent, NoContent
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.erasure import held_at
+from aslp2p.ledger.gate import Tip
+from aslp2p.ledger.keeping import Rule
 from aslp2p.ledger.reader import DropStaged, PutContent, PutStaged, Staged, UnwantContents, WantContents
 from aslp2p.ledger.state import NotApplicable
 from aslp2p.limits import (
@@ -80,7 +82,7 @@ class Contents(Part):
         """Link to when content came over it last."""
         self._without: dict[bytes, set[int]] = {}
         """Links that were asked in vain in this round; only for what is in `_queue` or `_asked`."""
-        self._lacking = Lacking(context, pending)
+        self._lacking = Lacking(context, pending, self._fetches_pending)
         self._askable: set[int] = set()
         self._keys: dict[int, bytes] = {}
         self._silent: dict[int, int] = {}
@@ -88,6 +90,8 @@ class Contents(Part):
         self._checked: dict[bytes, int] = {}
         self.erased: set[bytes] = set()
         """What was erased here (`erasing`), by id; of what was put again since, some too."""
+        self.rule = Rule()
+        """What is to be here of all that is put (`keeping`)."""
         self.arrived = 0
         """Grows with everything that comes, so that who waits for content knows when to look again."""
         self._come: set[bytes] | None = set()
@@ -104,9 +108,24 @@ class Contents(Part):
             store.apply([UnwantContents([id_ for id_, manifest in new if manifest]), WantContents(new)])
             self._enqueue(new)
 
-    def want_pending(self, items: Items) -> None:
-        """Fetch these, with the chunks of a manifest, as long as what names them is pending."""
-        self._enqueue(self._new_of(items))
+    def want_listed(self, listed: Sequence[Signed[Proposal]]) -> None:
+        """As `want`, of what these put, as far as it is to be here."""
+        rule, head = self.rule, self._context.ledger.head
+        if not rule.is_everything:
+            listed = [one for one in listed if self._is_to_be_here(one.statement.action, head)]
+        self.want(contents_of(listed))
+
+    def _is_to_be_here(self, action: Action, head: Tip) -> bool:
+        if not isinstance(action, Put) or not self.rule.holds(action.path):
+            return False
+        if self.rule.keep.versions_ms != 0:
+            return True
+        held = held_at(self._context.store, head.branch, head.height, action.content)
+        return held is not None and held.paths > 0
+
+    def want_pending(self, proposals: Iterable[Signed[Proposal]]) -> None:
+        """Fetch what these put, with the chunks of a manifest, as long as they are pending."""
+        self._enqueue(self._new_of(self._lacking.pending_of(proposals)))
 
     def _names_erased(self, id_: bytes) -> bool:
         """Whether the head's line has erased the content `id_`, and nobody has put it again since."""
@@ -120,6 +139,14 @@ class Contents(Part):
             return False
         wanted = self._manifest_of(id_) is not None or self._context.store.is_wanted(id_)
         return not wanted or self._names_erased(id_)
+
+    def _fetches_pending(self, action: Put) -> bool:
+        """Whether to fetch what somebody wants to put: all of it at the witness, which lists nothing that it
+        does not hold (G6)."""
+        if self.rule.holds(action.path):
+            return True
+        context = self._context
+        return context.founded and context.ledger.head.standing.next_witness == context.key
 
     def release(self, ids: Iterable[bytes]) -> None:
         """Ask for these no more."""
@@ -323,11 +350,12 @@ class Contents(Part):
         if link in self._context.peers:
             self._heard_ms[link] = self._context.now.mono
         self._typical_bytes += (max(KIB, size) - self._typical_bytes) * TYPICAL_WEIGHT
-        want = self.want if self._context.store.is_wanted(id_) else self.want_pending
+        wanted = self._context.store.is_wanted(id_)
         self._store(id_, put)
         if manifest:
             # One that is none is its author's lie, not the relay's. The witness refuses the put.
-            want(self._lacking.chunks(id_))
+            chunks = self._lacking.chunks(id_)
+            self.want(chunks) if wanted else self._enqueue(self._new_of(chunks))
 
     def _manifest_of(self, id_: bytes) -> bool | None:
         """Whether what is asked for or queued is a manifest; None if it is neither."""

@@ -11,23 +11,20 @@ not heard of it) brings it back. Somebody who puts it again does: then it is wan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from aslp2p.artifacts.content import decode_manifest, has_manifest
 from aslp2p.artifacts.envelope import Signed, Verified
 from aslp2p.artifacts.types import Erase, Proposal
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
-from aslp2p.core.lacking import contents_of, manifest_size
+from aslp2p.core.lacking import contents_of
 from aslp2p.core.part import Part
-from aslp2p.errors import ArtifactError, Damaged
-from aslp2p.ledger.erasure import HELD_KEY, Held, held_at, read_held
+from aslp2p.core.pieces import chunk_ids, held_pages, is_large, needed_by
+from aslp2p.ledger.erasure import held_at
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.joining import META_ERASED, META_ERASING
 from aslp2p.ledger.reader import EraseContents, PutMeta, UnwantContents
-from aslp2p.limits import CHUNK_BYTES, ID_BYTES
-
-_PAGE = 1000
+from aslp2p.limits import ID_BYTES
 
 
 class Erasing(Part):
@@ -96,37 +93,15 @@ class Erasing(Part):
     def _chunks(self, content: bytes) -> Sequence[bytes]:
         head = self._context.ledger.head
         held = held_at(self._context.store, head.branch, head.height, content)
-        return () if held is None or not has_manifest(held.size) else self._chunks_of(content)
+        return chunk_ids(self._context, content) if held is not None and is_large(held) else ()
 
     def _needed(self, pieces: set[bytes]) -> set[bytes]:
         """Those of `pieces` that are of something that is not erased, in the history or pending."""
-        needed: set[bytes] = set()
-        for content, large in self._held():
-            if content in pieces:
-                needed.add(content)
-            if large:
-                needed.update(pieces.intersection(self._chunks_of(content)))
+        context, head = self._context, self._context.ledger.head
+        needed = set(needed_by(context, contents_of(self._pending.values()), pieces))
+        for page in held_pages(context, head.branch, head.height):
+            needed.update(needed_by(context, [(id_, is_large(held)) for id_, held, _ in page], pieces))
         return needed
-
-    def _held(self) -> Iterator[tuple[bytes, bool]]:
-        """Everything that is not erased, and whether it has a manifest."""
-        yield from contents_of(self._pending.values())
-        head = self._context.ledger.head
-        after = b""
-        while rows := self._context.store.facts(head.branch, HELD_KEY, head.height, after=after, limit=_PAGE):
-            for key, value, _ in rows:
-                held: Held | None = read_held(value)
-                if held is not None and not held.erased:
-                    yield key[len(HELD_KEY) :], held.size > CHUNK_BYTES
-            after = rows[-1][0]
-
-    def _chunks_of(self, manifest: bytes) -> Sequence[bytes]:
-        """What a manifest lists; nothing where it is not here, or none."""
-        try:
-            data = self._context.store.content(manifest) or b""
-            return decode_manifest(data, manifest_size(data))
-        except (ArtifactError, Damaged):
-            return ()
 
 
 def _ids(data: bytes | None) -> list[bytes]:

@@ -11,6 +11,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from aslp2p.artifacts.types import Action, Policy
+from aslp2p.ledger.keeping import Keep
+from aslp2p.ledger.keeping import Pin as PathPin
 from aslp2p.ledger.reader import Staged
 
 
@@ -191,6 +193,44 @@ class Import(Struct, frozen=True):
     manifests: tuple[bytes, ...] = ()
 
 
+class DecideKeep(Struct, frozen=True):
+    """What this machine keeps of the Common from now on; None: what its configuration says."""
+
+    keep: Keep | None
+
+
+class PinPaths(Struct, frozen=True):
+    """What this machine keeps for good, whatever else was decided: all pins, in the place of those before."""
+
+    pins: tuple[PathPin, ...]
+
+
+class Prune(Struct, frozen=True):
+    """Look now for what may go; `dry`: only to know. `NodeCore.live` tells how far it is."""
+
+    dry: bool = False
+
+
+class Fetch(Struct, frozen=True):
+    """Fetch a content although it is not kept here; for some time it stays."""
+
+    content: bytes
+    size: int
+
+
+class AskHolders(Struct, frozen=True):
+    """Ask the members that are linked whether they hold a content."""
+
+    content: bytes
+
+
+class HeardHolders(Struct, frozen=True):
+    """The answer is what `AskHolders` has brought: a dict from key to `holding.State`, and the keys of those
+    that have not answered yet."""
+
+    content: bytes
+
+
 Command: TypeAlias = (
     Propose
     | AddContent
@@ -207,5 +247,11 @@ Command: TypeAlias = (
     | Pin
     | Dismiss
     | Import
+    | DecideKeep
+    | PinPaths
+    | Prune
+    | Fetch
+    | AskHolders
+    | HeardHolders
 )
 Input: TypeAlias = Event | Command

@@ -195,7 +195,7 @@ class Intake:
         verified = context.verifier.verify_all(taken)
         self._pending.add(*verified)
         self._accounts.proposed(verified)
-        wants: list[tuple[bytes, bool]] = []
+        wants: list[Verified[Proposal]] = []
         special = False
         for one in verified:
             content = self._note_content(one, inline, wants)
@@ -221,7 +221,7 @@ class Intake:
         self,
         proposal: Verified[Proposal],
         inline: Mapping[bytes, bytes],
-        wants: list[tuple[bytes, bool]],
+        wants: list[Verified[Proposal]],
     ) -> bytes | None:
         """Keep or want the content of a put; what came along with it, to be passed on."""
         action = proposal.statement.action
@@ -231,7 +231,7 @@ class Intake:
         if content is not None:
             self._contents.keep(content)
         else:
-            wants.append((action.content, has_manifest(action.size)))
+            wants.append(proposal)
         return content
 
     def _take_snapshot(self, snapshot: Signed[Snapshot], link: int | None) -> bool:

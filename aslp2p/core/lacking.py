@@ -15,7 +15,7 @@ goes through both, a window at a time, each when the one before was used up.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from msgspec import Struct
 
@@ -65,11 +65,18 @@ class _InVain(Struct, frozen=True):
 
 
 class Lacking:
-    """The look that is under way, and what was asked for in vain. `pending` is everything that is pending."""
+    """The look that is under way, and what was asked for in vain. `pending` is everything that is pending;
+    `fetches` says whether what a pending put names is fetched at all."""
 
-    def __init__(self, context: Context, pending: Mapping[bytes, Verified[Proposal]]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        pending: Mapping[bytes, Verified[Proposal]],
+        fetches: Callable[[Put], bool] = lambda put: True,
+    ) -> None:
         self._context = context
         self._pending = pending
+        self._fetches = fetches
         self._in_vain: OrderedDict[bytes, _InVain] = OrderedDict()
         self._linked_ms: OrderedDict[bytes, int] = OrderedDict()
         """When each key linked that was new then."""
@@ -183,7 +190,7 @@ class Lacking:
         if not self._proposals:
             return None
         some, self._proposals[-CONTENT_WINDOW:] = self._proposals[-CONTENT_WINDOW:], []
-        items = dict(contents_of(self._pending[id_] for id_ in some if id_ in self._pending))
+        items = dict(self.pending_of(self._pending[id_] for id_ in some if id_ in self._pending))
         lacking = self._context.store.lacking_content(items)
         found = [(id_, items.pop(id_)) for id_ in lacking]
         for id_ in [id_ for id_, manifest in items.items() if manifest]:
@@ -192,6 +199,14 @@ class Lacking:
                 self._proposals += some
                 return found[:CONTENT_WINDOW]
         return found
+
+    def pending_of(self, proposals: Iterable[Signed[Proposal]]) -> Items:
+        """What these put, as far as it is fetched."""
+        return contents_of(
+            one
+            for one in proposals
+            if isinstance(action := one.statement.action, Put) and self._fetches(action)
+        )
 
     def _is_due(self, id_: bytes) -> bool:
         before = self._in_vain.get(id_)

@@ -13,6 +13,7 @@ to the bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Any
 
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier
@@ -23,11 +24,15 @@ from aslp2p.core.effects import Hints, Slow, Step
 from aslp2p.core.inputs import (
     AddContent,
     AddStaged,
+    AskHolders,
     Came,
     ChangePolicy,
     Command,
+    DecideKeep,
     Dismiss,
     Endorse,
+    Fetch,
+    HeardHolders,
     Import,
     Input,
     LinkDown,
@@ -39,7 +44,9 @@ from aslp2p.core.inputs import (
     Now,
     OwnAddresses,
     Pin,
+    PinPaths,
     Propose,
+    Prune,
     Received,
     Recover,
     Revoke,
@@ -57,12 +64,14 @@ from aslp2p.gossip.messages import (
     NO_ROOM,
     Addresses,
     AnyMessage,
+    AskHolding,
     Content,
     DuplicateKey,
     GetContent,
     GetRange,
     Have,
     Heads,
+    Holding,
     Neighbours,
     NoContent,
     OpenIds,
@@ -77,6 +86,7 @@ from aslp2p.ledger.floor import read_floor
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.joining import META_DISMISSED, META_LINKED, META_PIN
+from aslp2p.ledger.keeping import KEEP_ALL, Keep
 from aslp2p.ledger.reader import DropArtifacts, DropContent, PutMeta, Store
 from aslp2p.ledger.state import is_admitted
 from aslp2p.limits import (
@@ -97,6 +107,8 @@ SHUT_OUT = ("expelled", "revoked", "not-a-member")
 """Codes of `Refused` that say that the other side will keep no link with this key."""
 IDS_PER_TOKEN = 64
 """Looked up."""
+LOOKS_PER_TOKEN = 256
+"""Pieces that are looked for to say what is held."""
 
 
 class NodeCore(Wiring):
@@ -104,9 +116,10 @@ class NodeCore(Wiring):
     then), and whatever the store raises.
 
     `apart`: nobody can be heard, as this is no daemon. A witness that was ever linked with another machine
-    does not emit then (S10)."""
+    does not emit then (S10). `keep`: what this machine keeps, unless people typed otherwise for this
+    Common."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a machine is, and what its owner decided
         self,
         store: Store,
         *,
@@ -116,13 +129,15 @@ class NodeCore(Wiring):
         verifier: Verifier = VERIFIER,
         auto: bool = False,
         apart: bool = False,
+        keep: Keep = KEEP_ALL,
     ) -> None:
-        super().__init__(Context(store, common_id, signer, entropy, verifier), auto=auto, apart=apart)
+        context = Context(store, common_id, signer, entropy, verifier)
+        super().__init__(context, auto=auto, apart=apart, keep=keep)
         self._floor = read_floor(store)
         """As it was on disk after the last step."""
         self._unsure: set[int] = set()
         """Links that nobody here could judge when they came up, or of guests that are listened to."""
-        self._places = Places(self._context, self._accounts, self._every_peer)
+        self._places = Places(context, self._accounts, self._every_peer)
         self._clocks: Now | None = None
         self._addresses: tuple[str, ...] = ()
         self._refusals: dict[bytes, Refused] = {}
@@ -137,6 +152,7 @@ class NodeCore(Wiring):
         context.out = out = Step(durable=isinstance(input_, Command) and not isinstance(input_, Propose))
         if self._clocks is None:
             self._reconsider()
+            self._keeping.begin()
         self._watch_clocks()
         match input_:
             case Received():
@@ -186,6 +202,18 @@ class NodeCore(Wiring):
                 self._dismiss(input_.proposals)
             case Import():
                 out.answer = self._intake.imported(input_)
+            case DecideKeep():
+                self._keeping.decide(input_.keep)
+            case PinPaths():
+                self._keeping.pin(input_.pins)
+            case Prune():
+                self._keeping.prune(dry=input_.dry)
+            case Fetch():
+                self._keeping.fetch(input_.content, input_.size)
+            case AskHolders():
+                self._keeping.holders.ask_for_person(input_.content)
+            case HeardHolders():
+                out.answer = self._keeping.answers(input_.content)
             case Lost():
                 self._lost(input_.ids)
         self._finish(input_)
@@ -460,6 +488,11 @@ class NodeCore(Wiring):
             case NoContent():
                 self._charge(peer, None, 1)
                 self._contents.take_none(peer, message.ids)
+            case AskHolding():
+                self._answer_holding(peer, message)
+            case Holding():
+                self._charge(peer, None, 1)
+                return self._keeping.holders.take(peer, message)
             case Neighbours():
                 self._charge(peer, None, 1)
                 peer.neighbours = frozenset(message.keys)
@@ -480,6 +513,15 @@ class NodeCore(Wiring):
                     self._silence_monitor.heard_no_room(peer.key)
                 context.publish("notice", code=message.code, text=message.text)
         return 0
+
+    def _answer_holding(self, peer: Peer, question: AskHolding) -> None:
+        """Asked for the first time it costs nothing, like the contents themselves."""
+        if not self._context.serves(peer.key):
+            self._charge(peer, None, 1)
+            return
+        looks = self._keeping.answer(peer, question)
+        about = blake2b(b"holding".join(question.ids), digest_size=8).digest()
+        self._charge(peer, about, 1 + looks // LOOKS_PER_TOKEN)
 
     def _serve_range(self, peer: Peer, request: GetRange) -> None:
         context = self._context
@@ -541,6 +583,7 @@ class NodeCore(Wiring):
             "catching_up_to": self._catchup.target_height,
             "audited_height": context.ledger.audited_height() if founded else 0,
             "fetching": dict(self._contents.progress()),
+            "keeping": self._keeping.live(),
             "is_witness": self._witness.is_witness,
             "not_emitting_because": self._witness.idle_reason() if self._witness.is_witness else None,
             "refused_by": {context.name_of(key): one.text for key, one in self._refusals.items()},

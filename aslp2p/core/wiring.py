@@ -27,6 +27,7 @@ from aslp2p.core.erasing import Erasing
 from aslp2p.core.floors import Office, Shared, Sync
 from aslp2p.core.guests import Guests
 from aslp2p.core.intake import Intake
+from aslp2p.core.keeping import Keeping
 from aslp2p.core.part import Part
 from aslp2p.core.pending import Pending
 from aslp2p.core.promises import Promises
@@ -41,12 +42,13 @@ from aslp2p.core.unanswered import Unanswered
 from aslp2p.core.votes import Votes
 from aslp2p.core.witness import Witness
 from aslp2p.ledger.history import HeadChange
+from aslp2p.ledger.keeping import Keep
 
 
 class Wiring:
     """The parts of one node; `NodeCore` is what is done with them."""
 
-    def __init__(self, context: Context, *, auto: bool, apart: bool) -> None:
+    def __init__(self, context: Context, *, auto: bool, apart: bool, keep: Keep) -> None:
         self._context = context
         if context.store.meta("genesis") is not None:
             context.open_ledger()
@@ -55,6 +57,9 @@ class Wiring:
         self._make_office(apart=apart)
         self._make_authority(auto=auto)
         self._make_ways_in()
+        self._keeping = Keeping(
+            context, self._pending.proposals, self._contents, self._accounts.of, keep, apart=apart
+        )
         self._deciding: tuple[Part, ...] = (
             self._votes,
             self._silence_monitor,
@@ -72,6 +77,7 @@ class Wiring:
             self._duplicate_keys,
             self._reconciler,
             self._guests,
+            self._keeping,
         )
         self._parts = (*self._following, *self._deciding)
 
@@ -162,9 +168,9 @@ class Wiring:
     # --- what goes upwards ------------------------------------------------------------------------
 
     def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
-        """In this order: silence is counted anew, paper that is over is closed, what waited is judged, and
-        what is erased is written down."""
-        for part in (self._silence_monitor, self._succession, self._votes, self._erasing):
+        """In this order: silence is counted anew, paper that is over is closed, what waited is judged,
+        what is erased is written down, and what is put stays."""
+        for part in (self._silence_monitor, self._succession, self._votes, self._erasing, self._keeping):
             part.head_moved(change, listed)
 
     def heard_own(self, snapshot: Signed[Snapshot]) -> None:

@@ -42,7 +42,7 @@ from aslp2p.daemon.waiting_bundles import judge_waiting
 from aslp2p.daemon.worker import read_clocks
 from aslp2p.errors import AslError, UserError
 from aslp2p.home import Home
-from aslp2p.home.config import KEYS, Config, load_config
+from aslp2p.home.config import KEYS, Config, keep_of, load_config
 from aslp2p.home.files import is_there
 from aslp2p.home.key import SecretKey
 from aslp2p.home.names import name_is_chosen
@@ -264,6 +264,7 @@ class Daemon:
             signer=self._identity,
             entropy=secrets.token_bytes,
             auto=self._config.recovery_mode == "auto",
+            keep=keep_of(self._config),
         )
         if store.journal_fault is not None:
             # It cannot know what it promised, so it promises nothing (S11); all else goes on.

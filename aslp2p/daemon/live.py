@@ -6,6 +6,7 @@ links        key, name, address, initiator, seconds, quiet_s (nothing came for s
 addresses    where this node can be dialled, "host:port"
 catch_up     {"target": height} while history is being fetched, else null
 audited      up to which height every signature was verified
+keeping      how far looking for what may go is (`pass`), and how the last time ended (`last`)
 is_authority whether this key endorses and cosigns
 silence      silent_ms, and whether it is being counted (`watching`); null where nobody counts
 endorsed_epoch  the highest epoch of a succession that this key has endorsed; -1: none
@@ -77,6 +78,7 @@ def live_json(  # noqa: PLR0913 - one for each thing that only the running node 
         "held_back": core.get("held_back") or "",
         "witness_heard_ms": _ago_ms(core.get("witness_heard_mono_ms"), mono_ms),
         "witness_no_room_ms": _ago_ms(core.get("witness_no_room_mono_ms"), mono_ms),
+        "keeping": core.get("keeping"),
     }
 
 

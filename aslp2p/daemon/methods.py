@@ -26,6 +26,7 @@ from aslp2p.daemon.control_methods import Method, typed
 from aslp2p.daemon.folder_methods import FolderMethods
 from aslp2p.daemon.get_methods import GetMethods
 from aslp2p.daemon.invite_methods import InviteMethods
+from aslp2p.daemon.keeping_methods import KeepingMethods
 from aslp2p.daemon.pairing_methods import PairingMethods
 from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
 from aslp2p.daemon.put_methods import PutMethods
@@ -74,6 +75,7 @@ def control_methods(daemon: AskedDaemon) -> dict[str, Method]:
         **SuccessionMethods(methods._node, methods._view).table(),
         **FolderMethods(daemon.folders, lambda common: methods._node(common).id).table(),
         **InviteMethods(daemon.home, methods._node, methods._view).table(),
+        **KeepingMethods(methods._node, methods._view).table(),
         **PairingMethods(daemon.pairings).table(),
         **BundleMethods(daemon.home, methods._node).table(),
         **BackupMethods(daemon).table(),

@@ -18,6 +18,7 @@ from aslp2p.errors import ArtifactError, NewerPeer, PeerFault
 from aslp2p.limits import (
     ADDRESSES_PER_MESSAGE_MAX,
     CHUNK_BYTES,
+    HOLDING_IDS_MAX,
     ID_BYTES,
     IDS_PER_MESSAGE_MAX,
     LOCATORS_MAX,
@@ -158,6 +159,20 @@ class DuplicateKey(Message, frozen=True, tag=14):
     proof: Annotated[bytes, Meta(max_length=SIGNATURE_BYTES)]
 
 
+class AskHolding(Message, frozen=True, tag=15):
+    """Which of these contents the receiver holds, whole, and keeps."""
+
+    request: Uint
+    ids: Annotated[tuple[Hash, ...], Meta(min_length=1, max_length=HOLDING_IDS_MAX)]
+
+
+class Holding(Message, frozen=True, tag=16):
+    """The answer: a state for each id, in order; one that is not known is read as 0."""
+
+    request: Uint
+    states: Annotated[bytes, Meta(max_length=HOLDING_IDS_MAX)]
+
+
 AnyMessage: TypeAlias = (
     Heads
     | Push
@@ -173,6 +188,8 @@ AnyMessage: TypeAlias = (
     | Addresses
     | Refused
     | DuplicateKey
+    | AskHolding
+    | Holding
 )
 
 

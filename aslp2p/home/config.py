@@ -18,7 +18,9 @@ from typing import Any, Literal, NamedTuple
 from aslp2p.errors import UsageError
 from aslp2p.home.files import read_small
 from aslp2p.home.folder import Home
-from aslp2p.limits import CONFIG_BYTES_MAX, HOST_BYTES_MAX
+from aslp2p.ledger.keeping import FORM as KEEP_FORM
+from aslp2p.ledger.keeping import Keep, check_copies, check_pattern, parse_versions
+from aslp2p.limits import CONFIG_BYTES_MAX, COPIES_DEFAULT, COPIES_MAX, HOST_BYTES_MAX
 
 RecoveryMode = Literal["ask", "auto"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -46,6 +48,13 @@ class Config:
     """(host, port)"""
     recovery_mode: RecoveryMode
     """S8"""
+    content_keep: int | None
+    """How long superseded versions are kept, in ms; None: for ever."""
+    content_only: tuple[str, ...]
+    content_except: tuple[str, ...]
+    """Patterns of paths that alone are kept, and that are not."""
+    content_copies: int
+    """How many others have to keep what goes from here."""
     notify_desktop: bool
     """Call the person by desktop notifications."""
     notify_command: tuple[str, ...]
@@ -59,6 +68,11 @@ class Key(NamedTuple):
     default: Any
     allowed: str
     read: Callable[[Any], Any]
+
+
+def keep_of(config: Config) -> Keep:
+    """What a machine keeps of each Common, unless people typed otherwise."""
+    return Keep(config.content_keep, config.content_only, config.content_except, config.content_copies)
 
 
 def load_config(home: Home) -> Config:
@@ -154,6 +168,18 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _versions(value: object) -> int | None:
+    if not isinstance(value, str):
+        raise ValueError
+    return parse_versions(value)
+
+
+def _copies(value: object) -> int:
+    if type(value) is not int:
+        raise ValueError
+    return check_copies(value)
+
+
 def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
@@ -194,6 +220,12 @@ KEYS: dict[str, Key] = {
     ),
     "peers.static": Key((), 'a list of "host:port" or "[IPv6]:port"', _list_of(_peer)),
     "recovery.mode": Key("ask", '"ask" or "auto"', _one_of("ask", "auto")),
+    "content.keep": Key(None, KEEP_FORM, _versions),
+    "content.only": Key(
+        (), 'a list of patterns, such as ["letters/"] ([]: everything)', _list_of(check_pattern)
+    ),
+    "content.except": Key((), 'a list of patterns, such as ["films/"]', _list_of(check_pattern)),
+    "content.copies": Key(COPIES_DEFAULT, f"a number from 1 to {COPIES_MAX}", _copies),
     "notify.desktop": Key(True, "true or false", _bool),
     "notify.command": Key(
         (), "a list of a program, by its absolute path, and its arguments ([]: none)", _words

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.types import Erase, Proposal, Put
@@ -35,6 +36,8 @@ class Held(Struct, frozen=True, array_like=True):
     """How many paths hold it."""
     erased: bytes
     """The `erase` that nobody has revived it since; empty if none."""
+    path: str = ""
+    """Where it was put last; empty where that was not written down."""
 
 
 HeldAt = Callable[[bytes], Held | None]
@@ -59,10 +62,10 @@ def note_put(draft: Draft, action: Put, author: bytes, more_paths: int) -> None:
     """`author` put a content, which `more_paths` hold than before. One that was erased is there again."""
     held = read_held(draft.get(held_key(action.content)))
     if held is None:
-        new = Held(action.size, author, more_paths, b"")
+        new = Held(action.size, author, more_paths, b"", action.path)
     else:
         by = author if held.by == author else SEVERAL
-        new = Held(max(held.size, action.size), by, held.paths + more_paths, b"")
+        new = Held(max(held.size, action.size), by, held.paths + more_paths, b"", action.path)
     if new != held:
         draft.set(held_key(action.content), pack(new))
 
@@ -72,7 +75,7 @@ def note_gone(draft: Draft, content: bytes) -> None:
     held = read_held(draft.get(held_key(content)))
     if held is None or not held.paths:
         raise InvariantBroken(f"the content {content.hex()[:12]} is held by fewer paths than none")
-    draft.set(held_key(content), pack(Held(held.size, held.by, held.paths - 1, held.erased)))
+    draft.set(held_key(content), pack(replace(held, paths=held.paths - 1)))
 
 
 def require_erasable(held: Held | None, content: bytes) -> Held:
@@ -108,4 +111,4 @@ def apply_certified(draft: Draft, action: Erase, by: bytes) -> None:
 
 
 def _set_erased(draft: Draft, content: bytes, held: Held, by: bytes) -> None:
-    draft.set(held_key(content), pack(Held(held.size, held.by, held.paths, by)))
+    draft.set(held_key(content), pack(replace(held, erased=by)))

@@ -37,6 +37,8 @@ META_ERASING = "erasing"
 """The ids of contents whose erasure the history lists and that waits to be carried out here."""
 META_ERASED = "erased"
 """The ids of what was erased here, chunks too: nothing that comes unasked brings it back."""
+META_ERASED_BY = "erased-by:"
+"""And, in hexadecimal digits, the id of an `erase`: the keys of members that said that it is gone there."""
 META_NAME_CHOSEN = "own-name-chosen"
 """There when the owner chose the name that the history has for this machine."""
 

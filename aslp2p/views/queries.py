@@ -22,6 +22,7 @@ from aslp2p.views.erased import told_if_erased
 from aslp2p.views.explain import explain
 from aslp2p.views.floor import floor, moving
 from aslp2p.views.invites import invites, welcome
+from aslp2p.views.keeping import erasure_status, keeping
 from aslp2p.views.log import log, show
 from aslp2p.views.pending import find, proposals, settled, waiting
 from aslp2p.views.people import members, policy
@@ -122,5 +123,7 @@ QUERIES: dict[str, Question] = {
     "content.missing": content_missing,
     "contents.read": contents_read,
     "contents.missing": contents_missing,
+    "keeping": keeping,
+    "erasure": erasure_status,
     **BUNDLE_QUERIES,
 }

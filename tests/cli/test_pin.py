@@ -70,8 +70,8 @@ def test_a_running_daemon_pins_and_goes_on(kept: Asl, tmp_path: Path) -> None:
 
 def test_what_cannot_be_pinned(kept: Asl) -> None:
     assert "@9 does not exist yet" in kept("pin", "@9").output
-    assert kept("pin", "readme").exit_code == 2
-    assert kept("pin").exit_code == 2
+    assert kept("pin", "readme").exit_code == 3, "a path is the daemon's to keep"
+    assert kept("pin").output == "Nothing is pinned\n"
     assert json.loads(kept("status", "--json").output)["commons"][0]["pinned"] is None
 
 

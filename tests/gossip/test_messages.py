@@ -15,12 +15,14 @@ from aslp2p.gossip import messages
 from aslp2p.gossip.messages import (
     Addresses,
     AnyMessage,
+    AskHolding,
     Content,
     DuplicateKey,
     GetContent,
     GetRange,
     Have,
     Heads,
+    Holding,
     Neighbours,
     NoContent,
     OpenIds,
@@ -37,6 +39,7 @@ from aslp2p.gossip.messages import (
 from aslp2p.limits import (
     ADDRESSES_PER_MESSAGE_MAX,
     CHUNK_BYTES,
+    HOLDING_IDS_MAX,
     IDS_PER_MESSAGE_MAX,
     LOCATORS_MAX,
     MESSAGE_BYTES_MAX,
@@ -70,6 +73,8 @@ any_message = st.one_of(
     st.builds(Neighbours, st.lists(st.binary(min_size=8, max_size=8), max_size=4).map(tuple)),
     st.builds(Addresses, st.lists(st.text(max_size=20), max_size=4).map(tuple)),
     st.builds(Refused, st.text(max_size=32), st.text(max_size=60)),
+    st.builds(AskHolding, uints, st.lists(hashes, min_size=1, max_size=4).map(tuple)),
+    st.builds(Holding, uints, st.binary(max_size=HOLDING_IDS_MAX)),
     st.builds(DuplicateKey, st.integers(0, 3), st.binary(max_size=32), st.binary(max_size=64)),
 )
 

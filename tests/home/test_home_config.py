@@ -51,6 +51,7 @@ def test_a_full_file_is_read() -> None:
         mdns = {enabled = false, interfaces = ["eth0", "192.0.2.1", "eth0"]}
         peers.static = ["alice.local:4711", "192.0.2.7:1", "[2001:db8::7]:65535"]
         recovery.mode = "auto"
+        content = {keep = "90d", only = ["letters/"], except = ["*.iso"], copies = 3}
         notify = {desktop = false, command = ["/bin/tell", "x", "x"]}
         log.level = "debug"
         """,
@@ -65,6 +66,10 @@ def test_a_full_file_is_read() -> None:
         ("eth0", "192.0.2.1"),
         (("alice.local", 4711), ("192.0.2.7", 1), ("2001:db8::7", 65535)),
         "auto",
+        90 * 86_400_000,
+        ("letters/",),
+        ("*.iso",),
+        3,
         False,
         ("/bin/tell", "x", "x"),
         "debug",
@@ -99,6 +104,13 @@ def test_a_full_file_is_read() -> None:
         ("peers.static = [" + '"a:1",' * 65 + "]", "peers.static"),
         ("recovery.mode = false", "recovery.mode"),
         ("recovery.mode = []", "recovery.mode"),
+        ('content.keep = "none"', "content.keep"),
+        ("content.keep = 90", "content.keep"),
+        ('content.only = "letters/"', "content.only"),
+        ('content.except = ["a****b"]', "content.except"),
+        ("content.copies = 0", "content.copies"),
+        ("content.copies = true", "content.copies"),
+        ("content.copies = 17", "content.copies"),
         ("notify.desktop = 1", "notify.desktop"),
         ('notify.command = "/bin/tell"', "notify.command"),
         ('notify.command = ["tell"]', "notify.command"),

@@ -27,12 +27,12 @@ def test_what_is_known_of_a_content() -> None:
     assert held(ledger) is None
     tip = world.after(world.root, world.large("a", DAN), world.large("b", DAN, size=99))
     feed(ledger, tip)
-    assert held(ledger) == Held(99, DAN.key, 2, b"")
+    assert held(ledger) == Held(99, DAN.key, 2, b"", "b")
     again = world.large("a", DAN, executable=True)
     tip = world.after(tip, again, world.large("b", CLEO), world.put("a", DAN, content=OTHER, size=70))
     feed(ledger, tip)
-    assert held(ledger) == Held(99, SEVERAL, 1, b"")
-    assert held(ledger, OTHER) == Held(70, DAN.key, 1, b"")
+    assert held(ledger) == Held(99, SEVERAL, 1, b"", "b")
+    assert held(ledger, OTHER) == Held(70, DAN.key, 1, b"", "a")
 
 
 def test_erased_once_nothing_holds_it_and_revived_by_whoever_puts_it_again() -> None:
@@ -41,17 +41,17 @@ def test_erased_once_nothing_holds_it_and_revived_by_whoever_puts_it_again() -> 
     erase = world.propose(Erase(LARGE, "private"), DAN)
     tip = world.after(world.root, world.large("a", DAN), world.propose(Remove("a", LARGE), BEN), erase)
     feed(ledger, tip)
-    assert held(ledger) == Held(64, DAN.key, 0, erase.id)
+    assert held(ledger) == Held(64, DAN.key, 0, erase.id, "a")
     revived = world.after(tip, world.large("b", CLEO))
     feed(ledger, revived)
-    assert held(ledger) == Held(64, SEVERAL, 1, b"")
+    assert held(ledger) == Held(64, SEVERAL, 1, b"", "b")
     gone = world.after(revived, world.propose(Remove("b", None), CLEO))
     feed(ledger, gone)
     with pytest.raises(Rejected, match="takes a certificate"):
         feed(ledger, world.after(gone, world.propose(Erase(LARGE, ""), DAN)))
     one = world.propose(Erase(LARGE, ""), DAN)
     feed(ledger, last := world.after(gone, one, certificate=world.certificate(one, ANN, CLEO)))
-    assert held(ledger) == Held(64, SEVERAL, 0, one.id)
+    assert held(ledger) == Held(64, SEVERAL, 0, one.id, "b")
     assert ledger.head.standing.next_witness == ANN.key, "it moves no authority"
     feed(ledger, world.puts(last, "x"))
 
@@ -62,7 +62,7 @@ def test_an_erasure_that_is_rolled_back_erased_nothing() -> None:
     base = world.after(world.root, world.large("a", DAN), world.propose(Remove("a", None), DAN))
     lost = world.after(base, world.propose(Erase(LARGE, ""), DAN))
     feed(ledger, base, lost, world.recover(base, CLEO, BEN, CLEO))
-    assert held(ledger) == Held(64, DAN.key, 0, b"")
+    assert held(ledger) == Held(64, DAN.key, 0, b"", "a")
 
 
 def test_a_path_less_than_none_is_a_bug() -> None:
