@@ -45,6 +45,8 @@ QUEUE_MAX = 2 * CONTENT_WINDOW
 CHECKED_MAX = 64
 """Manifests of which it is remembered how many of their chunks are here."""
 COME_MAX = 4096
+TELL_MS = 1_000
+"""Contents that come are told of so often at most, while more is on its way."""
 SILENT_MS = 4 * REQUEST_TIMEOUT_MS
 UNASKED_BYTES = 4 * KIB
 """Content that nobody asked for counts once, and once more for each of these."""
@@ -94,6 +96,7 @@ class Contents(Part):
         """What is to be here of all that is put (`keeping`)."""
         self.arrived = 0
         """Grows with everything that comes, so that who waits for content knows when to look again."""
+        self._told_ms = -TELL_MS
         self._come: set[bytes] | None = set()
         """What has come since somebody asked for that; None: more than are remembered."""
 
@@ -356,6 +359,15 @@ class Contents(Part):
             # One that is none is its author's lie, not the relay's. The witness refuses the put.
             chunks = self._lacking.chunks(id_)
             self.want(chunks) if wanted else self._enqueue(self._new_of(chunks))
+        self._tell()
+
+    def _tell(self) -> None:
+        """That something has come: when all that was asked for has, and now and then before that."""
+        now = self._context.now.mono
+        if (self._asked or self._queue) and now < self._told_ms + TELL_MS:
+            return
+        self._told_ms = now
+        self._context.publish("contents")
 
     def _manifest_of(self, id_: bytes) -> bool | None:
         """Whether what is asked for or queued is a manifest; None if it is neither."""

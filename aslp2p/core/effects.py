@@ -64,7 +64,9 @@ class HeardCopy(Struct, frozen=True):
     """Another machine holds a copy of this machine's key: it stops in every Common that it follows (S11)."""
 
 
-Topic: TypeAlias = Literal["head", "final", "proposal", "paper", "witness", "members", "peers", "notice"]
+Topic: TypeAlias = Literal[
+    "head", "final", "proposal", "paper", "witness", "members", "peers", "contents", "notice"
+]
 """What a core publishes about; `docs/control.md` says what each event holds."""
 
 

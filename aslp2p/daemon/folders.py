@@ -1,9 +1,9 @@
 """Folders that the daemon keeps in step with a Common: one task each, and one sync after another in a thread.
 
-A sync runs at the start, when the history moves, when something in the folder has changed and then been quiet
-for `QUIET_S`, every hour, and every `AGAIN_S` while something is left to do. It speaks to the control socket
-as `asl sync` does, so both do the same. A folder whose base is not the one that was added, because its disk
-is not mounted or it was exchanged, is left alone.
+A sync runs at the start, when the history moves or bytes come that it lacked, when something in the folder
+has changed and then been quiet for `QUIET_S`, every hour, and every `AGAIN_S` while something is left to do.
+It speaks to the control socket as `asl sync` does, so both do the same. A folder whose base is not the one
+that was added, because its disk is not mounted or it was exchanged, is left alone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -53,9 +54,16 @@ class _Followed:
         self.wake = trio.Event()
         self.approved = False
         self.refused: set[TreeStep] = set()
+        self.bytes_came = False
+        """Since the last sync began: what it then lacked may be there."""
         self.watched = ""
         self.report: Report | None = None
         self.problem = ""
+
+    def look_for_bytes(self) -> None:
+        """Sync again where bytes were lacking and some have come."""
+        if self.bytes_came and self.report is not None and self.report.lacking:
+            self.wake.set()
 
     def shown(self) -> dict[str, Any]:
         """What `asl folder list` shows."""
@@ -154,14 +162,28 @@ class Folders:
         self._nursery.start_soon(self._follow, one)
 
     async def _hear(self) -> None:
-        """Wakes all when the history moves, or a proposal of this machine is settled."""
-        subscription = self._events.subscribe(["head", "proposal"])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hear_of, ["head", "proposal"], self._wake_all)
+            nursery.start_soon(self._hear_of, ["contents"], self._bytes_came)
+
+    async def _hear_of(self, topics: list[str], do: Callable[[], None]) -> None:
+        subscription = self._events.subscribe(topics)
         try:
             while await subscription.take():
-                for one in self._folders.values():
-                    one.wake.set()
+                do()
         finally:
             subscription.close()
+
+    def _wake_all(self) -> None:
+        """The history has moved, or a proposal of this machine is settled."""
+        for one in self._folders.values():
+            one.wake.set()
+
+    def _bytes_came(self) -> None:
+        """Who lacks some looks whether these are they."""
+        for one in self._folders.values():
+            one.bytes_came = True
+            one.look_for_bytes()
 
     async def _follow(self, one: _Followed) -> None:
         watch = Watch(one.entry.folder)
@@ -172,7 +194,9 @@ class Folders:
                     if not one.entry.paused:
                         await trio.to_thread.run_sync(watch.cover)
                         one.watched = watch.problem
+                        one.bytes_came = False
                         await self._sync(one)
+                        one.look_for_bytes()
                     await self._until_due(one, watch)
         finally:
             watch.close()

@@ -24,6 +24,7 @@ from aslp2p.artifacts.text import path_problem
 from aslp2p.errors import DiskFault, UserError
 from aslp2p.worktree.disk import Status
 from aslp2p.worktree.names import RECORD
+from aslp2p.worktree.system import set_mode
 from aslp2p.worktree.trees import Identity, Like
 
 _SCHEMA = """
@@ -157,7 +158,7 @@ def opened_base(folder: str, *, make: bool = True) -> Iterator[Base]:
     try:
         address = f"{Path(path).absolute().as_uri()}?mode={'rwc' if make else 'rw'}"
         db = sqlite3.connect(address, timeout=2.0, isolation_level="IMMEDIATE", uri=True)
-        os.chmod(path, 0o600)
+        set_mode(path, 0o600)
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA synchronous=FULL")
         base = Base(db)

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import IO, NamedTuple, Protocol, TypeVar
 
 from aslp2p.errors import UsageError, UserError
-from aslp2p.worktree.system import EXCHANGE, NOREPLACE, rename_with, sync_file_system, write_sparse
+from aslp2p.worktree.system import EXCHANGE, NOREPLACE, rename_with, set_mode, sync_file_system, write_sparse
 from aslp2p.worktree.trees import Identity
 
 T = TypeVar("T")
@@ -201,7 +201,7 @@ class Folder:
                 with open(os.open(name, flags, 0o600, dir_fd=descriptor), "wb", buffering=0) as file:
                     if not (isinstance(chunks, Bytes) and chunks.fill(file.fileno())):
                         write_sparse(file.fileno(), chunks)
-                    os.fchmod(file.fileno(), self._modes[executable])
+                    set_mode(file.fileno(), self._modes[executable])
                     if modified_ms:
                         os.utime(file.fileno(), ns=(modified_ms * 10**6, modified_ms * 10**6))
                     self._devices[path] = os.fstat(file.fileno()).st_dev

@@ -29,6 +29,8 @@ class Traits(NamedTuple):
     refuses: bool = False
     """It refuses the characters that Windows refuses."""
     name_bytes_max: int = 255
+    keeps_bits: bool = True
+    """A file's executable bit is what it was set to; on FAT it says nothing."""
 
 
 def folded(path: str) -> str:

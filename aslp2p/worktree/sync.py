@@ -28,6 +28,7 @@ from aslp2p.worktree.trees import (
     Adopt,
     Entry,
     Forget,
+    Found,
     Like,
     Plan,
     Put,
@@ -122,6 +123,7 @@ class Sync:
                 drops=self._disk.status(f"{probe}.") is not None,
                 refuses=not self._takes(f"{PART}:"),
                 name_bytes_max=self._disk.name_bytes_max(),
+                keeps_bits=self._keeps_bits(probe),
             )
         finally:
             self._disk.remove(probe)
@@ -132,12 +134,20 @@ class Sync:
             self._disk.remove(path)
         self._disk.create(path, (), executable=False, modified_ms=0)
 
+    def _keeps_bits(self, probe: str) -> bool:
+        """Whether a file, which was made without the executable bit, has none and gets one."""
+        before = self._disk.status(probe)
+        with suppress(OSError):  # as some file systems say that they have none
+            self._disk.set_executable(probe, True)
+        after = self._disk.status(probe)
+        return before is not None and after is not None and after.executable > before.executable
+
     def _takes(self, path: str) -> bool:
         """Whether the file system can hold a file of this name."""
         try:
             self._touch(path)
         except OSError as error:
-            if error.errno != errno.EINVAL:
+            if error.errno not in (errno.EINVAL, errno.EPERM, errno.EILSEQ):
                 raise
             return False
         self._disk.remove(path)
@@ -153,9 +163,13 @@ class Sync:
         scan = self._scan(Scanner(self._disk, self._base, rules, now_ns), {*base, *version.entries})
         if self._leftovers(scan, base, version):
             scan = self._scan(Scanner(self._disk, self._base, rules, now_ns), {*base, *version.entries})
+        local = scan.local
+        if not traits.keeps_bits:
+            likes = {**base, **{path: entry.like for path, entry in version.entries.items()}}
+            local = {path: _with_bit_of(found, likes.get(path)) for path, found in local.items()}
         trees = Trees(
             base=base,
-            local=scan.local,
+            local=local,
             remote=version.entries,
             waiting=version.waiting,
             out={**scan.out, **rules.out({*base, *scan.local, *version.entries})},
@@ -248,6 +262,11 @@ class Sync:
             elif isinstance(step, SetAside):
                 failed[step.path] = BOTH
         return meant
+
+
+def _with_bit_of(found: Found, like: Like | None) -> Found:
+    """A file whose own executable bit says nothing, with that of `like`: so the bit is no change."""
+    return found._replace(like=Like(found.like.content, like is not None and like.executable))
 
 
 def require_same(base: Base, common: str, path: str, folder: str) -> None:

@@ -44,15 +44,27 @@ def sync_file_system(descriptor: int) -> bool:
     raise OSError(number, os.strerror(number))
 
 
+def set_mode(file: int | str, mode: int) -> None:
+    """`chmod`, where the file system has such bits: FAT and some in user space have none, and say so in their
+    own ways. Raises `OSError` for anything else."""
+    try:
+        os.chmod(file, mode)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_CALL:
+            raise
+
+
 def write_sparse(descriptor: int, chunks: Iterable[bytes]) -> None:
     """Write `chunks` into a new file: blocks of zeros are holes, where the file system can have any."""
-    size = 0
+    size = written = 0
     for chunk in chunks:
         for is_hole, piece in _pieces(chunk):
             if not is_hole:
                 _write(descriptor, piece, size)
+                written = size + len(piece)
             size += len(piece)
-    os.ftruncate(descriptor, size)
+    if written < size:
+        os.ftruncate(descriptor, size)
 
 
 def _pieces(chunk: bytes) -> Iterator[tuple[bool, memoryview]]:

@@ -13,7 +13,7 @@ Nothing is random, and time moves only when a test waits. Everything that is sai
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -131,6 +131,8 @@ class Stage:
         self.own = own
         self.auto = auto
         self.log: list[str] = []
+        self.told: Counter[str] = Counter()
+        """How often something was published about each topic."""
         self.store = store or MemoryStore()
         if store is None:
             found_common(self.store, world.genesis)
@@ -222,6 +224,7 @@ class Stage:
 
     def _publish(self, effect: Publish) -> None:
         data = effect.data
+        self.told[effect.topic] += 1
         if effect.topic == "head":
             self.log.append(f"* head @{data['height']}")
         elif effect.topic == "final":

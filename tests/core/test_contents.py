@@ -49,6 +49,29 @@ def test_what_a_pending_put_names_is_asked_for_and_kept() -> None:
     assert asked(ben) == [ID], "once"
 
 
+def test_it_is_told_when_all_has_come_and_now_and_then_before_that() -> None:
+    """Whoever waits for bytes need not look every second, nor until the last of many has come."""
+    world = World()
+    stage, ben = linked(world)
+    many = [b"%d" % number for number in range(6)]
+    puts = [world.put(f"{n}", DAN, content=content_id(data), size=len(data)) for n, data in enumerate(many)]
+    ben.pushes(*puts)
+
+    def told() -> int:
+        return stage.told["contents"]
+
+    ben.says(Content((many[0],)))
+    assert told() == 1, "the first"
+    ben.says(Content((many[1], many[2])))
+    assert told() == 1, "the others are on their way"
+    stage.wait(2 * SECOND_MS)
+    ben.says(Content((many[3],)))
+    assert told() == 2
+    ben.says(Content((many[4],)))
+    ben.says(Content((many[5],)))
+    assert told() == 3, "all have come"
+
+
 def test_what_history_names_is_asked_for_too() -> None:
     world = World()
     _, ben = linked(world)

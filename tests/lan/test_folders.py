@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from aslp2p.limits import MIB
 from tests.lan.conftest import BuildHousehold
 from tests.lan.machines import PATIENCE_S, Machine, found, require_clean_logs
 from tests.lan.people import Person
@@ -117,6 +118,27 @@ def test_two_people_at_work_lose_nothing(build_household: BuildHousehold, tmp_pa
     lan, machines = build_household("anna", "ben", "cleo")
     found(*machines)
     work(lan, machines, tmp_path, bursts=6, seed=1)
+
+
+def test_what_comes_after_the_version_that_names_it_is_written_when_it_comes(
+    build_household: BuildHousehold, tmp_path: Path
+) -> None:
+    """A large file is listed as soon as the witness has it; another machine hears of the version first, and
+    of nothing afterwards but the bytes."""
+    _, machines = build_household("anna", "ben")
+    found(*machines)
+    folders = [tmp_path / f"folder-{machine.name}" for machine in machines]
+    for machine, folder in zip(machines, folders, strict=True):
+        folder.mkdir()
+        machine.asl("folder", "add", folder)
+    data = os.urandom(12 * MIB)
+    (folders[0] / "large").write_bytes(data)
+
+    def has_come() -> bool:
+        return (folders[1] / "large").is_file() and (folders[1] / "large").read_bytes() == data
+
+    wait_until(has_come, PATIENCE_S, "the large file is there", every_s=0.2)
+    require_clean_logs(machines)
 
 
 @pytest.mark.long

@@ -88,6 +88,8 @@ class MemoryDisk:
         self.refuses = False
         """As FAT: no colon in a name."""
         self.longest = 255
+        self.bit: bool | None = None
+        """As FAT: this is what every file's executable bit is, and none can be set."""
         self._inodes = 0
         self._now_ns = 10**18
         self._moments: list[tuple[dict[str, _File], set[str]]] = []
@@ -162,7 +164,7 @@ class MemoryDisk:
         self._folder(folder)
         prefix = f"{folder}/" if folder else ""
         found = {
-            path[len(prefix) :]: file.status()
+            path[len(prefix) :]: self._status(file)
             for path, file in self.files.items()
             if path.startswith(prefix) and "/" not in path[len(prefix) :]
         }
@@ -189,7 +191,11 @@ class MemoryDisk:
             raise InTheWay(f"{path} leads through a file")
         if path in self.folders:
             return Status(FOLDER, Identity(0, 0, 0), 0, True)
-        return self.files[path].status() if path in self.files else None
+        return self._status(self.files[path]) if path in self.files else None
+
+    def _status(self, file: _File) -> Status:
+        status = file.status()
+        return status if self.bit is None else status._replace(executable=self.bit)
 
     @contextmanager
     def reading(self, path: str, /) -> Iterator[Reading]:
@@ -272,6 +278,8 @@ class MemoryDisk:
 
     def set_executable(self, path: str, executable: bool, /) -> None:
         self._need(path)
+        if self.bit is not None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
         self.files[path].executable = executable
         self.files[path].ctime_ns = self.tick()
 

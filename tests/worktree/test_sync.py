@@ -181,6 +181,31 @@ def test_what_has_not_arrived_is_no_removal_and_moves_nothing() -> None:
     assert settled(bob, ann) == {"x": b"2", "y": b"3", "x (conflict, bob, @3)": b"bob's"}
 
 
+@pytest.mark.parametrize("bit", [False, True])
+def test_where_files_have_no_executable_bit_nobody_is_told_that_it_changed(bit: bool) -> None:
+    ann, bob = two_machines()
+    bob.disk.bit = bit
+    for path in ("program", "text"):
+        ann.disk.write(path, path.encode())
+    ann.disk.files["program"].executable = True
+    settled(ann, bob)
+    height = ann.remote.common.height
+    assert settled(bob, ann) and ann.remote.common.height == height
+    bob.disk.write("program", b"edited")
+    bob.disk.write("new", b"new")
+    settled(bob, ann)
+    assert {path: like.executable for path, like in ann.remote.common.tree.items()} == {
+        "program": True,
+        "text": False,
+        "new": False,
+    }
+    ann.disk.set_executable("text", True)
+    settled(ann, bob)
+    assert ann.remote.common.tree["text"].executable
+    report = bob.sync()
+    assert report is not None and not report.said and not report.again
+
+
 def test_an_emptied_folder_asks_first() -> None:
     ann, bob = two_machines()
     for number in range(4):
