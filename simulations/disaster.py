@@ -17,6 +17,7 @@ from typing import Any
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.types import Policy, Put
 from aslp2p.core.inputs import AddContent, Command, Endorse, Propose, Recover, Revoke
+from aslp2p.ledger.facts import listed_at
 from aslp2p.ledger.policy import satisfies, survival
 from aslp2p.ledger.policy_text import policy_words
 from aslp2p.ledger.state import ADMITTED
@@ -82,7 +83,7 @@ class Walk(Neighbours):
         core = node.core
         if core is None or core.head is None:
             return False
-        return node.store.fact(core.head.branch, b"p" + proposal, core.head.height) is not None
+        return listed_at(node.store, core.head.branch, core.head.height, proposal) is not None
 
     def _works(self) -> bool:
         """The participant proposes a file: whether it is in the Common within ten minutes."""

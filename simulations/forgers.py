@@ -30,8 +30,9 @@ from aslp2p.artifacts.types import (
     Snapshot,
 )
 from aslp2p.gossip.messages import Range, RangeItem, decode_message, encode_message
+from aslp2p.ledger.facts import PROPOSAL as PROPOSAL_FACT
+from aslp2p.ledger.facts import entries_below, every_fact, subject_of
 from aslp2p.ledger.gate import Tip
-from aslp2p.ledger.state import every_fact
 from simulations.keys import SeededKey
 from simulations.liars import linked, new_proposal, tell
 
@@ -128,7 +129,7 @@ class _Forger:
 
     def _any_path(self) -> str | None:
         store, head = self._node.store, self._head
-        paths = [key[1:].decode() for key, _ in every_fact(store, head.branch, b"t", head.height)]
+        paths = [path for path, _, _ in entries_below(store, head.branch, head.height, "")]
         return self._play.random.choice(paths) if paths else None
 
     # --- by anybody --------------------------------------------------------------------------------
@@ -226,8 +227,8 @@ class _Forger:
 
     def _again(self) -> Sequence[bytes]:
         """Something that is listed already."""
-        facts = every_fact(self._node.store, self._head.branch, b"p", self._head.height)
-        listed = [key[1:] for key, _ in facts]
+        facts = every_fact(self._node.store, self._head.branch, PROPOSAL_FACT, self._head.height)
+        listed = [subject_of(key) for key, _ in facts]
         raw = self._node.store.artifact(self._play.random.choice(listed)) if listed else None
         if raw is None:
             return []

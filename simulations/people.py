@@ -38,9 +38,10 @@ from aslp2p.core.inputs import (
     Rotate,
 )
 from aslp2p.errors import DiskFault, UserError
+from aslp2p.ledger.facts import entry_at
 from aslp2p.ledger.floor import give_floor, read_floor
 from aslp2p.ledger.history import read_evidence
-from aslp2p.ledger.state import Entry, path_key, revoked_keys, unpack
+from aslp2p.ledger.state import revoked_keys
 from aslp2p.limits import INVITE_USES_MAX
 from aslp2p.views.branches import cosigned_beside
 from aslp2p.views.view import View
@@ -119,10 +120,10 @@ def work(play: Play, name: str) -> None:
 def _there(play: Play, name: str, path: str) -> bytes:
     """The content id that this machine sees at `path`; empty if there is nothing."""
     head = play.head_of(name)
-    raw = None
-    if head is not None:
-        raw = play.world.nodes[name].store.fact(head.branch, path_key(path), head.height)
-    return b"" if raw is None else unpack(Entry, raw).content
+    if head is None:
+        return b""
+    entry = entry_at(play.world.nodes[name].store, head.branch, head.height, path)
+    return b"" if entry is None else entry.content
 
 
 # --- members --------------------------------------------------------------------------------------

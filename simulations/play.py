@@ -15,6 +15,7 @@ from typing import Any
 from aslp2p.artifacts.types import Named, Policy
 from aslp2p.core.effects import Effect, Publish
 from aslp2p.core.inputs import MarkStale
+from aslp2p.ledger.facts import listed_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.state import ADMITTED, is_admitted
@@ -321,7 +322,7 @@ class Play:
         head = self.head_of(node.name)
         if head is None or self._is_final(node, head):
             return False
-        return all(node.store.fact(head.branch, b"p" + id_, head.height) is not None for id_ in self.probes)
+        return all(listed_at(node.store, head.branch, head.height, id_) is not None for id_ in self.probes)
 
     def _is_well(self) -> bool:
         """Whether every machine that is on stands on one head that lists what was asked for in the calm."""
@@ -338,7 +339,7 @@ class Play:
         head = heads[0]
         assert head is not None
         node = nodes[0]
-        listed = all(node.store.fact(head.branch, b"p" + id_, head.height) is not None for id_ in self.probes)
+        listed = all(listed_at(node.store, head.branch, head.height, id_) is not None for id_ in self.probes)
         if not self.probes or not listed or any(_waits_for_more(node, nodes) for node in nodes):
             return False
         return not self.scenario.expect.final or (not head.standing.joint and self._is_final(node, head))
@@ -347,7 +348,7 @@ class Play:
         """Whether what was proposed in the calm is final for this machine."""
         assert node.core is not None
         final = node.core.live()["final_height"]
-        return all(node.store.fact(head.branch, b"p" + id_, final) is not None for id_ in self.probes)
+        return all(listed_at(node.store, head.branch, final, id_) is not None for id_ in self.probes)
 
     # --- who ----------------------------------------------------------------------------------------
 

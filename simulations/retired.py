@@ -19,7 +19,8 @@ from aslp2p.artifacts.envelope import decode_as, sign_statement
 from aslp2p.artifacts.types import Named, Policy, Put, Recovery, Snapshot
 from aslp2p.core.inputs import Import
 from aslp2p.gossip.messages import Push, encode_message
-from aslp2p.ledger.finality import final_height, standing_at
+from aslp2p.ledger.facts import standing_at
+from aslp2p.ledger.finality import final_height
 from aslp2p.ledger.history import load_tip
 from aslp2p.ledger.policy import authority_keys, satisfies_all
 from simulations import people

@@ -19,7 +19,7 @@ from aslp2p.core.context import Context
 from aslp2p.core.effects import AtWork
 from aslp2p.core.pending import Pending
 from aslp2p.errors import ArtifactError
-from aslp2p.ledger.state import Member
+from aslp2p.ledger.facts import Member
 from aslp2p.limits import COMPANY_MS
 
 DEPTH_MAX = 64

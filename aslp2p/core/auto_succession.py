@@ -25,6 +25,7 @@ from aslp2p.core.silence_monitor import SilenceMonitor
 from aslp2p.core.witness import Witness
 from aslp2p.errors import Rejected
 from aslp2p.ledger.certificate import Certified
+from aslp2p.ledger.facts import listed_at
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.standing import Standing
@@ -90,7 +91,7 @@ class AutoSuccession(Part):
 
     def _listed_on_head(self, proposal: bytes) -> bool:
         head = self._context.ledger.head
-        return self._context.store.fact(head.branch, b"p" + proposal, head.height) is not None
+        return listed_at(self._context.store, head.branch, head.height, proposal) is not None
 
     def _announce(self, change: HeadChange) -> None:
         context = self._context

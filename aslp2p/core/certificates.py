@@ -29,14 +29,13 @@ from aslp2p.core.memo import Memo
 from aslp2p.core.pending import Pending
 from aslp2p.errors import Rejected
 from aslp2p.ledger.certificate import Certified, Parent, require_fitting
-from aslp2p.ledger.erasure import held_at
-from aslp2p.ledger.finality import cosignatures_on, standing_at
+from aslp2p.ledger.facts import Members, cosignatures_on, held_at, standing_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.policy import authority_keys, satisfies_all
 from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.stances import passes
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import Members, is_admitted, revoked_keys
+from aslp2p.ledger.state import is_admitted, revoked_keys
 from aslp2p.limits import EPOCH_MAX, SPECIAL_PER_AUTHOR_MAX, UINT_MAX
 
 """What needs endorsements. Of erasures only those of what others put too: the rest authors erase alone."""

@@ -25,10 +25,11 @@ from aslp2p.errors import ArtifactError, AslError, Incomplete, PeerFault, Reject
 from aslp2p.gossip.messages import Want
 from aslp2p.gossip.peer import Peer
 from aslp2p.ledger.choice import common_height
+from aslp2p.ledger.facts import Member, listed_at
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.ledger.history import HeadChange, Placed, read_snapshot
 from aslp2p.ledger.reader import DropArtifacts, PutArtifacts, PutUnaudited, SnapshotRow
-from aslp2p.ledger.state import Member, is_admitted, revoked_keys
+from aslp2p.ledger.state import is_admitted, revoked_keys
 from aslp2p.limits import IDS_PER_MESSAGE_MAX, PENDING_MAX, REQUEST_TIMEOUT_MS, WAITING_SNAPSHOTS_MAX
 
 
@@ -329,7 +330,7 @@ class Chain(Part):
     def lists(self, proposal: bytes) -> bool:
         """Whether the followed line lists `proposal`."""
         head = self._context.ledger.head
-        return self._context.store.fact(head.branch, b"p" + proposal, head.height) is not None
+        return listed_at(self._context.store, head.branch, head.height, proposal) is not None
 
     def unanswered(self, ids: Sequence[bytes]) -> set[bytes]:
         """While this node is the witness: those of `ids` that are proposals stored here which neither its

@@ -17,7 +17,7 @@ from aslp2p.core.holders import Holders, Question, Said
 from aslp2p.core.holding import Pledges, State
 from aslp2p.core.kept import Kept
 from aslp2p.core.pieces import chunk_ids, held_pages, is_large, needed_by
-from aslp2p.ledger.erasure import Held
+from aslp2p.ledger.facts import Held
 from aslp2p.ledger.reader import DropContent, UnwantContents
 from aslp2p.limits import CHUNK_BYTES, HOLDING_IDS_MAX
 

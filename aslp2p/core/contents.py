@@ -25,7 +25,7 @@ from aslp2p.core.part import Part
 from aslp2p.errors import ArtifactError
 from aslp2p.gossip.messages import GetContent, NoContent
 from aslp2p.gossip.peer import Peer
-from aslp2p.ledger.erasure import held_at
+from aslp2p.ledger.facts import held_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.keeping import Rule
 from aslp2p.ledger.reader import DropStaged, PutContent, PutStaged, Staged, UnwantContents, WantContents

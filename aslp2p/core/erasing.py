@@ -20,7 +20,7 @@ from aslp2p.core.context import Context
 from aslp2p.core.lacking import contents_of
 from aslp2p.core.part import Part
 from aslp2p.core.pieces import chunk_ids, held_pages, is_large, needed_by
-from aslp2p.ledger.erasure import held_at
+from aslp2p.ledger.facts import held_at
 from aslp2p.ledger.history import HeadChange
 from aslp2p.ledger.joining import META_ERASED, META_ERASING
 from aslp2p.ledger.reader import EraseContents, PutMeta, UnwantContents

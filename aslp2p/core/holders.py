@@ -17,7 +17,7 @@ from aslp2p.core.part import Part
 from aslp2p.errors import PeerFault
 from aslp2p.gossip.messages import AskHolding, Holding
 from aslp2p.gossip.peer import Peer
-from aslp2p.ledger.erasure import held_at
+from aslp2p.ledger.facts import held_at
 from aslp2p.ledger.joining import META_ERASED_BY
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.limits import CONFIRMED_MS, KEY_BYTES, MEMBERS_MAX, REQUEST_TIMEOUT_MS

@@ -18,7 +18,7 @@ from enum import IntEnum
 
 from aslp2p.core.context import Context
 from aslp2p.core.pieces import chunk_ids, is_large
-from aslp2p.ledger.erasure import Held, held_key, read_held
+from aslp2p.ledger.facts import Held, held_key, read_held
 from aslp2p.ledger.keeping import META_PLEDGED
 from aslp2p.ledger.reader import PutMeta
 from aslp2p.limits import HOLDING_LOOKS_MAX, PLEDGE_MS

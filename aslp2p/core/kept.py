@@ -11,11 +11,10 @@ from aslp2p.artifacts.types import Proposal, Put
 from aslp2p.core.context import Context
 from aslp2p.core.lacking import Items, contents_of
 from aslp2p.core.pieces import PAGE
-from aslp2p.ledger.erasure import Held, held_key, read_held
+from aslp2p.ledger.facts import Entry, Held, held_key, path_key, read_held, unpack
 from aslp2p.ledger.history import read_snapshot
 from aslp2p.ledger.keeping import META_KEEP, META_PINS, Keep, Rule, decode_keep, decode_pins
 from aslp2p.ledger.reader import row_at
-from aslp2p.ledger.state import Entry, path_key, unpack
 
 FETCHED_MS = 24 * 3_600_000
 FETCHED_MAX = 4096

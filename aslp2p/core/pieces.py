@@ -12,7 +12,7 @@ from aslp2p.artifacts.content import decode_manifest
 from aslp2p.core.context import Context
 from aslp2p.core.lacking import Items, manifest_size
 from aslp2p.errors import ArtifactError, Damaged
-from aslp2p.ledger.erasure import HELD_KEY, Held, read_held
+from aslp2p.ledger.facts import Held, contents_held
 from aslp2p.limits import CHUNK_BYTES
 
 PAGE = 400
@@ -37,9 +37,8 @@ def held_pages(context: Context, branch: int, height: int) -> Iterator[list[tupl
     """Everything that the history names at (branch, height) and that is not erased, a page at a time: its id,
     what is known of it, and the height at which that changed last."""
     after = b""
-    while rows := context.store.facts(branch, HELD_KEY, height, after=after, limit=PAGE):
-        page = ((key[len(HELD_KEY) :], read_held(value), at) for key, value, at in rows)
-        yield [(id_, held, at) for id_, held, at in page if held is not None and not held.erased]
+    while rows := contents_held(context.store, branch, height, after, PAGE):
+        yield [row for row in rows if not row[1].erased]
         after = rows[-1][0]
 
 

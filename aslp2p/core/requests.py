@@ -21,7 +21,7 @@ from aslp2p.core.promises import Promises
 from aslp2p.core.role import Roles
 from aslp2p.errors import Rejected, UserError
 from aslp2p.ledger.certificate import Certified, Parent, require_applicable
-from aslp2p.ledger.erasure import held_at
+from aslp2p.ledger.facts import held_at
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.journal import ENDORSE
 from aslp2p.ledger.standing import Standing

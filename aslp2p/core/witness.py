@@ -17,6 +17,7 @@ from aslp2p.core.part import Part
 from aslp2p.core.turns import Turns
 from aslp2p.errors import Rejected
 from aslp2p.ledger.actions import apply_action
+from aslp2p.ledger.facts import proposal_key
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS, Tip
 from aslp2p.ledger.joining import META_LINKED
 from aslp2p.ledger.standing import Standing
@@ -214,7 +215,7 @@ class Witness(Part):
                 if self._turns.may_refuse(proposal):
                     self._reject(proposal, refused.reason_code, refused.reason)
                 continue
-            draft.set(b"p" + proposal.id, b"")
+            draft.set(proposal_key(proposal.id), b"")
             listed.append(proposal)
             if len(listed) == SNAPSHOT_PROPOSALS_MAX:
                 return listed, True

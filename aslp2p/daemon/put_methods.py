@@ -22,8 +22,8 @@ from aslp2p.daemon.uploads import Uploads
 from aslp2p.errors import UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.home.seen import Seen
+from aslp2p.ledger.facts import entry_at
 from aslp2p.ledger.reader import Reader, Staged
-from aslp2p.ledger.state import Entry, path_key, unpack
 from aslp2p.limits import CHUNK_BYTES, PUTS_AT_ONCE_MAX
 from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.content import missing
@@ -272,11 +272,8 @@ async def _proposed(
 def _is_there(reader: Reader, action: Put) -> bool:
     """Whether the head has exactly this at the path already."""
     view = View(reader)
-    data = reader.fact(view.branch, path_key(action.path), view.height)
-    if data is None:
-        return False
-    entry = unpack(Entry, data)
-    return (entry.content, entry.executable) == (action.content, action.executable)
+    entry = entry_at(reader, view.branch, view.height, action.path)
+    return entry is not None and (entry.content, entry.executable) == (action.content, action.executable)
 
 
 def _unbase64(data: str) -> bytes:

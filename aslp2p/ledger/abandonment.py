@@ -13,12 +13,11 @@ from msgspec import Struct
 
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.types import Endorsement, Policy, Snapshot
+from aslp2p.ledger.facts import ABANDONED, every_fact, member_at, subject_of
 from aslp2p.ledger.floor import Floor, stands_on
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.reader import Reader, row_at
-from aslp2p.ledger.state import REVOKED, Member, every_fact, unpack
-
-ABANDONED_KEY = b"a"
+from aslp2p.ledger.state import REVOKED
 
 
 class Abandonment(Struct, frozen=True):
@@ -36,10 +35,10 @@ def read_abandonments(reader: Reader) -> list[Abandonment]:
     """What the certificates of any branch give up, by id and place."""
     places: set[tuple[bytes, int, int]] = set()
     for row in reader.branches():
-        for key, _ in every_fact(reader, row.branch, ABANDONED_KEY, row.tip_height):
+        for key, _ in every_fact(reader, row.branch, ABANDONED, row.tip_height):
             for height, _ in reader.fact_changes(row.branch, key, row.tip_height):
                 at = row_at(reader, row.branch, height)
-                places.add((key[len(ABANDONED_KEY) :], at.branch, height))
+                places.add((subject_of(key), at.branch, height))
     return [
         Abandonment(given_up, branch, height, _endorsers(reader, branch, height))
         for given_up, branch, height in sorted(places)
@@ -53,8 +52,8 @@ def _endorsers(reader: Reader, branch: int, height: int) -> frozenset[bytes]:
 
 
 def _without_revoked(reader: Reader, branch: int, height: int, keys: Iterable[bytes]) -> frozenset[bytes]:
-    members = ((key, reader.fact(branch, b"m" + key, height)) for key in keys)
-    return frozenset(key for key, data in members if data is None or unpack(Member, data).status != REVOKED)
+    members = ((key, member_at(reader, branch, height, key)) for key in keys)
+    return frozenset(key for key, member in members if member is None or member.status != REVOKED)
 
 
 def effective(reader: Reader, floor: Floor, every: Sequence[Abandonment]) -> list[Abandonment]:

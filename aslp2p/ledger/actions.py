@@ -19,6 +19,7 @@ from aslp2p.artifacts.types import (
     RevokeInvite,
 )
 from aslp2p.ledger import erasure
+from aslp2p.ledger.facts import Entry, Member, pack, path_key, proposal_key
 from aslp2p.ledger.members import (
     apply_admit,
     apply_expel,
@@ -27,7 +28,7 @@ from aslp2p.ledger.members import (
     apply_revoke_invite,
 )
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import Draft, Entry, Member, NotApplicable, is_admitted, pack, path_key
+from aslp2p.ledger.state import Draft, NotApplicable, is_admitted
 
 
 def _require_expected(expects: bytes | None, entry: Entry | None, path: str) -> None:
@@ -99,7 +100,7 @@ def apply_action(
     """
     if not is_admitted(members, proposal.key):
         raise NotApplicable("not-admitted", "its author is not an admitted member", subject=proposal.id)
-    if draft.get(b"p" + proposal.id) is not None:
+    if draft.get(proposal_key(proposal.id)) is not None:
         raise NotApplicable("listed-already", "it is listed already on this branch", subject=proposal.id)
     action = proposal.statement.action
     match action:

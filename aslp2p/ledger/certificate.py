@@ -29,10 +29,11 @@ from aslp2p.artifacts.types import (
 )
 from aslp2p.errors import ArtifactError, NewerProtocol, Rejected
 from aslp2p.ledger.erasure import HeldAt, require_erasable
+from aslp2p.ledger.facts import Members
 from aslp2p.ledger.members import require_room
 from aslp2p.ledger.policy import authority_keys, require_policy, satisfies_all
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import REVOKED, Members, is_admitted, revoked_keys
+from aslp2p.ledger.state import REVOKED, is_admitted, revoked_keys
 from aslp2p.limits import EPOCH_MAX
 
 Certified = Succession | PolicyChange | Erase

@@ -3,59 +3,23 @@
 The history and its ids stay; only bytes go. A content can be erased by its author alone while nobody else
 ever put it, and otherwise by a quorum of every policy in force. `Held` answers both questions of one content
 without a look through the history.
-
-    u CONTENT -> Held
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from aslp2p.artifacts.envelope import Signed
 from aslp2p.artifacts.types import Erase, Proposal, Put
 from aslp2p.errors import InvariantBroken
-from aslp2p.ledger.reader import Reader
-from aslp2p.ledger.state import Draft, NotApplicable, pack, unpack
+from aslp2p.ledger.facts import SEVERAL, Held, held_key, pack, read_held
+from aslp2p.ledger.state import Draft, NotApplicable
 from aslp2p.limits import ERASABLE_BYTES_MIN
-
-SEVERAL = b""
-HELD_KEY = b"u"
-
-
-class Held(Struct, frozen=True, array_like=True):
-    """What the history says of one content at a snapshot."""
-
-    size: int
-    """The largest that a put named."""
-    by: bytes
-    """Whose every put of it is; `SEVERAL` where there are more than one."""
-    paths: int
-    """How many paths hold it."""
-    erased: bytes
-    """The `erase` that nobody has revived it since; empty if none."""
-    path: str = ""
-    """Where it was put last; empty where that was not written down."""
-
 
 HeldAt = Callable[[bytes], Held | None]
 """What is known of a content; None: nobody ever put it."""
-
-
-def held_key(content: bytes) -> bytes:
-    return HELD_KEY + content
-
-
-def read_held(data: bytes | None) -> Held | None:
-    """The fact's value, if there is one."""
-    return None if data is None else unpack(Held, data)
-
-
-def held_at(reader: Reader, branch: int, height: int, content: bytes) -> Held | None:
-    """What the history says of `content` at (branch, height)."""
-    return read_held(reader.fact(branch, held_key(content), height))
 
 
 def note_put(draft: Draft, action: Put, author: bytes, more_paths: int) -> None:

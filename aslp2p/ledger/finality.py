@@ -10,33 +10,17 @@ snapshot.)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aslp2p.artifacts.envelope import VERIFIER, Verified, read_stored_as
 from aslp2p.artifacts.types import Cosignature, Policy
 from aslp2p.ledger.abandonment import Abandonment, effective, given_up_on, read_abandonments, takes_finality
 from aslp2p.ledger.choice import IdAt, Place, common_height
+from aslp2p.ledger.facts import cosignature_key, cosignatures_on, member_at, standing_at, standing_changes
 from aslp2p.ledger.floor import GENESIS_FLOOR, Floor, read_floor, stands_on
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.reader import PutFacts, Reader, Write, row_at
-from aslp2p.ledger.standing import STANDING_KEY, Standing
-from aslp2p.ledger.state import REVOKED, Member, unpack
-
-COSIGNATURE_KEY = b"c"
-
-
-def standing_at(reader: Reader, branch: int, height: int) -> Standing:
-    """The standing at a snapshot that is stored."""
-    data = reader.fact(branch, STANDING_KEY, height)
-    if data is None:
-        raise LookupError(f"no standing at {branch}:{height}")
-    return Standing.decode(data)
-
-
-def cosignatures_on(reader: Reader, branch: int, height: int) -> dict[bytes, tuple[int, bytes]]:
-    """Each key's newest cosignature on the line up to `height`: key to (height cosigned, raw artifact)."""
-    rows = reader.facts(branch, COSIGNATURE_KEY, height)
-    return {key[1:]: (at, raw) for key, raw, at in rows}
+from aslp2p.ledger.state import REVOKED
 
 
 def final_height(reader: Reader, branch: int, height: int) -> int:
@@ -107,16 +91,6 @@ def read_final(reader: Reader, place: Place) -> int:
     return known_final(reader, place, floor, effective(reader, floor, read_abandonments(reader)))
 
 
-def standing_changes(reader: Reader, branch: int, above: int, height: int) -> Iterator[tuple[int, Standing]]:
-    """The standings that a line changed to at heights above `above` and up to `height`, highest first."""
-    while True:
-        for at, data in reader.fact_changes(branch, STANDING_KEY, height):
-            if at <= above or data is None:  # genesis has one, and a standing is replaced, never ended
-                return
-            yield at, Standing.decode(data)
-            height = at - 1
-
-
 def first_change(reader: Reader, branch: int, above: int, height: int) -> Floor | None:
     """The lowest policy change of a line above the height `above`, up to `height`."""
     policy = standing_at(reader, branch, above).installed[-1].id
@@ -176,12 +150,12 @@ def counting_on(reader: Reader, cosignature: Verified[Cosignature]) -> int | Non
     if cosignature.key not in standing_at(reader, row.branch, at.height).authorities():
         return None
     # Every authority is a member: anchors and policy changes see to that.
-    member = reader.fact(row.branch, b"m" + cosignature.key, at.height)
-    usable = member is not None and unpack(Member, member).status != REVOKED
+    member = member_at(reader, row.branch, at.height, cosignature.key)
+    usable = member is not None and member.status != REVOKED
     return row.branch if usable else None
 
 
 def keep_cosignature(branch: int, cosignature: Verified[Cosignature]) -> Write:
     """The write that makes a cosignature a fact of its snapshot's branch."""
-    key = COSIGNATURE_KEY + cosignature.key
+    key = cosignature_key(cosignature.key)
     return PutFacts(branch, cosignature.statement.height, {key: cosignature.raw})

@@ -40,23 +40,14 @@ from aslp2p.artifacts.types import (
     Takeover,
 )
 from aslp2p.errors import Incomplete, Rejected
-from aslp2p.ledger import erasure
-from aslp2p.ledger.abandonment import ABANDONED_KEY
+from aslp2p.ledger import erasure, facts
 from aslp2p.ledger.actions import apply_action
 from aslp2p.ledger.certificate import Parent, require_certificate, require_settlement
+from aslp2p.ledger.facts import Member, Members
 from aslp2p.ledger.members import admit, keep, name_fits, set_member
 from aslp2p.ledger.policy import authority_keys, require_policy
-from aslp2p.ledger.standing import STANDING_KEY, Installed, Standing, settled
-from aslp2p.ledger.state import (
-    ADMITTED,
-    REVOKED,
-    Draft,
-    Member,
-    Members,
-    is_admitted,
-    revoked_keys,
-    tile_key,
-)
+from aslp2p.ledger.standing import Installed, Standing, settled
+from aslp2p.ledger.state import ADMITTED, REVOKED, Draft, is_admitted, revoked_keys
 
 AUTHORITY_ACTIONS = (PolicyChange, Rotation, Recovery, Revocation)
 
@@ -136,7 +127,7 @@ def judge_genesis(genesis: Verified[Genesis], draft: Draft) -> Tip:
         changed_height=0,
         changed_by="genesis",
     )
-    draft.set(STANDING_KEY, standing.encode())
+    draft.set(facts.STANDING, standing.encode())
     return Tip(genesis.id, 0, 0, standing, members, Frontier())
 
 
@@ -216,7 +207,7 @@ def _outcome(
         parent.members,
         ancestry.id_at,
         ancestry.holds,
-        lambda content: erasure.read_held(draft.get(erasure.held_key(content))),
+        lambda content: facts.read_held(draft.get(facts.held_key(content))),
     )
     # Puts of who has put before never write to `members`, so only a snapshot that does more pays for a copy.
     touches = _touches_members(listed, parent.members)
@@ -234,7 +225,7 @@ def _outcome(
         if proposal is not special:
             apply_action(draft, members, standing, proposal, _appointed(action))
         keep(draft, members, proposal.key)
-        draft.set(b"p" + proposal.id, position.to_bytes(8, "big"))
+        draft.set(facts.proposal_key(proposal.id), facts.packed_index(position))
     if statement.log_size != frontier.size or statement.log_root != frontier.root():
         raise Rejected(
             "V7", "its log size or root is not that of the proposals since genesis", subject=snapshot.id
@@ -246,9 +237,9 @@ def _outcome(
         raise Rejected("V8", "its signer is no admitted member", subject=snapshot.id)
     after = next_standing(snapshot, special, standing)
     if after != standing:
-        draft.set(STANDING_KEY, after.encode())
+        draft.set(facts.STANDING, after.encode())
     for node in completed:
-        draft.set(tile_key(node.level, node.number), node.hash)
+        draft.set(facts.tile_key(node.level, node.number), node.hash)
     tip = Tip(snapshot.id, parent.branch, statement.height, after, members, frontier)
     endorsers = backing.endorsers - revoked_keys(members) if special is not None else frozenset[bytes]()
     return Outcome(tip, draft.seal(), tuple(settled_by), endorsers)
@@ -352,14 +343,14 @@ def apply_certified(special: Signed[Proposal], draft: Draft, members: dict[bytes
         admit(draft, members, action.new_witness, "", special.id)
     else:
         assert isinstance(action, Erase)  # noqa: S101 - nothing else is certified
-        if draft.get(b"p" + special.id) is not None:
+        if draft.get(facts.proposal_key(special.id)) is not None:
             raise Rejected("V7", "it is listed already on this branch", subject=special.id)
         erasure.apply_certified(draft, action, special.id)
     if isinstance(action, Revocation):
         gone = members[action.revoked]
         set_member(draft, members, action.revoked, Member(gone.name, REVOKED, special.id, gone.kept))
     for given_up in abandoned_by(action):
-        draft.set(ABANDONED_KEY + given_up, special.id)
+        draft.set(facts.abandoned_key(given_up), special.id)
 
 
 def abandoned_by(action: object) -> tuple[bytes, ...]:

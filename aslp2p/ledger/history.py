@@ -26,9 +26,10 @@ from aslp2p.artifacts.envelope import (
 )
 from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
-from aslp2p.ledger.abandonment import ABANDONED_KEY, Abandonment, effective, read_abandonments
+from aslp2p.ledger.abandonment import Abandonment, effective, read_abandonments
 from aslp2p.ledger.choice import Line, Place, choose, common_height
-from aslp2p.ledger.finality import counting_on, keep_cosignature, known_final, settling, standing_at
+from aslp2p.ledger.facts import is_abandoned, load_members, standing_at
+from aslp2p.ledger.finality import counting_on, keep_cosignature, known_final, settling
 from aslp2p.ledger.floor import (
     GENESIS_FLOOR,
     META_GIVEN_FLOOR,
@@ -58,7 +59,7 @@ from aslp2p.ledger.reader import (
     row_at,
 )
 from aslp2p.ledger.standing import Standing, settled
-from aslp2p.ledger.state import Draft, load_members, revoked_keys
+from aslp2p.ledger.state import Draft, revoked_keys
 from aslp2p.ledger.tree import load_frontier
 from aslp2p.limits import (
     BELOW_PROPOSALS_MAX,
@@ -440,7 +441,7 @@ class Ledger:
             self._note_equivocation(snapshot, parent, row.branch)
         self._branches[row.branch] = row
         self._tips[row.branch] = tip
-        if any(key.startswith(ABANDONED_KEY) for key in judged.changes):
+        if any(map(is_abandoned, judged.changes)):
             self._final = self._outlook = self._abandonments = None
         if judged.settled_by:
             self._final = self._outlook = None
@@ -501,7 +502,7 @@ class Ledger:
     def _gives_up_final(self, judged: Placed) -> bool:
         """Whether the certificate of `judged` gives up something, by keys that satisfy the policies of what
         is final here (S9)."""
-        if not any(key.startswith(ABANDONED_KEY) for key in judged.changes):
+        if not any(map(is_abandoned, judged.changes)):
             return False
         standing = standing_at(self._store, self.head.branch, self.final_height())
         return satisfies_all(standing.policies, judged.endorsers)

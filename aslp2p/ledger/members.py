@@ -7,12 +7,6 @@ on. Places are bounded so that nobody can use them up:
     up to PLACES_OF_MEMBERS       admits that rest on any member, ADMITS_PER_MEMBER_MAX of them on each
     up to PLACES_OF_AUTHORITIES   admits that rest on an authority
     up to MEMBERS_MAX             authorities that a policy change brings in
-
-The facts of it:
-
-    m KEY -> Member     n NAME -> key of the living member; `-`: for whom an authority admits
-    f KEY -> the proposal that forgot it       g KEY -> how many it has let in that rest on no authority
-    i INVITE -> how often it was used          v INVITE, v INVITE KEY -> revoked, by an authority or by KEY
 """
 
 from __future__ import annotations
@@ -23,17 +17,28 @@ from aslp2p.artifacts.envelope import Signed, Verified
 from aslp2p.artifacts.token import borne
 from aslp2p.artifacts.types import Admit, Expel, Forget, InviteToken, Proposal, Rename, RevokeInvite, Shown
 from aslp2p.errors import ArtifactError
+from aslp2p.ledger.facts import (
+    RESERVED,
+    Member,
+    Members,
+    forgotten_key,
+    invite_revoked_key,
+    invite_uses_key,
+    let_in_key,
+    member_key,
+    name_key,
+    number,
+    pack,
+    packed_count,
+)
 from aslp2p.ledger.standing import Standing
 from aslp2p.ledger.state import (
     ADMITTED,
     EXPELLED,
     REVOKED,
     Draft,
-    Member,
-    Members,
     NotApplicable,
     is_admitted,
-    pack,
 )
 from aslp2p.limits import (
     ADMITS_PER_MEMBER_MAX,
@@ -46,7 +51,6 @@ from aslp2p.limits import (
 NAME_SUFFIX_DIGITS = 16
 """Of a key, where its label is taken: so many that nobody can make another key that begins so."""
 _SUFFIXED = re.compile(f"-([0-9a-f]{{{NAME_SUFFIX_DIGITS}}})\\Z")
-_RESERVED = b"-"
 
 
 # --- names --------------------------------------------------------------------------------------------
@@ -54,12 +58,12 @@ _RESERVED = b"-"
 
 def was_forgotten(draft: Draft, key: bytes) -> bool:
     """Whether only an authority may let `key` in, since one forgot it."""
-    return draft.get(b"f" + key) is not None
+    return draft.get(forgotten_key(key)) is not None
 
 
 def name_is_free(draft: Draft, name: str, key: bytes) -> bool:
     """Whether anybody may give `key` this name."""
-    return name_fits(name, key) and draft.get(b"n" + name.encode()) in (None, key)
+    return name_fits(name, key) and draft.get(name_key(name)) in (None, key)
 
 
 def name_fits(name: str, key: bytes) -> bool:
@@ -72,7 +76,7 @@ def name_fits(name: str, key: bytes) -> bool:
 def name_for(draft: Draft, label: str, key: bytes) -> str:
     """`label`, or where a living member has it, the label and a fixed suffix of `key`. Nobody else can have
     that one, so a name that somebody sits on stops nothing."""
-    if name_fits(label, key) and draft.get(b"n" + label.encode()) in (None, _RESERVED, key):
+    if name_fits(label, key) and draft.get(name_key(label)) in (None, RESERVED, key):
         return label
     suffix = f"-{key.hex()[:NAME_SUFFIX_DIGITS]}"
     return label.encode()[: NAME_BYTES_MAX - len(suffix)].decode(errors="ignore") + suffix
@@ -82,10 +86,10 @@ def require_name(draft: Draft, name: str, key: bytes, *, by_authority: bool) -> 
     """Raises `NotApplicable` unless `key` may be called `name` from now on."""
     if not name_fits(name, key):
         raise NotApplicable("name-taken", f"{name!r} ends like the name of another key")
-    holder = draft.get(b"n" + name.encode())
-    if holder == _RESERVED and not by_authority:
+    holder = draft.get(name_key(name))
+    if holder == RESERVED and not by_authority:
         raise NotApplicable("name-taken", f"{name!r} was a forgotten member's; an authority may give it")
-    if holder not in (None, _RESERVED, key):
+    if holder not in (None, RESERVED, key):
         raise NotApplicable("name-taken", f"another member is called {name!r}")
 
 
@@ -96,20 +100,20 @@ def set_member(draft: Draft, members: dict[bytes, Member], key: bytes, member: M
     """Record `key` as `member`; a name belongs to the living member that has it."""
     before = members.get(key)
     members[key] = member
-    draft.set(b"m" + key, pack(member))
-    name_key = b"n" + member.name.encode()
+    draft.set(member_key(key), pack(member))
+    name = name_key(member.name)
     if before is not None and before.name != member.name:
         _let_go(draft, before.name, key)
     if member.status == ADMITTED:
-        if draft.get(name_key) != key:
-            draft.set(name_key, key)
+        if draft.get(name) != key:
+            draft.set(name, key)
     else:
         _let_go(draft, member.name, key)
 
 
 def _let_go(draft: Draft, name: str, key: bytes) -> None:
-    if draft.get(b"n" + name.encode()) == key:
-        draft.set(b"n" + name.encode(), None)
+    if draft.get(name_key(name)) == key:
+        draft.set(name_key(name), None)
 
 
 def keep(draft: Draft, members: dict[bytes, Member], key: bytes) -> None:
@@ -118,7 +122,7 @@ def keep(draft: Draft, members: dict[bytes, Member], key: bytes) -> None:
     if not member.kept:
         kept = Member(member.name, member.status, member.by, True)
         members[key] = kept
-        draft.set(b"m" + key, pack(kept))
+        draft.set(member_key(key), pack(kept))
 
 
 def admit(draft: Draft, members: dict[bytes, Member], key: bytes, label: str, by: bytes) -> None:
@@ -134,8 +138,8 @@ def admit(draft: Draft, members: dict[bytes, Member], key: bytes, label: str, by
 
 
 def _remember(draft: Draft, key: bytes) -> None:
-    if draft.get(b"f" + key) is not None:
-        draft.set(b"f" + key, None)
+    if draft.get(forgotten_key(key)) is not None:
+        draft.set(forgotten_key(key), None)
 
 
 # --- actions ------------------------------------------------------------------------------------------
@@ -148,12 +152,12 @@ def apply_admit(
     common_id = proposal.statement.common_id
     invite = require_admissible(draft, members, standing, action, proposal.key, common_id)
     if invite is not None:
-        used = _number(draft, b"i" + invite.id)
-        draft.set(b"i" + invite.id, (used + 1).to_bytes(2, "big"))
+        used = number(draft.get(invite_uses_key(invite.id)))
+        draft.set(invite_uses_key(invite.id), packed_count(used + 1))
         keep(draft, members, invite.key)
     rests_on = proposal.key if invite is None else invite.key
     if rests_on not in standing.authorities():
-        draft.set(b"g" + rests_on, (_number(draft, b"g" + rests_on) + 1).to_bytes(2, "big"))
+        draft.set(let_in_key(rests_on), packed_count(number(draft.get(let_in_key(rests_on))) + 1))
     _remember(draft, action.key)
     known = members.get(action.key)
     kept = known is not None and known.kept
@@ -207,7 +211,7 @@ def _require_allowed(
     if only_authorities and rests_on not in standing.authorities():
         raise NotApplicable("not-authority", "only authorities may admit members here", rule="P6")
     expelled = known is not None and known.status == EXPELLED
-    if (expelled or draft.get(b"f" + action.key) is not None) and not by_authority:
+    if (expelled or draft.get(forgotten_key(action.key)) is not None) and not by_authority:
         raise NotApplicable("expelled", "only an authority may admit an expelled key again", rule="P6")
     if known is not None and known.status == REVOKED:
         raise NotApplicable(
@@ -217,9 +221,9 @@ def _require_allowed(
 
 def _require_live(draft: Draft, invite: Verified[InviteToken]) -> None:
     """Whether the invite may be used once more."""
-    if draft.get(b"v" + invite.id) is not None or draft.get(b"v" + invite.id + invite.key) is not None:
+    if any(draft.get(invite_revoked_key(invite.id, by)) is not None for by in (b"", invite.key)):
         raise NotApplicable("invite-revoked", "its invite was revoked")
-    if _number(draft, b"i" + invite.id) >= invite.statement.uses:
+    if number(draft.get(invite_uses_key(invite.id))) >= invite.statement.uses:
         raise NotApplicable("invite-spent", "its invite was used as often as it may be")
 
 
@@ -232,14 +236,10 @@ def _require_place(
         raise NotApplicable(
             "full", f"a Common takes at most {places} members in this way; see `asl members`", rule="A4"
         )
-    if not on_authority and _number(draft, b"g" + rests_on) >= ADMITS_PER_MEMBER_MAX:
+    if not on_authority and number(draft.get(let_in_key(rests_on))) >= ADMITS_PER_MEMBER_MAX:
         raise NotApplicable(
             "full", f"a member that is no authority lets in at most {ADMITS_PER_MEMBER_MAX}", rule="A4"
         )
-
-
-def _number(draft: Draft, key: bytes) -> int:
-    return int.from_bytes(draft.get(key) or b"", "big")
 
 
 def apply_expel(
@@ -278,11 +278,11 @@ def apply_forget(
     if member.kept:
         raise NotApplicable("has-signed", "the history names that key, so it cannot be forgotten")
     del members[action.key]
-    draft.set(b"m" + action.key, None)
-    draft.set(b"f" + action.key, proposal.id)
-    name_key = b"n" + member.name.encode()
-    if draft.get(name_key) is None:
-        draft.set(name_key, _RESERVED)
+    draft.set(member_key(action.key), None)
+    draft.set(forgotten_key(action.key), proposal.id)
+    name = name_key(member.name)
+    if draft.get(name) is None:
+        draft.set(name, RESERVED)
 
 
 def apply_rename(
@@ -304,10 +304,10 @@ def apply_revoke_invite(
 ) -> None:
     """End an invite: by an authority whosever it is, by anybody else if it is their own. The invite itself is
     not here, so whose it is shows when it is used. Raises `NotApplicable` (V7)."""
-    key = b"v" + action.invite
-    if draft.get(key) is not None or draft.get(key + proposal.key) is not None:
+    by_authority, by_itself = (invite_revoked_key(action.invite, by) for by in (b"", proposal.key))
+    if draft.get(by_authority) is not None or draft.get(by_itself) is not None:
         raise NotApplicable("invite-revoked", "that invite was revoked already")
-    draft.set(key if proposal.key in standing.authorities() else key + proposal.key, proposal.id)
+    draft.set(by_authority if proposal.key in standing.authorities() else by_itself, proposal.id)
 
 
 def require_room(members: Members, new: int) -> str | None:

@@ -29,7 +29,7 @@ from aslp2p.artifacts.proof_file import WHOLE, Listed, Proof
 from aslp2p.artifacts.types import Admit, Cosignature, Erase, Proposal, Put, Rotation, Snapshot
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.ledger.certificate import Parent, require_settlement
-from aslp2p.ledger.erasure import SEVERAL, Held
+from aslp2p.ledger.facts import SEVERAL, Held, Member, Members
 from aslp2p.ledger.gate import (
     AUTHORITY_ACTIONS,
     Ancestry,
@@ -45,7 +45,7 @@ from aslp2p.ledger.gate import (
 from aslp2p.ledger.members import set_member
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import ADMITTED, Draft, Member, Members, is_admitted, revoked_keys
+from aslp2p.ledger.state import ADMITTED, Draft, is_admitted, revoked_keys
 from aslp2p.limits import ERASABLE_BYTES_MIN
 
 _AT_ITS_WORD = Held(ERASABLE_BYTES_MIN, SEVERAL, 0, b"")

@@ -22,11 +22,12 @@ from aslp2p.artifacts.types import Rotation, Succession
 from aslp2p.errors import Rejected
 from aslp2p.ledger.certificate import Certified
 from aslp2p.ledger.choice import common_height
-from aslp2p.ledger.finality import id_at_of, standing_at
+from aslp2p.ledger.facts import standing_at, standing_changes
+from aslp2p.ledger.finality import id_at_of
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.journal import EMIT, ENDORSE, META_STALE
 from aslp2p.ledger.reader import JournalRow, Reader, SnapshotRow
-from aslp2p.ledger.standing import STANDING_KEY, Standing
+from aslp2p.ledger.standing import Standing
 
 
 class Stance(Enum):
@@ -231,10 +232,7 @@ def _successions(reader: Reader, branch: int, above: int, height: int) -> list[_
     """The successions on a line at heights above `above`, from its standings."""
     found: list[_Change] = []
     newer: Standing | None = None
-    for at, data in reader.fact_changes(branch, STANDING_KEY, height):
-        if data is None:  # a standing is replaced, never ended
-            continue
-        standing = Standing.decode(data)
+    for at, standing in standing_changes(reader, branch, -1, height):
         if newer is not None:
             found += _between(standing, newer)
         if at <= above:

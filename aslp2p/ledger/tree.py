@@ -8,8 +8,8 @@ from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.merkle import Frontier, TiledNodes, inclusion_proof
 from aslp2p.artifacts.types import Snapshot
 from aslp2p.errors import InvariantBroken
+from aslp2p.ledger.facts import tile_key
 from aslp2p.ledger.reader import Reader, SnapshotRow
-from aslp2p.ledger.state import tile_key
 
 
 def leaf_ids(reader: Reader, branch: int, start: int, stop: int) -> Sequence[bytes]:

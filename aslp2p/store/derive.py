@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from aslp2p.errors import AslError, Damaged, DiskFault, Incomplete
-from aslp2p.ledger.finality import COSIGNATURE_KEY
+from aslp2p.ledger.facts import COSIGNATURE, shown
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.history import load_tip
 from aslp2p.ledger.reader import BranchRow, PutFacts, SnapshotRow
@@ -24,7 +24,7 @@ from aslp2p.store.sqlite import SqliteStore
 PAGE = 100
 DERIVED_AGAIN = "derived again from the history: asl fsck --repair"
 FETCHED_AGAIN = "fetched again from a peer: asl up, then look again"
-_FOLLOWS = f"substr(key, 1, 1) <> x'{COSIGNATURE_KEY.hex()}'"
+_FOLLOWS = f"substr(key, 1, 1) <> x'{COSIGNATURE.hex()}'"
 
 Progress = Callable[[int], None]
 """Called with how many snapshots more have been judged."""
@@ -39,7 +39,7 @@ def differing(store: SqliteStore, step: Progress) -> Iterator[Finding]:
                 count += len(changes)
                 wrong = [key for key, value in changes.items() if _stored(store, row, key) != value]
                 if wrong:
-                    what = f"the state of branch {line.branch} at @{row.height}, {_shown(wrong[0])}, is not"
+                    what = f"the state of branch {line.branch} at @{row.height}, {shown(wrong[0])}, is not"
                     yield Finding("fact", f"{what} what the history makes it", (), DERIVED_AGAIN)
                     break
             else:
@@ -109,13 +109,6 @@ def _stored(store: SqliteStore, row: SnapshotRow, key: bytes) -> bytes | None:
 def _count(store: SqliteStore, branch: int) -> int:
     sql = f"SELECT count(*) FROM fact WHERE branch = ? AND {_FOLLOWS}"  # noqa: S608 - a constant
     return int(store.db.execute(sql, (branch,)).fetchone()[0])
-
-
-def _shown(key: bytes) -> str:
-    kind, rest = key[:1], key[1:]
-    words = {b"t": "path", b"d": "folder", b"m": "member", b"n": "name", b"p": "proposal", b"s": "standing"}
-    named = rest.decode(errors="replace") if kind in b"tdn" else rest.hex()[:12]
-    return f"{words.get(kind, 'key')} {named!r}" if rest else words.get(kind, repr(kind))
 
 
 def _not_judged(line: BranchRow, error: Exception, remedy: str) -> Finding:

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from aslp2p.artifacts.envelope import decode_artifact, verify_signature
 from aslp2p.artifacts.types import Proposal, Put, Snapshot, Statement
 from aslp2p.errors import ArtifactError, Damaged
-from aslp2p.ledger.finality import COSIGNATURE_KEY
+from aslp2p.ledger.facts import COSIGNATURE
 from aslp2p.ledger.reader import BranchRow, DropContent, PutBranch, PutMeta, UnwantContents, WantContents
 from aslp2p.limits import CHUNK_BYTES
 from aslp2p.store.check import META_ALL, SNAPSHOT_COLUMNS, Finding, check_branches, check_journal
@@ -176,7 +176,7 @@ class _Search:
             if intact(fact_sum, row):
                 continue
             what = f"the fact {row[1]!r} of branch {row[0]} at height {row[2]} is damaged"
-            if row[1][:1] != COSIGNATURE_KEY:
+            if not row[1].startswith(COSIGNATURE):
                 self.bad_facts += 1
                 if self.bad_facts <= FINDINGS_MAX:
                     self.fact_findings.append(Finding("fact", what, (), DERIVED_AGAIN))

@@ -9,11 +9,11 @@ from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import parse_id_prefix, short
 from aslp2p.artifacts.types import Snapshot
 from aslp2p.errors import UsageError, UserError
-from aslp2p.ledger.finality import cosignatures_on, cosigners
+from aslp2p.ledger.facts import cosignatures_on, snapshot_listing
+from aslp2p.ledger.finality import cosigners
 from aslp2p.ledger.history import Evidence, read_abandoned, read_evidence
 from aslp2p.ledger.reader import BranchRow, SnapshotRow
 from aslp2p.ledger.stances import passes
-from aslp2p.ledger.standing import STANDING_KEY, Standing
 from aslp2p.ledger.state import REVOKED
 from aslp2p.limits import ABANDONS_MAX, VIEW_PAGE_MAX
 from aslp2p.views.floor import retired, retired_lines
@@ -84,8 +84,7 @@ def _proposals(row: SnapshotRow) -> tuple[bytes, ...]:
 
 def _fate(view: View, id_: bytes) -> dict[str, Any]:
     proposal = listed(view, [id_])[0]
-    index = view.reader.fact(view.branch, b"p" + id_, view.height)
-    row = None if index is None else view.reader.snapshot_holding(view.branch, int.from_bytes(index, "big"))
+    row = snapshot_listing(view.reader, view.branch, view.height, id_)
     return {
         "id": id_.hex(),
         "author": view.party(proposal.key),
@@ -220,8 +219,7 @@ def stepped_down(view: View) -> dict[str, Any] | None:
     now = view.standing(view.height)
     if now.next_witness == view.own_key or not now.changed_height:
         return None
-    data = view.reader.fact(view.branch, STANDING_KEY, now.changed_height - 1)
-    if data is None or Standing.decode(data).next_witness != view.own_key:
+    if view.standing(now.changed_height - 1).next_witness != view.own_key:
         return None
     mine = [row for _, row in superseded_rows(view) if row.signer == view.own_key]
     return {

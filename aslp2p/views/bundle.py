@@ -14,7 +14,7 @@ from aslp2p.artifacts.envelope import decode_artifact, decode_as
 from aslp2p.artifacts.keys import parse_id_prefix
 from aslp2p.artifacts.types import Cosignature, Endorsement, Proposal, Put, Rejection, Snapshot
 from aslp2p.errors import UsageError, UserError
-from aslp2p.ledger.finality import cosignatures_on
+from aslp2p.ledger.facts import cosignatures_on, snapshot_listing
 from aslp2p.ledger.floor import Floor, read_floor
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import ARTIFACT_BYTES_MAX, CHUNK_BYTES, CONTROL_LINE_BYTES_MAX, VIEW_PAGE_MAX
@@ -168,12 +168,11 @@ def bundle_summary(view: View, ids: list[str]) -> dict[str, Any]:
     still_open = {one["id"]: one for one in open_certified(view, open_artifacts(view))}
     papers = []
     for id_ in ids:
-        index = view.reader.fact(view.branch, b"p" + parse_id(id_), view.height)
+        row = snapshot_listing(view.reader, view.branch, view.height, parse_id(id_))
         if id_ in still_open:
             papers.append({**still_open[id_], "state": "open"})
-        elif index is not None:
-            row = view.reader.snapshot_holding(view.branch, int.from_bytes(index, "big"))
-            papers.append({"id": id_, "state": "witnessed", "height": None if row is None else row.height})
+        elif row is not None:
+            papers.append({"id": id_, "state": "witnessed", "height": row.height})
         else:
             known = view.reader.artifact(parse_id(id_)) is not None
             papers.append({"id": id_, "state": "overtaken" if known else "missing"})

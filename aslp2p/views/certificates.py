@@ -21,12 +21,12 @@ from aslp2p.artifacts.types import (
     Takeover,
 )
 from aslp2p.ledger.certificate import Certified
-from aslp2p.ledger.erasure import held_at
-from aslp2p.ledger.finality import cosignatures_on, settling
+from aslp2p.ledger.facts import cosignatures_on, held_at, load_members
+from aslp2p.ledger.finality import settling
 from aslp2p.ledger.journal import ENDORSE, META_STALE
 from aslp2p.ledger.policy import authority_keys
 from aslp2p.ledger.policy_text import policy_words
-from aslp2p.ledger.state import load_members, revoked_keys
+from aslp2p.ledger.state import revoked_keys
 from aslp2p.views.policy_difference import change_words
 from aslp2p.views.view import View
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.types import Erase, Proposal
 from aslp2p.errors import UserError
-from aslp2p.ledger.erasure import held_at, held_key, read_held
+from aslp2p.ledger.facts import held_at, held_changes
 from aslp2p.views.content import NotHere
 from aslp2p.views.view import View
 
@@ -28,8 +28,8 @@ def erasure(view: View, content: bytes) -> dict[str, Any] | None:
     if held is None or not held.erased:
         return None
     height = view.height
-    for at, value in view.reader.fact_changes(view.branch, held_key(content), view.height):
-        if (read_held(value) or held).erased != held.erased:
+    for at, before in held_changes(view.reader, view.branch, view.height, content):
+        if (before or held).erased != held.erased:
             break
         height = at
     raw = view.reader.artifact(held.erased)

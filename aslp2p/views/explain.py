@@ -23,16 +23,15 @@ from aslp2p.artifacts.types import (
     Succession,
 )
 from aslp2p.errors import InvariantBroken
+from aslp2p.ledger.facts import standing_changes
 from aslp2p.ledger.finality import cosigners, final_height
 from aslp2p.ledger.policy_text import policy_words
 from aslp2p.ledger.reader import SnapshotRow
-from aslp2p.ledger.standing import STANDING_KEY
 from aslp2p.views.floor import retired
 from aslp2p.views.view import View
 from aslp2p.views.words import describe_action
 
 STEPS_PAGE = 50
-_CHANGES_PAGE = 1000
 
 
 def explain(view: View, at: int | None = None, after: int = -1) -> dict[str, Any]:
@@ -77,15 +76,7 @@ def _end(view: View, top: int) -> dict[str, Any]:
 
 def _changes(view: View, top: int) -> list[int]:
     """The heights up to `top` at which anything changed about who may do what, lowest first."""
-    heights: list[int] = []
-    below = top
-    while below >= 0:
-        page = view.reader.fact_changes(view.branch, STANDING_KEY, below, limit=_CHANGES_PAGE)
-        heights += [height for height, _ in page]
-        if len(page) < _CHANGES_PAGE:
-            break
-        below = heights[-1] - 1
-    return heights[::-1]
+    return [height for height, _ in standing_changes(view.reader, view.branch, -1, top)][::-1]
 
 
 def _step(view: View, row: SnapshotRow) -> dict[str, Any] | None:

@@ -4,22 +4,22 @@ it."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import parse_id_prefix
 from aslp2p.artifacts.types import Endorsement, Genesis, Snapshot
 from aslp2p.errors import UserError
-from aslp2p.ledger.finality import cosignatures_on, standing_at
+from aslp2p.ledger.facts import cosignatures_on, standing_at, standing_changes
 from aslp2p.ledger.floor import Floor, read_floor, read_floor_moves, read_given_floor, stands_on
 from aslp2p.ledger.policy_text import policy_words
 from aslp2p.ledger.reader import BranchRow, Reader, SnapshotRow
-from aslp2p.ledger.standing import STANDING_KEY, Standing
 from aslp2p.views.view import View
 
 CHANGES_SHOWN = 64
 RETIRED_SHOWN = 16
-_CHANGES_PAGE = 1000
+_CHANGES_MAX = 1000
 
 
 def floor(view: View) -> dict[str, Any]:
@@ -107,11 +107,10 @@ def _changes(view: View) -> list[Floor]:
     """Genesis and every snapshot on any line that carries a policy change, the highest first."""
     found = {Floor(0, view.row(0).id)}
     for branch in view.reader.branches():
-        for height, data in view.reader.fact_changes(
-            branch.branch, STANDING_KEY, branch.tip_height, limit=_CHANGES_PAGE
-        ):
+        changes = standing_changes(view.reader, branch.branch, -1, branch.tip_height)
+        for height, standing in islice(changes, _CHANGES_MAX):
             row = view.reader.snapshot_at(branch.branch, height)
-            if data is not None and row is not None and Standing.decode(data).change_height == height > 0:
+            if row is not None and standing.change_height == height > 0:
                 found.add(Floor(height, row.id))
     return sorted(found, key=lambda one: (-one.height, one.id))
 

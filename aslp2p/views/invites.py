@@ -8,6 +8,7 @@ from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.token import borne
 from aslp2p.artifacts.types import Admit, Proposal
 from aslp2p.errors import UsageError
+from aslp2p.ledger.facts import invite_uses, is_invite_revoked
 from aslp2p.ledger.state import ADMITTED
 from aslp2p.views.actions import parse_id
 from aslp2p.views.view import View
@@ -24,15 +25,11 @@ def invites(view: View, ids: list[str]) -> dict[str, Any]:
 
 
 def _invite(view: View, id_: bytes) -> dict[str, Any]:
-    def fact(key: bytes) -> bytes | None:
-        return view.reader.fact(view.branch, key + id_, view.height)
-
-    own = b"" if view.own_key is None else view.own_key
-    revoked = fact(b"v") or view.reader.fact(view.branch, b"v" + id_ + own, view.height)
+    own = () if view.own_key is None else (view.own_key,)
     return {
         "id": id_.hex(),
-        "used": int.from_bytes(fact(b"i") or b"", "big"),
-        "revoked": revoked is not None,
+        "used": invite_uses(view.reader, view.branch, view.height, id_),
+        "revoked": is_invite_revoked(view.reader, view.branch, view.height, id_, own),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aslp2p.core.holders import erased_by
-from aslp2p.ledger.erasure import held_at
+from aslp2p.ledger.facts import held_at
 from aslp2p.ledger.joining import META_ERASED_BY
 from aslp2p.ledger.keeping import META_KEEP, META_PINS, Keep, decode_keep, decode_pins, versions_text
 from aslp2p.views.actions import parse_id

@@ -19,10 +19,9 @@ from aslp2p.artifacts.types import (
     Snapshot,
 )
 from aslp2p.errors import InvariantBroken, UsageError, UserError
-from aslp2p.ledger.erasure import held_at
+from aslp2p.ledger.facts import held_at, listed_with, path_changes, snapshot_listing
 from aslp2p.ledger.finality import cosigners
 from aslp2p.ledger.reader import SnapshotRow
-from aslp2p.ledger.state import path_key
 from aslp2p.limits import VIEW_PAGE_MAX
 from aslp2p.views.actions import Uint, action_json, action_kind, policy_json
 from aslp2p.views.view import View
@@ -118,8 +117,7 @@ def find(view: View, id: str) -> dict[str, Any]:
 def proposal_json(view: View, proposal: Signed[Proposal]) -> dict[str, Any]:
     """One proposal in full, with the snapshot that lists it, if one does."""
     statement = proposal.statement
-    index = view.reader.fact(view.branch, b"p" + proposal.id, view.height)
-    row = None if index is None else view.reader.snapshot_holding(view.branch, int.from_bytes(index, "big"))
+    row = snapshot_listing(view.reader, view.branch, view.height, proposal.id)
     return {
         **_proposal_line(view, proposal),
         "kind": "proposal",
@@ -166,7 +164,7 @@ def _backwards(
 
 def _changes_of(view: View, path: str, height: int) -> list[int]:
     """The heights up to `height` that changed exactly `path`, newest first."""
-    return [at for at, _ in view.reader.fact_changes(view.branch, path_key(path), height, limit=LOG_PAGE + 1)]
+    return [at for at, _ in path_changes(view.reader, view.branch, height, path, LOG_PAGE + 1)]
 
 
 def _touches(proposals: list[Signed[Proposal]], folder: str) -> bool:
@@ -294,7 +292,7 @@ def _as_proposal(raw: bytes) -> Signed[Proposal] | None:
 
 def _with_prefix(view: View, digits: str, first: bytes, last: bytes) -> set[bytes]:
     whole = bytes.fromhex(digits[: len(digits) // 2 * 2])
-    ids = {key[1:] for key, _, _ in view.reader.facts(view.branch, b"p" + whole, view.height, limit=100)}
+    ids = listed_with(view.reader, view.branch, view.height, whole, 100)
     ids.update(id_ for id_, _ in view.reader.open_artifacts())
     low = max(0, view.height - _RECENT + 1)
     ids.update(row.id for row in view.reader.snapshots(view.branch, low, _RECENT))

@@ -14,8 +14,9 @@ from aslp2p.artifacts.token import borne
 from aslp2p.artifacts.types import Admit, Proposal
 from aslp2p.errors import ArtifactError
 from aslp2p.home.notices import Notice
+from aslp2p.ledger.facts import load_members
 from aslp2p.ledger.reader import Reader
-from aslp2p.ledger.state import ADMITTED, load_members
+from aslp2p.ledger.state import ADMITTED
 from aslp2p.limits import DISK_LOW_BYTES
 from aslp2p.views.conditions.machine import disk_low
 from aslp2p.views.conditions.table import KINDS

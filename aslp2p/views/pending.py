@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from aslp2p.artifacts.envelope import Signed, decode_artifact, decode_as
 from aslp2p.artifacts.types import Endorsement, PolicyChange, Proposal, Put, Rejection, Remove
 from aslp2p.errors import UsageError
+from aslp2p.ledger.facts import snapshot_listing
 from aslp2p.ledger.joining import META_DISMISSED
 from aslp2p.limits import ID_BYTES, VIEW_PAGE_MAX
 from aslp2p.views.actions import action_json, parse_id
@@ -142,11 +143,8 @@ def settled(view: View, ids: list[str]) -> dict[str, Any]:
 
 
 def _listed(view: View, id_: bytes) -> dict[str, Any] | None:
-    index = view.reader.fact(view.branch, b"p" + id_, view.height)
-    if index is None:
-        return None
-    row = view.reader.snapshot_holding(view.branch, int.from_bytes(index, "big"))
-    return {"state": "witnessed", "height": None if row is None else row.height}
+    row = snapshot_listing(view.reader, view.branch, view.height, id_)
+    return None if row is None else {"state": "witnessed", "height": row.height}
 
 
 def _unlisted(id_: bytes, found: Open) -> dict[str, Any]:

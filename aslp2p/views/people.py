@@ -11,10 +11,11 @@ from aslp2p.artifacts.keys import KEY_PREFIX, parse_key
 from aslp2p.artifacts.text import WORDS_OF_OURS, terminal_safe
 from aslp2p.artifacts.types import Named, Policy, Proposal
 from aslp2p.errors import UsageError, UserError
+from aslp2p.ledger.facts import key_named, load_members
 from aslp2p.ledger.policy import survival
 from aslp2p.ledger.policy_text import dump_policy, policy_words
 from aslp2p.ledger.standing import Standing
-from aslp2p.ledger.state import ADMITTED, EXPELLED, load_members
+from aslp2p.ledger.state import ADMITTED, EXPELLED
 from aslp2p.views.actions import policy_json
 from aslp2p.views.view import View
 from aslp2p.views.words import grace_words, survival_words
@@ -103,7 +104,7 @@ def member_key(view: View, text: str) -> bytes:
     key = (
         parse_key(text)
         if text.startswith(KEY_PREFIX)
-        else view.reader.fact(view.branch, b"n" + text.encode("utf-8", "replace"), view.height)
+        else key_named(view.reader, view.branch, view.height, text)
     )
     if key is None or view.member(key) is None:
         former = load_members(view.reader, view.branch, view.height)

@@ -11,7 +11,7 @@ from typing import Any
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.types import Admit, Policy, PolicyChange, Proposal
 from aslp2p.errors import UserError
-from aslp2p.ledger.finality import cosignatures_on
+from aslp2p.ledger.facts import cosignatures_on
 from aslp2p.ledger.policy import authority_keys
 from aslp2p.ledger.state import REVOKED, revoked_keys
 from aslp2p.views.actions import policy_json

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from aslp2p.artifacts.envelope import Signed, decode_as
@@ -19,12 +20,19 @@ from aslp2p.artifacts.types import (
     Succession,
 )
 from aslp2p.errors import InvariantBroken, Rejected, UserError
-from aslp2p.ledger.finality import cosignatures_on, final_height, standing_at
+from aslp2p.ledger.facts import (
+    cosignatures_on,
+    entry_at,
+    listed_at,
+    member_changes,
+    standing_at,
+    standing_changes,
+)
+from aslp2p.ledger.finality import final_height
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.ledger.proof import check_proof
 from aslp2p.ledger.reader import SnapshotRow
-from aslp2p.ledger.standing import STANDING_KEY
-from aslp2p.ledger.state import ADMITTED, Entry, Member, path_key, unpack
+from aslp2p.ledger.state import ADMITTED
 from aslp2p.ledger.tree import prove_inclusion
 from aslp2p.limits import (
     CONTROL_LINE_BYTES_MAX,
@@ -48,10 +56,10 @@ def prove(view: View, path: str, at: int | None = None, brief: bool = False) -> 
     Raises `UserError` when there is no such file, or no proof can be made of it.
     """
     shown = entry(view, path, at)
-    data = view.reader.fact(view.branch, path_key(path), view.at(at))
-    if data is None:
+    held = entry_at(view.reader, view.branch, view.at(at), path)
+    if held is None:
         raise InvariantBroken("an entry that is shown and not there")
-    maker = _Maker(view, unpack(Entry, data).proposal)
+    maker = _Maker(view, held.proposal)
     proof = None if brief else maker.whole()
     if proof is None:
         proof = maker.brief()
@@ -98,10 +106,10 @@ class _Maker:
         self._top = max([self._final or self.height, *(one.statement.height for one in self._cosignatures)])
 
     def _index_of(self, proposal: bytes) -> int:
-        index = self._reader.fact(self._view.branch, b"p" + proposal, self._view.height)
+        index = listed_at(self._reader, self._view.branch, self._view.height, proposal)
         if index is None:
             raise InvariantBroken("what made an entry is not listed")
-        return int.from_bytes(index, "big")
+        return index
 
     def _quorum(self) -> tuple[Signed[Cosignature], ...]:
         """Cosignatures that make `_final` final, of the lowest snapshots: what is between is shown."""
@@ -172,7 +180,7 @@ class _Maker:
     def _moving(self) -> Iterator[int]:
         """The heights of snapshots with a certificate or settlement."""
         view = self._view
-        changes = self._reader.fact_changes(view.branch, STANDING_KEY, self._top, limit=_STEPS_MAX)
+        changes = list(islice(standing_changes(self._reader, view.branch, -1, self._top), _STEPS_MAX))
         if len(changes) == _STEPS_MAX:
             raise UserError(f"authority moved more than {_STEPS_MAX} times; a proof of that is no small file")
         for height, _ in changes:
@@ -184,10 +192,8 @@ class _Maker:
 
     def _want_member(self, key: bytes, wanted: dict[int, Signed[Proposal]]) -> None:
         """What first made `key` a member, unless genesis or a policy change that is shown anyway did."""
-        changes = self._reader.fact_changes(self._view.branch, b"m" + key, self._top)
-        admitted = [
-            unpack(Member, data).by for _, data in changes if data and unpack(Member, data).status == ADMITTED
-        ]
+        changes = member_changes(self._reader, self._view.branch, self._top, key)
+        admitted = [member.by for member in changes if member.status == ADMITTED]
         if not admitted or admitted[-1] == self._genesis.id:
             return
         proposal = self._read(admitted[-1])

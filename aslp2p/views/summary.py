@@ -6,11 +6,12 @@ from typing import Any
 
 from aslp2p.artifacts.envelope import decode_artifact
 from aslp2p.artifacts.keys import key_text
+from aslp2p.ledger.facts import Members, load_members
 from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.joining import META_PIN
 from aslp2p.ledger.journal import META_STALE
 from aslp2p.ledger.policy_text import policy_words
-from aslp2p.ledger.state import ADMITTED, REVOKED, Members, load_members, revoked_keys
+from aslp2p.ledger.state import ADMITTED, REVOKED, revoked_keys
 from aslp2p.recovery import beacon_interval_ms, grace_ms
 from aslp2p.views.branches import stepped_down, superseded_rows
 from aslp2p.views.certificates import (

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aslp2p.errors import UserError
-from aslp2p.ledger.state import Entry, path_key, unpack
+from aslp2p.ledger.facts import Entry, entries_below, entry_at, is_folder, path_changes
 from aslp2p.limits import VIEW_PAGE_MAX
 from aslp2p.views.erased import erasable_alone, erasure
 from aslp2p.views.view import View
@@ -41,11 +41,10 @@ def ls(view: View, prefix: str = "", at: int | None = None, after: str = "") -> 
 def entry(view: View, path: str, at: int | None = None) -> dict[str, Any]:
     """The entry at exactly `path` at `@at`. Raises `UserError` when there is none, or it is a folder."""
     height = view.at(at)
-    data = view.reader.fact(view.branch, path_key(path), height)
-    if data is None:
+    found = entry_at(view.reader, view.branch, height, path)
+    if found is None:
         raise _missing(view, path, height)
-    changed = view.reader.fact_changes(view.branch, path_key(path), height, limit=1)[0][0]
-    found = unpack(Entry, data)
+    changed = path_changes(view.reader, view.branch, height, path, 1)[0][0]
     return {
         **entry_json(view, path, found, changed),
         "at": height,
@@ -116,17 +115,11 @@ def _same(before: Entry, now: Entry) -> bool:
 def _walk(view: View, prefix: str, height: int, after: str) -> Iterator[_Fact]:
     """Live entries at `prefix` and below it, in the order of their bytes, from above `after`."""
     folder = prefix.rstrip("/")
-    start = path_key(after) if after else b""
-    if folder and (data := view.reader.fact(view.branch, path_key(folder), height)):
-        if path_key(folder) > start:
-            changed = view.reader.fact_changes(view.branch, path_key(folder), height, limit=1)[0][0]
-            yield folder, unpack(Entry, data), changed
+    if folder and (file := entry_at(view.reader, view.branch, height, folder)):
+        if folder.encode() > after.encode():
+            yield folder, file, path_changes(view.reader, view.branch, height, folder, 1)[0][0]
         return  # a path is a file or a folder, never both
-    below = path_key(f"{folder}/" if folder else "")
-    while page := view.reader.facts(view.branch, below, height, after=start):
-        for key, value, changed in page:
-            yield key[1:].decode(), unpack(Entry, value), changed
-        start = page[-1][0]
+    yield from entries_below(view.reader, view.branch, height, folder, after)
 
 
 def _merged(
@@ -146,12 +139,12 @@ def _merged(
 
 
 def _missing(view: View, path: str, height: int) -> UserError:
-    if view.reader.facts(view.branch, path_key(f"{path.rstrip('/')}/"), height, limit=1):
+    if is_folder(view.reader, view.branch, height, path):
         return UserError(
             f"{path} is a folder", remedy=f"list it with `asl ls {path}`, or write it out with `asl checkout`"
         )
-    changes = view.reader.fact_changes(view.branch, path_key(path), view.height, limit=1000)
-    there = [changed for changed, value in changes if value is not None]
+    changes = path_changes(view.reader, view.branch, view.height, path)
+    there = [changed for changed, is_there in changes if is_there]
     if there:
         when = f"it is there at @{there[0]}"
         return UserError(f"{path} is not there at @{height}", remedy=f"{when}: {path}@{there[0]}")

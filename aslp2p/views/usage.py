@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aslp2p.artifacts.types import Put
-from aslp2p.ledger.erasure import HELD_KEY, read_held
+from aslp2p.ledger.facts import contents_held
 from aslp2p.limits import VIEW_PAGE_MAX
 from aslp2p.views.actions import parse_id
 from aslp2p.views.pending import open_artifacts
@@ -17,10 +17,10 @@ def held(view: View, after: str = "") -> dict[str, Any]:
     the head hold each, whether it is `here` (of a large one, its manifest) and `erased`. `next` is the
     `after` of the next page, or null.
     """
-    below = HELD_KEY + parse_id(after) if after else b""
-    rows = view.reader.facts(view.branch, HELD_KEY, view.height, after=below, limit=VIEW_PAGE_MAX + 1)
-    found = [(key[len(HELD_KEY) :], read_held(value)) for key, value, _ in rows[:VIEW_PAGE_MAX]]
-    lacking = set(view.reader.lacking_content([id_ for id_, _ in found]))
+    first = parse_id(after) if after else b""
+    rows = contents_held(view.reader, view.branch, view.height, first, VIEW_PAGE_MAX + 1)
+    found = rows[:VIEW_PAGE_MAX]
+    lacking = set(view.reader.lacking_content([id_ for id_, *_ in found]))
     return {
         "contents": [
             {
@@ -30,8 +30,7 @@ def held(view: View, after: str = "") -> dict[str, Any]:
                 "here": id_ not in lacking,
                 "erased": bool(one.erased),
             }
-            for id_, one in found
-            if one is not None
+            for id_, one, _ in found
         ],
         "next": found[-1][0].hex() if len(rows) > VIEW_PAGE_MAX else None,
     }

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from aslp2p.errors import ArtifactError, Incomplete, Rejected
+from aslp2p.ledger.facts import standing_changes
 from aslp2p.ledger.history import load_tip
 from aslp2p.ledger.reader import SnapshotRow
 from aslp2p.ledger.rejudge import Changes, judge_stored
-from aslp2p.ledger.standing import STANDING_KEY, Standing
+from aslp2p.ledger.standing import Standing
 from aslp2p.views.actions import Uint
 from aslp2p.views.view import View
 
@@ -76,9 +77,7 @@ def _trace(view: View, height: int) -> dict[str, Any]:
     """
     steps: list[dict[str, Any]] = []
     before: Standing | None = None
-    changes = view.reader.fact_changes(view.branch, STANDING_KEY, height) if height >= 0 else []
-    for at, data in reversed(changes):
-        standing = Standing.decode(data or b"")
+    for at, standing in reversed(list(standing_changes(view.reader, view.branch, -1, height))):
         appointed = before is None or standing.next_witness != before.next_witness
         if appointed:
             steps.append(

@@ -8,12 +8,12 @@ from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import key_text, short_key
 from aslp2p.artifacts.types import Genesis
 from aslp2p.errors import InvariantBroken, UsageError, UserError
+from aslp2p.ledger.facts import Member, member_at, standing_at
 from aslp2p.ledger.finality import read_final
 from aslp2p.ledger.history import META_HEAD
 from aslp2p.ledger.joining import META_NAME_CHOSEN, META_PIN
 from aslp2p.ledger.reader import Reader, SnapshotRow
-from aslp2p.ledger.standing import STANDING_KEY, Standing
-from aslp2p.ledger.state import Member, unpack
+from aslp2p.ledger.standing import Standing
 
 YOU = "you"
 
@@ -96,16 +96,15 @@ class View:
 
     def standing(self, height: int) -> Standing:
         """Who may do what at `height`."""
-        data = self.reader.fact(self.branch, STANDING_KEY, height)
-        if data is None:
-            raise InvariantBroken(f"no standing at @{height}")
-        return Standing.decode(data)
+        try:
+            return standing_at(self.reader, self.branch, height)
+        except LookupError as error:
+            raise InvariantBroken(str(error)) from None
 
     def member(self, key: bytes) -> Member | None:
         """What the history has about `key` at the head."""
         if key not in self._members:
-            data = self.reader.fact(self.branch, b"m" + key, self.height)
-            self._members[key] = None if data is None else unpack(Member, data)
+            self._members[key] = member_at(self.reader, self.branch, self.height, key)
         return self._members[key]
 
     def final_height(self) -> int:

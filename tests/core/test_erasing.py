@@ -12,7 +12,7 @@ import pytest
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.types import Erase, Expel, Put, Rejection, Remove
 from aslp2p.core.inputs import ChangePolicy, Endorse, MarkStale, Now, Propose, Recover, Withdraw
-from aslp2p.ledger.erasure import held_at
+from aslp2p.ledger.facts import held_at
 from aslp2p.ledger.journal import ENDORSE, ENDORSE_POLICY
 from aslp2p.views.pending import open_artifacts, open_certified
 from aslp2p.views.summary import summary

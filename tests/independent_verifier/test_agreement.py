@@ -40,9 +40,8 @@ from aslp2p.artifacts.types import (
     Snapshot,
 )
 from aslp2p.errors import ArtifactError, Incomplete, Rejected
-from aslp2p.ledger.erasure import read_held
+from aslp2p.ledger.facts import Entry, path_key, read_held, unpack
 from aslp2p.ledger.history import Ledger, load_tip
-from aslp2p.ledger.state import Entry, path_key, unpack
 from tests.independent_verifier import records
 from tests.independent_verifier.encoding import Refused
 from tests.independent_verifier.verifier import After, Common

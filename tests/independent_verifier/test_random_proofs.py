@@ -13,10 +13,11 @@ from aslp2p.artifacts.envelope import VERIFIER, decode_artifact, sign_statement
 from aslp2p.artifacts.proof_file import decode_proof
 from aslp2p.artifacts.types import Cosignature
 from aslp2p.errors import Rejected, UserError
-from aslp2p.ledger.finality import final_height, standing_at
+from aslp2p.ledger.facts import load_members, standing_at
+from aslp2p.ledger.finality import final_height
 from aslp2p.ledger.proof import check_proof
 from aslp2p.ledger.reader import PutArtifacts
-from aslp2p.ledger.state import load_members, revoked_keys
+from aslp2p.ledger.state import revoked_keys
 from aslp2p.views.proof_maker import prove
 from aslp2p.views.tree import ls
 from aslp2p.views.view import View

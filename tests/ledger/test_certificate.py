@@ -10,7 +10,7 @@ from aslp2p.artifacts.types import Expel, Named, PolicyChange, Proposal, Recover
 from aslp2p.errors import NewerProtocol, Rejected
 from aslp2p.ledger import members
 from aslp2p.ledger.certificate import Parent, require_applicable
-from aslp2p.ledger.erasure import held_at
+from aslp2p.ledger.facts import held_at
 from aslp2p.ledger.history import Ledger
 from aslp2p.limits import EPOCH_MAX
 from tests.ledger.builder import (

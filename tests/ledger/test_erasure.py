@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from aslp2p.artifacts.types import Erase, Remove
 from aslp2p.errors import InvariantBroken, Rejected
-from aslp2p.ledger.erasure import SEVERAL, Held, held_at, note_gone
+from aslp2p.ledger.erasure import note_gone
+from aslp2p.ledger.facts import SEVERAL, Held, held_at
 from aslp2p.ledger.history import Ledger
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, LARGE, Key, World, feed
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aslp2p.errors import Rejected
-from aslp2p.ledger.finality import cosignatures_on, cosigners, counting_on, final_height
+from aslp2p.ledger.facts import cosignatures_on
+from aslp2p.ledger.finality import cosigners, counting_on, final_height
 from aslp2p.ledger.history import Ledger
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, Key, Node, World, feed, policy
 

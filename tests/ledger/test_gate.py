@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from aslp2p.artifacts.envelope import VERIFIER
 from aslp2p.artifacts.types import Expel
 from aslp2p.errors import ArtifactError, Incomplete, Rejected
+from aslp2p.ledger.facts import Member
 from aslp2p.ledger.finality import cosigners
 from aslp2p.ledger.gate import Ancestry, judge
 from aslp2p.ledger.history import Ledger, found_common
-from aslp2p.ledger.state import Member
 from aslp2p.limits import EPOCH_MAX
 from aslp2p.store.memory import MemoryStore
 from tests.ledger.builder import (

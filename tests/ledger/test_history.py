@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from aslp2p.errors import ArtifactError, Incomplete, InvariantBroken, Rejected
 from aslp2p.ledger import history
-from aslp2p.ledger.finality import standing_at
+from aslp2p.ledger.facts import load_members, standing_at
 from aslp2p.ledger.history import Ledger, head_tip, load_tip, read_abandoned, read_evidence, read_snapshot
 from aslp2p.ledger.reader import PutMeta, Store
-from aslp2p.ledger.state import load_members
 from aslp2p.store.memory import MemoryStore
 from tests.ledger.builder import (
     ANN,

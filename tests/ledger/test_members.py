@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from aslp2p.artifacts.text import name_problem
 from aslp2p.artifacts.types import Expel, Forget, Rename, RevokeInvite
+from aslp2p.ledger.facts import load_members
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.members import name_fits, name_for, name_is_free, was_forgotten
-from aslp2p.ledger.state import load_members
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, GUS, Node, World, feed, policy
 
 

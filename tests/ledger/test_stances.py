@@ -13,6 +13,7 @@ import pytest
 
 from aslp2p.artifacts.types import Recovery, Revocation, Rotation
 from aslp2p.errors import Rejected
+from aslp2p.ledger.facts import STANDING
 from aslp2p.ledger.history import Ledger
 from aslp2p.ledger.journal import COSIGN, EMIT, ENDORSE
 from aslp2p.ledger.reader import JournalRow, PutFacts, PutJournal, SnapshotRow
@@ -32,7 +33,6 @@ from aslp2p.ledger.stances import (
     passes,
     stance_of,
 )
-from aslp2p.ledger.standing import STANDING_KEY
 from tests.ledger.builder import ANN, BEN, CLEO, Node, World, feed
 from tests.ledger.stances import CEILING, Cosigning, Emitting, Endorsing, Scene, expected
 
@@ -152,7 +152,7 @@ def test_the_newest_promise_of_each_kind_counts() -> None:
 def test_a_standing_that_was_taken_back_is_no_succession() -> None:
     scene = Scene(Stance.FREE)
     a3, c4 = scene.row(scene.a3), scene.row(scene.c4)
-    scene.store.apply([PutFacts(c4.branch, c4.height + 1, {STANDING_KEY: None})])
+    scene.store.apply([PutFacts(c4.branch, c4.height + 1, {STANDING: None})])
     above = msgspec.structs.replace(c4, height=c4.height + 1)
     assert passes(scene.store, a3, above)
 

@@ -10,19 +10,9 @@ from aslp2p.artifacts.types import Action, Admit, Erase, Expel, Forget, Put, Rem
 from aslp2p.errors import InvariantBroken
 from aslp2p.ledger import members as ledger_members
 from aslp2p.ledger.actions import apply_action
+from aslp2p.ledger.facts import Member, folder_key, pack, unpack
 from aslp2p.ledger.history import Ledger
-from aslp2p.ledger.state import (
-    ADMITTED,
-    EXPELLED,
-    Draft,
-    Member,
-    NotApplicable,
-    folder_key,
-    is_admitted,
-    pack,
-    revoked_keys,
-    unpack,
-)
+from aslp2p.ledger.state import ADMITTED, EXPELLED, Draft, NotApplicable, is_admitted, revoked_keys
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, GUS, Key, World, feed, named, policy
 
 ID = bytes(32)

@@ -8,8 +8,8 @@ from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.merkle import verify_inclusion
 from aslp2p.artifacts.types import Snapshot
 from aslp2p.errors import InvariantBroken
+from aslp2p.ledger.facts import tile_key
 from aslp2p.ledger.history import Ledger, load_tip
-from aslp2p.ledger.state import tile_key
 from aslp2p.ledger.tree import leaf_ids, load_frontier, prove_inclusion
 from tests.ledger.builder import BEN, Node, World, feed
 

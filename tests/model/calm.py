@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from aslp2p.artifacts.types import Cosignature
 from aslp2p.core.inputs import Endorse, Propose, Recover
+from aslp2p.ledger.facts import listed_at
 from aslp2p.ledger.policy import satisfies_all
 from aslp2p.limits import ABANDONS_MAX
 from tests.model.network import Machine, Network
@@ -56,7 +57,7 @@ def _all_hold(network: Network, put: bytes) -> bool:
     if len({machine.head.id for machine in machines}) > 1:
         return False
     head = machines[0].head
-    return machines[0].store.fact(head.branch, b"p" + put, head.height) is not None
+    return listed_at(machines[0].store, head.branch, head.height, put) is not None
 
 
 def _working_witness(network: Network) -> Machine | None:

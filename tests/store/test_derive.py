@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from aslp2p.artifacts.envelope import VERIFIER, decode_artifact, verify_signature
+from aslp2p.ledger.facts import path_key
 from aslp2p.ledger.history import Ledger, found_common
 from aslp2p.ledger.joining import founding
 from aslp2p.ledger.reader import BranchRow, PutArtifacts, PutFacts, PutSnapshot
-from aslp2p.ledger.state import path_key
 from aslp2p.store.check import Finding
 from aslp2p.store.fsck import fsck
 from aslp2p.store.lost import read_lost

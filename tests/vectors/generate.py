@@ -40,8 +40,8 @@ from aslp2p.artifacts.types import (
     RevokeInvite,
     Rotation,
 )
+from aslp2p.ledger.facts import Entry, unpack
 from aslp2p.ledger.proof import check_proof
-from aslp2p.ledger.state import Entry, unpack
 from aslp2p.limits import CHUNK_BYTES, CONTENT_BYTES_MAX, UINT_MAX
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, Node, World, bad_signature, feed, policy, swap
 from tests.ledger.cases import ACCEPTED, GENESES, REFUSALS, Case, plain, second_reign

@@ -22,6 +22,7 @@ from aslp2p.artifacts.types import (
     Snapshot,
 )
 from aslp2p.errors import UsageError, UserError
+from aslp2p.ledger.facts import path_key
 from aslp2p.ledger.finality import keep_cosignature
 from aslp2p.ledger.joining import META_NAME_CHOSEN
 from aslp2p.ledger.reader import (
@@ -34,7 +35,6 @@ from aslp2p.ledger.reader import (
     PutSnapshot,
     SnapshotRow,
 )
-from aslp2p.ledger.state import path_key
 from aslp2p.limits import CONTROL_LINE_BYTES_MAX, MIB, VIEW_PAGE_MAX
 from aslp2p.store.memory import MemoryStore
 from aslp2p.views.content import NotHere

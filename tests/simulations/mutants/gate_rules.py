@@ -313,7 +313,11 @@ MUTANTS = (
         "listed-again",
         "V7",
         "what is listed may be listed again",
-        (Edit(f"{ACTIONS}:apply_action", 'if draft.get(b"p" + proposal.id) is not None:', "if False:"),),
+        (
+            Edit(
+                f"{ACTIONS}:apply_action", "if draft.get(proposal_key(proposal.id)) is not None:", "if False:"
+            ),
+        ),
     ),
     Mutant(
         "any-root",

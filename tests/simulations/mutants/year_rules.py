@@ -11,7 +11,7 @@ PROMISED = "aslp2p.ledger.stances"
 CERTIFICATES = "aslp2p.core.certificates"
 SUCCESSION = "aslp2p.core.auto_succession"
 MEMBERS = "aslp2p.ledger.members"
-STANDING_AT = "__import__('aslp2p.ledger.finality').ledger.finality.standing_at"
+STANDING_AT = "__import__('aslp2p.ledger.facts').ledger.facts.standing_at"
 GENESIS = "__import__('aslp2p.ledger.floor').ledger.floor.GENESIS_FLOOR"
 
 MUTANTS = (
@@ -191,7 +191,7 @@ MUTANTS = (
         (
             Edit(
                 f"{MEMBERS}:_require_place",
-                'if not on_authority and _number(draft, b"g" + rests_on) >= ADMITS_PER_MEMBER_MAX:',
+                "if not on_authority and number(draft.get(let_in_key(rests_on))) >= ADMITS_PER_MEMBER_MAX:",
                 "if False:",
             ),
         ),
@@ -203,7 +203,7 @@ MUTANTS = (
         (
             Edit(
                 f"{MEMBERS}:_require_live",
-                'if _number(draft, b"i" + invite.id) >= invite.statement.uses:',
+                "if number(draft.get(invite_uses_key(invite.id))) >= invite.statement.uses:",
                 "if False:",
             ),
         ),
