@@ -41,7 +41,14 @@ class Life:
 def policy_of(n: int, t: int, grace_period_ms: int = 30 * DAY) -> Policy:
     """`t` of `n` with made-up keys: whether it may stand is for `policy_problem` to say."""
     witnesses = tuple(Named(name_of(place), (place + 1).to_bytes(32, "big")) for place in range(n))
-    return Policy(witnesses, t, True, grace_period_ms, "invited", 1)
+    return Policy(
+        witnesses=witnesses,
+        threshold=t,
+        rotation_allowed=True,
+        grace_period_ms=grace_period_ms,
+        participants="invited",
+        protocol=1,
+    )
 
 
 def chances(policy: Policy, life: Life, *, captured_at: int | None = None) -> dict[str, float]:

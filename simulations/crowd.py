@@ -33,7 +33,14 @@ def crowd(
     for name in names:
         world.add_node(name)
     named = tuple(Named(name, world.nodes[name].key) for name in names[: min(authorities, count)])
-    policy = Policy(named, min(threshold, count), True, grace_period_ms, "invited", 1)
+    policy = Policy(
+        witnesses=named,
+        threshold=min(threshold, count),
+        rotation_allowed=True,
+        grace_period_ms=grace_period_ms,
+        participants="invited",
+        protocol=1,
+    )
     found(world, names, policy)
     Dialer(world, links=links)
     for name in names:

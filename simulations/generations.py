@@ -68,7 +68,14 @@ def _next_policy(play: Play, head: Tip, options: Mapping[str, str]) -> Policy | 
     if len(chosen) < wanted:
         return None
     named = tuple(Named(name, play.world.nodes[name].key) for name in chosen)
-    return Policy(named, threshold, old.rotation_allowed, old.grace_period_ms, old.participants, 1)
+    return Policy(
+        witnesses=named,
+        threshold=threshold,
+        rotation_allowed=old.rotation_allowed,
+        grace_period_ms=old.grace_period_ms,
+        participants=old.participants,
+        protocol=1,
+    )
 
 
 def _is_member(play: Play, head: Tip, name: str) -> bool:

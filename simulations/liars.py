@@ -177,7 +177,14 @@ def foreign(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> No
     """Another Common's genesis, snapshot and proposal, all of them good there."""
     signer = SeededKey("somebody else")
     anchor = Named("stranger", signer.key)
-    policy = Policy((anchor,), 1, True, 3_600_000, "invited", 1)
+    policy = Policy(
+        witnesses=(anchor,),
+        threshold=1,
+        rotation_allowed=True,
+        grace_period_ms=3_600_000,
+        participants="invited",
+        protocol=1,
+    )
     genesis = sign_statement(Genesis("common", policy, (anchor,), None, 0, bytes(32)), signer)
     action = Put("a", bytes(32), 0, "text/plain", False, 0, None)
     proposal = sign_statement(Proposal(genesis.id, 0, bytes(8), action), signer)

@@ -232,7 +232,12 @@ def change_policy(play: Play, names: Sequence[str], options: Mapping[str, str]) 
     witnesses = (keeps + [one for one in fresh if one.key not in taken])[:wanted]
     threshold = int(options.get("threshold", str(len(witnesses) // 2 + 1)))
     policy = Policy(
-        tuple(witnesses), threshold, old.rotation_allowed, old.grace_period_ms, old.participants, 1
+        witnesses=tuple(witnesses),
+        threshold=threshold,
+        rotation_allowed=old.rotation_allowed,
+        grace_period_ms=old.grace_period_ms,
+        participants=old.participants,
+        protocol=1,
     )
     command(play, names[0], ChangePolicy(policy))
 

@@ -124,12 +124,12 @@ class Play:
             self.add_machine(name)
         authorities = tuple(Named(name, world.nodes[name].key) for name in names[: scenario.authorities])
         policy = Policy(
-            authorities,
-            scenario.threshold,
-            scenario.rotation,
-            scenario.grace_period_ms,
-            "authorities" if scenario.participants == "authorities" else "invited",
-            1,
+            witnesses=authorities,
+            threshold=scenario.threshold,
+            rotation_allowed=scenario.rotation,
+            grace_period_ms=scenario.grace_period_ms,
+            participants="authorities" if scenario.participants == "authorities" else "invited",
+            protocol=1,
         )
         self.first = names[0]
         self.authorities = names[: scenario.authorities]

@@ -78,7 +78,18 @@ def trial_ms(setting: Setting, seed: int) -> float:
         for name in names:
             world.add_node(name).options = {"auto": True}
         named = tuple(Named(name, world.nodes[name].key) for name in names)
-        world.found(names[0], names, Policy(named, THRESHOLD, True, setting.grace_ms, "invited", 1))
+        world.found(
+            names[0],
+            names,
+            Policy(
+                witnesses=named,
+                threshold=THRESHOLD,
+                rotation_allowed=True,
+                grace_period_ms=setting.grace_ms,
+                participants="invited",
+                protocol=1,
+            ),
+        )
         followed: list[int] = []
 
         def hear(node: Node, effect: Effect) -> None:

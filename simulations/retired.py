@@ -251,7 +251,14 @@ def _change(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[byt
     own = [SeededKey(f"invented {play.serial()}") for _ in range(3)]
     old = past.standings[at].policies[-1]
     named = tuple(Named(f"invented {number}", key.key) for number, key in enumerate(own))
-    policy = Policy(named, 2, True, old.grace_period_ms, old.participants, 1)
+    policy = Policy(
+        witnesses=named,
+        threshold=2,
+        rotation_allowed=True,
+        grace_period_ms=old.grace_period_ms,
+        participants=old.participants,
+        protocol=1,
+    )
     rival = _begun(play, past, {**keys, **{one.key: one for one in own}}, at)
     rival.change(policy)
     if play.random.random() < 0.7:

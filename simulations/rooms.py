@@ -116,7 +116,12 @@ class Room:
             named = Named(newcomer.name, newcomer.key)
             witnesses = tuple(named if one is leaves else one for one in old.witnesses)
             self._policy = Policy(
-                witnesses, old.threshold, old.rotation_allowed, old.grace_period_ms, old.participants, 1
+                witnesses=witnesses,
+                threshold=old.threshold,
+                rotation_allowed=old.rotation_allowed,
+                grace_period_ms=old.grace_period_ms,
+                participants=old.participants,
+                protocol=1,
             )
             self.wanted.authorities = authority_keys(self._policy)
             generations.begin(play, self._policy)

@@ -108,7 +108,16 @@ def _policy(fields: Fields, machines: int) -> dict[str, object]:
     if not GRACE_PERIOD_MS_MIN <= grace <= GRACE_PERIOD_MS_MAX:
         fields.wrong(fields.node("grace_period"), "grace_period is out of bounds", "write 200ms to 3650d")
     witnesses = tuple(Named(name_of(place), place.to_bytes(32, "big")) for place in range(authorities))
-    if problem := policy_problem(Policy(witnesses, threshold, True, grace, "invited", 1)):
+    if problem := policy_problem(
+        Policy(
+            witnesses=witnesses,
+            threshold=threshold,
+            rotation_allowed=True,
+            grace_period_ms=grace,
+            participants="invited",
+            protocol=1,
+        )
+    ):
         fields.wrong(None, f"this policy is refused (P1): {problem}", "raise the threshold above half")
     given: dict[str, object] = {
         "authorities": authorities,

@@ -114,7 +114,14 @@ class World:
             if name not in self.nodes:
                 self.add_node(name)
         anchors = tuple(Named(name, self.nodes[name].key) for name in members)
-        policy = policy or Policy(anchors[:1], 1, True, 3_600_000, "invited", 1)
+        policy = policy or Policy(
+            witnesses=anchors[:1],
+            threshold=1,
+            rotation_allowed=True,
+            grace_period_ms=3_600_000,
+            participants="invited",
+            protocol=1,
+        )
         statement = Genesis("common", policy, anchors, None, self.wall_ms, bytes(32))
         self.genesis = genesis = sign_statement(statement, self.nodes[founder].signer)
         self.common_id = genesis.id

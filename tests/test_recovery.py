@@ -34,7 +34,14 @@ A, B, C, D = (bytes([number]) * 32 for number in range(4))
 
 
 def of(*keys: bytes, grace: int = GRACE) -> Policy:
-    return Policy(tuple(Named(f"n{key[0]}", key) for key in keys), len(keys), True, grace, "invited", 1)
+    return Policy(
+        witnesses=tuple(Named(f"n{key[0]}", key) for key in keys),
+        threshold=len(keys),
+        rotation_allowed=True,
+        grace_period_ms=grace,
+        participants="invited",
+        protocol=1,
+    )
 
 
 def watching(mono: int = 0, wall: int = WALL) -> Silence:

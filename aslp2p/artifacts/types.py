@@ -58,7 +58,7 @@ class Named(Record, frozen=True):
         _require(text.name_problem(self.name))
 
 
-class Policy(Record, frozen=True):
+class Policy(Record, frozen=True, kw_only=True):
     """Who may replace the witness (section 3). `ledger.policy` judges it by P1; order is the order of
     succession."""
 

@@ -193,7 +193,12 @@ def _genesis(
     listed = False
     if text is None:
         policy = Policy(
-            (Named(called, secret.key),), 1, True, GRACE_PERIOD_MS_DEFAULT, "invited", PROTOCOL_VERSION
+            witnesses=(Named(called, secret.key),),
+            threshold=1,
+            rotation_allowed=True,
+            grace_period_ms=GRACE_PERIOD_MS_DEFAULT,
+            participants="invited",
+            protocol=PROTOCOL_VERSION,
         )
         anchors = policy.witnesses
     else:

@@ -67,12 +67,12 @@ class _File:
         if node := fields.get("protocol"):
             self._word(node, "protocol", (str(PROTOCOL_VERSION),))
         return Policy(
-            witnesses,
-            threshold,
-            allowed,
-            grace_period_ms,
-            "authorities" if participants == "authorities" else "invited",
-            PROTOCOL_VERSION,
+            witnesses=witnesses,
+            threshold=threshold,
+            rotation_allowed=allowed,
+            grace_period_ms=grace_period_ms,
+            participants="authorities" if participants == "authorities" else "invited",
+            protocol=PROTOCOL_VERSION,
         )
 
     # --- fields -----------------------------------------------------------------------------------

@@ -49,7 +49,14 @@ def found(
         keys.append(create_key(home))
         choose_name(home, home.path.name)
     members = tuple(Named(home.path.name, key.key) for home, key in zip(homes, keys, strict=True))
-    policy = Policy(members[:authorities], threshold, True, grace_period_ms, "invited", PROTOCOL_VERSION)
+    policy = Policy(
+        witnesses=members[:authorities],
+        threshold=threshold,
+        rotation_allowed=True,
+        grace_period_ms=grace_period_ms,
+        participants="invited",
+        protocol=PROTOCOL_VERSION,
+    )
     now_ms = int(time.time() * 1000)
     genesis = sign_statement(Genesis("bench", policy, members, None, now_ms, os.urandom(32)), keys[0])
     secret = os.urandom(NETWORK_SECRET_BYTES)

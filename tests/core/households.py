@@ -15,7 +15,18 @@ def founded(names: Sequence[str], threshold: int, grace_ms: int) -> World:
     for name in names:
         made.add_node(name)
     authorities = tuple(Named(name, made.nodes[name].key) for name in names)
-    made.found(names[0], list(names), Policy(authorities, threshold, True, grace_ms, "invited", 1))
+    made.found(
+        names[0],
+        list(names),
+        Policy(
+            witnesses=authorities,
+            threshold=threshold,
+            rotation_allowed=True,
+            grace_period_ms=grace_ms,
+            participants="invited",
+            protocol=1,
+        ),
+    )
     return made
 
 

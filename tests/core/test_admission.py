@@ -32,7 +32,14 @@ class Household(World):
         super().__init__(5)
         for name in ("you", "ann", "ben", "joe", "eve"):
             self.add_node(name)
-        policy = Policy((Named("you", self.nodes["you"].key),), 1, True, 10**6, participants, 1)  # type: ignore[arg-type]
+        policy = Policy(
+            witnesses=(Named("you", self.nodes["you"].key),),
+            threshold=1,
+            rotation_allowed=True,
+            grace_period_ms=10**6,
+            participants=participants,  # type: ignore[arg-type]
+            protocol=1,
+        )
         self.found("you", ["you", "ann", "ben"], policy)
         self.sent: list[tuple[str, AnyMessage]] = []
         for name in self.nodes:

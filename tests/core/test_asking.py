@@ -26,7 +26,18 @@ def test_nobody_is_asked_for_the_same_twice() -> None:
     for name in ("you", "alice", "james"):
         world.add_node(name)
     named = tuple(Named(name, node.key) for name, node in world.nodes.items())
-    world.found("you", list(world.nodes), Policy(named, 2, True, GRACE_MS, "invited", 1))
+    world.found(
+        "you",
+        list(world.nodes),
+        Policy(
+            witnesses=named,
+            threshold=2,
+            rotation_allowed=True,
+            grace_period_ms=GRACE_MS,
+            participants="invited",
+            protocol=1,
+        ),
+    )
     for name in world.nodes:
         world.start(name)
     world.mesh()

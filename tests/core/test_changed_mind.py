@@ -72,7 +72,19 @@ def test_a_rotation_that_a_policy_change_has_overtaken_is_taken_back(away: str |
     asked = made.command("you", Rotate(made.nodes["alice"].key, ""))
     made.run(2_000)
     named = tuple(Named(name, made.nodes[name].key) for name in ("you", "alice", "james"))
-    change = made.command("you", ChangePolicy(Policy(named, 2, True, 7_200_000, "invited", 1)))
+    change = made.command(
+        "you",
+        ChangePolicy(
+            Policy(
+                witnesses=named,
+                threshold=2,
+                rotation_allowed=True,
+                grace_period_ms=7_200_000,
+                participants="invited",
+                protocol=1,
+            )
+        ),
+    )
     made.run(2_000)
     made.command("james", Endorse(change))
     made.run(5_000)
@@ -93,7 +105,19 @@ def test_a_policy_change_overtakes_a_rotation_and_nobody_has_to_type_anything() 
     made.command("you", Rotate(made.nodes["alice"].key, ""))
     made.run(2_000)
     named = tuple(Named(name, made.nodes[name].key) for name in ("you", "alice", "james"))
-    change = made.command("you", ChangePolicy(Policy(named, 2, True, 3_600_000, "invited", 1)))
+    change = made.command(
+        "you",
+        ChangePolicy(
+            Policy(
+                witnesses=named,
+                threshold=2,
+                rotation_allowed=True,
+                grace_period_ms=3_600_000,
+                participants="invited",
+                protocol=1,
+            )
+        ),
+    )
     made.run(2_000)
     made.command("james", Endorse(change))
     made.run(2 * round_ms(3_600_000))

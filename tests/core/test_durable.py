@@ -56,7 +56,14 @@ def test_promises_and_heads_are_durable_and_gossip_is_not(lazy_writes: list[Writ
     names = ("you", "alice", "james")
     for name in names:
         made.add_node(name).options["auto"] = True
-    policy = Policy(tuple(Named(name, made.nodes[name].key) for name in names), 2, True, 5_000, "invited", 1)
+    policy = Policy(
+        witnesses=tuple(Named(name, made.nodes[name].key) for name in names),
+        threshold=2,
+        rotation_allowed=True,
+        grace_period_ms=5_000,
+        participants="invited",
+        protocol=1,
+    )
     made.found("you", names, policy)
     for name in names:
         made.start(name)

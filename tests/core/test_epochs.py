@@ -265,7 +265,16 @@ def test_alone_nothing_pushes() -> None:
     for name in ("ben", "dan"):
         made.add_node(name)
     made.found(
-        "ben", ["ben", "dan"], Policy((Named("ben", made.nodes["ben"].key),), 1, True, GRACE_MS, "invited", 1)
+        "ben",
+        ["ben", "dan"],
+        Policy(
+            witnesses=(Named("ben", made.nodes["ben"].key),),
+            threshold=1,
+            rotation_allowed=True,
+            grace_period_ms=GRACE_MS,
+            participants="invited",
+            protocol=1,
+        ),
     )
     for name in ("ben", "dan"):
         made.start(name)
@@ -294,7 +303,14 @@ def _grown() -> World:
     names = ["old", "ben", "cleo", "dan"]
     for name in names:
         made.add_node(name)
-    alone = Policy((Named("old", made.nodes["old"].key),), 1, True, GRACE_MS, "invited", 1)
+    alone = Policy(
+        witnesses=(Named("old", made.nodes["old"].key),),
+        threshold=1,
+        rotation_allowed=True,
+        grace_period_ms=GRACE_MS,
+        participants="invited",
+        protocol=1,
+    )
     made.found("old", names, alone)
     for name in names:
         made.nodes[name].options["auto"] = True
@@ -302,7 +318,19 @@ def _grown() -> World:
     made.mesh()
     made.run(3_000)
     three = tuple(Named(name, made.nodes[name].key) for name in names[1:])
-    change = made.command("old", ChangePolicy(Policy(three, 2, True, GRACE_MS, "invited", 1)))
+    change = made.command(
+        "old",
+        ChangePolicy(
+            Policy(
+                witnesses=three,
+                threshold=2,
+                rotation_allowed=True,
+                grace_period_ms=GRACE_MS,
+                participants="invited",
+                protocol=1,
+            )
+        ),
+    )
     made.run(2_000)
     for name in ("ben", "cleo"):
         made.command(name, Endorse(change))

@@ -269,7 +269,14 @@ def test_members_that_one_member_let_in_count_once() -> None:
     for name in ("anna", "ben", "carol", "sam", "tom"):
         world.add_node(name)
     anchors = ["anna", "ben", "carol"]
-    policy = Policy((Named("anna", world.nodes["anna"].key),), 1, True, 30 * DAY_MS, "invited", 1)
+    policy = Policy(
+        witnesses=(Named("anna", world.nodes["anna"].key),),
+        threshold=1,
+        rotation_allowed=True,
+        grace_period_ms=30 * DAY_MS,
+        participants="invited",
+        protocol=1,
+    )
     world.found("anna", anchors, policy)
     for name in anchors:
         world.start(name)

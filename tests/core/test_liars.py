@@ -37,7 +37,18 @@ class Household(World):
         for name in ("you", "ben", "mallory"):
             self.add_node(name)
         authority = Named("you", self.nodes["you"].key)
-        self.found("you", list(self.nodes), Policy((authority,), 1, True, 10**6, "invited", 1))
+        self.found(
+            "you",
+            list(self.nodes),
+            Policy(
+                witnesses=(authority,),
+                threshold=1,
+                rotation_allowed=True,
+                grace_period_ms=10**6,
+                participants="invited",
+                protocol=1,
+            ),
+        )
         for name in self.nodes:
             self.start(name)
         self.mesh()

@@ -63,7 +63,14 @@ def test_the_link_ends_without_blame(made: World, what: str) -> None:
 def raising(made: World, *by: str) -> tuple[bytes, bytes]:
     """A snapshot by the witness that puts a policy of the next protocol in force, and its proposal."""
     named = tuple(Named(name, made.nodes[name].key) for name in NAMES)
-    policy = Policy(named, 2, True, 3_600_000, "invited", PROTOCOL_VERSION + 1)
+    policy = Policy(
+        witnesses=named,
+        threshold=2,
+        rotation_allowed=True,
+        grace_period_ms=3_600_000,
+        participants="invited",
+        protocol=PROTOCOL_VERSION + 1,
+    )
     core = made.nodes["you"].core
     assert core is not None and core.head is not None
     head, you = core.head, made.nodes["you"].signer

@@ -60,7 +60,12 @@ def test_what_has_come_to_pass_and_what_a_former_witness_refused_is_open_no_more
     for name in names:
         made.add_node(name)
     policy = Policy(
-        tuple(Named(name, made.nodes[name].key) for name in names), 2, True, 3_600_000, "invited", 1
+        witnesses=tuple(Named(name, made.nodes[name].key) for name in names),
+        threshold=2,
+        rotation_allowed=True,
+        grace_period_ms=3_600_000,
+        participants="invited",
+        protocol=1,
     )
     made.found("you", names, policy)
     for name in names:

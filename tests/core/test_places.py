@@ -33,7 +33,18 @@ class House(World):
         for name in ("anna", "alice", "ben", "carol"):
             self.add_node(name)
         authorities = tuple(Named(name, self.nodes[name].key) for name in ("anna", "alice"))
-        self.found("anna", list(self.nodes), Policy(authorities, 2, True, 10**6, "invited", 1))
+        self.found(
+            "anna",
+            list(self.nodes),
+            Policy(
+                witnesses=authorities,
+                threshold=2,
+                rotation_allowed=True,
+                grace_period_ms=10**6,
+                participants="invited",
+                protocol=1,
+            ),
+        )
         for name in self.nodes:
             self.start(name)
         self.mesh()

@@ -16,7 +16,12 @@ def world(*names: str, threshold: int = 1) -> World:
     for name in names:
         made.add_node(name)
     policy = Policy(
-        tuple(Named(name, made.nodes[name].key) for name in names), threshold, True, 3_600_000, "invited", 1
+        witnesses=tuple(Named(name, made.nodes[name].key) for name in names),
+        threshold=threshold,
+        rotation_allowed=True,
+        grace_period_ms=3_600_000,
+        participants="invited",
+        protocol=1,
     )
     made.found(names[0], names, policy)
     for name in names:
@@ -36,7 +41,18 @@ def test_a_witness_that_was_gone_before_the_others_met_is_missed() -> None:
     for name in ("you", "alice", "james"):
         made.add_node(name).options["auto"] = True
     named = tuple(Named(name, node.key) for name, node in made.nodes.items())
-    made.found("you", list(made.nodes), Policy(named, 2, True, 2_000, "invited", 1))
+    made.found(
+        "you",
+        list(made.nodes),
+        Policy(
+            witnesses=named,
+            threshold=2,
+            rotation_allowed=True,
+            grace_period_ms=2_000,
+            participants="invited",
+            protocol=1,
+        ),
+    )
     made.start("alice")
     made.start("james")
     made.mesh()
@@ -75,7 +91,12 @@ def test_two_lines_that_one_liar_cosigned_end_as_one() -> None:
     for name in names:
         made.add_node(name)
     policy = Policy(
-        tuple(Named(name, made.nodes[name].key) for name in names), 3, True, 3_600_000, "invited", 1
+        witnesses=tuple(Named(name, made.nodes[name].key) for name in names),
+        threshold=3,
+        rotation_allowed=True,
+        grace_period_ms=3_600_000,
+        participants="invited",
+        protocol=1,
     )
     made.found("you", names, policy)
     copy = made.add_node("copy", signer=made.nodes["you"].signer)
@@ -152,7 +173,17 @@ def test_a_policy_that_gives_a_new_key_a_name_that_is_taken_is_carried_out_all_t
     zoe = made.add_node("zoe").key
     named = tuple(Named(name, made.nodes[name].key) for name in ("you", "alice"))
     proposal = made.command(
-        "you", ChangePolicy(Policy((*named, Named("zoe", zoe)), 2, True, 3_600_000, "invited", 1))
+        "you",
+        ChangePolicy(
+            Policy(
+                witnesses=(*named, Named("zoe", zoe)),
+                threshold=2,
+                rotation_allowed=True,
+                grace_period_ms=3_600_000,
+                participants="invited",
+                protocol=1,
+            )
+        ),
     )
     made.command("you", Propose(Admit(bytes([9] * 32), "zoe", None)))  # the name is taken meanwhile
     made.run(5_000)

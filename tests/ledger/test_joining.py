@@ -36,7 +36,22 @@ def genesis(name: str = "home") -> Verified[Genesis]:
     key = Key()
     named = (Named("ann", key.key),)
     return sign_statement(
-        Genesis(name, Policy(named, 1, True, 1000, "invited", 1), named, None, 1, bytes(32)), key
+        Genesis(
+            name,
+            Policy(
+                witnesses=named,
+                threshold=1,
+                rotation_allowed=True,
+                grace_period_ms=1000,
+                participants="invited",
+                protocol=1,
+            ),
+            named,
+            None,
+            1,
+            bytes(32),
+        ),
+        key,
     )
 
 

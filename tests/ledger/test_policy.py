@@ -25,7 +25,14 @@ KEYS = [bytes([number]) * 32 for number in range(40)]
 def of(keys: list[int], threshold: int, protocol: int = 1) -> Policy:
     """t of the keys with these numbers, which may be listed twice."""
     listed = tuple(Named(f"n{place}", KEYS[number]) for place, number in enumerate(keys))
-    return Policy(listed, threshold, True, 1000, "invited", protocol)
+    return Policy(
+        witnesses=listed,
+        threshold=threshold,
+        rotation_allowed=True,
+        grace_period_ms=1000,
+        participants="invited",
+        protocol=protocol,
+    )
 
 
 def quorums(keys: list[int], threshold: int) -> list[set[int]]:
@@ -160,7 +167,14 @@ def test_problems_in_words() -> None:
     }
     for problem, policy in words.items():
         assert policy_problem(policy) == problem
-    twice = Policy((Named("x", KEYS[0]), Named("x", KEYS[1])), 2, True, 1000, "invited", 1)
+    twice = Policy(
+        witnesses=(Named("x", KEYS[0]), Named("x", KEYS[1])),
+        threshold=2,
+        rotation_allowed=True,
+        grace_period_ms=1000,
+        participants="invited",
+        protocol=1,
+    )
     assert policy_problem(twice) == "two authorities have the same name"
     with pytest.raises(Rejected) as caught:
         require_policy(of([1], 1, protocol=2))

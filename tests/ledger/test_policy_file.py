@@ -44,13 +44,25 @@ common_policy:
 def test_the_documented_policy_is_read() -> None:
     policy = parse_policy(THREE, own_key=A)
     assert policy == Policy(
-        (Named("you", A), Named("alice", B), Named("james", C)), 2, True, 30 * 86_400_000, "invited", 1
+        witnesses=(Named("you", A), Named("alice", B), Named("james", C)),
+        threshold=2,
+        rotation_allowed=True,
+        grace_period_ms=30 * 86_400_000,
+        participants="invited",
+        protocol=1,
     )
 
 
 def test_what_may_be_left_out_has_the_documented_defaults() -> None:
     short = f"common_policy:\n  witnesses:\n  - {{domain: a, key: '{text(A)}'}}\n  threshold: 1\n"
-    assert parse_policy(short) == Policy((Named("a", A),), 1, True, GRACE_PERIOD_MS_DEFAULT, "invited", 1)
+    assert parse_policy(short) == Policy(
+        witnesses=(Named("a", A),),
+        threshold=1,
+        rotation_allowed=True,
+        grace_period_ms=GRACE_PERIOD_MS_DEFAULT,
+        participants="invited",
+        protocol=1,
+    )
 
 
 def test_no_stays_a_word_and_so_does_a_number_for_a_name() -> None:
@@ -229,7 +241,14 @@ def test_each_mistake_is_one_line_that_names_line_field_and_remedy(name: str) ->
 )
 def test_no_text_costs_much_more_than_the_largest_policy(text: str) -> None:
     """What ruamel does grows with the square of the depth: two minutes for the first of these, unbounded."""
-    many = Policy(tuple(Named(f"a{n:063}", bytes([n]) * 32) for n in range(32)), 17, True, 1000, "invited", 1)
+    many = Policy(
+        witnesses=tuple(Named(f"a{n:063}", bytes([n]) * 32) for n in range(32)),
+        threshold=17,
+        rotation_allowed=True,
+        grace_period_ms=1000,
+        participants="invited",
+        protocol=1,
+    )
     largest = dump_policy(many)
     parse_policy(largest)
     start = time.process_time()
@@ -272,12 +291,12 @@ def policies(draw: st.DrawFn) -> Policy:
     )
     n = len(names)
     return Policy(
-        tuple(Named(name, bytes([number] * 32)) for number, name in enumerate(names)),
-        draw(st.integers(n // 2 + 1, n)),
-        draw(st.booleans()),
-        draw(st.integers(GRACE_PERIOD_MS_MIN, GRACE_PERIOD_MS_MAX)),
-        draw(st.sampled_from(["invited", "authorities"])),
-        1,
+        witnesses=tuple(Named(name, bytes([number] * 32)) for number, name in enumerate(names)),
+        threshold=draw(st.integers(n // 2 + 1, n)),
+        rotation_allowed=draw(st.booleans()),
+        grace_period_ms=draw(st.integers(GRACE_PERIOD_MS_MIN, GRACE_PERIOD_MS_MAX)),
+        participants=draw(st.sampled_from(["invited", "authorities"])),
+        protocol=1,
     )
 
 

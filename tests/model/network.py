@@ -46,7 +46,14 @@ def key(name: str) -> bytes:
 
 
 def policy_of(names: Iterable[str], threshold: int) -> Policy:
-    return Policy(tuple(Named(name, key(name)) for name in names), threshold, True, GRACE_MS, "invited", 1)
+    return Policy(
+        witnesses=tuple(Named(name, key(name)) for name in names),
+        threshold=threshold,
+        rotation_allowed=True,
+        grace_period_ms=GRACE_MS,
+        participants="invited",
+        protocol=1,
+    )
 
 
 class Item(Struct, frozen=True, eq=False):

@@ -52,7 +52,14 @@ class Storm:
         self.world = World(seed)
         for name in MACHINES:
             self.world.add_node(name)
-        policy = Policy((Named("a", self.world.nodes["a"].key),), 1, True, 30 * 24 * HOUR, "invited", 1)
+        policy = Policy(
+            witnesses=(Named("a", self.world.nodes["a"].key),),
+            threshold=1,
+            rotation_allowed=True,
+            grace_period_ms=30 * 24 * HOUR,
+            participants="invited",
+            protocol=1,
+        )
         self.world.found("a", list(MACHINES), policy)
         for name in MACHINES:
             self.world.start(name)

@@ -68,7 +68,18 @@ def _real(policy: Policy, habits: Habits, seed: int) -> int:
     for name in names:
         world.add_node(name).options = {"auto": True}
     keyed = tuple(type(one)(one.name, world.nodes[one.name].key) for one in policy.witnesses)
-    world.found(names[0], names, Policy(keyed, policy.threshold, True, policy.grace_period_ms, "invited", 1))
+    world.found(
+        names[0],
+        names,
+        Policy(
+            witnesses=keyed,
+            threshold=policy.threshold,
+            rotation_allowed=True,
+            grace_period_ms=policy.grace_period_ms,
+            participants="invited",
+            protocol=1,
+        ),
+    )
     Dialer(world)
     for name in names:
         world.start(name)

@@ -30,7 +30,18 @@ def household(authorities: list[str], threshold: int, *members: str, auto: bool 
     for name in names:
         world.add_node(name).options = {"auto": auto}
     keys = tuple(Named(name, world.nodes[name].key) for name in authorities)
-    world.found(authorities[0], names, Policy(keys, threshold, True, GRACE_MS, "invited", 1))
+    world.found(
+        authorities[0],
+        names,
+        Policy(
+            witnesses=keys,
+            threshold=threshold,
+            rotation_allowed=True,
+            grace_period_ms=GRACE_MS,
+            participants="invited",
+            protocol=1,
+        ),
+    )
     for name in names:
         world.start(name)
     world.mesh()

@@ -65,7 +65,14 @@ YOU = Key("you")
 
 @cache
 def genesis() -> Verified[Genesis]:
-    policy = Policy((Named("you", YOU.key),), 1, True, 1000, "invited", 1)
+    policy = Policy(
+        witnesses=(Named("you", YOU.key),),
+        threshold=1,
+        rotation_allowed=True,
+        grace_period_ms=1000,
+        participants="invited",
+        protocol=1,
+    )
     return sign_statement(Genesis("home", policy, (Named("you", YOU.key),), None, 0, digest("salt")), YOU)
 
 

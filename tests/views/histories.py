@@ -54,7 +54,14 @@ class History:
         self.store = MemoryStore()
         self.ann, self.ben, self.cleo = Key(1), Key(2), Key(3)
         named = (Named("ann", self.ann.key), Named("ben", self.ben.key), Named("cleo", self.cleo.key))
-        self.policy = Policy(named, 2, True, 30 * DAY_MS, "invited", 1)
+        self.policy = Policy(
+            witnesses=named,
+            threshold=2,
+            rotation_allowed=True,
+            grace_period_ms=30 * DAY_MS,
+            participants="invited",
+            protocol=1,
+        )
         genesis = sign_statement(Genesis("home", self.policy, named, None, 1000, bytes(32)), self.ann)
         self.id = genesis.id
         draft = Draft(self.store, 0, 0)

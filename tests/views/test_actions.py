@@ -36,7 +36,14 @@ from aslp2p.views.words import change_note, describe_action, grace_words, size_t
 from tests.ledger.builder import ANN
 
 ID, KEY = bytes([7] * 32), bytes([8] * 32)
-POLICY = Policy((Named("ann", KEY), Named("ben", ID)), 2, True, 86_400_000, "invited", 1)
+POLICY = Policy(
+    witnesses=(Named("ann", KEY), Named("ben", ID)),
+    threshold=2,
+    rotation_allowed=True,
+    grace_period_ms=86_400_000,
+    participants="invited",
+    protocol=1,
+)
 CHANGE, RECOVERY = PolicyChange(POLICY, ID), Recovery(1, 2, ID, KEY, "", (ID,))
 ADMIT = {"kind": "admit", "key": key_text(KEY), "name": "dan"}
 EVERY_KIND: list[tuple[Action, str]] = [
@@ -184,7 +191,20 @@ def test_sizes(size: int, text: str) -> None:
 
 def words_of(n: int, t: int) -> str:
     named = tuple(Named(f"n{number}", bytes([number] * 32)) for number in range(n))
-    return " ".join(survival_words(survival(Policy(named, t, True, 1000, "invited", 1))))
+    return " ".join(
+        survival_words(
+            survival(
+                Policy(
+                    witnesses=named,
+                    threshold=t,
+                    rotation_allowed=True,
+                    grace_period_ms=1000,
+                    participants="invited",
+                    protocol=1,
+                )
+            )
+        )
+    )
 
 
 def test_what_policies_survive_in_words() -> None:
