@@ -1,4 +1,5 @@
-"""Every bound, with its unit in the name (A4). What relates two bounds is asserted at the end."""
+"""The bounds that peers, files or several modules feel, with their units in their names (A4). A bound that
+only one module knows of stands in that module. What relates two bounds is asserted at the end."""
 
 from __future__ import annotations
 

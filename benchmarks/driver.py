@@ -1,7 +1,7 @@
 """Measures one running cluster: the same steps and the same clock for every system.
 
-A put is *visible* when every running node has shown it by itself, the node that took it included. Times
-are from just before `submit` to just after the last node's news was read. Every wait is bounded.
+A put is *visible* when every running node has shown it by itself, the node that took it included. Times are
+from just before `submit` to just after the last node's news was read. Every wait is bounded.
 """
 
 from __future__ import annotations

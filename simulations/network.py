@@ -3,8 +3,8 @@
 A link is a stream, like TCP: what is sent later does not arrive earlier, unless the weather says `reorder`.
 Where nothing gets through (a cut, one way or both, or a machine that is asleep or away) a stream stalls: what
 was sent waits, and arrives when the way is open again, or never, when the link has died of `SILENCE_MS`. A
-clog stalls it without killing it. `Weather.loss` is the chance that one message is lost, and its link
-with it; `duplicate` and `reorder` are unkinder than TCP, and must change nothing but time (G5).
+clog stalls it without killing it. `Weather.loss` is the chance that one message is lost, and its link with
+it; `duplicate` and `reorder` are unkinder than TCP, and must change nothing but time (G5).
 """
 
 from __future__ import annotations

@@ -314,8 +314,8 @@ class Play:
                 del self.probes[id_]
 
     def _waits_for_finality(self) -> bool:
-        """Whether all is listed for a while and not final: after a handover the witness's next snapshot
-        is the first that may be cosigned (S4), and somebody has to propose what it lists."""
+        """Whether all is listed for a while and not final: after a handover the witness's next snapshot is
+        the first that may be cosigned (S4), and somebody has to propose what it lists."""
         if not self.scenario.expect.final or self.world.now_ms < self._probed_ms + MINUTE:
             return False
         node = self.world.nodes[self.witness()]

@@ -4,9 +4,9 @@ Time is virtual milliseconds. Every machine runs the driver that a daemon runs t
 so batches, commits, what is held back, and what a fault undoes are the product's own. By default an input has
 its turn at once; where machines are busy (`busy_ms`), all that comes meanwhile is one batch. A crash drops
 what was not committed and what was not sent yet; a lit fuse (`Disk.fuse`) makes it happen before a commit,
-after it, or between two effects. The world carries bytes, through the real codec; what the network
-does to them is `network.py`, what the machine does to a node `machine.py`, `clock.py` and `disk.py`. Nothing
-here reads a clock or draws entropy but from the seed, and nothing leaves the thread.
+after it, or between two effects. The world carries bytes, through the real codec; what the network does to
+them is `network.py`, what the machine does to a node `machine.py`, `clock.py` and `disk.py`. Nothing here
+reads a clock or draws entropy but from the seed, and nothing leaves the thread.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Canonical msgpack: exactly one accepted encoding per value (A3).
 
 The value domain is nil, booleans, integers of 64 bits, byte strings, UTF-8 strings and arrays. `decode`
-unpacks under bounds and packs again: whatever is not the one encoding (a longer integer, a map, a float,
-an extension, a trailing or a missing byte) does not come back the same and is refused. Received bytes are
-kept as they came, so nothing is ever re-encoded on its way to somebody else.
+unpacks under bounds and packs again: whatever is not the one encoding (a longer integer, a map, a float, an
+extension, a trailing or a missing byte) does not come back the same and is refused. Received bytes are kept
+as they came, so nothing is ever re-encoded on its way to somebody else.
 
-Memory: an array header costs five bytes and makes the unpacker reserve eight bytes an element, so
-`array_max` times the unpacker's own depth bound (1,024) times eight is the most a hostile input can
-make it reserve; with the 2,048 that the widest artifact needs that is 16 MiB, freed at once.
+Memory: an array header costs five bytes and makes the unpacker reserve eight bytes an element, so `array_max`
+times the unpacker's own depth bound (1,024) times eight is the most a hostile input can make it reserve; with
+the 2,048 that the widest artifact needs that is 16 MiB, freed at once.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ How it works. The tree over n leaves is a row of complete subtrees, one for each
 their roots are the *peaks*. Peaks and size are all that is needed to go on appending, so that is what a
 `Frontier` holds (at most 53 hashes, whatever the history). The root folds the peaks from the right.
 
-Nodes are named (level, number): level 0 is the leaf hashes, node (l, i) covers leaves i * 2**l to
-(i + 1) * 2**l - 1, and exists once all of them do; from then on it never changes. A proof for leaf m consists
-of complete nodes, and of folds of complete nodes at the right edge. Whoever keeps the nodes of level
+Nodes are named (level, number): level 0 is the leaf hashes, node (l, i) covers leaves i * 2**l to (i + 1) *
+2**l - 1, and exists once all of them do; from then on it never changes. A proof for leaf m consists of
+complete nodes, and of folds of complete nodes at the right edge. Whoever keeps the nodes of level
 `TILE_LEVEL` and above, which `Frontier.extend` reports as they complete (one for every 128 leaves), needs
 besides them only the leaves of two tiles of 256: that of m, and the unfinished one at the right edge.
 """
@@ -162,8 +162,8 @@ def inclusion_proof(index: int, size: int, node: NodeSource) -> tuple[bytes, ...
 def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
     """Whether `path` proves that `leaf` (the data: a proposal id) is leaf `index` of the `size` under `root`.
 
-    RFC 9162 section 2.1.3.2, for any input from anybody: out of bounds is not proved. Computes at most
-    65 hashes. `size` and `root` must come from one snapshot: a root alone does not bind its size.
+    RFC 9162 section 2.1.3.2, for any input from anybody: out of bounds is not proved. Computes at most 65
+    hashes. `size` and `root` must come from one snapshot: a root alone does not bind its size.
     """
     if not 0 <= index < size <= LOG_SIZE_MAX or len(path) > PROOF_NODES_MAX:
         return False

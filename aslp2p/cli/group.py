@@ -1,8 +1,8 @@
 """The command group: commands loaded when called, options that every command takes, and how it ends.
 
 A group typed by itself (`asl`, `asl policy`) shows what is under it, on standard error, and ends with 2. Exit
-codes: 0 it worked, 1 it did not, 2 it was typed wrongly, 3 no daemon is running, 4 a person has to
-decide something. What went wrong is one line on standard error: `asl: what happened; what to type`.
+codes: 0 it worked, 1 it did not, 2 it was typed wrongly, 3 no daemon is running, 4 a person has to decide
+something. What went wrong is one line on standard error: `asl: what happened; what to type`.
 """
 
 from __future__ import annotations

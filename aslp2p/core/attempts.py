@@ -1,5 +1,5 @@
-"""When open paper was first seen here, since when nothing becomes final, and what people here want: rounds
-and renewals go by it (S7, S12).
+"""What this process remembers of attempts at a succession: when each was first seen, since when nothing
+becomes final, and what people here want. Rounds and renewals go by it (S7, S12).
 
 In memory only: after a restart rounds begin anew, and people are asked again.
 """

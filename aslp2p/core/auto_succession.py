@@ -58,7 +58,7 @@ class AutoSuccession(Part):
     def _draw_jitter(self) -> None:
         self._jitter = self._context.draw(1000) / 1000
 
-    # --- paper and heads --------------------------------------------------------------------------
+    # --- proposals and heads ----------------------------------------------------------------------
 
     def noticed_proposal(self, proposal: Verified[Proposal]) -> None:
         """Somebody's succession or policy change is open: start its round, tell the person, and endorse it if
@@ -73,7 +73,7 @@ class AutoSuccession(Part):
         self._context.publish("paper", proposal=proposal.id.hex(), endorsed_by=None)
 
     def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
-        """Paper that cannot come to anything any more is closed."""
+        """Close what cannot come to anything any more."""
         self._draw_jitter()
         self._attempts.head_moved(change.old, change.new)
         self.close_what_is_over()
@@ -82,7 +82,7 @@ class AutoSuccession(Part):
         self._endorse_wanted()
 
     def close_what_is_over(self) -> None:
-        """Close paper that cannot come to anything any more, as the head or the floor has moved."""
+        """Close what cannot come to anything any more, as the head or the floor has moved."""
         for proposal in self._certificates.prune():
             self._attempts.forget(proposal.id)
             if proposal.key == self._context.key and not self._listed_on_head(proposal.id):

@@ -1,8 +1,7 @@
-"""Succession and policy paper at this node: open proposals, their endorsements, and when they make a
-certificate.
+"""Open successions and policy changes at this node: their endorsements, and when these make a certificate.
 
-Pure bookkeeping over the open set; what may be signed is `promises.py`'s, when it is proposed
-`auto_succession.py`'s.
+Pure bookkeeping over the open set. `promises.py` says what may be signed, `auto_succession.py` when something
+is proposed.
 """
 
 from __future__ import annotations

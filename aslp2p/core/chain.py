@@ -1,10 +1,10 @@
 """Taking snapshots in: one by one as they come, and what follows when the head moves.
 
-A snapshot whose proposals are here is judged at once; what is missing is asked of the peer that sent it, and
-the snapshot waits. Only what its signer has really signed waits, and where there is no more room, what came
-over the link that takes most of it gives way: nobody crowds out the others. One whose parent is missing
-starts a catch-up (`catchup.py`). Refusals blame the sender (V9), but for our own bounds (A4): nobody else's
-are the same."""
+A snapshot whose proposals are here is judged at once. Otherwise it waits, and the peer that sent it is asked
+for what is missing. Only what its signer has really signed waits. Where there is no room left, a snapshot is
+dropped that came over the link with the most of them, so nobody crowds out the others. One whose parent is
+missing starts a catch-up (`catchup.py`). A refusal blames the sender (V9), unless it is by one of our own
+bounds (A4), which nobody else can know."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Imported(Struct):
     """What became of a bundle's artifacts, in numbers, but for what was refused.
 
     `waiting` are ids of what has no place yet: what it stands on is not here. `useless` is what came too late
-    to matter (overtaken paper, beacons).
+    to matter (overtaken successions, beacons).
     """
 
     new: int = 0

@@ -1,4 +1,4 @@
-"""What is open at this node: pending proposals, rejections and, later, the paper of successions.
+"""What is open at this node: pending proposals, rejections, successions and what was signed for them.
 
 Bounded by author and in all, persisted as it comes, and loaded again on start. A proposal stays pending until
 history lists it or the witness rejects it; moving to another branch makes it pending again (F4).

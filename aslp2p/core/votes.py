@@ -26,7 +26,7 @@ from aslp2p.limits import WAITING_PAPER_MAX
 
 
 class Votes(Part):
-    """Judges what others signed about open paper and about heads."""
+    """Judges what others signed about open proposals and about heads."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Votes(Part):
             bytes, tuple[Verified[Endorsement] | Verified[Cosignature], int | None]
         ] = OrderedDict()
         self._retried_at = 0
-        """How many snapshots had been accepted when the waiting paper was last looked at."""
+        """How many snapshots had been accepted when what waits was last looked at."""
 
     def take_endorsement(self, signed: Signed[Endorsement], source: int | None) -> bool:
         """Keep an endorsement that can count; whether it was of use. Raises `Rejected` (V6, P3),
@@ -164,7 +164,7 @@ class Votes(Part):
         return id_ in self._waiting
 
     def _may_judge_more(self) -> bool:
-        """Whether snapshots came, perhaps beside our line, since paper was last found to lack one."""
+        """Whether snapshots came, perhaps beside our line, since something was last found to lack one."""
         return bool(self._waiting) and self._retried_at != self._chain.accepted
 
     @property

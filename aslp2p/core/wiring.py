@@ -168,7 +168,7 @@ class Wiring:
     # --- what goes upwards ------------------------------------------------------------------------
 
     def head_moved(self, change: HeadChange, listed: Sequence[Signed[Proposal]]) -> None:
-        """In this order: silence is counted anew, paper that is over is closed, what waited is judged,
+        """In this order: silence is counted anew, attempts that are over are closed, what waited is judged,
         what is erased is written down, and what is put stays."""
         for part in (self._silence_monitor, self._succession, self._votes, self._erasing, self._keeping):
             part.head_moved(change, listed)

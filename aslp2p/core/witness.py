@@ -1,10 +1,10 @@
 """The witness: numbers, signs and emits the next snapshot as soon as there is something to say.
 
 A complete certificate (`certificates.py`) goes first, alone, on the parent that it is for. A joint policy is
-settled as soon as the cosignatures are here. Otherwise it tries the pending proposals in order on a
-draft of the state; what applies is listed, what does not is answered with a signed rejection, what lacks
-content waits (G6). Whoever has many waits for those with few (`turns`, G5). After a quiet time the next
-proposal is emitted at once; in a busy one, snapshots are spaced so that each lists many.
+settled as soon as the cosignatures are here. Otherwise it tries the pending proposals in order on a draft of
+the state; what applies is listed, what does not is answered with a signed rejection, what lacks content waits
+(G6). Whoever has many waits for those with few (`turns`, G5). After a quiet time the next proposal is emitted
+at once; in a busy one, snapshots are spaced so that each lists many.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """The control methods that take a bundle in: it is sent in chunks, kept in a file without a name, and
-imported
-once it is whole.
+imported once it is whole.
 
 A stick that is pulled out half-way, a client that dies, a daemon that is killed: the file is gone by itself
 and nothing has changed. Reading it and waiting for the disk happen in a thread, the import itself in the

@@ -1,11 +1,11 @@
 """One client of the control server, from accept to close: its lines, its answers, its events.
 
-One task reads lines; each line is answered by a task of its own, so answers come in any order and a slow
-call holds up no other. `CONTROL_CALLS_MAX` lines are under way at most: above that nothing more is read,
-and the client's writes wait. One lock keeps answers and events whole. A client that does not read stops
-its own connection; its events are dropped and counted meanwhile (`control_events`). A client that says
-that it sends nothing more still gets its answers. One that is gone has its calls cancelled, after a grace
-for what it sent before it left.
+One task reads lines; each line is answered by a task of its own, so answers come in any order and a slow call
+holds up no other. `CONTROL_CALLS_MAX` lines are under way at most: above that nothing more is read, and the
+client's writes wait. One lock keeps answers and events whole. A client that does not read stops its own
+connection; its events are dropped and counted meanwhile (`control_events`). A client that says that it sends
+nothing more still gets its answers. One that is gone has its calls cancelled, after a grace for what it sent
+before it left.
 """
 
 from __future__ import annotations

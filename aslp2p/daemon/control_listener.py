@@ -2,8 +2,8 @@
 connects.
 
 The path's directory is private (0700), the socket becomes 0600 between `bind` and `listen`, and nobody can
-connect before `listen`: there is no moment at which it is open to others. A second check, of the peer's
-uid as the kernel reports it, holds even where a file system ignores modes.
+connect before `listen`: there is no moment at which it is open to others. A second check, of the peer's uid
+as the kernel reports it, holds even where a file system ignores modes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """What a control method is, and how its parameters are checked before it runs.
 
-A method takes the `params` object and gives back a JSON value. `typed` makes one from an ordinary
-annotated function: names, types and defaults come from its signature, so a wrong parameter is a -32602
-that names the field and the function never sees it. Constraints go into annotations (`Annotated[int,
-msgspec.Meta(ge=0)]`). What no method can mean is refused for all of them: text that is none (half of a
-surrogate pair, which JSON can escape and UTF-8 cannot write) and integers that not every language reads
-exactly.
+A method takes the `params` object and gives back a JSON value. `typed` makes one from an ordinary annotated
+function: names, types and defaults come from its signature, so a wrong parameter is a -32602 that names the
+field and the function never sees it. Constraints go into annotations (`Annotated[int, msgspec.Meta(ge=0)]`).
+What no method can mean is refused for all of them: text that is none (half of a surrogate pair, which JSON
+can escape and UTF-8 cannot write) and integers that not every language reads exactly.
 """
 
 from __future__ import annotations

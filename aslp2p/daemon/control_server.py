@@ -1,8 +1,8 @@
 """The control server: JSON-RPC 2.0 lines on a Unix socket (`docs/control.md`).
 
 This file accepts; `control_connection` serves one client, `control_calls` answers one message,
-`control_methods` says what a method is, `control_events` carries events. `CONTROL_CONNECTIONS_MAX`
-clients are served at once; further ones wait in the kernel's backlog and are served when one leaves.
+`control_methods` says what a method is, `control_events` carries events. `CONTROL_CONNECTIONS_MAX` clients
+are served at once; further ones wait in the kernel's backlog and are served when one leaves.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ What happens when:
 * where nothing can be announced (no adapter, no permission, port 5353 held by another, our own announcements
   not heard) `on_state` says why, and it is tried again.
 
-Announcements with a tag of ours are kept, at most 256, and at most 4 that repeat one nonce, so that
-who floods the wire without knowing a network secret pushes nobody out. Of others the first 64 are kept
-apart, to be shown as foreign and never dialled, until they say goodbye or their records expire.
+Announcements with a tag of ours are kept, at most 256, and at most 4 that repeat one nonce, so that who
+floods the wire without knowing a network secret pushes nobody out. Of others the first 64 are kept apart, to
+be shown as foreign and never dialled, until they say goodbye or their records expire.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ async def run_discovery(  # noqa: PLR0913 - one callback for each thing that is 
     longer names an address that it did.
 
     `interfaces` names adapters or addresses, loopback ones too; None means all but loopback, and loopback
-    where there is nothing else; `wishes` says which addresses are announced.
-    A None from `rescan` says that `tags` answers otherwise now, or that
-    somebody is wanted: the announcement is renewed, and everybody asked. `on_state` hears `mdns: ok` or
-    `mdns: unavailable: ` and why. `on_foreign` hears, whenever it changes, whose announcements have no tag
-    of ours. `codes` says which pairing codes are announced, and hears of all. `counters` counts what is
-    ignored. `poll_s` is the time in seconds between looks at the adapters.
+    where there is nothing else; `wishes` says which addresses are announced. A None from `rescan` says that
+    `tags` answers otherwise now, or that somebody is wanted: the announcement is renewed, and everybody
+    asked. `on_state` hears `mdns: ok` or `mdns: unavailable: ` and why. `on_foreign` hears, whenever it
+    changes, whose announcements have no tag of ours. `codes` says which pairing codes are announced, and
+    hears of all. `counters` counts what is ignored. `poll_s` is the time in seconds between looks at the
+    adapters.
 
     Started (`task_status`) after the first try, whatever came of it. Raises nothing but what the callbacks
     raise.

@@ -3,9 +3,9 @@
 How it works. The thread takes what is queued in order, so no more of peers is put there than it works off in
 `AHEAD_S`, by what such messages have cost lately; the rest waits here, and the peers that send it are slowed
 by TCP. Of what waits, the account that has used the least goes first: the thread's time, and bytes that were
-sent. Those in office pay a quarter. So whoever floods takes what is left by the others, on
-however many links, with however many keys on its account, and what somebody else sends waits for about one of
-its requests. Commands of the person here do not wait at all.
+sent. Those in office pay a quarter. So whoever floods takes what is left by the others, on however many
+links, with however many keys on its account, and what somebody else sends waits for about one of its
+requests. Commands of the person here do not wait at all.
 
 Priority alone leaves a put waiting for what is under way, and a flood is always under way. So while somebody
 else is at work (`core/accounts.py`), an account that is not in office has `SHARE` of the thread's time, and

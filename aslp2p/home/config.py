@@ -1,9 +1,9 @@
 """`HOME/config.toml`: what the owner of this machine decided.
 
-Every key has a line in `KEYS`: its default, what is allowed in words, and how a value is read. A file
-that says anything else (an unknown key, a wrong type, a value out of range) is refused whole, with one
-line that names the file, the key and what is allowed: a typing error never quietly means a default. No
-file means all defaults.
+Every key has a line in `KEYS`: its default, what is allowed in words, and how a value is read. A file that
+says anything else (an unknown key, a wrong type, a value out of range) is refused whole, with one line that
+names the file, the key and what is allowed: a typing error never quietly means a default. No file means all
+defaults.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Files that are there whole or not at all: written aside, synced, put in place, the folder synced.
 
-After a crash at any instant a path holds its old bytes or its new ones. What a crash leaves over is a
-file called `.tmp-…` beside it.
+After a crash at any instant a path holds its old bytes or its new ones. What a crash leaves over is a file
+called `.tmp-…` beside it.
 """
 
 from __future__ import annotations

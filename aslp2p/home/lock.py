@@ -2,8 +2,8 @@
 
 Who writes holds it alone; commands that read a stopped home share it, so several of them may and no daemon
 starts meanwhile. Reading takes a moment, so whoever is kept out by a reader tries again for `WAIT_S` before
-it says so. The file stays (removing it would let two processes lock two files); it says who held the
-lock last, of several readers the last one.
+it says so. The file stays (removing it would let two processes lock two files); it says who held the lock
+last, of several readers the last one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who may do what at one snapshot: the small part of the state that judges the next snapshot.
 
-Immutable; each snapshot that changes it writes a new one as a fact (`facts.py`). Members are facts of
-their own, one a key, so that a join does not rewrite everybody.
+Immutable; each snapshot that changes it writes a new one as a fact (`facts.py`). Members are facts of their
+own, one a key, so that a join does not rewrite everybody.
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ def files_of(home: Home) -> Iterator[str]:
 class PackageWriter:
     """Writes one file: `write_body`, and once that is safe `finish`; until then it is no home to anybody.
 
-    The file stands beside `target` under another name. As a context manager it removes that when it was
-    not finished and an exception says so.
+    The file stands beside `target` under another name. As a context manager it removes that when it was not
+    finished and an exception says so.
     """
 
     def __init__(self, target: Path) -> None:

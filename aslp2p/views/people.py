@@ -22,8 +22,8 @@ from aslp2p.views.words import grace_words, survival_words
 
 
 def members(view: View, at: int | None = None) -> dict[str, Any]:
-    """Everybody whom the history knows at `@at`, by name: key, name, status, whether they left
-    by themselves, and what they may do."""
+    """Everybody whom the history knows at `@at`, by name: key, name, status, whether they left by themselves,
+    and what they may do."""
     height = view.at(at)
     standing = view.standing(height)
     found = [

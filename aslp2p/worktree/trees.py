@@ -54,8 +54,8 @@ class Trees(NamedTuple):
     out: Mapping[str, str] = {}
     """Paths that this folder does not hold, and why: ignored, kept out, a name that it cannot hold."""
     unseen: Mapping[str, str] = {}
-    """Paths, and folders with all that is below, of which nothing is known now, and why: unreadable,
-    being written, a link or a device in the place of a file."""
+    """Paths, and folders with all that is below, of which nothing is known now, and why: unreadable, being
+    written, a link or a device in the place of a file."""
     lacking: Collection[str] = frozenset()
     """Paths of `remote` whose bytes have not all come to this machine."""
     folders: Collection[str] = frozenset()

@@ -1,10 +1,10 @@
 """etcd: five members with a static cluster on loopback, through the JSON gateway of its own HTTP port.
 
-Its defaults stand: every member fsyncs its log before it votes for an entry. Puts go to a follower as
-`POST /v3/kv/put` on up to `IN_FLIGHT` kept-open connections (the server answers one request a connection
-at a time); visible is an event of `POST /v3/watch` at each member, which that member sends from its own
-applied state; a returning member is asked with a serializable range, which it answers alone.
-The gateway turns JSON into gRPC inside the member, which a native client would not need.
+Its defaults stand: every member fsyncs its log before it votes for an entry. Puts go to a follower as `POST
+/v3/kv/put` on up to `IN_FLIGHT` kept-open connections (the server answers one request a connection at a
+time); visible is an event of `POST /v3/watch` at each member, which that member sends from its own applied
+state; a returning member is asked with a serializable range, which it answers alone. The gateway turns JSON
+into gRPC inside the member, which a native client would not need.
 """
 
 from __future__ import annotations
