@@ -111,6 +111,8 @@ class ContentBuilder:
                 remedy="split it into several files",
             )
         self._size += len(data)
+        if len(data) == CHUNK_BYTES and not self._pending:
+            return [self._piece(data)]  # as it is, not copied
         pieces = []
         rest = memoryview(data)
         while len(self._pending) + len(rest) >= CHUNK_BYTES:
@@ -137,6 +139,9 @@ class ContentBuilder:
     def _cut(self) -> Piece:
         data = bytes(self._pending)
         self._pending.clear()
+        return self._piece(data)
+
+    def _piece(self, data: bytes) -> Piece:
         piece = Piece(content_id(data), data)
         self._ids.append(piece.id)
         return piece

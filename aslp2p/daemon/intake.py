@@ -25,8 +25,8 @@ from aslp2p.limits import CHUNK_BYTES, KIB, UPLOADS_MAX
 from aslp2p.worktree.never import require_puttable
 
 T = TypeVar("T")
-PART_CHUNKS = 8
-"""Read at once, and in memory."""
+PART_CHUNKS = 4
+"""Read at once; as many are being kept meanwhile."""
 TRIES = 2
 SEEN_BYTES_MIN = 64 * KIB
 """A smaller file is read as fast as it is looked up."""
@@ -82,11 +82,25 @@ class Intake:
         return Content(id_, stamp.size, ()) if id_ is not None and await is_here(id_, stamp.size) else None
 
     async def _read(self, reading: _Reading, keep: Keep, limiter: trio.CapacityLimiter) -> Content:
-        while not reading.ended:
-            pieces = await trio.to_thread.run_sync(reading.part, limiter=limiter)
-            if pieces:
-                await keep(tuple(pieces))
+        """Reads on while what was read before is being kept. Raises what either of the two raises."""
+        try:
+            async with trio.open_nursery() as nursery:
+                kept = trio.Event()
+                kept.set()
+                while not reading.ended:
+                    pieces = await trio.to_thread.run_sync(reading.part, limiter=limiter)
+                    await kept.wait()
+                    if pieces:
+                        kept = trio.Event()
+                        nursery.start_soon(_keep, keep, tuple(pieces), kept)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
         return await trio.to_thread.run_sync(reading.finish, limiter=limiter)
+
+
+async def _keep(keep: Keep, pieces: tuple[Piece, ...], kept: trio.Event) -> None:
+    await keep(pieces)
+    kept.set()
 
 
 class _Reading:

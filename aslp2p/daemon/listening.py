@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from aslp2p.errors import UserError
+from aslp2p.limits import KIB
 
 BACKLOG = 128
 _TRIES = 16
@@ -15,6 +16,8 @@ _TRIES = 16
 USER_TIMEOUT_MS = 20_000
 """What was sent and is not acknowledged for so long: the cable is out."""
 KEEPALIVE_S = 5
+UNSENT_BYTES = 128 * KIB
+"""What the system takes ahead of what it can send: what is said next waits for no more than that."""
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - these are compared, not bound
 
@@ -143,6 +146,7 @@ def tune(connection: socket.socket) -> None:
         ("TCP_KEEPINTVL", KEEPALIVE_S),
         ("TCP_KEEPCNT", 3),
         ("TCP_USER_TIMEOUT", USER_TIMEOUT_MS),
+        ("TCP_NOTSENT_LOWAT", UNSENT_BYTES),
     ):
         number = getattr(socket, option, None)  # as far as this system has it
         if number is not None:

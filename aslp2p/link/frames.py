@@ -45,31 +45,54 @@ class FrameCutter:
     """Cuts frames out of a byte stream, however it was split."""
 
     def __init__(self) -> None:
+        self._whole = b""
+        """A frame that began in what came before."""
         self._buffer = b""
         self._at = 0
 
     def feed(self, data: bytes) -> None:
         """Adds received bytes. Take all whole frames before the next call, or they are kept."""
-        rest = self._buffer[self._at :]
-        self._buffer = rest + data if rest else data
-        self._at = 0
+        rest = self._whole + self._buffer[self._at :]
+        missing = _missing(rest)
+        if 0 < missing <= len(data):  # of a long read only this is copied
+            self._whole = rest + data[:missing]
+            self._buffer, self._at = data, missing
+        else:
+            self._whole = b""
+            self._buffer, self._at = rest + data if rest else data, 0
 
     def next(self, bytes_min: int, bytes_max: int) -> bytes | None:
         """The body of the next frame, `None` until it is all here.
 
         Raises `LinkError` as soon as its length is known to be out of bounds.
         """
+        if self._whole:
+            whole, self._whole = self._whole, b""
+            _check(len(whole) - _FRAME_HEADER.size, bytes_min, bytes_max)
+            return whole[_FRAME_HEADER.size :]
         here = len(self._buffer) - self._at
         if here < _FRAME_HEADER.size:
             return None
         (size,) = _FRAME_HEADER.unpack_from(self._buffer, self._at)
-        if not bytes_min <= size <= bytes_max:
-            raise LinkError(f"a frame of {size} bytes where {bytes_min} to {bytes_max} are expected")
+        _check(size, bytes_min, bytes_max)
         if here < _FRAME_HEADER.size + size:
             return None
         start = self._at + _FRAME_HEADER.size
         self._at = start + size
         return self._buffer[start : self._at]
+
+
+def _missing(rest: bytes) -> int:
+    """How many bytes the frame lacks that `rest` begins; 0 where that is not known, or nothing."""
+    if len(rest) < _FRAME_HEADER.size:
+        return 0
+    (size,) = _FRAME_HEADER.unpack_from(rest)
+    return max(0, _FRAME_HEADER.size + int(size) - len(rest))
+
+
+def _check(size: int, bytes_min: int, bytes_max: int) -> None:
+    if not bytes_min <= size <= bytes_max:
+        raise LinkError(f"a frame of {size} bytes where {bytes_min} to {bytes_max} are expected")
 
 
 class FrameCipher:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from aslp2p.artifacts.content import chunk_bytes, decode_manifest, has_manifest
-from aslp2p.errors import UserError
+from aslp2p.errors import UsageError, UserError
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import CHUNK_BYTES, CONTENT_BYTES_MAX
 from aslp2p.store import copying
@@ -42,8 +42,10 @@ def refusing(call: Callable[[], T]) -> T:
 
 
 def pieces_of(reader: Reader, content: bytes, size: int) -> list[Piece]:
-    """Of the `content` of `size` bytes. Raises `NotHere` when its manifest is not stored."""
-    if not 0 <= size <= CONTENT_BYTES_MAX or not has_manifest(size):
+    """Of the `content` of `size` bytes. Raises `NotHere` when its manifest is not stored, `UsageError`."""
+    if size > CONTENT_BYTES_MAX:
+        raise UsageError(f"no content has {size} bytes")
+    if not has_manifest(size):
         return [Piece(content, size, 0)]
     ids = decode_manifest(stored(reader, content, size), size)
     return [Piece(id_, chunk_bytes(size, index), index * CHUNK_BYTES) for index, id_ in enumerate(ids)]

@@ -134,6 +134,8 @@ def test_only_an_open_file_is_written_and_its_number_counts_once(films: Path, tm
         with (tmp_path / "x").open("rb") as file, pytest.raises(RemoteError, match="not open to be written"):
             client.call("content.write", **what, file=File(file.fileno()))
         with (tmp_path / "y").open("w+b") as file:
+            with pytest.raises(RemoteError, match="no content has"):
+                client.call("content.write", id="00" * 32, size=2**53 - 1, file=File(file.fileno()))
             with pytest.raises(RemoteError, match="not all arrived"):
                 client.call("content.write", id="00" * 32, size=5 * MIB, file=File(file.fileno()))
             with pytest.raises(RemoteError, match="not all arrived"):
