@@ -20,12 +20,14 @@ from aslp2p.core.effects import AtWork
 from aslp2p.core.pending import Pending
 from aslp2p.errors import ArtifactError
 from aslp2p.ledger.facts import Member
-from aslp2p.limits import COMPANY_MS
+from aslp2p.limits import COMPANY_MS, PENDING_MAX, PENDING_PER_AUTHOR_MAX
 
 DEPTH_MAX = 64
 """Members that let each other in, one after the other."""
 FEW = 32
 """Proposals of one account that wait."""
+TURN_MS = 200
+"""How often so many of an account's have their turn while somebody else is at work (`turns`)."""
 AT_WORK_MAX = 16
 """Accounts that are remembered to be at work, the latest."""
 
@@ -82,14 +84,28 @@ class Accounts:
         except ArtifactError:
             return signed.key
 
+    # --- how much waits ---------------------------------------------------------------------------
+
+    def room(self, account: bytes) -> int:
+        """How many more proposals may be pending on `account`, of all its keys together.
+
+        Nobody has more of them than there is room left: however many write as fast as they can, there is as
+        much left for one more."""
+        free = PENDING_MAX - len(self._pending.proposals)
+        return min(PENDING_PER_AUTHOR_MAX, free) - self.waiting(account)
+
+    def waiting(self, account: bytes) -> int:
+        """How many proposals are pending on `account`."""
+        return sum(count for key, count in self._pending.by_author() if self.of(key) == account)
+
     # --- who is at work ---------------------------------------------------------------------------
 
     def proposed(self, proposals: Iterable[Verified[Proposal]]) -> None:
         """These have come, and are pending: whoever has little waiting is at work."""
         context = self._context
         now = context.now.mono
-        few = {one.key: None for one in proposals if self._pending.count_of(one.key) <= FEW}
-        for account in {self.of(key): None for key in few}:
+        accounts = {self.of(one.key): None for one in proposals}
+        for account in [one for one in accounts if self.waiting(one) <= FEW]:
             self._at_work.pop(account, None)
             self._at_work[account] = now
             if now - self._told.get(account, -COMPANY_MS) >= COMPANY_MS // 4:

@@ -54,7 +54,7 @@ class Author:
             raise UserError(
                 "a succession or policy change has a command of its own", remedy="see: asl --help"
             )
-        if not self._pending.room_for(context.key):
+        if self._accounts.room(self._accounts.of(context.key)) <= 0:
             raise UserError(
                 f"{self._pending.count_of(context.key)} proposals of this machine are pending already",
                 remedy="wait until the witness is there: asl status",

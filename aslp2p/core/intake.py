@@ -28,11 +28,12 @@ from aslp2p.artifacts.types import (
     Snapshot,
     Statement,
 )
-from aslp2p.core.accounts import Accounts
+from aslp2p.core.accounts import FEW, TURN_MS, Accounts
 from aslp2p.core.auto_succession import AutoSuccession
 from aslp2p.core.beacons import Beacons
 from aslp2p.core.certificates import Certificates
 from aslp2p.core.contents import unasked
+from aslp2p.core.effects import Slow
 from aslp2p.core.floors import Shared, Sync
 from aslp2p.core.inputs import Import
 from aslp2p.core.votes import Votes
@@ -109,10 +110,19 @@ class Intake:
             return useless
         proposals = [cast("Signed[Proposal]", one) for one in signed if isinstance(one.statement, Proposal)]
         useless += len(proposals) - self._take_proposals(proposals, inline, link)
+        self._slow_down(peer.key, proposals)
         for one in signed:
             if not isinstance(one.statement, Proposal | Genesis):
                 useless += not self._take(one, link)
         return useless
+
+    def _slow_down(self, key: bytes, proposals: Sequence[Signed[Proposal]]) -> None:
+        """Whoever proposes more than it has turns for is read no faster than those come. Others' proposals,
+        which it passes on, are not on its account."""
+        account = self._accounts.of(key)
+        own = sum(self._accounts.of(one.key) == account for one in proposals)
+        if own and self._accounts.waiting(account) > FEW and self._accounts.has_company(account):
+            self._context.out.effects.append(Slow(account, own * TURN_MS // FEW))
 
     @staticmethod
     def _unnamed(contents: Sequence[bytes], signed: Sequence[Signed[Statement]]) -> int:
@@ -172,7 +182,8 @@ class Intake:
         taken: list[Signed[Proposal]] = []
         copies: list[Signed[Proposal]] = []
         """Of what is listed and was not audited yet."""
-        counts: dict[bytes, int] = {}
+        room: dict[bytes, int] = {}
+        """By account, what is left."""
         repaired = 0
         for one in fresh:
             if self._audit.repair(one):
@@ -187,8 +198,11 @@ class Intake:
             if row is not None and self._chain.lists(one.id):
                 copies.append(one)
                 continue
-            counts[one.key] = counts.get(one.key, 0) + 1
-            if self._pending.room_for(one.key, counts[one.key]) and self._is_welcome(one):
+            account = self._accounts.of(one.key)
+            if account not in room:
+                room[account] = self._accounts.room(account)
+            if room[account] > 0 and self._is_welcome(one):
+                room[account] -= 1
                 taken.append(one)
         self._chain.keep(context.verifier.verify_all(copies))
         repaired += len(copies)

@@ -75,6 +75,10 @@ class Pending:
     def count_of(self, author: bytes) -> int:
         return self._by_author[author]
 
+    def by_author(self) -> Iterable[tuple[bytes, int]]:
+        """How many proposals of each key are pending."""
+        return self._by_author.items()
+
     def add(self, *artifacts: Verified[Statement]) -> None:
         """Keep and persist open artifacts that are new."""
         new = [one for one in artifacts if one.id not in self.open]
@@ -109,6 +113,8 @@ class Pending:
                 proposal = self.proposals.pop(id_, None)
                 if proposal is not None:
                     self._by_author[proposal.key] -= 1
+                    if not self._by_author[proposal.key]:
+                        del self._by_author[proposal.key]
                     closed.append(proposal)
         if gone and store:
             self._context.store.apply([CloseArtifacts(gone)])

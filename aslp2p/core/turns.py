@@ -18,14 +18,12 @@ from collections.abc import Container
 
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import Proposal
-from aslp2p.core.accounts import FEW, Accounts
+from aslp2p.core.accounts import FEW, TURN_MS, Accounts
 from aslp2p.core.context import Context
 from aslp2p.core.pending import Pending
 from aslp2p.core.tolls import Tolls
 from aslp2p.ledger.gate import AUTHORITY_ACTIONS
 from aslp2p.limits import TOLL_REJECTION
-
-TURN_MS = 200
 
 
 class Turns:

@@ -8,8 +8,8 @@ links, with however many keys on its account, and what somebody else sends waits
 requests. Commands of the person here do not wait at all.
 
 Priority alone leaves a put waiting for what is under way, and a flood is always under way. So while somebody
-else is at work (`core/accounts.py`), an account that is not in office has `SHARE` of the thread's time, and
-waits as soon as it has used that up; while it is alone, all of it.
+else is at work (`core/accounts.py`), what an account that is not in office asks for has `SHARE` of the
+thread's time, and waits as soon as it has used that up; while it is alone, all of it.
 
 An account that was idle begins where the one is that went last: nobody saves up. One that the core has
 slowed (`core/tolls.py`) waits so long before it stands in line at all, on each of its links.
@@ -41,6 +41,8 @@ SENT_BYTES_PER_S = 200e6
 """What sealing and sending take is not measured here; about so many bytes a second."""
 FIRST_GUESS_S = {2: 0.0005, 4: 0.005, 6: 0.02, 8: 0.005}
 """By the kind of message, where none was measured yet: *push*, *want*, *get range*, *get content*."""
+ASKS = {4, 6, 8}
+"""Of those, what is asked for itself: pushes may be another's, whom the core slows (`core/intake.py`)."""
 GUESS_S = 0.0002
 WEIGHT = 0.2
 """Of the latest measurement in the guess."""
@@ -133,7 +135,7 @@ class Fair:
         if not self.items:
             self._ahead_s = 0.0
         spent_s = spent.seconds + spent.sent_bytes / SENT_BYTES_PER_S
-        if not load.office:
+        if load.kind in ASKS and not load.office:
             self._take_share(load.account, spent_s)
         weighted = spent_s * (OFFICE_SHARE if load.office else 1.0)
         _note(self._used, load.account, self._used.get(load.account, self._clock) + weighted)

@@ -8,15 +8,15 @@ from msgspec.structs import replace
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import Verified
 from aslp2p.artifacts.types import Proposal, Remove
-from aslp2p.core.accounts import AT_WORK_MAX, FEW
-from aslp2p.core.effects import AtWork
-from aslp2p.core.inputs import AddContent, Now, Propose
-from aslp2p.core.turns import TURN_MS
+from aslp2p.core.accounts import AT_WORK_MAX, FEW, TURN_MS
+from aslp2p.core.effects import AtWork, Slow
+from aslp2p.core.inputs import AddContent, Now, Propose, Received
+from aslp2p.gossip.messages import Push, encode_message
 from aslp2p.ledger.history import read_snapshot
 from aslp2p.limits import COMPANY_MS, TOLL_PER_SECOND, TOLL_REJECTION, TOLL_TOKENS_MAX
 from tests.core.scripted import SECOND_MS, Stage
 from tests.core.test_witness import DATA, MINE, answers, letter, listening
-from tests.ledger.builder import CLEO, DAN, Key, World
+from tests.ledger.builder import BEN, CLEO, DAN, Key, World
 
 
 def many(world: World, count: int, author: Key = DAN) -> list[Verified[Proposal]]:
@@ -135,3 +135,43 @@ def test_half_of_the_tokens_are_never_taken_for_refusals() -> None:
         if tolls.spares(DAN.key, TOLL_REJECTION, now):
             tolls.charge(DAN.key, None, TOLL_REJECTION, now)
     assert tolls._accounts[DAN.key].left(now) >= TOLL_TOKENS_MAX / 2
+
+
+def test_all_keys_of_one_member_have_as_many_proposals_waiting_as_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sixty-four keys that one member let in would fill three of four places, and slow every snapshot."""
+    monkeypatch.setattr("aslp2p.core.accounts.PENDING_PER_AUTHOR_MAX", 6)
+    world = World()
+    stage, ben = listening(world)
+    monkeypatch.setattr(stage.core._accounts, "of", lambda key: DAN.key if key == CLEO.key else key)
+    first, second = ([lost(world, f"{key.name}/{n}", key) for n in range(4)] for key in (DAN, CLEO))
+    ben.pushes(*first)
+    ben.pushes(*second)
+    assert stage.core.live()["pending"] == 6
+    ben.pushes(*[lost(world, f"own/{n}", BEN) for n in range(4)])
+    assert stage.core.live()["pending"] == 10, "others have their own"
+
+
+def lost(world: World, path: str, author: Key) -> Verified[Proposal]:
+    """A put of what nobody has."""
+    return letter(world, path, author, path.encode())
+
+
+def test_whoever_proposes_more_than_it_has_turns_for_is_read_no_faster() -> None:
+    world = World()
+    stage, ben = listening(world)
+    stage.happen(AddContent(((content_id(DATA), DATA),)))
+    dan = stage.link(DAN)
+    flood, more = many(world, 2 * FEW), [lost(world, f"more/{n}", DAN) for n in range(2 * FEW)]
+
+    def slowed(link: int, push: Push) -> list[Slow]:
+        now = Now(stage._now, stage._now)
+        step = stage.core.step(Received(link, encode_message(push)), now)
+        return [one for one in step.effects if isinstance(one, Slow)]
+
+    assert slowed(dan.link, Push(tuple(one.raw for one in flood), ())) == [], "alone it is read at once"
+    ben.pushes(letter(world, "mine", CLEO))
+    assert slowed(ben.link, Push(tuple(one.raw for one in more[:FEW]), ())) == [], "it is not ben's"
+    (slow,) = slowed(dan.link, Push(tuple(one.raw for one in more[FEW:]), ()))
+    assert (slow.account, slow.pause_ms) == (DAN.key, TURN_MS)

@@ -151,14 +151,20 @@ async def test_while_somebody_else_is_at_work_an_account_has_its_share_of_the_ti
     fair.at_work(b"honest")
     began = trio.current_time()
     for _ in range(100):
-        fair.give(load(b"flood"), await fair.take(load(b"flood")), Spent(0.01))
+        fair.give(
+            load(b"flood", kind=GET_RANGE), await fair.take(load(b"flood", kind=GET_RANGE)), Spent(0.01)
+        )
         await trio.sleep(0.01)
         fair.at_work(b"honest")
     assert trio.current_time() - began >= (1.0 - SHARE_AHEAD_S) / SHARE - 0.1, "a second of work in four"
     began = trio.current_time()
     for _ in range(100):
-        fair.give(load(b"w", office=True), await fair.take(load(b"w", office=True)), Spent(0.01))
-    assert trio.current_time() == began, "what the witness relays is on its account"
+        fair.give(
+            load(b"w", kind=GET_RANGE, office=True),
+            await fair.take(load(b"w", kind=GET_RANGE, office=True)),
+            Spent(0.01),
+        )
+    assert trio.current_time() == began, "nor are those in office held up"
 
 
 async def test_alone_an_account_has_all_the_time(autojump_clock: MockClock) -> None:
@@ -166,13 +172,17 @@ async def test_alone_an_account_has_all_the_time(autojump_clock: MockClock) -> N
     fair.at_work(b"flood")
     began = trio.current_time()
     for _ in range(100):
-        fair.give(load(b"flood"), await fair.take(load(b"flood")), Spent(0.01))
+        fair.give(
+            load(b"flood", kind=GET_RANGE), await fair.take(load(b"flood", kind=GET_RANGE)), Spent(0.01)
+        )
     assert trio.current_time() == began
     fair.at_work(b"honest")
     await trio.sleep(COMPANY_MS / 1000 + 0.1)
     began = trio.current_time()
     for _ in range(100):
-        fair.give(load(b"flood"), await fair.take(load(b"flood")), Spent(0.01))
+        fair.give(
+            load(b"flood", kind=GET_RANGE), await fair.take(load(b"flood", kind=GET_RANGE)), Spent(0.01)
+        )
     assert trio.current_time() == began, "and soon after"
 
 

@@ -101,19 +101,23 @@ class Intruder:
         """The messages that have come; waits for none."""
         self._socket.settimeout(0)
         try:
-            return [event.data for event in self._receive() if isinstance(event, MessageReceived)]
+            return self.wait()
         except BlockingIOError:
             return []
         finally:
             self._socket.settimeout(TIMEOUT_S)
 
-    def discard(self) -> None:
-        """Throw away what has come, unopened: that costs an attacker next to nothing."""
-        self._socket.settimeout(0)
+    def wait(self) -> list[bytes]:
+        """The messages that come next. Raises `LinkError` when the daemon hangs up."""
+        return [event.data for event in self._receive() if isinstance(event, MessageReceived)]
+
+    def discard(self, wait_s: float = 0.0) -> None:
+        """Throw away what comes within so long, unopened: that costs an attacker next to nothing."""
+        self._socket.settimeout(wait_s)
         try:
             while self._socket.recv(1 << 20):
                 pass
-        except BlockingIOError:
+        except (BlockingIOError, TimeoutError):
             return
         finally:
             self._socket.settimeout(TIMEOUT_S)
