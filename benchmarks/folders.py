@@ -1,8 +1,9 @@
 """`python -m benchmarks.folders`: a tree of many files kept alike in two folders, by aslp2p and by Syncthing.
 
 Both run two nodes on loopback with nothing else to find. A figure is the time from the command until the
-other folder holds the same: `asl sync` on both sides here, a scan on both sides there. The two do different
-work: aslp2p signs and keeps every version, Syncthing keeps the last.
+other folder holds the same: `asl sync` on both sides here, a scan on both sides there. Then both watch their
+folders, with their own defaults, and one file is edited a few times: from the edit until the other folder has
+it, the median. The two do different work: aslp2p signs and keeps every version, Syncthing keeps the last.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import tempfile
 import time
@@ -29,7 +31,11 @@ from benchmarks.ours.nodes import ASL, up_command, wait_for
 from benchmarks.processes import Child, free_ports
 
 PATIENCE_S = 3600.0
+EDIT = "an edit, watched"
+EDITS = 5
 _LOOK_S = 0.2
+_EDIT_LOOK_S = 0.01
+_PAUSE_S = 4.0
 _KEY = "benchmark"
 
 
@@ -38,6 +44,9 @@ class Pair(Protocol):
 
     def sync(self) -> None:
         """Have both looked at, once; what is under way when this returns is waited for by who asked."""
+
+    def follow(self) -> None:
+        """Have both watched from now on."""
 
 
 class Ours:
@@ -57,6 +66,11 @@ class Ours:
         for home, folder in zip(self._household.homes, self._folders, strict=True):
             command = [*ASL, "--home", str(home), "sync", str(folder), "--hidden", "--approve"]
             subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
+
+    def follow(self) -> None:
+        for home, folder in zip(self._household.homes, self._folders, strict=True):
+            command = [*ASL, "--home", str(home), "folder", "add", str(folder), "--hidden"]
+            subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=True)
 
 
 class Syncthing:
@@ -90,6 +104,10 @@ class Syncthing:
     def sync(self) -> None:
         for node in (0, 1):
             self._ask(node, "POST", "db/scan?folder=bench", None)
+
+    def follow(self) -> None:
+        for node in (0, 1):
+            self._ask(node, "PATCH", "config/folders/bench", {"fsWatcherEnabled": True})
 
     def _status(self, node: int) -> Any:
         try:
@@ -154,7 +172,19 @@ def running(kind: Kind, place: Path, folders: list[Path]) -> Iterator[Pair]:
             child.kill()
 
 
-def measure(kind: Kind, count: int) -> Iterator[tuple[str, float]]:
+def edit_s(folders: list[Path], text: str) -> float:
+    """Seconds from an edit in the first folder until the second has it."""
+    (folders[0] / "edited.txt").write_text(text)
+    began = time.perf_counter()
+    there = folders[1] / "edited.txt"
+    while not (there.exists() and there.read_text() == text):
+        if time.perf_counter() - began > PATIENCE_S:
+            raise click.ClickException(f"an edit has not come in {PATIENCE_S:g} s")
+        time.sleep(_EDIT_LOOK_S)
+    return time.perf_counter() - began
+
+
+def measure(kind: Kind, count: int, *, edits: int = EDITS) -> Iterator[tuple[str, float]]:
     """(step, seconds) as they come."""
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -175,6 +205,13 @@ def measure(kind: Kind, count: int) -> Iterator[tuple[str, float]]:
                     if kind is Ours:
                         pair.sync()
                 yield step, time.perf_counter() - began
+            pair.follow()
+            edit_s(folders, "the first, until all is followed")
+            times = []
+            for number in range(edits):
+                time.sleep(_PAUSE_S)  # the folders come to rest
+                times.append(edit_s(folders, f"edit {number}"))
+            yield EDIT, statistics.median(times)
 
 
 @click.command()
@@ -187,7 +224,7 @@ def main(files: int) -> None:
     figures = {_NAMES[kind]: dict(measure(kind, files)) for kind in kinds}
     click.echo(f"| {files:,} files | {' | '.join(f'{name}, s' for name in figures)} |")
     click.echo(f"|---|{'---|' * len(figures)}")
-    for step in STEPS:
+    for step in (*STEPS, EDIT):
         click.echo(f"| {step} | {' | '.join(f'{one[step]:.1f}' for one in figures.values())} |")
     if len(kinds) == 1:
         click.echo("Syncthing is not installed (Debian: apt install syncthing)", err=True)

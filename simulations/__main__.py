@@ -1,4 +1,4 @@
-"""`python -m simulations`: list, run, replay, sweep; advise, what-if, figure.
+"""`python -m simulations`: list, run, replay, sweep, folders; advise, what-if, figure.
 
 Exit codes: 0 everything held, 10 safety broken, 11 liveness broken, 12 a node crashed by mistake, 2 wrong
 usage, 130 interrupted.
@@ -14,6 +14,7 @@ from aslp2p.errors import UserError
 from simulations import scenario_file
 from simulations.advise import advise
 from simulations.figures import figure
+from simulations.folders_command import folders_
 from simulations.replay_command import replay
 from simulations.run_command import run_
 from simulations.sweep_command import sweep_
@@ -52,6 +53,7 @@ main.add_command(sweep_)
 main.add_command(advise)
 main.add_command(what_if)
 main.add_command(figure)
+main.add_command(folders_)
 
 if __name__ == "__main__":
     main(prog_name="python -m simulations")

@@ -23,6 +23,8 @@ from aslp2p.worktree.trees import Entry, Found, Like
 
 SMALL_BYTES = CHUNK_BYTES // 4
 """A larger file is handed to the daemon open."""
+_TYPES = mimetypes.MimeTypes(filenames=())
+"""The same on every machine."""
 BATCH_BYTES_MAX = CONTROL_LINE_BYTES_MAX - 256 * KIB
 """Of one line to the daemon."""
 
@@ -171,7 +173,6 @@ class Proposals(History):
         super().__init__(daemon, path)
         self._daemon = daemon
         self._settling = settling
-        self._types = mimetypes.MimeTypes(filenames=())  # the same on every machine
         self._puts: list[tuple[str, dict[str, Any]]] = []
         self._removals: list[tuple[str, dict[str, Any]]] = []
         self._batch_bytes = 0
@@ -202,7 +203,7 @@ class Proposals(History):
         params: dict[str, Any] = {
             "path": self._prefix + path,
             "executable": found.like.executable,
-            "media_type": self._types.guess_type(path)[0] or "",
+            "media_type": _TYPES.guess_type(path)[0] or "",
             "modified_ms": modified_ms,
             "expects": expects,
         }

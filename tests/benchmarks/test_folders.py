@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.folders import STEPS, Ours, change_some, make_tree, measure, rename_one, tree_of
+from benchmarks.folders import EDIT, STEPS, Ours, change_some, make_tree, measure, rename_one, tree_of
 
 
 def test_every_step_is_measured() -> None:
-    figures = dict(measure(Ours, 10))
-    assert list(figures) == list(STEPS) and all(seconds > 0 for seconds in figures.values())
+    figures = dict(measure(Ours, 10, edits=1))
+    assert list(figures) == [*STEPS, EDIT] and all(seconds > 0 for seconds in figures.values())
 
 
 def test_the_tree_is_the_same_each_time_and_changes_as_told(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from aslp2p.worktree.aside import conflict_of
 from aslp2p.worktree.plan import plan
 from aslp2p.worktree.sync import Sync
 from aslp2p.worktree.trees import Found, Identity, Remove, Trees, TreeStep
+from simulations.folder_disk import MemoryDisk
 from tests.worktree.model import Common
-from tests.worktree.simulated import Machine, MemoryDisk, like
+from tests.worktree.simulated import Machine, like
 
 PATHS = ("a", "b.txt", "c/d", "c/e", "a/f", "g")
 
