@@ -92,10 +92,13 @@ def create_command(
                 "artifacts": written.artifacts,
                 "contents": written.contents,
                 "lacking": written.lacking,
+                "erased": written.erased,
             }
         )
         return
     say(f"{path}: {contents_words(written.artifacts, written.contents)}, {size_text(size)}")
+    if written.erased:
+        note(f"{count_text(written.erased, 'content')} to go with it are erased: asl verify names them")
     if written.lacking:
         note(f"{count_text(written.lacking, 'content')} to go with it are not on this machine")
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from aslp2p.cli.complete import complete_folder, complete_path
+from aslp2p.cli.fetching import fetch_to_write
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
@@ -42,6 +43,8 @@ def checkout_command(
         common, name = common_of(source)
         with opened_base(folder) as base, Progress("writing") as progress:
             require_same(base, common, path, folder)
+            if source.live:
+                fetch_to_write(source, history, base.agreed())
             run = Checkout(disk, base, history, hidden=hidden, force=force, progress=steps_on(progress))
             report = run.run()
     if settings.json:

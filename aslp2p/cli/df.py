@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
 
 import click
 
 from aslp2p.cli.files import listing
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, say_json, size_text, table
+from aslp2p.cli.keep import keeps_everything, kept_here, kept_words
+from aslp2p.cli.output import count_text, say, say_json, size_text, table
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import Source, open_source
+from aslp2p.cli.source import Source, existing_home, open_source, pages
+from aslp2p.limits import DISK_LOW_BYTES
 
 _FOLDERS_SHOWN = 20
 _TOP = "(top)"
@@ -21,7 +22,7 @@ _WORDS = {
     "current": "of this version",
     "older": "of older versions only",
     "pending": "waits for the witness",
-    "elsewhere": "not on this machine yet",
+    "elsewhere": "not on this machine",
     "erased": "erased",
 }
 
@@ -36,9 +37,11 @@ def df_command(settings: Settings) -> None:
     with open_source(settings) as source:
         uses = _uses(source)
         folders = _folders(source)
+    keep = kept_here(settings)["keep"]
+    free = shutil.disk_usage(str(existing_home(settings))).free
     if settings.json:
         uses_json = {kind: {"contents": count, "bytes": size} for kind, (count, size) in uses.items()}
-        say_json({**uses_json, "folders": folders})
+        say_json({**uses_json, "folders": folders, "keep": keep, "free": free})
         return
     rows = [
         (size_text(size), count_text(count, "content"), _WORDS[kind])
@@ -51,13 +54,17 @@ def df_command(settings: Settings) -> None:
         rest = sum(size for _, size in largest[_FOLDERS_SHOWN:])
         rows.append((size_text(rest), "", f"{len(largest) - _FOLDERS_SHOWN} more folders"))
     table(rows)
+    if not keeps_everything(keep):
+        say(f"This machine keeps {kept_words(keep)}. To free that now: asl prune")
+    elif free < DISK_LOW_BYTES:
+        say("To keep less of it on this machine: asl keep current")
 
 
 def _uses(source: Source) -> dict[str, tuple[int, int]]:
     """How many contents there are of each kind, and how large they are."""
     counts, sizes = Counter[str](), Counter[str]()
     known: set[str] = set()
-    for one in _held(source):
+    for one in pages(source, "content.held", "contents"):
         kind = (
             "erased"
             if one["erased"]
@@ -75,15 +82,6 @@ def _uses(source: Source) -> dict[str, tuple[int, int]]:
             counts["pending"] += 1
             sizes["pending"] += one["size"]
     return {kind: (counts[kind], sizes[kind]) for kind in _WORDS}
-
-
-def _held(source: Source) -> Iterator[dict[str, Any]]:
-    page = source.ask("content.held")
-    while True:
-        yield from page["contents"]
-        if page["next"] is None:
-            return
-        page = source.ask("content.held", after=page["next"])
 
 
 def _folders(source: Source) -> dict[str, int]:

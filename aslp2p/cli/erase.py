@@ -44,14 +44,14 @@ def erase_command(
         )
     if status:
         with open_source(settings) as source:
-            _say_status(settings, path, _asked(source, wanted, version))
+            _say_status(settings, source, path, _asked(source, wanted, version))
         return
     if not reason:
         raise UsageError("say why it is to be gone", remedy=f'type: asl erase {path} --reason "…"')
     with open_daemon(settings) as daemon:
         entry = _asked(daemon, wanted, version)
         if entry["erased"] is not None:
-            _say_status(settings, path, entry)
+            _say_status(settings, daemon, path, entry)
             return
         confirm(f"Erase {path} everywhere?", list(_BEYOND), yes=yes)
         _propose(settings, daemon, path, entry, reason, wait=not no_wait)
@@ -74,11 +74,20 @@ def _propose(
         waiter.report(settings)
 
 
-def _say_status(settings: Settings, path: str, entry: dict[str, Any]) -> None:
+def _say_status(settings: Settings, source: Source, path: str, entry: dict[str, Any]) -> None:
+    machines: list[dict[str, Any]] = []
+    if entry["erased"] is not None:
+        if isinstance(source, DaemonSource):  # whoever is linked says now whether it is gone there
+            source.call("holders", id=entry["content"])
+        machines = source.ask("erasure", id=entry["content"])["members"]
     if settings.json:
-        say_json({name: entry[name] for name in ("path", "content", "erased", "here")})
+        shown = {name: entry[name] for name in ("path", "content", "erased", "here")}
+        say_json({**shown, "machines": machines})
     elif entry["erased"] is None:
         say(f"{path} is not erased")
     else:
         gone = "here until that is final" if entry["here"] else "gone from here"
         say(f"{path}: {erased_words(entry['erased'])} ({gone})")
+        for words, is_gone in (("Gone from", True), ("Not confirmed by", False)):
+            if names := [one["shown"] for one in machines if one["gone"] is is_gone]:
+                say(f"{words}: {', '.join(names)}")

@@ -17,9 +17,10 @@ import click
 
 from aslp2p.artifacts.content import chunks_of
 from aslp2p.cli.complete import complete_path
+from aslp2p.cli.fetching import fetch
 from aslp2p.cli.group import Command
 from aslp2p.cli.history import require_same_history
-from aslp2p.cli.output import count_text, note, say, say_json, size_text, table, when
+from aslp2p.cli.output import count_text, erased_mark, note, say, say_json, size_text, table, when
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_daemon, open_source
@@ -52,7 +53,7 @@ def ls_command(settings: Settings, prefix: str, long_: bool, at: int | None) -> 
             table([_long(entry) for entry in entries])
         else:
             for entry in entries:
-                say(entry["path"])
+                say(f"{entry['path']}{erased_mark(entry)}")
 
 
 def _some(entries: Iterator[dict[str, Any]], path: str) -> Iterator[dict[str, Any]]:
@@ -70,7 +71,7 @@ def _long(entry: dict[str, Any]) -> tuple[str, ...]:
         f"@{entry['height']}",
         entry["author"]["shown"],
         when(entry["created_ms"]),
-        entry["path"],
+        f"{entry['path']}{erased_mark(entry)}",
     )
 
 
@@ -102,6 +103,7 @@ def get_command(settings: Settings, path: str, output: str | None, at: int | Non
         wanted, version = file_meant(source, path, at)
         entry = _entry(source, wanted, version)
         target = None if output in (None, "-") else _target(str(output), wanted)
+        fetch(source, [(entry["content"], entry["size"])])
         if target is None:
             _require_harmless(entry)
             write_content(source, entry, sys.stdout.buffer)

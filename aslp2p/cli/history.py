@@ -9,7 +9,7 @@ import click
 
 from aslp2p.cli.complete import complete_path
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, say, say_json, sentence, size_text, table, when
+from aslp2p.cli.output import count_text, erased_mark, say, say_json, sentence, size_text, table, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_source
 from aslp2p.cli.versions import at_option, file_meant, parse_version, require_version, split_version
@@ -229,7 +229,8 @@ def diff_command(settings: Settings, first: str, second: str) -> None:
     for change in answer["changes"]:
         entry = change["now"] or change["before"]
         size = size_text(change["now"]["size"]) if change["now"] else ""
-        rows.append((_MARKS[change["change"]], size, entry["path"]))
+        erased = [erased_mark(one) for one in (change["before"], change["now"]) if one is not None]
+        rows.append((_MARKS[change["change"]], size, entry["path"] + next(filter(None, erased), "")))
     table(rows)
 
 

@@ -96,9 +96,13 @@ def kept_words(keep: dict[str, Any]) -> str:
     words = f"{versions} of {', '.join(keep['only']) or 'everything'}"
     if keep["except"]:
         words += f" except {', '.join(keep['except'])}"
-    if keep["versions"] == "all" and not keep["only"] and not keep["except"]:
+    if keeps_everything(keep):
         return words
     return f"{words}; the rest goes once {count_text(keep['copies'], 'other machine')} keep it"
+
+
+def keeps_everything(keep: dict[str, Any]) -> bool:
+    return keep["versions"] == "all" and not keep["only"] and not keep["except"]
 
 
 # --- pruning --------------------------------------------------------------------------------------

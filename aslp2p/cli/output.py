@@ -70,3 +70,14 @@ def size_text(size: int) -> str:
         amount /= 1024
         unit += 1
     return f"{size} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+def erased_text(erased: dict[str, Any]) -> str:
+    """What is said of bytes that were erased."""
+    by = "somebody" if erased["by"] is None else erased["by"]["shown"]
+    return f"erased at @{erased['height']} by {by}: {erased['reason']}"
+
+
+def erased_mark(entry: dict[str, Any]) -> str:
+    """What is said beside the path of what was erased since; nothing of anything else."""
+    return "" if entry["erased"] is None else f"  ({erased_text(entry['erased'])})"

@@ -10,7 +10,7 @@ import click
 
 from aslp2p.cli.complete import complete_file, complete_path
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, note, say, say_json, size_text, when
+from aslp2p.cli.output import count_text, erased_text, note, say, say_json, size_text, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import open_source
 from aslp2p.cli.versions import at_option, file_meant, split_version
@@ -55,6 +55,8 @@ def prove_command(settings: Settings, path: str, output: str, brief: bool, at: i
     final = "not final yet" if answer["final"] is None else f"final at @{answer['final']}"
     say(f"{output}: {wanted} of @{answer['height']}, {final}; {size_text(answer['size'])}")
     say(f"Anybody checks it with: asl verify-proof {output} --common {common_id}")
+    if answer["entry"]["erased"] is not None:
+        note(f"It is the proof of bytes that exist no more: {erased_text(answer['entry']['erased'])}")
     if answer["kind"] == "whole":
         note(
             f"It holds the history up to there ({count_text(answer['proposals'], 'proposal')}): every path, "

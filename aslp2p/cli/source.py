@@ -78,6 +78,16 @@ class DaemonSource:
         return answer
 
 
+def pages(source: Source, question: str, what: str) -> Iterator[dict[str, Any]]:
+    """All that a question gives as `what`, page by page."""
+    page = source.ask(question)
+    while True:
+        yield from page[what]
+        if page["next"] is None:
+            return
+        page = source.ask(question, after=page["next"])
+
+
 def home_of(settings: Settings) -> Home:
     """The home that the options name; it may not exist."""
     return Home.locate(settings.home)

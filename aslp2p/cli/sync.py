@@ -8,6 +8,7 @@ import click
 
 from aslp2p.cli.checkout import common_of, note_some, steps_on
 from aslp2p.cli.complete import complete_folder, complete_path
+from aslp2p.cli.fetching import fetch_to_write
 from aslp2p.cli.group import Command
 from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
@@ -17,7 +18,7 @@ from aslp2p.cli.waiting import Waiter, wait_for_admission, why_never
 from aslp2p.control.client import File
 from aslp2p.errors import UsageError
 from aslp2p.worktree.base import opened_base
-from aslp2p.worktree.common import Proposals
+from aslp2p.worktree.common import History, Proposals
 from aslp2p.worktree.disk import Folder
 from aslp2p.worktree.report import Report, Ways
 from aslp2p.worktree.sync import Sync, require_same
@@ -64,6 +65,8 @@ def run_sync(
         common, name = common_of(daemon)
         with opened_base(folder) as base, Progress("syncing") as progress:
             require_same(base, common, path, folder)
+            if ways.receive:
+                fetch_to_write(daemon, History(daemon, path), base.agreed())
             with Waiter(daemon, wait=wait) as waiter:
                 remote = Proposals(Calls(daemon), path, Settling(waiter))
                 report = Sync(disk, base, remote, hidden=hidden, ways=ways, progress=steps_on(progress)).run()

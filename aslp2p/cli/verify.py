@@ -11,10 +11,10 @@ import click
 from msgspec import structs
 
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, say, say_json
+from aslp2p.cli.output import count_text, erased_text, say, say_json
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
-from aslp2p.cli.source import existing_home, open_source
+from aslp2p.cli.source import existing_home, open_source, pages
 from aslp2p.cli.versions import require_version
 from aslp2p.control.client import Client
 from aslp2p.errors import AslError, Damaged, NoDaemon, UsageError, UserError
@@ -22,6 +22,8 @@ from aslp2p.home import Home
 
 if TYPE_CHECKING:
     from aslp2p.store.check import Finding
+
+_ERASED_SHOWN = 20
 
 
 @click.command("verify", cls=Command)
@@ -33,10 +35,15 @@ def verify_command(settings: Settings, version: str) -> None:
     with open_source(settings) as source:
         answer = verified(source.ask, at)
         name = source.ask("summary")["name"]
+        answer["erased"] = erased = list(pages(source, "erasures", "erasures"))
     if settings.json:
         say_json(answer)
     else:
         _say(name, answer)
+        for one in erased[:_ERASED_SHOWN]:
+            say(f"  {one['path'] or one['content'][:12]}: {erased_text(one)}")
+        if len(erased) > _ERASED_SHOWN:
+            say(f"  and {len(erased) - _ERASED_SHOWN} more are erased")
     if answer["failure"]:
         raise click.exceptions.Exit(1)
 

@@ -47,6 +47,8 @@ class Tally(Struct):
     """How long that binds."""
     asked: int = 0
     """Members, at most at once."""
+    copies: int = 0
+    """How many others have to keep what goes."""
 
 
 class Clearing:

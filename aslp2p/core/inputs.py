@@ -212,10 +212,9 @@ class Prune(Struct, frozen=True):
 
 
 class Fetch(Struct, frozen=True):
-    """Fetch a content although it is not kept here; for some time it stays."""
+    """Fetch these contents, id and size of each, although they are not kept here; for some time they stay."""
 
-    content: bytes
-    size: int
+    contents: tuple[tuple[bytes, int], ...]
 
 
 class AskHolders(Struct, frozen=True):

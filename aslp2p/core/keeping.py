@@ -95,7 +95,7 @@ class Keeping(Part):
         """Begin a pass now; `dry`: only find out what would go."""
         self._due_ms = None
         self._clearing.question = None
-        self._now = Tally(dry=dry)
+        self._now = Tally(dry=dry, copies=self._kept.rule.keep.copies)
         if self._is_idle() or not self._context.founded:
             self._now.done = True
             self._pass = None
@@ -106,10 +106,11 @@ class Keeping(Part):
         self._pass = self._clearing.run(self._now)
         self._go_on_ms = self._context.now.mono
 
-    def fetch(self, content: bytes, size: int) -> None:
-        """A person wants it here now."""
-        self._kept.note_fetched(content)
-        self._contents.want([(content, has_manifest(size))])
+    def fetch(self, contents: Sequence[tuple[bytes, int]]) -> None:
+        """A person wants these here now."""
+        for content, _ in contents:
+            self._kept.note_fetched(content)
+        self._contents.want([(content, has_manifest(size)) for content, size in contents])
 
     def _is_idle(self) -> bool:
         """Whether everything is to be here, and nothing was ever let go."""

@@ -209,7 +209,7 @@ class NodeCore(Wiring):
             case Prune():
                 self._keeping.prune(dry=input_.dry)
             case Fetch():
-                self._keeping.fetch(input_.content, input_.size)
+                self._keeping.fetch(input_.contents)
             case AskHolders():
                 self._keeping.holders.ask_for_person(input_.content)
             case HeardHolders():

@@ -17,6 +17,7 @@ from aslp2p.ledger.reader import Reader
 from aslp2p.limits import COPIES_DEFAULT, COPIES_MAX, PATTERNS_MAX, PINS_MAX
 from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.people import members
+from aslp2p.views.queries import listed
 from aslp2p.views.view import View
 
 ANSWERS_S = 5.0
@@ -43,7 +44,7 @@ class KeepingMethods:
             "prune": self.prune,
             "prune.state": self.prune_state,
             "holders": self.holders,
-            "content.fetch": self.fetch,
+            "contents.fetch": self.fetch,
         }
 
     async def keep(
@@ -104,10 +105,11 @@ class KeepingMethods:
         state: dict[str, Any] = node.live()["keeping"]
         return state
 
-    async def fetch(self, id: str, size: Uint, common: str = "") -> dict[str, Any]:
-        """Fetch a content although it is not kept here; for a day it stays. `peers`: how many are linked."""
+    async def fetch(self, contents: list[tuple[str, Uint]], common: str = "") -> dict[str, Any]:
+        """Fetch `contents`, id and size of each, although they are not kept here; for a day they stay.
+        `peers`: how many are linked."""
         node = self._node(common)
-        await node.command(Fetch(parse_id(id), size))
+        await node.command(Fetch(tuple(listed(contents))))
         return {"peers": len(node.live().get("links", ()))}
 
     async def holders(self, id: str, common: str = "") -> dict[str, Any]:

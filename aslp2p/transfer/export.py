@@ -41,11 +41,13 @@ class Selection:
 
 @dataclass(frozen=True)
 class Written:
-    """What a finished bundle holds; `lacking` contents were not here to be put in."""
+    """What a finished bundle holds; `lacking` contents were not here to be put in, and `erased` are nowhere
+    any more."""
 
     artifacts: int
     contents: int
     lacking: int
+    erased: int = 0
 
 
 def select_everything(ask: Asks, *, contents: bool = True) -> Selection:
@@ -111,7 +113,7 @@ def write_bundle(
     """
     common_id, floor = _common(ask)
     ids = sorted(selection.artifacts | selection.in_hand.keys())
-    contents, lacking = _content_ids(ask, selection), 0
+    contents, lacking, erased = _content_ids(ask, selection), 0, 0
     total = len(ids) + len(contents)
     if len(ids) > BUNDLE_ARTIFACTS_MAX or len(contents) > BUNDLE_CONTENTS_MAX:
         raise _too_large()
@@ -127,16 +129,17 @@ def write_bundle(
             raise _too_large() from None
         artifacts = done
         for id_ in contents:
-            data = _content(ask, id_)
+            data, is_erased = _content(ask, id_)
             done += 1
             progress(done, total)
             if data is None:
-                lacking += 1
+                erased += is_erased
+                lacking += not is_erased
                 continue
             writer.add_content(data)
             written += 1
         writer.finish()
-    return Written(artifacts, written, lacking)
+    return Written(artifacts, written, lacking, erased)
 
 
 def _too_large() -> UserError:
@@ -205,12 +208,14 @@ def _content_ids(ask: Asks, selection: Selection) -> list[bytes]:
     """The pieces that hold the contents, sorted."""
     ids = set(selection.contents)
     for id_, size in selection.contents.items():
-        if has_manifest(size) and (manifest := _content(ask, id_)) is not None:
+        if has_manifest(size) and (manifest := _content(ask, id_)[0]) is not None:
             with suppress(ArtifactError):  # no manifest of that size: its put was refused, or will be (G6)
                 ids.update(decode_manifest(manifest, size))
     return sorted(ids)
 
 
-def _content(ask: Asks, id_: bytes) -> bytes | None:
-    text = ask("bundle.content", id=id_.hex())["data"]
-    return None if text is None else base64.b64decode(text)
+def _content(ask: Asks, id_: bytes) -> tuple[bytes | None, bool]:
+    """Its bytes, if they are here, and if not whether they were erased."""
+    answer = ask("bundle.content", id=id_.hex())
+    text = answer["data"]
+    return None if text is None else base64.b64decode(text), answer["erased"]

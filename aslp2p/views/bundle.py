@@ -14,7 +14,7 @@ from aslp2p.artifacts.envelope import decode_artifact, decode_as
 from aslp2p.artifacts.keys import parse_id_prefix
 from aslp2p.artifacts.types import Cosignature, Endorsement, Proposal, Put, Rejection, Snapshot
 from aslp2p.errors import UsageError, UserError
-from aslp2p.ledger.facts import cosignatures_on, snapshot_listing
+from aslp2p.ledger.facts import cosignatures_on, held_at, snapshot_listing
 from aslp2p.ledger.floor import Floor, read_floor
 from aslp2p.ledger.reader import Reader
 from aslp2p.limits import ARTIFACT_BYTES_MAX, CHUNK_BYTES, CONTROL_LINE_BYTES_MAX, VIEW_PAGE_MAX
@@ -152,9 +152,15 @@ def bundle_read(view: View, ids: list[str]) -> dict[str, Any]:
 
 
 def bundle_content(view: View, id: str) -> dict[str, Any]:
-    """One content or manifest by its own id, in base64; null when it is not here."""
-    data = view.reader.content(parse_id(id))
-    return {"data": None if data is None else base64.b64encode(data).decode("ascii")}
+    """One content or manifest by its own id, in base64; null when it is not here, and whether that is
+    since it was `erased`."""
+    content = parse_id(id)
+    data = view.reader.content(content)
+    held = held_at(view.reader, view.branch, view.height, content) if data is None else None
+    return {
+        "data": None if data is None else base64.b64encode(data).decode("ascii"),
+        "erased": held is not None and bool(held.erased),
+    }
 
 
 def bundle_summary(view: View, ids: list[str]) -> dict[str, Any]:

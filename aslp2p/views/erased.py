@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.types import Erase, Proposal
 from aslp2p.errors import UserError
-from aslp2p.ledger.facts import held_at, held_changes
+from aslp2p.ledger.facts import contents_held, held_at, held_changes
+from aslp2p.limits import VIEW_PAGE_MAX
+from aslp2p.views.actions import parse_id
 from aslp2p.views.content import NotHere
 from aslp2p.views.view import View
 
@@ -22,8 +24,9 @@ class Erased(UserError):
 
 
 def erasure(view: View, content: bytes) -> dict[str, Any] | None:
-    """The `height`, `by`, `reason` and `proposal` of the erasure of a content at the head; None if it is not
-    erased, or was put again since."""
+    """The `height`, `by`, `reason` and `proposal` of the erasure of a content at the head, whatever reading
+    is pinned to; None if it is not erased, or was put again since."""
+    view = view.newest()
     held = held_at(view.reader, view.branch, view.height, content)
     if held is None or not held.erased:
         return None
@@ -59,6 +62,20 @@ def erasable_alone(view: View, content: bytes) -> bool:
     """Whether every put of a content is this machine's: then it erases it without anybody's endorsement."""
     held = held_at(view.reader, view.branch, view.height, content)
     return held is not None and held.by == view.own_key
+
+
+def erasures(view: View, after: str = "") -> dict[str, Any]:
+    """Everything that is erased at the head, of the next `VIEW_PAGE_MAX` contents above `after`: `content`,
+    `path` where it was put last, and what `erasure` says. `next` is the `after` of the next page, or null."""
+    first = parse_id(after) if after else b""
+    rows = contents_held(view.reader, view.branch, view.height, first, VIEW_PAGE_MAX)
+    erased = [(id_, one.path, erasure(view, id_)) for id_, one, _ in rows if one.erased]
+    return {
+        "erasures": [
+            {"content": id_.hex(), "path": path, **said} for id_, path, said in erased if said is not None
+        ],
+        "next": rows[-1][0].hex() if len(rows) == VIEW_PAGE_MAX else None,
+    }
 
 
 def erased_words(erased: dict[str, Any]) -> str:

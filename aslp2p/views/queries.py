@@ -18,7 +18,7 @@ from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.branches import evidence, giving_up, superseded
 from aslp2p.views.bundle import BUNDLE_QUERIES
 from aslp2p.views.content import missing, read_chunk
-from aslp2p.views.erased import told_if_erased
+from aslp2p.views.erased import erasures, told_if_erased
 from aslp2p.views.explain import explain
 from aslp2p.views.floor import floor, moving
 from aslp2p.views.invites import invites, welcome
@@ -66,7 +66,7 @@ def contents_read(view: View, contents: list[tuple[str, Uint]]) -> dict[str, Any
     """
     answer: list[str | None] = []
     read = 0
-    for id_, size in _listed(contents):
+    for id_, size in listed(contents):
         read += size
         if answer and read > CHUNK_BYTES:
             break
@@ -80,15 +80,16 @@ def contents_read(view: View, contents: list[tuple[str, Uint]]) -> dict[str, Any
 
 def contents_missing(view: View, contents: list[tuple[str, Uint]]) -> dict[str, Any]:
     """As `content_missing`, of each of `contents`, id and size, in their order."""
-    listed = _listed(contents)
-    lacking = set(view.reader.lacking_content(id_ for id_, _ in listed))
+    some = listed(contents)
+    lacking = set(view.reader.lacking_content(id_ for id_, _ in some))
     missing_of = [
-        missing(view.reader, id_, size) if has_manifest(size) else int(id_ in lacking) for id_, size in listed
+        missing(view.reader, id_, size) if has_manifest(size) else int(id_ in lacking) for id_, size in some
     ]
     return {"missing": missing_of}
 
 
-def _listed(contents: list[tuple[str, Uint]]) -> list[tuple[bytes, int]]:
+def listed(contents: list[tuple[str, Uint]]) -> list[tuple[bytes, int]]:
+    """`contents` as they are asked for, at most `VIEW_PAGE_MAX`. Raises `UsageError`."""
     if len(contents) > VIEW_PAGE_MAX:
         raise UsageError(f"more than {VIEW_PAGE_MAX} contents")
     return [(parse_id(id_), size) for id_, size in contents]
@@ -125,5 +126,6 @@ QUERIES: dict[str, Question] = {
     "contents.missing": contents_missing,
     "keeping": keeping,
     "erasure": erasure_status,
+    "erasures": erasures,
     **BUNDLE_QUERIES,
 }

@@ -29,7 +29,7 @@ def ls(view: View, prefix: str = "", at: int | None = None, after: str = "") -> 
         if len(entries) == VIEW_PAGE_MAX:
             more = True
             break
-        entries.append(entry_json(view, path, entry, changed))
+        entries.append(entry_json(view, path, entry, changed) | _erased(view, entry, height))
     return {
         "height": height,
         "snapshot": view.row(height).id.hex(),
@@ -75,8 +75,8 @@ def diff(view: View, first: int, second: int | None = None, after: str = "") -> 
             {
                 "path": path,
                 "change": "added" if before is None else "removed" if now is None else "changed",
-                "before": before and entry_json(view, *before),
-                "now": now and entry_json(view, *now),
+                "before": before and entry_json(view, *before) | _erased(view, before[1], low),
+                "now": now and entry_json(view, *now) | _erased(view, now[1], high),
             }
         )
     return {
@@ -102,6 +102,12 @@ def entry_json(view: View, path: str, found: Entry, height: int) -> dict[str, An
         "proposal": found.proposal.hex(),
         "height": height,
     }
+
+
+def _erased(view: View, found: Entry, height: int) -> dict[str, Any]:
+    """`erased`, of an entry at `height`: what the newest version holds is not."""
+    newest = view.newest()
+    return {"erased": None if height == newest.height else erasure(newest, found.content)}
 
 
 def _same(before: Entry, now: Entry) -> bool:

@@ -51,6 +51,13 @@ class View:
         """The head's."""
         return self.head.height
 
+    def newest(self) -> View:
+        """The view of the head, whatever this one is pinned to."""
+        row = head_row(self.reader)
+        if row.id == self.head.id:
+            return self
+        return View(self.reader, own_key=self.own_key, name_chosen=self._name_chosen, head=row)
+
     def reading(self, version: int | None) -> View:
         """The view for somebody who reads `@version`: while reading is pinned, that of the pinned snapshot
         unless they name a higher one. Raises `UserError` when the pinned snapshot is not here any more.

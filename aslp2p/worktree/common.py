@@ -190,6 +190,14 @@ class Proposals(History):
             after = page["next"]
         return waiting
 
+    def lacking(self, entries: Mapping[str, Entry], /) -> set[str]:
+        """As of any version; a folder that follows asks for them, whatever this machine keeps."""
+        lacking = super().lacking(entries)
+        wanted = sorted({(entries[path].like.content, entries[path].size) for path in lacking})
+        for at in range(0, len(wanted), VIEW_PAGE_MAX):
+            self._daemon.ask("contents.fetch", contents=[*map(list, wanted[at : at + VIEW_PAGE_MAX])])
+        return lacking
+
     def put(
         self,
         path: str,

@@ -129,3 +129,32 @@ def test_what_cannot_be_erased_says_what_to_do(daemon: Client, asl: Asl, tmp_pat
     assert "--reason" in asl("erase", "x@1").stderr
     unmeant = asl("erase", "x@1", "--reason", "x")
     assert unmeant.exit_code == 2 and "say --yes if you mean it" in unmeant.stderr
+
+
+def test_it_is_said_wherever_the_file_is_met(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    """In `ls`, `diff`, `verify`, proofs and bundles, also while reading is pinned."""
+    put(asl, tmp_path, "secret", os.urandom(1000))
+    asl("rm", "secret")
+    erase(asl, "secret@1", "a mistake")
+    said = "erased at @3 by ann: a mistake"
+    assert asl("ls", "@1").stdout == f"secret  ({said})\n"
+    assert said in asl("ls", "-l", "@1").stdout
+    assert asl("diff", "@0", "@1").stdout.rstrip().endswith(f"secret  ({said})")
+    assert f"secret: {said}" in asl("verify").stdout
+    (one,) = json.loads(asl("verify", "--json").stdout)["erased"]
+    assert (one["path"], one["reason"], one["height"]) == ("secret", "a mistake", 3)
+    proof = tmp_path / "proof"
+    assert said in asl("prove", "secret@1", "-o", str(proof)).stderr
+    made = asl("bundle", "create", "-o", str(tmp_path / "bundle"))
+    assert "1 content to go with it are erased" in made.stderr and "not on this machine" not in made.stderr
+    asl("pin", "@1")
+    assert said in asl("get", "secret").stderr and said in asl("ls").stdout
+
+
+def test_who_has_confirmed_it_is_named(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    put(asl, tmp_path, "secret", os.urandom(1000))
+    asl("rm", "secret")
+    erase(asl, "secret@1")
+    assert "Gone from: ann\n" in asl("erase", "secret@1", "--status").stdout
+    (machine,) = json.loads(asl("erase", "secret@1", "--status", "--json").stdout)["machines"]
+    assert (machine["name"], machine["gone"], machine["self"]) == ("ann", True, True)

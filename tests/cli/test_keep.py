@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from aslp2p.control.client import Client
+from aslp2p.ledger.reader import DropContent
+from aslp2p.store.mark import STORE_NAME
+from aslp2p.store.sqlite import SqliteStore
+from tests.authorities import found_together, on_loopback, one_head, put
 from tests.cli.conftest import Asl
 from tests.cli.running import running
-from tests.lan.machines import PATIENCE_S
+from tests.lan.machines import PATIENCE_S, Machine
 from tests.lan.rig import wait_until
 
 
@@ -104,3 +109,55 @@ def test_a_path_is_pinned_listed_and_let_go(daemon: Client, asl: Asl) -> None:
     assert "And 1 pinned path: asl pin" in asl("keep").output
     assert "is not pinned" in asl("unpin", "photos").stderr
     assert "there is nothing at none" in asl("pin", "none").stderr
+
+
+def test_what_others_keep_goes_and_comes_back_when_it_is_asked_for(tmp_path: Path) -> None:
+    """Three real daemons: a laptop that keeps the newest version, what a folder and a person see of that."""
+    with on_loopback(tmp_path, "you", "alice", "james") as machines:
+        you, alice, _ = machines
+        found_together(machines)
+        put(you, "notes", "old" * 40_000)
+        put(you, "notes", "new" * 40_000)
+        folder = tmp_path / "folder"
+        one_head(machines, lambda head: head["final"] == 2)
+        wait_until(lambda: not gone(alice) and not gone(alice, 2), PATIENCE_S, "it is there")
+        alice.asl("keep", "current")
+        wait_until(lambda: "went" in alice.asl("prune") and gone(alice), PATIENCE_S, "the old one went")
+        assert "does not have it" in alice.asl("where", "notes@1")
+        assert alice.asl("where", "notes@1").count("has it and keeps it") == 2
+        assert json.loads(alice.asl("df", "--json"))["older"]["contents"] == 0
+        assert alice.asl("get", "notes@1") == "old" * 40_000
+        assert not gone(alice), "it stays for a day"
+        alice.asl("keep", "current", "--except", "notes")
+        wait_until(lambda: alice.asl("prune") and gone(alice, 2), PATIENCE_S, "the new one went")
+        alice.asl("sync", str(folder))
+        assert (folder / "notes").read_text() == "new" * 40_000, "who follows it asks for it"
+        assert alice.asl("checkout", str(tmp_path / "out"), "@1").startswith("home@1 in")
+
+
+def gone(machine: Machine, at: int = 1) -> bool:
+    entry = machine.call("entry", path="notes", at=at)
+    return not entry["here"]
+
+
+def test_what_is_not_here_is_no_removal_and_is_said(asl: Asl, tmp_path: Path) -> None:
+    """A folder that follows has it still, or has it not; the history keeps it in both cases."""
+    asl("init", "home", "--name", "ann")
+    (tmp_path / "film").write_text("film" * 100)
+    with running(tmp_path / "home"):
+        asl("put", str(tmp_path / "film"), "film")
+        content = json.loads(asl("show", "film", "--json").stdout)["content"]
+        assert asl("sync", str(tmp_path / "before")).exit_code == 0
+    (commons,) = (tmp_path / "home" / "commons").iterdir()
+    with closing(SqliteStore(commons / STORE_NAME)) as store:
+        store.apply([DropContent(bytes.fromhex(content))])
+        store.commit()
+    with running(tmp_path / "home"):
+        for name, there in (("before", True), ("after", False)):
+            done = asl("sync", str(tmp_path / name))
+            assert (tmp_path / name / "film").exists() is there
+            assert done.exit_code == int(not there)
+            assert ("have not all arrived" in done.stderr) is not there
+        assert asl("ls").stdout == "film\n"
+        assert json.loads(asl("status", "--json").stdout)["commons"][0]["height"] == 1
+        assert "have not all arrived" in asl("get", "film").stderr

@@ -194,6 +194,7 @@ CASES: dict[str, list[Case]] = {
         Case("mia", real=rotate, own=True),
         Case("alice", live={"is_authority": True, "endorsed_epoch": 9}, own=True),
     ],
+    "few-copies": [Case(live={"keeping": {"last": {"few": 3, "copies": 2}}})],
     "pinned": [Case(real=pin, own=True)],
     "rejected": [Case(common={"rejected": 1})],
     "folder": [Case(common={"folders": "problem"})],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from aslp2p.artifacts.content import ContentBuilder, content_id
-from aslp2p.artifacts.types import Admit, Named, Policy, Put, Remove
+from aslp2p.artifacts.types import Admit, Erase, Named, Policy, Put, Remove
 from aslp2p.core.holding import Pledges, State
 from aslp2p.core.inputs import (
     AddContent,
@@ -24,6 +24,8 @@ from aslp2p.core.kept import FETCHED_MS
 from aslp2p.gossip.messages import AskHolding, Holding
 from aslp2p.ledger.keeping import META_NARROWED, META_PLEDGED, Keep, Pin
 from aslp2p.limits import CHUNK_BYTES, CONFIRMED_MS, HOLDING_IDS_MAX, HOLDING_LOOKS_MAX, MIB, PLEDGE_MS
+from aslp2p.views.keeping import erasure_status
+from aslp2p.views.view import View
 from simulations.world import World
 from tests.core.households import linked
 from tests.core.scripted import Stage
@@ -137,7 +139,7 @@ def test_a_restart_forgets_no_pledge(world: World, old: bytes) -> None:
 
 def test_what_is_asked_for_is_fetched_and_stays_for_a_day(world: World, old: bytes) -> None:
     decide(world, "alice", CURRENT)
-    world.command("alice", Fetch(old, 15_000))
+    world.command("alice", Fetch(((old, 15_000),)))
     world.run(SECOND_MS)
     assert having(world, old) == "yajm"
     prune(world, "alice")
@@ -396,3 +398,61 @@ def test_a_configuration_that_keeps_less_counts_some_time_after_the_start(world:
     assert having(world, old) == "yajm"
     world.run(FIRST_PASS_MS)
     assert having(world, old) == "yjm"
+
+
+# --- erasing, as others say it ----------------------------------------------------------------------
+
+
+def erased_everywhere_but_at(world: World, name: str) -> bytes:
+    """A content that was erased while that machine was off."""
+    secret = put(world, "alice", "notes", b"secret" * 500)
+    world.command("alice", Propose(Remove("notes", None)))
+    world.run(2 * SECOND_MS)
+    world.crash(name)
+    world.command("alice", Propose(Erase(secret, "a mistake")))
+    world.run(5 * SECOND_MS)
+    assert having(world, secret) == name[0]
+    return secret
+
+
+def gone(world: World, asking: str, secret: bytes) -> set[str]:
+    """Whom `asking` knows to have erased it."""
+    store = world.nodes[asking].store
+    view = View(store, own_key=world.nodes[asking].key)
+    return {one["name"] for one in erasure_status(view, secret.hex())["members"] if one["gone"]}
+
+
+def test_who_has_erased_it_says_so_and_that_is_kept(world: World) -> None:
+    secret = erased_everywhere_but_at(world, "mary")
+    assert gone(world, "james", secret) == {"james"}
+    world.command("james", AskHolders(secret))
+    world.run(SECOND_MS)
+    assert gone(world, "james", secret) == {"you", "alice", "james"}
+    world.crash("you")
+    world.crash("james")
+    world.start("james")
+    assert gone(world, "james", secret) == {"you", "alice", "james"}
+    world.start("mary")
+    world.mesh()
+    world.run(5 * SECOND_MS)
+    assert having(world, secret) == "", "who comes back erases it"
+    world.command("james", AskHolders(secret))
+    world.run(SECOND_MS)
+    assert gone(world, "james", secret) == {"you", "alice", "james", "mary"}
+
+
+def test_a_backup_from_before_brings_nothing_back(world: World) -> None:
+    secret = put(world, "alice", "notes", b"secret" * 500)
+    backup = world.nodes["mary"].store.copy()
+    world.command("alice", Propose(Remove("notes", None)))
+    world.run(2 * SECOND_MS)
+    world.command("alice", Propose(Erase(secret, "a mistake")))
+    world.run(5 * SECOND_MS)
+    assert having(world, secret) == ""
+    world.crash("mary")
+    world.nodes["mary"].store = backup
+    assert having(world, secret) == "m"
+    world.start("mary")
+    world.mesh()
+    world.run(10 * SECOND_MS)
+    assert having(world, secret) == ""

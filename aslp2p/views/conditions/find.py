@@ -9,6 +9,7 @@ from aslp2p.views.conditions.links import of_links, of_office, signers
 from aslp2p.views.conditions.machine import of_machine
 from aslp2p.views.conditions.notes import (
     another_common,
+    few_copies,
     finality,
     folders,
     of_history,
@@ -41,6 +42,7 @@ def of_common(answer: dict[str, Any], common: dict[str, Any], scope: Scope) -> I
     if not common.get("fault") and runs and common["live"]:
         yield from of_links(common, scope)
     yield from folders(common, scope)
+    yield from few_copies(common["live"], scope)
     if common["height"] is None:
         return
     yield from decisions(common, scope)

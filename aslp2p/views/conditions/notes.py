@@ -50,6 +50,16 @@ def pinned(common: dict[str, Any], scope: Scope) -> Iterator[Condition]:
     yield scope.make("pinned", text, "follow the newest again with: {}", scope.typed("unpin"))
 
 
+def few_copies(live: dict[str, Any], scope: Scope) -> Iterator[Condition]:
+    """What this machine is not to keep and keeps, since too few others do."""
+    last = (live.get("keeping") or {}).get("last") or {}
+    if few := last.get("few"):
+        others = count_text(last["copies"], "other machine")
+        keep = "keeps" if last["copies"] == 1 else "keep"
+        text = f"{count_text(few, 'content')} cannot go from here: fewer than {others} {keep} them"
+        yield scope.make("few-copies", text, "look again: {}", scope.typed("prune"))
+
+
 def folders(common: dict[str, Any], scope: Scope, shown: int = 10) -> Iterator[Condition]:
     """What is amiss in folders that follow: a conflict file is named until it or its original is gone."""
     for one in common.get("folders", ()):

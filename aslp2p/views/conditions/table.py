@@ -88,6 +88,7 @@ KINDS: dict[str, Kind] = {
     "floor-moved": Kind(_NOTE),
     "retired-keys": Kind(_NOTE),
     "finality": Kind(_NOTE, label="Finality"),
+    "few-copies": Kind(_NOTE, label="Copies"),
     "pinned": Kind(_NOTE, label="Pinned"),
     "rejected": Kind(_NOTE, label="Refused"),
     "folder": Kind(_NOTE, label="Folder"),
