@@ -17,12 +17,12 @@ from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.types import Put
 from aslp2p.core.effects import Effect, Publish
 from aslp2p.core.inputs import AddContent, Propose
-from aslp2p.gossip.messages import Have, Push, decode_message
+from aslp2p.gossip.messages import Have, Heads, Push, decode_message, kind_of
 from aslp2p.limits import FANOUT_MAX
 from simulations.crowd import crowd
 from simulations.machine import Node
 from simulations.scenario import MINUTE, SECOND
-from simulations.world import HEADS_TAG, World
+from simulations.world import World
 
 DELAY_MS = (1, 20)
 SNAPSHOTS = 10
@@ -73,7 +73,7 @@ def spread(nodes: int, seed: int, *, snapshots: int = SNAPSHOTS) -> Spread:
             reached.setdefault(node.name, world.now_ms)
 
     def note(_node: Node, data: bytes) -> bytes:
-        if data[1] != HEADS_TAG:
+        if kind_of(data) is not Heads:
             sent.append(data)
         return data
 

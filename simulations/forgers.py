@@ -29,7 +29,7 @@ from aslp2p.artifacts.types import (
     Rotation,
     Snapshot,
 )
-from aslp2p.gossip.messages import Range, RangeItem, decode_message, encode_message
+from aslp2p.gossip.messages import Range, RangeItem, decode_message, encode_message, kind_of
 from aslp2p.ledger.facts import PROPOSAL as PROPOSAL_FACT
 from aslp2p.ledger.facts import entries_below, every_fact, subject_of
 from aslp2p.ledger.gate import Tip
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from simulations.machine import Node
     from simulations.play import Play
 
-RANGE_TAG = 7
 NOTHING = content_id(b"")
 Lie = Callable[[], Sequence[bytes]]
 Undo = Callable[[], None]
@@ -303,7 +302,7 @@ def tamper(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Und
 
 def tampered(play: Play, data: bytes) -> bytes:
     """A range with the signature of one snapshot spoilt, never the last one's; other messages as they are."""
-    if data[1] != RANGE_TAG:
+    if kind_of(data) is not Range:
         return data
     message = decode_message(data)
     if not isinstance(message, Range) or len(message.items) < 2:

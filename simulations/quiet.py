@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aslp2p.gossip.messages import Heads, kind_of
 from simulations.machine import Node
 from simulations.scenario import HOUR, MINUTE
-from simulations.world import HEADS_TAG, World
+from simulations.world import World
 
 NEW_MS = 5 * MINUTE
 """How long heads are news: a link that has just come up carries them in any case."""
@@ -34,7 +35,7 @@ class Quiet:
         world.on_send = self._carried
 
     def _carried(self, node: Node, data: bytes) -> bytes | None:
-        if data[1] != HEADS_TAG:
+        if kind_of(data) is not Heads:
             return data
         now, links = self._world.now_ms, tuple(node.links)
         told = self._told.get(node.name)

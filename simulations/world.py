@@ -24,6 +24,7 @@ from aslp2p.core.giving import messages_of
 from aslp2p.core.inputs import Command, Input, LinkDown, LinkUp, Now, Received
 from aslp2p.core.jobs import Answer, Core, Inputs, Life, Mode, Note, Report
 from aslp2p.errors import InvariantBroken
+from aslp2p.gossip.messages import Heads, kind_of
 from aslp2p.ledger.history import found_common
 from simulations.clock import Clock
 from simulations.disk import Disk, PowerFailed
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Node", "Pipe", "RememberingVerifier", "SeededKey", "World"]
 
 WALL_MS = 1_800_000_000_000
-HEADS_TAG = 1
 DIGEST_BYTES = 130
 """The open set's digest at the end of a `Heads`: it changes without the head."""
 
@@ -461,7 +461,7 @@ class World:
         assert data is not None
         if self.exposure.is_waiting(node.name):
             self.exposure.sent(self.now_ms, node.name, node.key, data, node.store.signatures)
-        if data[1] == HEADS_TAG and data[:-DIGEST_BYTES] != node.claimed:
+        if kind_of(data) is Heads and data[:-DIGEST_BYTES] != node.claimed:
             node.claimed = data[:-DIGEST_BYTES]
             self.claims.append((self.now_ms, node.name, data, node.started_ms))
         pipe = self.pipes[number]

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.cli.complete import complete_file
 from aslp2p.cli.group import Group
-from aslp2p.cli.output import count_text, note, say, say_json, sentence, size_text
+from aslp2p.cli.output import count_text, note, say, say_json, sentence
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import home_of, open_source

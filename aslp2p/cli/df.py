@@ -7,10 +7,11 @@ from collections import Counter
 
 import click
 
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.cli.files import listing
 from aslp2p.cli.group import Command
 from aslp2p.cli.keep import keeps_everything, kept_here, kept_words
-from aslp2p.cli.output import count_text, say, say_json, size_text, table
+from aslp2p.cli.output import count_text, say, say_json, table
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, existing_home, open_source, pages
 from aslp2p.limits import DISK_LOW_BYTES

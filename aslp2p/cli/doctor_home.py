@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.cli.findings import Checked, Grade
-from aslp2p.cli.output import size_text
 from aslp2p.errors import AslError
 from aslp2p.home import Home
 from aslp2p.limits import DISK_LOW_BYTES

@@ -16,11 +16,12 @@ from typing import Any, BinaryIO
 import click
 
 from aslp2p.artifacts.content import chunks_of
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.cli.complete import complete_path
 from aslp2p.cli.fetching import fetch
 from aslp2p.cli.group import Command
 from aslp2p.cli.history import require_same_history
-from aslp2p.cli.output import count_text, erased_mark, note, say, say_json, size_text, table, when
+from aslp2p.cli.output import count_text, erased_mark, note, say, say_json, table, when
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_daemon, open_source

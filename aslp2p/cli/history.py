@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.cli.complete import complete_path
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, erased_mark, say, say_json, sentence, size_text, table, when
+from aslp2p.cli.output import count_text, erased_mark, say, say_json, sentence, table, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, open_source
 from aslp2p.cli.versions import at_option, file_meant, parse_version, require_version, split_version

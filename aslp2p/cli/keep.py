@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.cli.complete import complete_path
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, say, say_json, size_text, table
+from aslp2p.cli.output import count_text, say, say_json, table
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import DaemonSource, existing_home, open_daemon, open_source

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.cli.complete import complete_file
 from aslp2p.cli.group import Command, Group
-from aslp2p.cli.output import count_text, note, say, say_json, size_text
+from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import existing_home, home_of

@@ -21,13 +21,11 @@ __all__ = [
     "say",
     "say_json",
     "sentence",
-    "size_text",
     "table",
     "when",
 ]
 JSON_SCHEMA = 1
 """Raised when a field changes its meaning or goes; new fields come without a word."""
-_UNITS = ("B", "KiB", "MiB", "GiB")
 
 
 def say(line: str = "") -> None:
@@ -61,15 +59,6 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
         for row in safe
     ]
-
-
-def size_text(size: int) -> str:
-    """A number of bytes, short: `512 B`, `1.5 MiB`."""
-    amount, unit = float(size), 0
-    while amount >= 1024 and unit < len(_UNITS) - 1:
-        amount /= 1024
-        unit += 1
-    return f"{size} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
 
 
 def erased_text(erased: dict[str, Any]) -> str:

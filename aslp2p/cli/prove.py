@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.cli.complete import complete_file, complete_path
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, erased_text, note, say, say_json, size_text, when
+from aslp2p.cli.output import count_text, erased_text, note, say, say_json, when
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import open_source
 from aslp2p.cli.versions import at_option, file_meant, split_version

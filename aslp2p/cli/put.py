@@ -15,9 +15,10 @@ from typing import Any
 
 import click
 
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.cli.files import listing
 from aslp2p.cli.group import Command
-from aslp2p.cli.output import count_text, note, say, say_json, size_text
+from aslp2p.cli.output import count_text, note, say, say_json
 from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import DaemonSource, home_of, open_daemon

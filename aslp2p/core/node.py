@@ -59,7 +59,7 @@ from aslp2p.core.places import Places
 from aslp2p.core.serve import serve_artifacts, serve_range
 from aslp2p.core.tolls import Toll, blocks, pause_ms, price
 from aslp2p.core.wiring import Wiring
-from aslp2p.errors import PeerFault
+from aslp2p.errors import AslError, PeerFault
 from aslp2p.gossip.messages import (
     NO_ROOM,
     Addresses,
@@ -605,3 +605,10 @@ class NodeCore(Wiring):
             "endorsed_epoch": self._promises.endorsed_epoch() if founded else -1,
             "held_back": self._promises.pace.held_back(),
         }
+
+
+def doubt_journal(core: NodeCore, fault: AslError | None, now: Now) -> None:
+    """Of a core that has just been made: where its journal is damaged it cannot know what it promised, so it
+    promises nothing any more (S11). All else goes on."""
+    if fault is not None:
+        core.step(MarkStale(f"its signing journal is damaged: {fault.message}"), now)

@@ -18,8 +18,7 @@ import trio
 from aslp2p.artifacts.keys import short
 from aslp2p.core.duplicate_keys import DUPLICATE_KEY
 from aslp2p.core.effects import Topic
-from aslp2p.core.inputs import MarkStale
-from aslp2p.core.node import NodeCore
+from aslp2p.core.node import NodeCore, doubt_journal
 from aslp2p.daemon.adapters import Wishes, announced, read_adapters
 from aslp2p.daemon.addresses import Source
 from aslp2p.daemon.announcement import Announcement, make_tag
@@ -266,11 +265,7 @@ class Daemon:
             auto=self._config.recovery_mode == "auto",
             keep=keep_of(self._config),
         )
-        if store.journal_fault is not None:
-            # It cannot know what it promised, so it promises nothing (S11); all else goes on.
-            core.step(
-                MarkStale(f"its signing journal is damaged: {store.journal_fault.message}"), read_clocks()
-            )
+        doubt_journal(core, store.journal_fault, read_clocks())
         return core
 
     def _heard_duplicate_key(self) -> None:

@@ -197,6 +197,11 @@ _BY_TAG: dict[int, type[AnyMessage]] = {one.__struct_config__.tag: one for one i
 """Faster than to let msgspec find the type: it would look at all of them for each message."""
 
 
+def kind_of(data: bytes) -> type[AnyMessage] | None:
+    """Which message the bytes begin like, without a look at the rest; None for none that is known."""
+    return _BY_TAG.get(data[1]) if len(data) > 1 else None
+
+
 _ONE_CONTENT = struct.Struct(">BBBBI")
 _ONE = (0x92, CONTENT_TAG, 0x91, 0xC6)
 """An array of two: the kind, and an array of one byte string of more than 65,535 bytes."""

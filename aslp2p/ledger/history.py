@@ -27,6 +27,7 @@ from aslp2p.artifacts.envelope import (
 from aslp2p.artifacts.types import Cosignature, Genesis, Proposal, Snapshot
 from aslp2p.errors import ArtifactError, AslError, Incomplete, InvariantBroken, Rejected
 from aslp2p.ledger.abandonment import Abandonment, effective, read_abandonments
+from aslp2p.ledger.audited import audited_to
 from aslp2p.ledger.choice import Line, Place, choose, common_height
 from aslp2p.ledger.facts import is_abandoned, load_members, standing_at
 from aslp2p.ledger.finality import counting_on, keep_cosignature, known_final, settling
@@ -268,20 +269,11 @@ class Ledger:
 
     def audited_height(self) -> int:
         """Every signature on the head's line was verified up to here (G4)."""
-        return min(self.head.height, self.audited_on(self.head.branch))
+        return audited_to(self._branches, self.head.branch, self.head.height)
 
     def audited_on(self, branch: int) -> int:
         """Every signature on the line of `branch` was verified up to here."""
-        row = self._branches[branch]
-        if row.parent < 0:
-            return min(row.audited_height, row.tip_height)
-        parts = [(branch, row.tip_height)]
-        while (row := self._branches[parts[-1][0]]).parent >= 0:
-            parts.append((row.parent, row.fork_height))
-        for part, height in reversed(parts):
-            if (audited := self._branches[part].audited_height) < height:
-                return audited
-        return parts[0][1]
+        return audited_to(self._branches, branch, self._branches[branch].tip_height)
 
     def equivocation_in(self, epoch: int, witness: bytes) -> Evidence | None:
         """The lowest evidence against `witness` in `epoch`."""

@@ -17,6 +17,7 @@ from aslp2p.core.node import NodeCore
 from aslp2p.errors import UserError
 from aslp2p.ledger.reader import Reader
 from aslp2p.store.memory import MemoryStore
+from aslp2p.transfer.alone import Alone
 from aslp2p.transfer.incoming import check_bundle
 
 
@@ -37,10 +38,12 @@ def judge_bundle(file: IO[bytes], signer: Signer, entropy: Callable[[int], bytes
             remedy="import it where its Common is followed, and ask there",
         )
     store = MemoryStore()
-    core = NodeCore(store, common_id=bundle.common_id, signer=signer, entropy=entropy)
-    command = Import(tuple(one.raw for one in bundle.artifacts.values()))
-    imported: Imported = core.step(command, Now(0, 0)).answer
-    store.commit()
+    alone = Alone(
+        store,
+        lambda store: NodeCore(store, common_id=bundle.common_id, signer=signer, entropy=entropy),
+        lambda: Now(0, 0),
+    )
+    imported: Imported = alone.command(Import(tuple(one.raw for one in bundle.artifacts.values())))
     failures = []
     for refused in imported.refused:
         one = bundle.artifacts[refused.id]

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from aslp2p.artifacts.envelope import Signer
-from aslp2p.core.driver import Driver
-from aslp2p.core.inputs import Command, MarkStale, Now
-from aslp2p.core.jobs import Answer, Inputs, Report
-from aslp2p.core.node import NodeCore
+from aslp2p.core.inputs import Command, Now
+from aslp2p.core.node import NodeCore, doubt_journal
 from aslp2p.errors import UserError
 from aslp2p.ledger.joining import read_belonging
 from aslp2p.ledger.reader import Reader, Store
 from aslp2p.store.sqlite import SqliteStore
+from aslp2p.transfer.alone import Alone
 from aslp2p.transfer.incoming import taking
 
 T = TypeVar("T")
@@ -60,22 +59,13 @@ class Offline:
         self._signer = signer
         self._entropy = entropy
         self._emit = emit
-        self._driver = Driver(store, self._make_core, self._now)
-        self._heed(self._driver.start())
-        if store.journal_fault is not None:
-            # It cannot know what it promised, so it promises nothing (S11); all else goes on.
-            self.command(MarkStale(f"its signing journal is damaged: {store.journal_fault.message}"))
+        self._alone = Alone(store, self._make_core, self._now)
 
-    def command(self, command: Command | MarkStale) -> Any:
+    def command(self, command: Command) -> Any:
         """The core's answer, once all that it wrote is on disk. Raises `UserError`; nothing has changed
         then.
         """
-        answer = Answer()
-        reply = None if isinstance(command, MarkStale) else answer
-        self._driver.put(Inputs((command,), 0, self._driver.condition.era, reply))
-        self._turn()
-        self._heed(self._driver.sync())
-        return answer.value()
+        return self._alone.command(command)
 
     def query(self, function: Callable[[Reader], T]) -> T:
         """What `function` answers of the store."""
@@ -96,26 +86,13 @@ class Offline:
     def settle(self) -> bool:
         """Do all that is due now or soon, all on disk; whether something to emit was held back (S10)."""
         for _ in range(TURNS_MAX):
-            wake = self._driver.wake_at_ms
+            wake = self._alone.wake_at_ms
             if wake is None or wake > self._clocks().mono + SETTLE_MS:
                 break
             self._ahead_ms = max(self._ahead_ms, wake - self._clocks().mono)
-            self._turn()
-        self._heed(self._driver.sync())
+            self._alone.turn()
+        self._alone.sync()
         return self._core.withholds
-
-    def _turn(self) -> None:
-        for report in self._driver.turn():
-            self._heed(report)
-
-    def _heed(self, report: Report) -> None:
-        """Raises what ended the core: here nobody tries again."""
-        report.answer()
-        for note in report.notes:
-            if note.error is not None:
-                raise note.error
-        if self._driver.core is None:
-            raise self._driver.fault
 
     def _make_core(self, store: Store) -> NodeCore:
         self._core = NodeCore(
@@ -125,6 +102,7 @@ class Offline:
             entropy=self._entropy,
             apart=not self._emit,
         )
+        doubt_journal(self._core, self._store.journal_fault, self._now())
         return self._core
 
     def _now(self) -> Now:

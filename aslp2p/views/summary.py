@@ -6,6 +6,7 @@ from typing import Any
 
 from aslp2p.artifacts.envelope import decode_artifact
 from aslp2p.artifacts.keys import key_text
+from aslp2p.ledger.audited import audited_to
 from aslp2p.ledger.facts import Members, load_members
 from aslp2p.ledger.history import read_abandoned, read_evidence
 from aslp2p.ledger.joining import META_PIN
@@ -151,16 +152,7 @@ def pinned(view: View) -> dict[str, Any] | None:
 
 def audited_height(view: View) -> int:
     """Every signature on the head's line was verified here up to this height (G4)."""
-    rows = {row.branch: row for row in view.reader.branches()}
-    row, top = rows[view.branch], view.height
-    line = [(row, top)]
-    while row.parent >= 0:
-        row, top = rows[row.parent], row.fork_height
-        line.append((row, top))
-    for row, top in reversed(line):
-        if row.audited_height < top:
-            return row.audited_height
-    return view.height
+    return audited_to({row.branch: row for row in view.reader.branches()}, view.branch, view.height)
 
 
 def _waiting(view: View, found: Open) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.keys import short, short_key
+from aslp2p.artifacts.sizes import size_text
 from aslp2p.artifacts.types import (
     Action,
     Admit,
@@ -35,7 +36,6 @@ Who = Callable[[bytes], str]
 
 SILENT = "the witness is silent"
 """The reason that daemons give; the words for a recovery say it already."""
-_UNITS = ("bytes", "KiB", "MiB", "GiB")
 _CHANGES = {
     "witness-rotation": "",
     "witness-recovery": ", after the silence of the one before",
@@ -49,17 +49,6 @@ _DOES = {
     "policy-change": "the policy changes",
     "erase": "a content is erased",
 }
-
-
-def size_text(size: int) -> str:
-    """A number of bytes for people: `512 bytes`, `1.5 MiB`."""
-    if size < 1024:
-        return "1 byte" if size == 1 else f"{size} bytes"
-    amount, unit = float(size), 0
-    while amount >= 1024 and unit < len(_UNITS) - 1:
-        amount /= 1024
-        unit += 1
-    return f"{amount:.1f} {_UNITS[unit]}"
 
 
 def describe_action(action: Action, who: Who, author: bytes = b"") -> str:

@@ -43,7 +43,7 @@ def test_put_does_not_wait_for_a_witness_that_is_not_there(alone: tuple[Client, 
         "pending: the witness (ann) is not reachable; 1 proposal will be witnessed when it returns\n"
     )
     assert "Pending: 1 proposal waits for the witness (ann)" in asl("status").stdout
-    assert "pending  ben puts notes (1 byte)" in asl("proposals").stdout
+    assert "pending  ben puts notes (1 B)" in asl("proposals").stdout
     expelled = asl("members", "expel", "ann")
     assert expelled.exit_code == 0 and "is not reachable" in expelled.stderr
     answer = json.loads(asl("put", "-", "more", "--json", input="x").stdout)

@@ -1,11 +1,13 @@
-"""Who may be linked to a node, and how many (G2, G5)."""
+"""Who may be linked to a node, and how many (G2, G5); and a node whose journal is damaged (S11)."""
 
 from __future__ import annotations
 
 import pytest
 
-from aslp2p.core.inputs import Received
+from aslp2p.core.inputs import Now, Received
+from aslp2p.core.node import doubt_journal
 from aslp2p.core.places import GUESTS_MAX
+from aslp2p.errors import Damaged
 from aslp2p.limits import PEERS_MAX
 from tests.core.scripted import Stage, said
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, World
@@ -63,3 +65,12 @@ def test_a_message_that_only_a_later_version_knows_ends_the_link_without_blame()
     log = stage.happen(Received(ben.link, b"\x91\x63"))
     assert [line.partition(":")[0] for line in said(log, "ben < closed")] == ["ben < closed"]
     assert len(said(log, "* notice update")) == 1
+
+
+def test_with_a_damaged_journal_nothing_is_promised() -> None:
+    """S11: it cannot know what it promised."""
+    stage = Stage(World(), BEN)
+    doubt_journal(stage.core, None, Now(1, 1))
+    assert stage.core.live()["stale_reason"] is None
+    doubt_journal(stage.core, Damaged("a flipped bit"), Now(1, 1))
+    assert stage.core.live()["stale_reason"] == "its signing journal is damaged: a flipped bit"

@@ -34,6 +34,7 @@ from aslp2p.gossip.messages import (
     content_header,
     decode_message,
     encode_message,
+    kind_of,
     one_content,
 )
 from aslp2p.limits import (
@@ -131,6 +132,11 @@ def test_fields_more_or_fewer_are_refused(message: AnyMessage) -> None:
     fields = fields_of(message)
     refused([*fields, 0])
     refused(fields[:-1])
+
+
+def test_what_a_message_is_shows_in_its_first_bytes() -> None:
+    assert kind_of(encode_message(Want((ID,)))) is Want
+    assert [kind_of(data) for data in (b"", b"\x92", b"\x92\x7f")] == [None, None, None]
 
 
 def test_every_kind_has_a_number_of_its_own() -> None:

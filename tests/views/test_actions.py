@@ -32,7 +32,7 @@ from aslp2p.artifacts.types import (
 from aslp2p.errors import UsageError
 from aslp2p.ledger.policy import survival
 from aslp2p.views.actions import action_from_json, action_json
-from aslp2p.views.words import change_note, describe_action, grace_words, size_text, survival_words
+from aslp2p.views.words import change_note, describe_action, grace_words, survival_words
 from tests.ledger.builder import ANN
 
 ID, KEY = bytes([7] * 32), bytes([8] * 32)
@@ -49,7 +49,7 @@ ADMIT = {"kind": "admit", "key": key_text(KEY), "name": "dan"}
 EVERY_KIND: list[tuple[Action, str]] = [
     (
         Put("a/b", ID, 5, "text/plain", True, 0, ID),
-        "puts a/b (5 bytes, executable), if it is still 070707070707",
+        "puts a/b (5 B, executable), if it is still 070707070707",
     ),
     (Remove("a", None), "removes a"),
     (Admit(KEY, "dan", None), "admits dan (key 08080808…)"),
@@ -172,21 +172,6 @@ def test_any_json_is_an_action_or_a_usage_error(sample: tuple[Action, str], chan
     except UsageError:
         return
     assert action_from_json(action_json(action)) == action
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 bytes"),
-        (1, "1 byte"),
-        (1023, "1023 bytes"),
-        (1536, "1.5 KiB"),
-        (1 << 20, "1.0 MiB"),
-        (1 << 42, "4096.0 GiB"),
-    ],
-)
-def test_sizes(size: int, text: str) -> None:
-    assert size_text(size) == text
 
 
 def words_of(n: int, t: int) -> str:

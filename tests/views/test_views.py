@@ -150,7 +150,7 @@ def test_log_is_newest_first_and_pages(history: History) -> None:
     answer = ask(history, "log")
     assert [one["height"] for one in answer["snapshots"]] == [2, 1, 0] and answer["next"] is None
     assert [one["words"] for one in answer["snapshots"][0]["actions"]] == [
-        "puts photos/cat.jpg (11 bytes)",
+        "puts photos/cat.jpg (11 B)",
         "removes photos.txt",
     ]
     page = ask(history, "log", limit=2)
