@@ -282,7 +282,7 @@ FAULTS: dict[str, Fault] = {
     "heed": Fault(generations.heed, "and others look at what status asks for", on="first"),
     "collude": Fault(
         retired.collude, "and other retired keys sign another history", on="any-retired",
-        options={"how": "|".join((*retired.KINDS, "any"))},
+        options={"how": "|".join((*retired.KINDS, *retired.BY_STICK, "any"))},
     ),
     "newcomer": Fault(
         newcomers.newcomer, "invites somebody whom others may reach first", deed=True, lasts=True,

@@ -129,6 +129,9 @@ def collude(play: Play, _names: Sequence[str], options: Mapping[str, str]) -> No
     if past is None or not keys:
         return
     how = options.get("how", "any")
+    if how in BY_STICK:
+        hand_round(play, BY_STICK[how](play, past, keys))
+        return
     kinds = list(KINDS) if how == "any" else [how]
     play.random.shuffle(kinds)
     for kind in kinds:
@@ -314,6 +317,21 @@ KINDS: dict[str, Kind] = {
 """What a coalition can try, by the word of a scenario file."""
 
 
+def _too_far(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
+    """A takeover in an epoch that no certificate may have (V6)."""
+    at = choose_base(play, past, keys)
+    if at is None:
+        return []
+    rival = Rival(play, past.tip(at), keys)
+    rival.take_over(TOO_FAR)
+    return rival.raws
+
+
+BY_STICK: dict[str, Kind] = {"too-far": _too_far}
+"""What comes to everybody on a stick: over a link it is dropped before anybody judges it. Only where it is
+staged, never drawn."""
+
+
 # --- showing it -----------------------------------------------------------------------------------
 
 
@@ -332,6 +350,16 @@ def spread(play: Play, past: Past, raws: Sequence[bytes]) -> None:
     if play.random.random() < 0.3:
         for name in play.choose("any-honest"):
             people.command(play, name, Import(tuple(raws)))
+
+
+def hand_round(play: Play, raws: Sequence[bytes]) -> None:
+    """On a stick, to every machine that does not lie."""
+    if not raws:
+        return
+    for name in play.coalition:
+        expose(play, name, raws)
+    for name in play.trusted():
+        people.command(play, name, Import(tuple(raws)))
 
 
 def expose(play: Play, name: str, raws: Sequence[bytes]) -> None:

@@ -167,6 +167,9 @@ def test_paper_of_retired_keys_stops_no_witness_and_raises_no_epoch() -> None:
     assert stage.core.live()["is_witness"]
     proposal = world.recovery(grown.low, ANN, epoch=500, author=ANN)
     ann.pushes(proposal, world.endorsement(proposal, ANN))
+    certificates = stage.core._certificates
+    assert certificates.open() == [], "it is not even kept"
+    assert certificates.endorsed_epochs() == certificates.reached_epochs() == {}
     before = stage.height
     stage.does(Propose(Admit(bytes([9]) * 32, "guest", None)))
     stage.wait(60 * SECOND_MS)

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from aslp2p.artifacts.types import Expel
+from aslp2p.artifacts.types import Expel, Recovery
 from aslp2p.errors import Incomplete, Rejected
 from aslp2p.ledger import history
 from aslp2p.ledger.abandonment import read_abandonments
@@ -15,7 +15,15 @@ from aslp2p.ledger.floor import Floor, FloorMove, give_floor, read_floor, read_f
 from aslp2p.ledger.history import Ledger, read_abandoned
 from aslp2p.ledger.journal import COSIGN, ENDORSE, META_STALE
 from aslp2p.ledger.reader import JournalRow, PutArtifacts, PutJournal, PutMeta
-from aslp2p.ledger.stances import Stance, endorsed_epoch, last_cosigned, stance_of
+from aslp2p.ledger.stances import (
+    Ask,
+    Stance,
+    classify_cosignature,
+    classify_endorsement,
+    endorsed_epoch,
+    last_cosigned,
+    stance_of,
+)
 from aslp2p.ledger.standing import settled
 from tests.ledger.builder import ANN, BEN, CLEO, DAN, EVE, FAY, GUS, Key, Node, World, feed, policy, run_of
 from tests.ledger.grown import NEW, Grown, cosign, reopened
@@ -412,6 +420,11 @@ def test_only_promises_on_the_floor_bind() -> None:
     assert last_cosigned(ledger) is None
     assert stance_of(ledger, store) is Stance.FREE
     good = world.recovery(grown.tip, CLEO, epoch=2, author=CLEO)
+    action = good.statement.action
+    assert isinstance(action, Recovery)
+    assert classify_endorsement(ledger, store, good.id, action, 2) is Ask.ENDORSE_HIGHER, "S1, S3"
+    tip = store.snapshot(grown.tip.id)
+    assert tip is not None and classify_cosignature(ledger, store, tip) is Ask.COSIGN, "S4, S5"
     store.apply(
         [
             PutArtifacts([good]),

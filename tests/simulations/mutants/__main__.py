@@ -1,4 +1,6 @@
-"""`python -m tests.simulations.mutants`: hunt the planted mistakes and print the table.
+"""`python -m tests.simulations.mutants`: let the swarm hunt the planted mistakes, and print the table.
+
+Those that a test of their place hunts (`by_test`) are left out, unless they are named.
 
 Exit code 0 if at least 95 % were noticed, 1 otherwise, 2 for wrong usage.
 """
@@ -10,6 +12,7 @@ import sys
 
 import click
 
+from tests.simulations.mutants.by_test import NOTICED_BY
 from tests.simulations.mutants.catalogue import ALL
 from tests.simulations.mutants.hunt import SEEDS, Catch, hunt_all
 
@@ -22,7 +25,7 @@ ENOUGH = 0.95
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default=True)
 def main(seeds: int, only: tuple[str, ...], workers: int) -> None:
     """Run the hunt."""
-    names = list(only or ALL)
+    names = list(only or (name for name in ALL if name not in NOTICED_BY))
 
     def tell(catch: Catch) -> None:
         where = "ESCAPED" if catch.seed is None else f"seed {catch.seed}"

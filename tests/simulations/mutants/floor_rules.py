@@ -68,8 +68,13 @@ MUTANTS = (
     Mutant(
         "retired-raise-epochs",
         "F5b",
-        "what was endorsed on bases that leave out the floor counts for epochs (S1, S12)",
+        "what was endorsed on bases that leave out the floor is kept, and counts for epochs (S1, S12)",
         (
+            Edit(
+                f"{CERTIFICATES}:Certificates.is_below_floor",
+                "return not context.ledger.on_floor(action.base_id)",
+                "return False",
+            ),
             Edit(
                 f"{CERTIFICATES}:Certificates.endorsed_epochs",
                 "or not self._context.ledger.on_floor(action.base_id):",
@@ -93,6 +98,24 @@ MUTANTS = (
                 "full = False",
             ),
         ),
+    ),
+    Mutant(
+        "lines-of-any-length",
+        "A4",
+        "a line that leaves out the floor is kept however long it is",
+        (
+            Edit(
+                f"{HISTORY}:Ledger._require_short",
+                "snapshot.statement.height - fork > BELOW_SNAPSHOTS_MAX or ",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "lines-of-any-number-of-proposals",
+        "A4",
+        "a line that leaves out the floor is kept however much it lists",
+        (Edit(f"{HISTORY}:Ledger._require_short", " or proposals > BELOW_PROPOSALS_MAX", ""),),
     ),
     # --- F5a --------------------------------------
     Mutant(
@@ -228,6 +251,18 @@ MUTANTS = (
                 "aslp2p.core.unanswered:Unanswered.hides_a_silence",
                 "fetching = self._fetches() and now - since < FETCHING_GRACES * grace",
                 "fetching = self._fetches()",
+            ),
+        ),
+    ),
+    Mutant(
+        "no-room-for-ever",
+        "S2",
+        "a witness that says that it has no room is waited for without end",
+        (
+            Edit(
+                "aslp2p.core.silence_monitor:SilenceMonitor.heard_no_room",
+                "if now - self.no_room_since_ms < FETCHING_GRACES * self._roles.now.grace_ms:",
+                "if True:",
             ),
         ),
     ),

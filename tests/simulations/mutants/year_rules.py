@@ -148,6 +148,18 @@ MUTANTS = (
         (Edit("aslp2p.ledger.epochs:ceiling", "max(appointed, own, others)", "max(appointed, own)"),),
     ),
     Mutant(
+        "joint-ceiling-by-either",
+        "S1",
+        "while two policies are in force the authorities of either lift everybody's ceiling",
+        (
+            Edit(
+                "aslp2p.ledger.epochs:ceiling",
+                "others = min(reached_by_others(",
+                "others = max(reached_by_others(",
+            ),
+        ),
+    ),
+    Mutant(
         "renews-without-end",
         "S12",
         "a witness renews itself whenever it sees an attempt above its epoch",
@@ -193,6 +205,30 @@ MUTANTS = (
                 f"{MEMBERS}:_require_place",
                 "if not on_authority and number(draft.get(let_in_key(rests_on))) >= ADMITS_PER_MEMBER_MAX:",
                 "if False:",
+            ),
+        ),
+    ),
+    Mutant(
+        "members-fill-all",
+        "A4",
+        "admits that rest on any member go on as far as those that rest on an authority",
+        (
+            Edit(
+                f"{MEMBERS}:_require_place",
+                "places = PLACES_OF_AUTHORITIES if on_authority else PLACES_OF_MEMBERS",
+                "places = PLACES_OF_AUTHORITIES",
+            ),
+        ),
+    ),
+    Mutant(
+        "authorities-fill-all",
+        "A4",
+        "admits that rest on an authority leave no place for policy changes",
+        (
+            Edit(
+                f"{MEMBERS}:_require_place",
+                "places = PLACES_OF_AUTHORITIES if on_authority else PLACES_OF_MEMBERS",
+                "places = 2048 if on_authority else PLACES_OF_MEMBERS",
             ),
         ),
     ),
