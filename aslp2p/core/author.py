@@ -38,8 +38,8 @@ class Author:
         self._spreader = spreader
         self._accounts = accounts
 
-    def propose(self, action: Action, pieces: Pieces = ()) -> bytes:
-        """The id of the proposal; `pieces` are kept with it."""
+    def propose(self, action: Action, pieces: Pieces = (), staged: Sequence[Staged] = ()) -> bytes:
+        """The id of the proposal; `pieces` and what is `staged` are kept with it."""
         context = self._context
         if not context.founded:
             raise UserError(
@@ -59,9 +59,11 @@ class Author:
                 f"{self._pending.count_of(context.key)} proposals of this machine are pending already",
                 remedy="wait until the witness is there: asl status",
             )
-        if isinstance(action, Put) and not self._is_here(action.content, pieces):
+        brought = {id_ for id_, _ in pieces} | {one.id for one in staged}
+        if isinstance(action, Put) and not self._is_here(action.content, brought):
             raise UserError("the content of that put is not here", remedy="put the file again")
         self.add_content(pieces)
+        self.add_staged(staged)
         content: bytes | None = None
         if isinstance(action, Put) and action.size <= INLINE_CONTENT_BYTES_MAX:
             content = context.store.content(action.content)
@@ -72,9 +74,8 @@ class Author:
         self._spreader.add(proposal, content=content)
         return proposal.id
 
-    def _is_here(self, content: bytes, pieces: Pieces) -> bool:
-        brought = any(id_ == content for id_, _ in pieces)
-        return brought or self._context.store.content_size(content) is not None
+    def _is_here(self, content: bytes, brought: set[bytes]) -> bool:
+        return content in brought or self._context.store.content_size(content) is not None
 
     def add_content(self, pieces: Pieces) -> None:
         """Keep content for a put to come."""
@@ -87,6 +88,8 @@ class Author:
 
     def add_staged(self, staged: Sequence[Staged]) -> None:
         """Keep content for a put to come that was hashed and written already."""
+        if not staged:
+            return
         self._context.store.apply([PutStaged(one) for one in staged])
         self._contents.note_come(one.id for one in staged)
 

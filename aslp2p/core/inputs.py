@@ -88,10 +88,12 @@ Event: TypeAlias = LinkUp | LinkDown | Received | Came | Tick | OwnAddresses | M
 
 
 class Propose(Struct, frozen=True):
-    """Sign and spread a proposal; the answer is its id (bytes). `pieces` are content to keep with it."""
+    """Sign and spread a proposal; the answer is its id (bytes). `pieces` are content to keep with it, and so
+    is what was taken in beside the store."""
 
     action: Action
     pieces: tuple[tuple[bytes, bytes], ...] = ()
+    staged: tuple[Staged, ...] = ()
 
 
 class AddStaged(Struct, frozen=True):

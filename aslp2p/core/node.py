@@ -169,7 +169,7 @@ class NodeCore(Wiring):
                 self._addresses = input_.addresses[:ADDRESSES_PER_MESSAGE_MAX]
                 self._tell_addresses(list(context.peers.values()))
             case Propose():
-                out.answer = self._author.propose(input_.action, input_.pieces)
+                out.answer = self._author.propose(input_.action, input_.pieces, input_.staged)
             case AddContent():
                 self._author.add_content(input_.pieces)
             case AddStaged():

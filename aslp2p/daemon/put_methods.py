@@ -19,7 +19,7 @@ from aslp2p.daemon.control_descriptors import RECEIVED
 from aslp2p.daemon.intake import Intake
 from aslp2p.daemon.proposing import ExpectsText, expected, made, propose
 from aslp2p.daemon.uploads import Uploads
-from aslp2p.errors import UsageError, UserError
+from aslp2p.errors import AslError, UsageError, UserError
 from aslp2p.home import Home
 from aslp2p.home.seen import Seen
 from aslp2p.ledger.facts import entry_at
@@ -77,26 +77,38 @@ class Keeping:
         self._staged: list[Staged] = []
 
     async def keep(self, pieces: tuple[Piece, ...]) -> None:
-        """On disk when this returns; in the store once `finish` has."""
-        large = [one for one in pieces if self._node.bulk.is_large(one.data)]
-        small = tuple(one for one in pieces if not self._node.bulk.is_large(one.data))
-        try:
-            self._staged += await self._node.bulk.keep(large)
-        except OSError:  # the store meets the same, and says what is to be done
-            small = pieces
-        if small:
+        """On disk when this returns; in the store with what is proposed."""
+        if small := await self.stage(pieces):
             await self._node.command(AddContent(small))
         if len(self._staged) >= STAGED_MAX:
-            await self.finish()
+            await self._hand_over(AddStaged)
 
-    async def finish(self) -> None:
-        """The store takes over what was kept."""
-        if self._staged:
-            await self._node.command(AddStaged(tuple(self._staged)))
-            self._staged.clear()
+    async def stage(self, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+        """Puts the large ones on disk; returns the others."""
+        bulk = self._node.bulk
+        try:
+            self._staged += await bulk.keep([one for one in pieces if bulk.is_large(one.data)])
+        except OSError:  # the store meets the same, and says what is to be done
+            return pieces
+        return tuple(one for one in pieces if not bulk.is_large(one.data))
+
+    async def propose(self, action: Put, last: tuple[Piece, ...]) -> dict[str, Any]:
+        """Propose it, with what was kept and the `last` pieces."""
+        small = await self.stage(last)
+        id_: bytes = await self._hand_over(lambda staged: Propose(action, small, staged))
+        return {"proposal": id_.hex()}
+
+    async def _hand_over(self, command: Callable[[tuple[Staged, ...]], Command]) -> Any:
+        """What is staged is the core's from here on: also where nobody waits for the answer any more."""
+        staged, self._staged = tuple(self._staged), []
+        try:
+            return await self._node.command(command(staged))
+        except AslError:  # nothing has changed, or nothing that was not on disk
+            self._node.bulk.discard(staged)
+            raise
 
     def close(self) -> None:
-        """What the store has not taken over is no more."""
+        """What was not handed over is no more."""
         self._node.bulk.discard(self._staged)
 
 
@@ -164,29 +176,28 @@ class PutMethods:
         """Put what the open `file` holds, from where it stands, at `path`: the number of one that came with
         the line. Nothing else than `content`, where that is given."""
         descriptor = RECEIVED.get().take(file)
+        node = self._node(common)
+        keeping = Keeping(node)
         try:
-            node = self._node(common)
-            taken = await self._taken_in(node, descriptor)
+            taken = await self._taken_in(keeping, node, descriptor)
+            if content and parse_id(content, "content") != taken.id:
+                raise UserError("it has changed since it was looked at", remedy="put it again")
+            action = _put(path, taken, executable, media_type, modified_ms, expects)
+            about = {"content": taken.id.hex(), "size": taken.size}
+            if skip_same and await node.query(lambda reader: _is_there(reader, action)):
+                return {"proposal": None, **about}
+            return {**await keeping.propose(action, taken.last), **about}
         finally:
+            keeping.close()
             os.close(descriptor)
-        if content and parse_id(content, "content") != taken.id:
-            raise UserError("it has changed since it was looked at", remedy="put it again")
-        action = _put(path, taken, executable, media_type, modified_ms, expects)
-        return await _proposed(node, action, taken.last, skip_same=skip_same)
 
-    async def _taken_in(self, node: PuttingNode, descriptor: int) -> Content:
+    async def _taken_in(self, keeping: Keeping, node: PuttingNode, descriptor: int) -> Content:
         async def is_here(id_: bytes, size: int) -> bool:
             return not await node.query(lambda reader: missing(reader, id_, size))
 
         if self._intake is None:
             self._intake = Intake(Seen(self._home.path / SEEN_NAME))
-        keeping = Keeping(node)
-        try:
-            taken = await self._intake.take(descriptor, keeping.keep, is_here)
-            await keeping.finish()
-        finally:
-            keeping.close()
-        return taken
+        return await self._intake.take(descriptor, keeping.keep, is_here)
 
     async def upload_begin(self, common: str = "") -> dict[str, Any]:
         return {"upload": self._uploads.begin(self._node(common).id)}

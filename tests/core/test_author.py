@@ -8,6 +8,7 @@ from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.types import Put
 from aslp2p.core.inputs import Propose
 from aslp2p.errors import UserError
+from aslp2p.ledger.reader import Staged
 from simulations.world import World
 
 
@@ -22,3 +23,13 @@ def test_a_put_without_its_content_keeps_nothing_of_what_came_with_it() -> None:
     assert made.nodes["you"].store.content_size(content_id(other)) is None
     made.command("you", Propose(put, ((content_id(missing), missing),)))
     assert made.nodes["you"].store.content_size(content_id(missing)) == len(missing)
+
+
+def test_a_put_keeps_what_was_taken_in_of_it_beside_the_store() -> None:
+    made = World(7)
+    made.found("you", ["you"])
+    made.start("you")
+    data = b"a film"
+    put = Put("film", content_id(data), len(data), "", False, 0, None)
+    made.command("you", Propose(put, staged=(Staged(content_id(data), len(data), data),)))
+    assert made.nodes["you"].store.content(content_id(data)) == data
