@@ -36,8 +36,12 @@ from benchmarks.processes import Child, cpu_s
 PATIENCE_S = 3600.0
 MIB = 1 << 20
 _LOOK_S = 0.02
+_ASK_S = 0.2
+"""Asking takes the daemons' time."""
 _PUT_LOOK_S = 0.001
 _CALM_PUTS = 50
+_SETTLED_S = 3.0
+"""Until what was made looks as if it had been there: the time of a file that is just written says little."""
 _BLOCK_BYTES = 512
 """What the system counts blocks in."""
 
@@ -78,7 +82,7 @@ class OursByCommand(Ours, Sides):
         asked = [Asking(home.path) for home in self._household.homes]
         try:
             while not (_height(asked[1]) == _height(asked[0]) and _has_all(asked[1])):
-                _wait(self.children)
+                _wait(self.children, _ASK_S)
         finally:
             for one in asked:
                 one.close()
@@ -123,10 +127,10 @@ def _has_all(asking: Asking) -> bool:
     return not sum((common["live"]["fetching"] or {}).values())
 
 
-def _wait(children: list[Child]) -> None:
+def _wait(children: list[Child], seconds: float = _LOOK_S) -> None:
     for child in children:
         child.check()
-    time.sleep(_LOOK_S)
+    time.sleep(seconds)
 
 
 # --- what it costs --------------------------------------------------------------------------------
@@ -228,6 +232,7 @@ def measure(
         try:
             make(folders[0])
             os.sync()
+            time.sleep(_SETTLED_S)
             wanted = _sizes(folders[0])
             for step in ("first", "again"):
                 with costing(sides.children) as costs:
