@@ -564,6 +564,23 @@ def test_a_person_moves_the_floor_anywhere_and_that_is_logged() -> None:
     assert [move.at_ms for move in read_floor_moves(ledger._store)] == [1_234, 2_345, 3_456]
 
 
+@pytest.mark.parametrize("abandons", [False, True], ids=["cosigned", "abandons"])
+def test_who_was_given_no_floor_and_hears_them_first_halts_until_a_person_decides(abandons: bool) -> None:
+    """What remains in principle: it cannot know better, signs nothing, and does what its person says."""
+    grown = Grown()
+    ledger = grown.world.ledger(EVE)
+    rival = grown.rival(epoch=9, abandons=(grown.change.id,) if abandons else ())
+    feed(ledger, rival)
+    cosign(ledger, grown.world, rival, ANN)
+    assert ledger.head.id == rival.id and ledger.conflict() is None
+    feed(ledger, grown.tip)
+    cosign(ledger, grown.world, grown.tip, BEN, CLEO, DAN)
+    assert sorted(ledger.conflict() or ()) == sorted((rival.id, grown.tip.id))
+    assert stance_of(ledger, ledger._store) is Stance.HALTED
+    ledger.move_floor(grown.change.id, 1_234)
+    stands(ledger, grown)
+
+
 def test_the_log_of_moves_is_bounded() -> None:
     grown = Grown()
     ledger = grown.ledger(DAN)

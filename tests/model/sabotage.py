@@ -210,6 +210,22 @@ YEARS: dict[str, Callable[[Patch], None]] = {
 """Those that matter where quorums retire (`years.py`)."""
 
 
+ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "F5a": ("own-part-forgotten", "own-part-decides-nothing"),
+    "F5b": (
+        "old-endorsements-forbid",
+        "old-endorsements-stop",
+        "old-cosignatures-hold",
+        "old-cosignatures-stop",
+    ),
+    "S2": ("deaf-to-idleness", "fetches-for-ever", "no-room-for-ever"),
+    "S12": ("renews-without-end",),
+    "S14": ("signs-without-end",),
+}
+"""What no walk can show, by the planted mistakes that a test of their place notices: walks have no clock
+(S2, S12, S14), and nobody honest takes part in two changes, or promises anything below one that it knows."""
+
+
 RULES: dict[str, Callable[[Patch], None]] = {
     "S1": _s1,
     "S1 steps": _s1_steps,

@@ -15,8 +15,10 @@ from msgspec import Struct
 
 from tests.model.checks import Violation, harm, places_of, require_own_promises
 from tests.model.leanings import FORKS, LAGGING, LIARS, MIXED, OUTNUMBERED, POLICIES
-from tests.model.sabotage import RULES, without
+from tests.model.sabotage import ELSEWHERE, RULES, without
 from tests.model.walk import Leaning, Outcome, Walk
+from tests.simulations.mutants.by_test import NOTICED_BY
+from tests.simulations.mutants.catalogue import ALL
 
 OTHERS = (MIXED, FORKS, MIXED, LIARS, LAGGING)
 CYCLE = tuple(leaning for other in OTHERS for leaning in (other, POLICIES))
@@ -108,6 +110,12 @@ SABOTAGES = {
 
 def test_every_rule_is_taken_out_once() -> None:
     assert SABOTAGES.keys() == RULES.keys()
+
+
+def test_what_no_walk_can_show_is_taken_out_elsewhere() -> None:
+    assert not ELSEWHERE.keys() & SABOTAGES.keys()
+    for rule, mutants in ELSEWHERE.items():
+        assert all(name in NOTICED_BY and ALL[name].rule == rule for name in mutants), rule
 
 
 @pytest.mark.parametrize("rule", SABOTAGES)
