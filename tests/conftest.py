@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["ASL_NO_LISTEN"] = "1"  # `asl init` of a test hears no Common but where it means to
     if config.getoption("--long") and not config.getoption("--hypothesis-profile"):
         settings.load_profile("long")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aslp2p.cli.empty import somebody_is_here
 from aslp2p.cli.group import Command
 from aslp2p.cli.homes import common_store, followed_here, prepared, require_new, require_own_name
 from aslp2p.cli.output import note, say, say_json
@@ -40,11 +41,26 @@ _POLICY_BYTES_MAX = 1024 * 1024
 @click.option(
     "--succeeds", metavar="ID", help="The Common that this one takes the place of, as a last resort."
 )
+@click.option(
+    "--no-listen",
+    is_flag=True,
+    envvar="ASL_NO_LISTEN",
+    help="Do not listen first whether a Common is announced on this network.",
+)
 @pass_settings
 def init_command(
-    settings: Settings, name: str, policy_file: str | None, own_name: str | None, succeeds: str | None
+    settings: Settings,
+    name: str,
+    policy_file: str | None,
+    own_name: str | None,
+    succeeds: str | None,
+    no_listen: bool,
 ) -> None:
-    """Found a Common called NAME; this machine is its first witness."""
+    """Found a Common called NAME; this machine is its first witness.
+
+    The first one on a machine listens for two seconds before: where a Common is announced on this network,
+    it asks whether to join that one instead (where nobody can be asked, it founds, and says so).
+    """
     from aslp2p.artifacts.envelope import sign_statement
     from aslp2p.artifacts.text import name_problem
     from aslp2p.errors import Rejected
@@ -59,6 +75,8 @@ def init_command(
     require_own_name(own_name)
     text = None if policy_file is None else read_policy_text(policy_file)
     home = home_of(settings)
+    if not (no_listen or succeeds or (home.exists() and home.commons())):
+        _ask_whether_to_join(home)
     with ExitStack() as stack:
         daemon = prepared(stack, home, "asl init")
         secret = load_key(home)
@@ -188,6 +206,7 @@ def _genesis(
     from aslp2p.home.names import own_name as name_of
     from aslp2p.ledger.policy_file import GRACE_PERIOD_MS_DEFAULT, parse_policy
     from aslp2p.limits import PROTOCOL_VERSION
+    from aslp2p.views.people import require_name
 
     called = own_name or name_of(home)
     listed = False
@@ -203,6 +222,8 @@ def _genesis(
         anchors = policy.witnesses
     else:
         policy = parse_policy(text, source=source, own_key=secret.key)
+        for one in policy.witnesses:
+            require_name(one.name)
         anchors = policy.witnesses
         listed = any(one.key == secret.key for one in anchors)
         if not listed:
@@ -213,6 +234,22 @@ def _genesis(
                 )
             anchors = (*anchors, Named(called, secret.key))
     return Genesis(name, policy, anchors, None, int(time.time() * 1000), os.urandom(32)), listed
+
+
+def _ask_whether_to_join(home: Home) -> None:
+    """Raises `UserError`, with what to type, where a Common is announced and the person means that one."""
+    from aslp2p.cli.nearby import common_nearby
+    from aslp2p.home.config import load_config
+
+    if home.exists() and not load_config(home).mdns_enabled:
+        return
+    if not (where := common_nearby()):
+        return
+    if not somebody_is_here():
+        note(f"A Common is announced on this network, at {where}; this is another one. To join that one")
+        note("instead, type there: asl invite, and here: asl join CODE")
+    elif click.confirm(f"A Common is announced at {where}. Join that one instead?", default=True, err=True):
+        raise UserError("nothing was founded", remedy="type there: asl invite, and here: asl join CODE")
 
 
 def _warn_of_lock_out(policy: Policy) -> None:

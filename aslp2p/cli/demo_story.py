@@ -8,7 +8,7 @@ from aslp2p.cli.demo_stranger import INVENTED, send_invented
 from aslp2p.cli.output import say
 from aslp2p.home import Home
 
-NAMES = ("you", "alice", "james", "zoe", "ben")
+NAMES = ("mia", "alice", "james", "zoe", "ben")
 AUTHORITIES = NAMES[:3]
 GRACE = "2s"
 USED_UP = "the invite was used already"
@@ -29,10 +29,10 @@ def tell_story(stage: Stage) -> None:
 def _genesis(stage: Stage) -> str:
     stage.tell(
         "Five machines, five daemons. You found the Common: common@0 holds the policy, its first witness "
-        "(you) and the keys of alice and james, who may replace the witness, two of three together."
+        "(mia) and the keys of alice and james, who may replace the witness, two of three together."
     )
     stage.configure()
-    you = stage["you"]
+    you = stage["mia"]
     keys = {name: stage[name].type("self", quiet=True).split("Key:")[1].split()[0] for name in AUTHORITIES}
     lines = [line for name in AUTHORITIES for line in (f"    - domain: {name}", f"      key: {keys[name]}")]
     text = "\n".join(
@@ -48,7 +48,7 @@ def _genesis(stage: Stage) -> str:
     )
     policy = stage.folder / "policy.yaml"
     policy.write_text(text + "\n")
-    say("  you $ cat policy.yaml")
+    say("  mia $ cat policy.yaml")
     for line in text.splitlines():
         say(f"    {line}")
     you.type("init", "common", "--policy", str(policy))
@@ -61,7 +61,7 @@ def _genesis(stage: Stage) -> str:
         stage[name].up()
     head = stage.equal(NAMES, lambda head: head["standing"] == "admitted" and head["members"] == len(NAMES))
     stage.until("everybody is linked with everybody", lambda: all(_linked(stage[name]) for name in NAMES))
-    require(head["witness"]["name"] == "you", "you are the witness")
+    require(head["witness"]["name"] == "mia", "mia is the witness")
     require(you.type("status").startswith(f"Common: common@{head['height']} (witness: "), "a status line")
     return invite
 
@@ -115,7 +115,7 @@ def _silence(stage: Stage) -> None:
         "james notices", lambda: stage["james"].call("status")["commons"][0]["live"]["silence"]["silent_ms"]
     )
     stage["james"].type("status")
-    head = stage.equal(left, lambda head: head["witness"]["name"] in ("you", "james") and not head["pending"])
+    head = stage.equal(left, lambda head: head["witness"]["name"] in ("mia", "james") and not head["pending"])
     said = stage["zoe"].type("status").splitlines()
     require(said[1].startswith(f"Note: witness rotated at common@{head['changed_height']}"), "the note of it")
     stage["zoe"].type("show", f"@{head['changed_height']}")

@@ -15,7 +15,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aslp2p.cli.findings import Checked, Grade
@@ -85,8 +85,20 @@ def look_at_multicast(addresses: Sequence[str], *, enabled: bool = True) -> Chec
     return Checked("multicast", Grade.BAD, text, f"let UDP 5353 through the firewall; else {remedy}")
 
 
-def ask_the_group(addresses: Sequence[str], *, port: int = MDNS_PORT, listen_s: float = LISTEN_S) -> Heard:
-    """Ask on each interface, by its IPv4 address, and listen so long. Raises OSError without a port."""
+def _never(_: bytes, __: str) -> bool:
+    return False
+
+
+def ask_the_group(
+    addresses: Sequence[str],
+    *,
+    port: int = MDNS_PORT,
+    listen_s: float = LISTEN_S,
+    stop: Callable[[bytes, str], bool] = _never,
+) -> Heard:
+    """Ask on each interface, by its IPv4 address, and listen so long, or until `stop` is true of a message
+    and of where it came from. Raises OSError without a port.
+    """
     question = _question(os.urandom(2))
     refused: dict[str, str] = {}
     own, others = False, []
@@ -111,6 +123,8 @@ def ask_the_group(addresses: Sequence[str], *, port: int = MDNS_PORT, listen_s: 
             own = own or data == question
             if source not in addresses and source not in others:
                 others.append(source)
+            if stop(data, source):
+                break
     return Heard(refused, own, others)
 
 

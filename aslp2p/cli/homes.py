@@ -19,12 +19,24 @@ def require_own_name(name: str | None) -> None:
     """Raises `UsageError` where a person's name for this machine is none."""
     from aslp2p.artifacts.text import WORDS_OF_OURS, name_problem
 
-    if name is not None and name.lower() in WORDS_OF_OURS - {"you"}:
-        raise UsageError(f"asl itself says {name!r} in the place of a name", remedy="choose another --name")
+    if name is not None and name.lower() in WORDS_OF_OURS:
+        raise UsageError(
+            f"asl itself says {name!r} in the place of a name",
+            remedy=f"choose another, such as --name {_other()}",
+        )
     if name is not None and (problem := name_problem(name)):
         raise UsageError(
             f"this machine cannot be called that: it is {problem}", remedy="choose another --name"
         )
+
+
+def _other() -> str:
+    """A name that would do: the host's."""
+    from socket import gethostname
+
+    from aslp2p.home.names import name_from_host
+
+    return name_from_host(gethostname())
 
 
 def prepared(stack: ExitStack, home: Home, holder: str) -> Client | None:

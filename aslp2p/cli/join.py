@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aslp2p.cli.confirm import confirm
-from aslp2p.cli.empty import leave_empty
+from aslp2p.cli.empty import leave_empty, somebody_is_here
 from aslp2p.cli.group import Command
 from aslp2p.cli.homes import common_store, followed_here, prepared, require_outside, require_own_name
 from aslp2p.cli.output import note, say, say_json
@@ -73,7 +73,7 @@ def complete_code(_: click.Context, __: click.Parameter, incomplete: str) -> lis
 @click.option(
     "--wait/--no-wait",
     default=None,
-    help="Wait until this machine is let in; by default with a code, or where a daemon runs.",
+    help="Wait until this machine is let in; by default with a code, where a daemon runs, or on a terminal.",
 )
 @click.option("--forget-empty", is_flag=True, help="Forget this machine's own Common if it is still empty.")
 @click.option("--yes", is_flag=True, help="Follow the Common of a bundle without asking.")
@@ -160,7 +160,7 @@ def _join_by_text(
         waited = None
         if daemon is not None and wait is not False:
             waited = _wait(daemon, invited)
-    if daemon is None and wait:
+    if daemon is None and (somebody_is_here() if wait is None else wait):
         from aslp2p.cli.borrowed import daemon_of
 
         with daemon_of(home, timeout_s=ADMITTED_S) as (borrowed, _):

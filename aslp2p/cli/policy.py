@@ -57,7 +57,7 @@ def policy_check_command(settings: Settings, file: str) -> None:
     \b
     common_policy:
       witnesses:                # the authorities; order is the order of succession
-        - domain: you
+        - domain: mia
           key: self             # or the key that `asl self` prints
         - domain: alice
           key: ed25519:…

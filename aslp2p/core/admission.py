@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aslp2p.artifacts.text import name_problem
+from aslp2p.artifacts.text import WORDS_OF_OURS, name_problem
 from aslp2p.artifacts.token import borne, make_token, read_shown
 from aslp2p.artifacts.types import Admit
 from aslp2p.core.context import Context
@@ -108,7 +108,8 @@ class Admission:
             for other, member in self._context.ledger.head.members.items()
             if other != key and member.status != ADMITTED
         }
-        base = wanted if wanted and name_problem(wanted) is None else f"member {key.hex()[:8]}"
+        usable = wanted and name_problem(wanted) is None and wanted.lower() not in WORDS_OF_OURS
+        base = wanted if usable else f"member {key.hex()[:8]}"
         name, number = base, 2
         while name in pending or name in former or not name_is_free(draft, name, key):
             suffix = f"-{number}"

@@ -24,7 +24,7 @@ from aslp2p.ledger.reader import Reader
 from aslp2p.limits import INVITE_HINTS_MAX
 from aslp2p.views.actions import Uint, parse_id
 from aslp2p.views.invites import invites
-from aslp2p.views.people import require_name_of_another
+from aslp2p.views.people import require_name
 from aslp2p.views.view import View
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class InviteMethods:
             raise UsageError(
                 f"no machine can be called that: it is {problem}", remedy="choose another --name"
             )
-        require_name_of_another(name)
+        require_name(name)
         node = self._node_of(common)
         made_ms = int(time.time() * 1000)
         until_ms = made_ms + expires_ms

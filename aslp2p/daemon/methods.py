@@ -39,7 +39,7 @@ from aslp2p.ledger.reader import Reader
 from aslp2p.limits import PROTOCOL_VERSION, REJECTIONS_MAX
 from aslp2p.views.actions import action_from_json, parse_id
 from aslp2p.views.commons import Followed, choose_common, common_status
-from aslp2p.views.people import member_key, require_name_of_another
+from aslp2p.views.people import member_key, require_name
 from aslp2p.views.queries import QUERIES
 from aslp2p.views.view import View
 
@@ -204,7 +204,7 @@ class _Methods:
         return await propose(self._node(common), made(Remove, path, expected(expects)))
 
     async def admit(self, key: str, name: str, common: str = "") -> dict[str, Any]:
-        require_name_of_another(name)
+        require_name(name)
         action = action_from_json({"kind": "admit", "key": key, "name": name})
         assert isinstance(action, Admit)  # noqa: S101 - of the kind asked for
         return await propose(self._node(common), action)
@@ -220,8 +220,7 @@ class _Methods:
     async def rename(self, member: str, name: str, common: str = "") -> dict[str, Any]:
         node = self._node(common)
         key = await self._member(node, member)
-        if key != self._daemon.own_key:
-            require_name_of_another(name)
+        require_name(name)
         return await propose(node, made(Rename, key, name))
 
     async def _member(self, node: AskedNode, member: str) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import socket
 
-from aslp2p.artifacts.text import name_problem
+from aslp2p.artifacts.text import WORDS_OF_OURS, name_problem
 from aslp2p.errors import UsageError, UserError
 from aslp2p.home.files import atomic_write, read_small
 from aslp2p.home.folder import Home
@@ -22,7 +22,8 @@ _OTHERS = re.compile("[^a-z0-9]+")
 def name_from_host(host: str) -> str:
     """A valid name made from a host's name, whatever that holds."""
     label = host.strip().partition(".")[0].lower()
-    return _OTHERS.sub("-", label)[:NAME_BYTES_MAX].strip("-") or FALLBACK
+    name = _OTHERS.sub("-", label)[:NAME_BYTES_MAX].strip("-")
+    return FALLBACK if not name or name in WORDS_OF_OURS else name
 
 
 def own_name(home: Home) -> str:

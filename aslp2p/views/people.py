@@ -76,7 +76,7 @@ def relabelled(view: View, policy: Policy) -> Policy:
     return replace(policy, witnesses=tuple(Named(name, one.key) for name, one in called))
 
 
-def require_name_of_another(name: str) -> None:
+def require_name(name: str) -> None:
     """Raises `UsageError` for a name that this program says of the asker, or of nobody."""
     if name.lower() in WORDS_OF_OURS:
         raise UsageError(f"asl itself says {name!r} in the place of a name", remedy="choose another name")

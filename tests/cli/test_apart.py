@@ -44,7 +44,7 @@ def asked_apart(machines: list[Machine], folder: Path) -> tuple[str, list[Path]]
 
 def test_a_stopped_witness_that_knows_a_network_emits_only_when_told(party: Party, tmp_path: Path) -> None:
     """S10: where it hears nobody, it may have been replaced."""
-    you, alice, _ = machines = party("you", "alice", "james")
+    you, alice, _ = machines = party("mia", "alice", "james")
     found_together(machines)
     id_, said = asked_apart(machines, tmp_path)
     you.stop()
@@ -63,19 +63,19 @@ def test_a_stopped_witness_that_knows_a_network_emits_only_when_told(party: Part
 
 
 def test_a_witness_that_waits_for_its_start_emits_then(party: Party, tmp_path: Path) -> None:
-    you, *_ = machines = party("you", "alice", "james")
+    you, *_ = machines = party("mia", "alice", "james")
     found_together(machines)
     _, said = asked_apart(machines, tmp_path)
     you.stop()
     for file in said:
         you.asl("bundle", "import", file)
-    assert status(you)[0] == "Common: home@1 (witness: you)"
+    assert status(you)[0] == "Common: home@1 (witness: mia)"
     you.up()
     one_head([you], lambda head: head["height"] == 2 and head["witness"]["name"] == "james")
 
 
 def test_paper_that_waits_counts_once_a_link_brought_what_it_stands_on(party: Party, tmp_path: Path) -> None:
-    you, alice, james = machines = party("you", "alice", "james")
+    you, alice, james = machines = party("mia", "alice", "james")
     found_together(machines)
     put(you, "note")
     one_head(machines, lambda head: head["final"] == head["height"])
@@ -90,7 +90,7 @@ def test_paper_that_waits_counts_once_a_link_brought_what_it_stands_on(party: Pa
     report = james.json("bundle", "import", tmp_path / "only.asl")
     assert report["waiting"] > 0 and report["height"] == 1
     james.up()
-    wait_until(lambda: "2 of 2: you, alice" in james.asl("proposals"), PATIENCE_S, "what waited counts")
+    wait_until(lambda: "2 of 2: mia, alice" in james.asl("proposals"), PATIENCE_S, "what waited counts")
     wait_until(lambda: not list(james.home.glob("commons/*/waiting.bundle")), PATIENCE_S, "nothing waits")
     james.asl("endorse", opened(james, "witness-rotation"))
     one_head([you, james], lambda head: head["witness"]["name"] == "james")

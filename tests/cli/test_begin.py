@@ -52,10 +52,13 @@ def test_a_name_that_its_owner_chose_is_shown(asl: Asl) -> None:
 def test_a_name_in_the_policy_file_is_shown(asl: Asl, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("common_policy:\n  witnesses: [{domain: you, key: self}]\n  threshold: 1\n")
+    refused = asl("init", "home", "--policy", str(policy))
+    assert refused.exit_code == 2 and "asl itself says 'you' in the place of a name" in refused.stderr
+    policy.write_text(policy.read_text().replace("you", "mia"))
     assert asl("init", "home", "--policy", str(policy)).exit_code == 0
-    assert asl("status").stdout.startswith("Common: home@0 (witness: you)\n")
-    assert "you" in asl("members").stdout
-    policy.write_text(policy.read_text().replace("you", "desk"))
+    assert asl("status").stdout.startswith("Common: home@0 (witness: mia)\n")
+    assert "mia" in asl("members").stdout
+    policy.write_text(policy.read_text().replace("mia", "desk"))
     assert asl("init", "team", "--policy", str(policy)).exit_code == 0
     assert asl("status", "--common", "team").stdout.startswith("Common: team@0 (witness: desk)\n")
 

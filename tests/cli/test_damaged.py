@@ -79,7 +79,7 @@ def test_a_core_that_cannot_start_leaves_its_common_read_only(kept: Asl, home: P
 
 def test_what_fsck_found_lost_is_fetched_from_the_others(tmp_path: Path) -> None:
     """A proposal of the history, which nobody reads any more; and the state above it then."""
-    with on_loopback(tmp_path, "you", "ben") as (you, ben):
+    with on_loopback(tmp_path, "mia", "ben") as (you, ben):
         found_together([you, ben], threshold=2)
         put(you, "letter")
         one_head([you, ben], lambda head: head["height"] >= 1 and not head["pending"])
@@ -95,7 +95,7 @@ def test_what_fsck_found_lost_is_fetched_from_the_others(tmp_path: Path) -> None
 
 def test_what_a_question_finds_damaged_is_in_status(tmp_path: Path) -> None:
     """`status` knows what `verify` knows."""
-    with on_loopback(tmp_path, "you", "ben") as (you, ben):
+    with on_loopback(tmp_path, "mia", "ben") as (you, ben):
         found_together([you, ben], threshold=2)
         put(you, "letter")
         one_head([you, ben], lambda head: head["height"] >= 1 and not head["pending"])
@@ -127,7 +127,7 @@ def test_after_thirty_flipped_bits_one_command_ends_in_a_working_home_or_in_one_
     walked = SEEDS if request.config.getoption("--long") else SEEDS[:1]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with on_loopback(tmp_path, "you", "ben") as (you, ben):
+    with on_loopback(tmp_path, "mia", "ben") as (you, ben):
         found_together([you, ben], threshold=2)
         for number in range(6):
             put(you, f"letter {number}")

@@ -23,7 +23,7 @@ def test_the_demo_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     for line in (
-        '  you $ asl rotate alice --reason "I am moving out"',
+        '  mia $ asl rotate alice --reason "I am moving out"',
         "    Note: witness rotated at common@",
         "  alice $ kill -9 ",
         "    Note: this machine stepped down: ",

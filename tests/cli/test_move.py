@@ -15,7 +15,7 @@ from tests.lan.rig import wait_until
 
 
 def test_a_moved_witness_goes_on_where_it_was(tmp_path: Path) -> None:
-    with on_loopback(tmp_path, "you", "alice", "james") as machines:
+    with on_loopback(tmp_path, "mia", "alice", "james") as machines:
         you, alice, _ = machines
         found_together(machines)
         put(you, "before")
@@ -29,7 +29,7 @@ def test_a_moved_witness_goes_on_where_it_was(tmp_path: Path) -> None:
         assert refused.returncode == 4
         assert "its key signs nothing here any more; start the home that took that file in" in refused.stderr
         said = status(you)
-        assert said[0] == "Common: home@1 (witness: you)" and said[-1].startswith(
+        assert said[0] == "Common: home@1 (witness: mia)" and said[-1].startswith(
             "Retired: this home was moved"
         )
         assert you.asl("ls") == "before\n"
@@ -40,11 +40,11 @@ def test_a_moved_witness_goes_on_where_it_was(tmp_path: Path) -> None:
         you.up()
         put(alice, "after")
         head = one_head(machines, lambda head: head["height"] == head["final"] == 2)
-        assert head["witness"]["name"] == "you" and not any(one.call("summary")["stale"] for one in machines)
+        assert head["witness"]["name"] == "mia" and not any(one.call("summary")["stale"] for one in machines)
 
 
 def test_a_restored_witness_signs_nothing_and_is_replaced(tmp_path: Path) -> None:
-    with on_loopback(tmp_path, "you", "alice", "james") as machines:
+    with on_loopback(tmp_path, "mia", "alice", "james") as machines:
         you, alice, james = machines
         found_together(machines)
         put(you, "before")

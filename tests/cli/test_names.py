@@ -30,6 +30,10 @@ def test_policies_follow_a_rename(asl: Asl, tmp_path: Path) -> None:
 def test_no_machine_is_called_by_a_word_of_ours(asl: Asl, tmp_path: Path, word: str) -> None:
     assert "asl itself says" in asl("init", "home", "--name", word).stderr
     assert asl("self", "--name", word).exit_code == 2
+    refused = asl("init", "home", "--name", "you")
+    assert refused.exit_code == 2 and "choose another, such as --name " in refused.stderr
+    another = refused.stderr.rpartition("--name ")[2].strip()
+    assert asl("self", "--name", another).exit_code == 0, "what it says to type works"
     asl("init", "home")
     with running(tmp_path / "home"):
         for words in (
@@ -42,3 +46,5 @@ def test_no_machine_is_called_by_a_word_of_ours(asl: Asl, tmp_path: Path, word: 
             assert done.exit_code == 2 and "asl itself says" in done.stderr, words
         assert asl("members", "admit", KEY, "bob").exit_code == 0
         assert "asl itself says 'you'" in asl("members", "rename", "bob", "you").stderr
+        assert "asl itself says 'you'" in asl("members", "rename", "self", "you").stderr
+        assert asl("join", "7-guitar-castle", "--name", "YOU").exit_code == 2

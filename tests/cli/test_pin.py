@@ -110,7 +110,7 @@ def test_a_snapshot_that_is_gone_says_what_to_type(kept: Asl, tmp_path: Path) ->
 
 
 def test_the_others_notice_nothing(tmp_path: Path) -> None:
-    with on_loopback(tmp_path, "you", "alice", "james") as machines:
+    with on_loopback(tmp_path, "mia", "alice", "james") as machines:
         you, alice, _ = machines
         found_together(machines)
         put(you, "one")

@@ -103,7 +103,7 @@ def test_checking_loads_neither_trio_nor_a_store(kept: Asl, tmp_path: Path) -> N
 
 
 def test_a_proof_through_a_rotation_on_real_daemons(tmp_path: Path) -> None:
-    with on_loopback(tmp_path, "you", "alice", "james") as machines:
+    with on_loopback(tmp_path, "mia", "alice", "james") as machines:
         you, alice, james = machines
         common = found_together(machines) and you.call("status")["commons"][0]["id"]
         put(you, "will", "all to the cat")
@@ -121,7 +121,7 @@ def test_a_proof_through_a_rotation_on_real_daemons(tmp_path: Path) -> None:
         assert [one["by"] for one in said["trace"]] == ["genesis", "witness-rotation"]
         assert said["path"] == "will" and len(said["cosigned_by"]) == 2
         shown = run_asl(tmp_path / "x", "verify-proof", str(proof), "--common", common)
-        assert "the witness handed over to alice (endorsed by alice, you)" in shown.output
+        assert "the witness handed over to alice (endorsed by alice, mia)" in shown.output
 
 
 def one_paper(machine: object) -> str:

@@ -32,23 +32,23 @@ def party(tmp_path: Path) -> Iterator[Party]:
 
 
 def test_a_rotation_is_proposed_endorsed_accepted_and_emitted(party: Party) -> None:
-    you, alice, james = machines = party("you", "alice", "james")
+    you, alice, james = machines = party("mia", "alice", "james")
     found_together(machines)
     put(you, "note")
     asked = you.asl("rotate", "james", "--reason", "moving out")
-    assert "Proposed: you hand the witness's office to james: moving out" in asked
+    assert "Proposed: mia hands the witness's office to james: moving out" in asked
     id_ = opened(alice, "witness-rotation")
     assert "missing alice or james; james has to accept" in asked and f"asl endorse {id_}" in asked
     attention = [line for line in status(alice) if line.startswith("Attention:")]
     assert attention == [
-        "Attention: home: you hand the witness's office to james: moving out "
-        f"(1 of 2: you; missing alice or james; james has to accept); asl endorse {id_}"
+        "Attention: home: mia hands the witness's office to james: moving out "
+        f"(1 of 2: mia; missing alice or james; james has to accept); asl endorse {id_}"
     ]
     shown = alice.asl("show", id_)
-    assert "State:     1 of 2: you; missing alice or james; james has to accept" in shown
+    assert "State:     1 of 2: mia; missing alice or james; james has to accept" in shown
     assert f"to endorse it: asl endorse {id_}" in shown
-    assert "Endorsed: you hand the" in alice.asl("endorse", id_)
-    assert "Endorsed already: you hand the" in alice.asl("endorse", id_)
+    assert "Endorsed: mia hands the" in alice.asl("endorse", id_)
+    assert "Endorsed already: mia hands the" in alice.asl("endorse", id_)
     james.asl("endorse", opened(james, "witness-rotation"))
     head = one_head(machines, lambda head: head["witness"]["name"] == "james")
     at = head["changed_height"]
@@ -77,14 +77,14 @@ def test_a_rotation_is_proposed_endorsed_accepted_and_emitted(party: Party) -> N
 
 def test_a_rotation_is_taken_back(party: Party) -> None:
     """S4: what the witness endorsed stops its cosignatures; the line that says so says what ends that."""
-    you, alice, james = machines = party("you", "alice", "james")
+    you, alice, james = machines = party("mia", "alice", "james")
     found_together(machines)
     asked = you.asl("rotate", "james", "--reason", "moving out")
     id_ = asked.partition("asl endorse ")[2].strip()
     (line,) = [line for line in status(you) if line.startswith("Finality:")]
     assert line == (
         "Finality: waits, as this machine has endorsed a succession that is still open "
-        f"(1 of 2: you; missing alice or james; james has to accept); to take it back: asl withdraw {id_}"
+        f"(1 of 2: mia; missing alice or james; james has to accept); to take it back: asl withdraw {id_}"
     )
     wrong = alice.type("withdraw", id_)
     assert (wrong.returncode, wrong.stderr) == (
@@ -92,23 +92,23 @@ def test_a_rotation_is_taken_back(party: Party) -> None:
         f"asl: no open proposal of this machine begins with {id_}; see what is open: asl proposals\n",
     )
     assert you.asl("withdraw", id_) == (
-        "Withdrawn: you hand the witness's office to james: moving out\n"
+        "Withdrawn: mia hands the witness's office to james: moving out\n"
         "This machine stays the witness; the others' machines confirm that by themselves.\n"
     )
     put(you, "note")
-    head = one_head(machines, lambda head: head["witness"]["name"] == "you" and head["height"] >= 3)
+    head = one_head(machines, lambda head: head["witness"]["name"] == "mia" and head["height"] >= 3)
     wait_until(lambda: you.call("summary")["final"] >= head["height"], PATIENCE_S, "final again")
     assert "Finality:" not in "".join(status(you))
     assert james.type("endorse", id_).returncode == 1
 
 
 def test_a_killed_witness_is_replaced_by_the_daemons_and_steps_down_when_it_returns(party: Party) -> None:
-    you, alice, james = machines = party("you", "alice", "james")
+    you, alice, james = machines = party("mia", "alice", "james")
     found_together(machines, grace="2s", mode="auto")
     put(james, "before")
     one_head(machines, lambda head: head["final"] == head["height"] == 1)
     you.kill()
-    head = one_head([alice, james], lambda head: head["witness"]["name"] != "you")
+    head = one_head([alice, james], lambda head: head["witness"]["name"] != "mia")
     new = head["witness"]["name"]
     assert (
         head["note"]
@@ -125,7 +125,7 @@ def test_a_killed_witness_is_replaced_by_the_daemons_and_steps_down_when_it_retu
 
 
 def test_in_ask_mode_people_endorse_what_the_daemons_propose(party: Party) -> None:
-    you, alice, james = machines = party("you", "alice", "james")
+    you, alice, james = machines = party("mia", "alice", "james")
     found_together(machines, grace="5s")
     put(you, "note")
     one_head(machines, lambda head: head["final"] == head["height"])
@@ -136,8 +136,8 @@ def test_in_ask_mode_people_endorse_what_the_daemons_propose(party: Party) -> No
     successor = asked["author"]["name"]
     for machine in (alice, james):
         lines = status(machine)
-        assert lines[0] == "Common: home@1 (witness: you)"
-        assert any(line.startswith("Silence: you ") and "was not heard for" in line for line in lines), lines
+        assert lines[0] == "Common: home@1 (witness: mia)"
+        assert any(line.startswith("Silence: mia ") and "was not heard for" in line for line in lines), lines
         assert lines[-1].endswith(f"asl endorse {id_}"), lines
     alice.asl("endorse", id_)
     assert "1 of 2: alice; missing" in james.asl("proposals")
@@ -149,23 +149,23 @@ def test_in_ask_mode_people_endorse_what_the_daemons_propose(party: Party) -> No
 
 
 def test_a_person_asks_for_recovery_before_the_daemons_would(party: Party) -> None:
-    you, alice, james = machines = party("you", "alice", "james")
+    you, alice, james = machines = party("mia", "alice", "james")
     found_together(machines)
     put(you, "note")
     one_head(machines, lambda head: head["final"] == head["height"])
     you.kill()
     nobody = james.type("recover")
     assert nobody.returncode == 2 and "say --yes if you mean it" in nobody.stderr
-    assert "you" in nobody.stderr and james.call("proposals")["proposals"] == []
+    assert "mia" in nobody.stderr and james.call("proposals")["proposals"] == []
     asked = james.asl("recover", "--yes", "--reason", "the laptop fell into the lake")
-    assert "1 of 2: james; missing you or alice" in asked
+    assert "1 of 2: james; missing mia or alice" in asked
     alice.asl("endorse", opened(alice, "witness-recovery"))
     one_head([alice, james], lambda head: head["witness"]["name"] == "james")
     assert "the laptop fell into the lake" in alice.asl("show", "@2")
 
 
 def test_a_stolen_key_is_revoked_and_its_place_given_to_a_new_one(party: Party) -> None:
-    you, alice, james, spare = machines = party("you", "alice", "james", "spare")
+    you, alice, james, spare = machines = party("mia", "alice", "james", "spare")
     found_together(machines, authorities=3)
     put(you, "note")
     one_head(machines, lambda head: head["final"] == head["height"])
@@ -176,7 +176,7 @@ def test_a_stolen_key_is_revoked_and_its_place_given_to_a_new_one(party: Party) 
             "nothing is warned of that is not asked"
         )
     asked = alice.asl("revoke", "james", "--reason", "stolen", "--yes")
-    assert "revokes the key of james, with you as the witness from @" in asked
+    assert "revokes the key of james, with mia as the witness from @" in asked
     you.asl("endorse", opened(you, "witness-revocation"))
     living = [you, alice, spare]
     one_head(living, lambda head: head["dead_authorities"])
@@ -187,11 +187,11 @@ def test_a_stolen_key_is_revoked_and_its_place_given_to_a_new_one(party: Party) 
     assert "called spare" in asked or "called james" in asked
     you.asl("endorse", opened(you, "policy-change"))
     head = one_head(living, lambda head: not head["joint"] and not head["dead_authorities"])
-    assert spare.call("summary")["roles"] == ["authority"] and head["witness"]["name"] == "you"
+    assert spare.call("summary")["roles"] == ["authority"] and head["witness"]["name"] == "mia"
 
 
 def test_a_policy_change_says_what_it_does_runs_joint_and_settles(party: Party, tmp_path: Path) -> None:
-    you, alice, _, zoe = machines = party("you", "alice", "james", "zoe")
+    you, alice, _, zoe = machines = party("mia", "alice", "james", "zoe")
     found_together(machines, authorities=3)
     put(you, "note")
     named = [(machine.name, machine.key) for machine in machines]
@@ -208,16 +208,18 @@ def test_a_policy_change_says_what_it_does_runs_joint_and_settles(party: Party, 
         "2 of 3 becomes 3 of 4",
         "the witness may be silent for 7d instead of 30d",
         "survives: 1 silent, 1 lying",
-        "if you is the witness and disappears: the others can replace it",
+        "if mia is the witness and disappears: the others can replace it",
     ):
         assert f"  {words}\n" in said, said
     assert (
-        "now: 1 of 2: you; missing alice or james; then: 1 of 3: you; missing 2 of alice, james, zoe" in said
+        "now: 1 of 2: mia; missing alice or james; then: 1 of 3: mia; missing 2 of alice, james, zoe" in said
     )
     twice = you.type("policy", "propose", str(good))
-    assert twice.returncode == 1 and "that policy is proposed already, by you" in twice.stderr
+    assert twice.returncode == 1 and "that policy is proposed already, by mia" in twice.stderr
     id_ = opened(alice, "policy-change")
-    asked = "you change the policy: adds zoe, 2 of 3 becomes 3 of 4, the witness may be silent for 7d instead"
+    asked = (
+        "mia changes the policy: adds zoe, 2 of 3 becomes 3 of 4, the witness may be silent for 7d instead"
+    )
     assert any(asked in line for line in status(alice)), status(alice)
     shown = alice.asl("show", id_)
     assert "           survives: 1 silent, 1 lying\n" in shown and shown.count("adds zoe") == 1
@@ -227,13 +229,13 @@ def test_a_policy_change_says_what_it_does_runs_joint_and_settles(party: Party, 
     assert "** the policy changes **" in you.asl("log") and "** the policy change is settled **" in you.asl(
         "log"
     )
-    assert "The witness there is you, who founded it at @0" in you.asl("explain")
+    assert "The witness there is mia, who founded it at @0" in you.asl("explain")
     again = you.type("policy", "propose", str(good))
     assert again.returncode == 1 and "that is the policy in force already" in again.stderr
 
 
 def test_a_copied_home_signs_nothing_more_and_a_new_key_takes_its_place(party: Party, tmp_path: Path) -> None:
-    you, alice, james = machines = party("you", "alice", "james")
+    you, alice, james = machines = party("mia", "alice", "james")
     found_together(machines)
     put(you, "note")
     one_head(machines, lambda head: head["final"] == head["height"])
@@ -264,7 +266,7 @@ def test_a_copied_home_signs_nothing_more_and_a_new_key_takes_its_place(party: P
 
 
 def test_alone_the_owner_vouches(party: Party) -> None:
-    (you,) = party("you")
+    (you,) = party("mia")
     you.asl("init", "home")
     you.up()
     assert "nothing is in doubt" in you.type("vouch").stderr

@@ -72,7 +72,7 @@ def test_content_with_a_flipped_bit_is_named_and_fetched_from_another_machine(
     """A large one in its file, a small one in the database."""
     data = os.urandom(size)
     (tmp_path / "file").write_bytes(data)
-    with on_loopback(tmp_path, "you", "ben") as (you, ben):
+    with on_loopback(tmp_path, "mia", "ben") as (you, ben):
         found_together([you, ben], threshold=2)
         you.asl("put", str(tmp_path / "file"), "file")
         until(lambda: ben.type("get", "file", "-o", str(tmp_path / "first")).returncode == 0)

@@ -7,6 +7,8 @@ by its announcement.
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -101,7 +103,17 @@ def test_a_wrong_word_ends_the_code_and_both_are_told(ann: Machine, tmp_path: Pa
     assert right.returncode == 1, "the second guess is refused, though it is right"
     assert "somebody used that code already" in right.stderr
     assert not (ben.home / "commons").exists(), "nothing was joined"
-    ok(ben.asl("join", "--wait", inviter.text))
+    ours, theirs = pty.openpty()
+    typed = [*ASL, "--home", str(ben.home), "join", inviter.text]
+    joined = subprocess.run(
+        typed, stdin=theirs, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert joined.returncode == 0, joined.stderr
+    assert joined.stdout.endswith("let in by ann.\nStart it with: asl up\n"), (
+        "a person is told when they are in"
+    )
 
 
 def test_a_code_lives_as_long_as_its_command_and_is_never_said_yes_to_by_nobody(

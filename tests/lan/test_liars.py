@@ -36,12 +36,12 @@ def propose_each(liar: Liar, machines: Sequence[Machine]) -> None:
 def test_a_witness_that_tells_each_another_history(build_household: BuildHousehold) -> None:
     """F3, S9, V8: three histories, all cosigned by the liar, of which each of the others has cosigned one; it
     shows each of them other evidence, and endorses whatever would keep it in."""
-    lan, machines = build_household("you", "alice", "james", "zoe")
+    lan, machines = build_household("mia", "alice", "james", "zoe")
     you, *others = machines
     alice, james, zoe = others
     invite = found_together(machines, threshold=3)
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     you.stop()
     with Liar(you, others, invite) as liar:
         propose_each(liar, others)
@@ -55,7 +55,7 @@ def test_a_witness_that_tells_each_another_history(build_household: BuildHouseho
         for other in others:
             liar.tell([other], told[other.name], liar.cosign(told[other.name]))
             wait_until(
-                lambda m=other: {"you", m.name} <= _cosigners(m),  # type: ignore[misc]
+                lambda m=other: {"mia", m.name} <= _cosigners(m),  # type: ignore[misc]
                 PATIENCE_S,
                 "each has cosigned what it was told",
             )
@@ -75,7 +75,7 @@ def test_a_witness_that_tells_each_another_history(build_household: BuildHouseho
         lan.heal_all()
         for other in others:
             wait_until(lambda m=other: m.call("summary")["accused"], PATIENCE_S, "all accuse")  # type: ignore[misc]
-            assert any("you HAS SIGNED TWO HISTORIES" in line for line in status(other))
+            assert any("mia HAS SIGNED TWO HISTORIES" in line for line in status(other))
             wait_until(
                 lambda m=other: all(  # type: ignore[misc]
                     _knows(m, one.id) for one in told.values()
@@ -144,12 +144,12 @@ def of_one_epoch(liar: Liar, *askers: Machine) -> list[Verified[Proposal]]:
 def test_a_liar_that_endorses_two_successions_of_one_epoch(build_household: BuildHousehold) -> None:
     """S1, S7, V6: two ask for the silent witness's place at once, cut off from each other; the liar, which
     reaches all, endorses both, and shows each only the one that is its own."""
-    lan, machines = build_household("you", "alice", "james", "zoe")
+    lan, machines = build_household("mia", "alice", "james", "zoe")
     you, *others = machines
     alice, james, zoe = others
     invite = found_together(machines, threshold=3, grace="3s", mode="ask")
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     you.kill()
     with Liar(you, others, invite) as liar:
         propose_each(liar, others)
@@ -193,12 +193,12 @@ def test_a_liar_that_is_not_the_witness_takes_nothing(build_household: BuildHous
     """V3, V6, V9, S12: endorsed attempts of its own at ever higher epochs, from @0 too; an invented @999; a
     takeover with no endorsement but its own. What nobody else endorses renews nobody, and the history goes
     on."""
-    _, machines = build_household("you", "alice", "james", "zoe")
+    _, machines = build_household("mia", "alice", "james", "zoe")
     zoe, others = machines[3], machines[:3]
     you, alice, _ = others
     invite = found_together(machines, threshold=3, grace="3s", mode="auto")
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     zoe.stop()
     with Liar(zoe, others, invite) as liar:
         head, me = liar.ledger.head, liar.key.key
@@ -221,5 +221,5 @@ def test_a_liar_that_is_not_the_witness_takes_nothing(build_household: BuildHous
         liar.tell(others, coup, taken, liar.cosign(taken))
         wait_until(lambda: not liar.linked(), PATIENCE_S, "V6: who sends such a thing is hung up on")
         put(you, "on it goes")
-        agreed(others, witness="you", files=["before", "after", "on it goes"])
+        agreed(others, witness="mia", files=["before", "after", "on it goes"])
         assert one_head(others, bool)["epoch"] == head.standing.epoch, "S12: nothing was renewed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -18,7 +19,10 @@ def test_who_founds_where_another_common_is_announced_is_told(build_household: B
     anna.asl("init", "home", "--name", "anna")
     anna.up()
     anna.asl("put", "-", "note", stdin="x")
-    ben.asl("init", "mistake", "--name", "ben")
+    listening = {key: value for key, value in os.environ.items() if key != "ASL_NO_LISTEN"}
+    typed = (*ASL, "--home", ben.home, "init", "mistake", "--name", "ben")
+    founded = ben.host.run(*typed, cwd=REPOSITORY, env=listening)
+    assert f"A Common is announced on this network, at {anna.host.ip}" in founded.stderr
     ben.up()
     told = "another Common is announced at"
     wait_until(lambda: told in ben.out.read_text(), PATIENCE_S, "ben is told where it was started")

@@ -43,7 +43,7 @@ class Stick:
 @pytest.fixture
 def apart(build_lan: BuildLan, tmp_path: Path) -> Iterator[list[Machine]]:
     """you, alice and james, 2 of 3, each on a LAN of its own; a daemon only at you's."""
-    machines = [Machine(build_lan(1)[1], tmp_path, name) for name in ("you", "alice", "james")]
+    machines = [Machine(build_lan(1)[1], tmp_path, name) for name in ("mia", "alice", "james")]
     keys = []
     for machine in machines:
         machine.asl("self", "--name", machine.name)
@@ -65,7 +65,7 @@ def test_a_whole_rotation_with_files_only(apart: list[Machine], tmp_path: Path) 
     second = stick.endorse(james, asked, paper)
     james.up()
     you.asl("bundle", "import", first)
-    assert you.call("summary")["witness"]["name"] == "you"
+    assert you.call("summary")["witness"]["name"] == "mia"
     you.asl("bundle", "import", second)
     wait_until(lambda: you.call("summary")["witness"]["name"] == "james", PATIENCE_S, "the transition")
 

@@ -51,7 +51,7 @@ def replaced(machines: Sequence[Machine]) -> str:
 
 
 def test_rotation_and_the_founder_leaves(build_household: BuildHousehold) -> None:
-    _, machines = build_household("you", "alice", "james", "zoe")
+    _, machines = build_household("mia", "alice", "james", "zoe")
     you, alice, james, zoe = machines
     found_together(machines, authorities=3)
     put(zoe, "before")
@@ -66,26 +66,26 @@ def test_rotation_and_the_founder_leaves(build_household: BuildHousehold) -> Non
 
 
 def test_a_witness_killed(build_household: BuildHousehold) -> None:
-    _, machines = build_household("you", "alice", "james", "zoe", "ben")
+    _, machines = build_household("mia", "alice", "james", "zoe", "ben")
     you, *others = machines
     found_together(machines, authorities=5, threshold=3, grace=GRACE, mode="auto")
     put(others[0], "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     you.kill()
     put(others[1], "meanwhile", wait=False)
     new = replaced(others)
-    assert new != "you"
+    assert new != "mia"
     agreed(others, witness=new, files=["before", "meanwhile"])
 
 
 def test_a_witness_cut_off_from_all_returns_with_snapshots_nobody_saw(
     build_household: BuildHousehold,
 ) -> None:
-    lan, machines = build_household("you", "alice", "james")
+    lan, machines = build_household("mia", "alice", "james")
     you, alice, james = machines
     found_together(machines, grace=GRACE, mode="auto")
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     lan.cut(you.host)
     put(you, "unseen")
     assert you.head()[0] == 2
@@ -107,28 +107,28 @@ def test_a_witness_cut_off_from_all_returns_with_snapshots_nobody_saw(
 
 
 def test_a_witness_cut_off_from_a_minority_stays(build_household: BuildHousehold) -> None:
-    lan, machines = build_household("you", "alice", "james")
+    lan, machines = build_household("mia", "alice", "james")
     you, alice, james = machines
     found_together(machines, grace=GRACE, mode="auto")
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     lan.partition([you.host], [james.host])
     for number in range(3):  # relayed by alice, as are the beacons, long before the link is known to be dead
         put(james, f"over-alice-{number}")
     head = one_head(machines, lambda head: not head["pending"])
-    assert head["witness"]["name"] == "you" and head["changed_height"] == 0
+    assert head["witness"]["name"] == "mia" and head["changed_height"] == 0
     lan.heal_all()
-    agreed(machines, witness="you", files=["before", "over-alice-2"])
+    agreed(machines, witness="mia", files=["before", "over-alice-2"])
 
 
 @pytest.mark.parametrize("is_heard", [False, True], ids=["hears", "is-heard"])
 def test_a_witness_cut_off_one_way(build_household: BuildHousehold, is_heard: bool) -> None:
     """It hears the others and is not heard, or the other way round."""
-    lan, machines = build_household("you", "alice", "james")
+    lan, machines = build_household("mia", "alice", "james")
     you, alice, james = machines
     found_together(machines, grace=GRACE, mode="auto")
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     for other in (alice, james):
         lan.cut_one_way(*((other.host, you.host) if is_heard else (you.host, other.host)))
     put(you, "unheard", wait=False)
@@ -139,11 +139,11 @@ def test_a_witness_cut_off_one_way(build_household: BuildHousehold, is_heard: bo
 
 
 def test_two_authorities_propose_themselves_at_once(build_household: BuildHousehold) -> None:
-    _, machines = build_household("you", "alice", "james")
+    _, machines = build_household("mia", "alice", "james")
     you, alice, james = machines
     found_together(machines, grace=GRACE, mode="auto")
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     you.kill()
     both = [threading.Thread(target=one.asl, args=("recover", "--yes")) for one in (alice, james)]
     for thread in both:
@@ -157,14 +157,14 @@ def test_two_authorities_propose_themselves_at_once(build_household: BuildHouseh
 
 
 def test_recovery_keeps_a_cosigned_head_that_only_one_of_them_knows(build_household: BuildHousehold) -> None:
-    lan, machines = build_household("you", "alice", "james")
+    lan, machines = build_household("mia", "alice", "james")
     you, alice, james = machines
     found_together(machines, grace=GRACE, mode="auto")
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     lan.cut(james.host)
     put(you, "seen-by-alice")
-    wait_until(lambda: alice.call("summary")["final"] == 2, PATIENCE_S, "you and alice have cosigned it")
+    wait_until(lambda: alice.call("summary")["final"] == 2, PATIENCE_S, "mia and alice have cosigned it")
     assert james.head()[0] == 1
     you.kill()
     lan.heal(james.host)
@@ -174,7 +174,7 @@ def test_recovery_keeps_a_cosigned_head_that_only_one_of_them_knows(build_househ
 
 
 def test_who_joins_after_many_rotations_verifies_them_all(build_household: BuildHousehold) -> None:
-    _, machines = build_household("you", "alice", "james", "zoe")
+    _, machines = build_household("mia", "alice", "james", "zoe")
     you, alice, james, zoe = machines
     invite = found_together([you, alice, james])
     present = [you, alice, james]
@@ -189,18 +189,18 @@ def test_who_joins_after_many_rotations_verifies_them_all(build_household: Build
     zoe.up()
     wait_until(lambda: zoe.call("summary")["standing"] == "admitted", PATIENCE_S, "zoe is in")
     put(zoe, "hello")
-    head = agreed(machines, witness="you", files=["file-0", "file-8", "hello"])
+    head = agreed(machines, witness="mia", files=["file-0", "file-8", "hello"])
     trace = zoe.json("verify")["trace"]
     assert [step["by"] for step in trace] == ["genesis"] + 9 * ["witness-rotation"]
     assert head["epoch"] == 9
 
 
 def test_a_copied_disk_on_another_machine_stops_both(build_household: BuildHousehold, tmp_path: Path) -> None:
-    lan, machines = build_household("you", "alice", "james")
+    lan, machines = build_household("mia", "alice", "james")
     you, alice, james = machines
     found_together(machines)
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     copy = Machine(lan.add_host(), tmp_path, "copy")
     shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock", ".tmp-*"))
     copy.up()
@@ -211,9 +211,9 @@ def test_a_copied_disk_on_another_machine_stops_both(build_household: BuildHouse
             for line in status(machine)
         )
     put(you, "after")
-    agreed([you, alice], witness="you", files=["before", "after"])
+    agreed([you, alice], witness="mia", files=["before", "after"])
     cosigners = {one["name"] for one in you.call("show")["cosigned_by"]}
-    assert cosigners == {"you", "alice"}, "neither of the two signs any more"
+    assert cosigners == {"mia", "alice"}, "neither of the two signs any more"
     copy.stop()
     one_head(machines, lambda head: head["height"] == 2)
 
@@ -221,11 +221,11 @@ def test_a_copied_disk_on_another_machine_stops_both(build_household: BuildHouse
 def test_copies_that_only_a_third_machine_hears_stop_both(
     build_household: BuildHousehold, tmp_path: Path
 ) -> None:
-    lan, machines = build_household("you", "alice", "james")
+    lan, machines = build_household("mia", "alice", "james")
     you, alice, james = machines
     found_together(machines)
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     copy = Machine(lan.add_host(), tmp_path, "copy")
     shutil.copytree(james.home, copy.home, ignore=shutil.ignore_patterns("control.sock", ".tmp-*"))
     lan.partition([james.host, alice.host], [copy.host])
@@ -246,17 +246,17 @@ def test_copies_that_only_a_third_machine_hears_stop_both(
 
     before = links()
     put(you, "after")
-    agreed([you, alice], witness="you", files=["before", "after"])
-    assert {one["name"] for one in you.call("show")["cosigned_by"]} == {"you", "alice"}
+    agreed([you, alice], witness="mia", files=["before", "after"])
+    assert {one["name"] for one in you.call("show")["cosigned_by"]} == {"mia", "alice"}
     assert links() == before and len(before) == 2, "no link has flapped"
 
 
 def test_a_restored_backup_signs_nothing_more(build_household: BuildHousehold, tmp_path: Path) -> None:
-    _, machines = build_household("you", "alice", "james")
+    _, machines = build_household("mia", "alice", "james")
     you, alice, james = machines
     found_together(machines)
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     james.stop()
     shutil.copytree(james.home, tmp_path / "backup")
     james.up()
@@ -269,19 +269,19 @@ def test_a_restored_backup_signs_nothing_more(build_household: BuildHousehold, t
     wait_until(lambda: james.call("summary")["stale"], PATIENCE_S, "found out")
     assert any("(S11)" in line and "asl policy replace-key" in line for line in status(james))
     put(james, "it may still propose")
-    agreed(machines, witness="you", files=["before", "since", "it may still propose"])
-    assert {one["name"] for one in you.call("show")["cosigned_by"]} == {"you", "alice"}
+    agreed(machines, witness="mia", files=["before", "since", "it may still propose"])
+    assert {one["name"] for one in you.call("show")["cosigned_by"]} == {"mia", "alice"}
 
 
 def test_a_witness_that_signs_two_histories_is_revoked(
     build_household: BuildHousehold, tmp_path: Path
 ) -> None:
     """F3, S9, V8: 3 of 4; the witness's home runs twice, on the two sides of a cut."""
-    lan, machines = build_household("you", "alice", "james", "zoe")
+    lan, machines = build_household("mia", "alice", "james", "zoe")
     you, alice, james, zoe = machines
     found_together(machines, threshold=3)
     put(alice, "before")
-    agreed(machines, witness="you")
+    agreed(machines, witness="mia")
     you.stop()
     copy = Machine(lan.add_host(), tmp_path, "copy")
     shutil.copytree(you.home, copy.home)
@@ -299,12 +299,12 @@ def test_a_witness_that_signs_two_histories_is_revoked(
     others = [alice, james, zoe]
     one_head(others, lambda head: head["accused"] and head["final"] == 2)
     for machine in others:
-        assert any("you HAS SIGNED TWO HISTORIES" in line for line in status(machine))
+        assert any("mia HAS SIGNED TWO HISTORIES" in line for line in status(machine))
     (found,) = alice.json("evidence")["evidence"]
     assert sorted(found["snapshots"]) == sorted({left, james.head()[1]})
-    assert f"asl revoke 'you' --because {found['id'][:8]}" in alice.asl("evidence")
+    assert f"asl revoke 'mia' --because {found['id'][:8]}" in alice.asl("evidence")
 
-    asked = james.type("revoke", "you", "--because", found["id"][:8], "--abandon", left[:12], "--yes")
+    asked = james.type("revoke", "mia", "--because", found["id"][:8], "--abandon", left[:12], "--yes")
     assert asked.returncode == 0, asked.stderr
     assert "THIS GIVES UP FOR EVER" in asked.stderr and f"@2 {left[:12]}" in asked.stderr
     for machine in (alice, zoe):
