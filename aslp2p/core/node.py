@@ -598,6 +598,7 @@ class NodeCore(Wiring):
             "stale_reason": self._promises.stale_reason(),
             "outdated": context.outdated(),
             "is_authority": founded and self._roles.now.is_authority,
+            "other_authorities": self._roles.now.others if founded else frozenset(),
             "hears_quorum": founded and self._silence_monitor.hears_quorum(),
             "authorities_connected": len(self._silence_monitor.connected_authorities()) if founded else 0,
             "conflict": context.ledger.conflict() if founded else None,

@@ -8,15 +8,20 @@ dial in step. A link that lived `LIVED_S` starts the count anew, and so does a f
 The addresses of one announcement are one machine's: they are tried one after the other, `STAGGER_S` apart,
 and not at all once one of them is linked.
 
-While at most `DIAL_ALL_MAX` addresses are known, all are dialled; above that as many as keep `OUTGOING` links
-of our own, taken by chance: the history reaches everybody through them.
+While at most `DIAL_ALL_MAX` addresses are known, all are dialled; above that all of authorities, who count
+silence only while they are linked with each other (S2), and as many others as keep `OUTGOING` links of our
+own, taken by chance: the history reaches everybody through them. Where an authority answered is never pushed
+out by what else is known, and is remembered first.
+
+Where this machine's key was expelled there is nothing to gain: an address that said so rests `SHUT_OUT_S`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import IntEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -30,8 +35,11 @@ OUTGOING = 8
 STAGGER_S = 0.25
 KNOWN_MAX = 256
 REMEMBERED_MAX = 64
+SHUT_OUT_S = 3600.0
 OWN_S = 600.0
 """How long an address that turned out to be ours is left out; it may be another machine's tomorrow."""
+
+_KEY = re.compile("|[0-9a-f]{64}")
 
 Address: TypeAlias = tuple[str, int]
 """(host, port)"""
@@ -47,6 +55,15 @@ class Source(IntEnum):
     MDNS = 2
     INVITE = 3
     STATIC = 4
+
+
+class Remembered(NamedTuple):
+    """What outlives the daemon: where a member answered, when by the wall clock in ms, and who (empty: not
+    known)."""
+
+    address: Address
+    success_ms: int
+    key: bytes = b""
 
 
 class Place(Struct):
@@ -66,6 +83,8 @@ class Place(Struct):
     """When it was dialled last."""
     instance: str = ""
     """Of its announcement."""
+    shut_out: bool = False
+    """It said that our key is no member's any more."""
 
 
 def backoff_s(failures: int, chance: float) -> float:
@@ -75,7 +94,9 @@ def backoff_s(failures: int, chance: float) -> float:
 
 
 class AddressBook:
-    """All that are known, at most `KNOWN_MAX`."""
+    """All that are known, at most `KNOWN_MAX`. `authorities` are the keys that come first."""
+
+    authorities: frozenset[bytes] = frozenset()
 
     def __init__(self, chance: Chance) -> None:
         self._chance = chance
@@ -98,13 +119,15 @@ class AddressBook:
         if instance and instance != place.instance:
             place.instance = instance
             place.failures = 0
-            place.due = min(place.due, now)
+            if not place.shut_out:
+                place.due = min(place.due, now)
 
-    def remember(self, address: Address, success_ms: int, now: float) -> None:
+    def remember(self, remembered: Remembered, now: float) -> None:
         """It worked in an earlier life of this daemon."""
-        self.learn(address, Source.REMEMBERED, now)
-        if place := self._places.get(address):
-            place.success_ms = max(place.success_ms, success_ms)
+        self.learn(remembered.address, Source.REMEMBERED, now)
+        if place := self._places.get(remembered.address):
+            place.success_ms = max(place.success_ms, remembered.success_ms)
+            place.key = place.key or remembered.key
 
     def places(self) -> list[Place]:
         """All of them."""
@@ -132,20 +155,31 @@ class AddressBook:
         due = [place for place, at in self._waiting(linked) if at <= now]
         few = len(self._places) <= DIAL_ALL_MAX
         first = {Source.STATIC, Source.INVITE} if joining else {Source.STATIC}
+        firsts = self._firsts()
         if not few:
-            due.sort(key=lambda place: (place.source not in first, self._chance()))
+            due.sort(key=lambda one: (one.address not in firsts, one.source not in first, self._chance()))
         elif joining:
             due.sort(key=lambda place: place.source not in first)
         dialling = sum(place.busy for place in self._places.values())
         chosen: list[Address] = []
         instances: set[str] = set()
         for place in due:
-            if not few and len(chosen) >= OUTGOING - max(outgoing, dialling):
+            enough = not few and len(chosen) >= OUTGOING - max(outgoing, dialling)
+            if enough and place.address not in firsts:
                 break
             if place.instance not in instances:
                 chosen.append(place.address)
                 instances.update([place.instance] if place.instance else [])
         return chosen
+
+    def _firsts(self) -> set[Address]:
+        """Where each authority answered last: one address for each, so that none of them fills the book."""
+        newest: dict[bytes, Place] = {}
+        for place in self._places.values():
+            if place.key in self.authorities:
+                known = newest.setdefault(place.key, place)
+                newest[place.key] = max(known, place, key=lambda one: one.success_ms)
+        return {place.address for place in newest.values()}
 
     def next_due(self, now: float, linked: Collection[bytes]) -> float | None:
         """When the next address will be due that is not yet; None when none will be by itself."""
@@ -188,12 +222,17 @@ class AddressBook:
         lived_s: float = 0.0,
         duplicate: bool = False,
         blamed_until: float = 0.0,
+        shut_out: bool = False,
     ) -> None:
         """The dialling, or the link that came of it, has ended."""
         place = self._places.get(address)
         if place is None:
             return
         place.busy = False
+        place.shut_out = shut_out
+        if shut_out:
+            place.due = now + SHUT_OUT_S * (1 + self._chance() / 2)
+            return
         if lived_s >= LIVED_S:
             place.failures = 0
         if duplicate:
@@ -210,15 +249,22 @@ class AddressBook:
         if len(self._own) < KNOWN_MAX:
             self._own[address] = now + OWN_S
 
-    def worked(self) -> list[tuple[Address, int]]:
-        """What to remember: addresses with the wall time in ms of their last success, newest first."""
+    def worked(self) -> list[Remembered]:
+        """What to remember: where an authority answered first, then the newest first."""
+        firsts = self._firsts()
         good = sorted(
-            (place for place in self._places.values() if place.success_ms), key=lambda p: -p.success_ms
+            (place for place in self._places.values() if place.success_ms),
+            key=lambda one: (one.address not in firsts, -one.success_ms),
         )
-        return [(place.address, place.success_ms) for place in good[:REMEMBERED_MAX]]
+        return [Remembered(one.address, one.success_ms, one.key) for one in good[:REMEMBERED_MAX]]
 
     def _make_room(self, source: Source) -> bool:
-        victims = [place for place in self._places.values() if not place.busy and place.source <= source]
+        firsts = self._firsts()
+        victims = [
+            place
+            for place in self._places.values()
+            if not place.busy and place.source <= source and place.address not in firsts
+        ]
         if not victims:
             return False
         worst = min(victims, key=lambda place: (place.source, place.success_ms, -place.failures))
@@ -241,18 +287,23 @@ def parse_address(text: str) -> Address | None:
     return host, int(port)
 
 
-def pack(worked: Iterable[tuple[Address, int]]) -> bytes:
-    """The text of the file of remembered addresses: a line each, host, port and time."""
-    return "".join(f"{host} {port} {at_ms}\n" for (host, port), at_ms in worked).encode("ascii")
+def pack(worked: Iterable[Remembered]) -> bytes:
+    """The text of the file of remembered addresses: a line each, host, port, time and key."""
+    return "".join(
+        f"{host} {port} {at_ms} {key.hex()}".rstrip() + "\n" for (host, port), at_ms, key in worked
+    ).encode("ascii")
 
 
-def unpack(data: bytes) -> Sequence[tuple[Address, int]]:
-    """What `pack` packed; lines that it cannot have made are skipped, for all of them are hints."""
-    found: list[tuple[Address, int]] = []
+def unpack(data: bytes) -> Sequence[Remembered]:
+    """What `pack` packed, or an older version, which knew no keys; lines that neither can have made are
+    skipped, for all of them are hints."""
+    found: list[Remembered] = []
     for line in data.decode("ascii", "replace").splitlines()[:REMEMBERED_MAX]:
         host, _, rest = line.partition(" ")
-        port, _, at_ms = rest.partition(" ")
+        port, _, rest = rest.partition(" ")
+        at_ms, _, key = rest.partition(" ")
         address = parse_address(f"[{host}]:{port}")
-        if address is not None and at_ms.isascii() and at_ms.isdigit() and len(at_ms) <= 16:
-            found.append((address, int(at_ms)))
+        is_time = at_ms.isascii() and at_ms.isdigit() and len(at_ms) <= 16
+        if address is not None and is_time and _KEY.fullmatch(key):
+            found.append(Remembered(address, int(at_ms), bytes.fromhex(key)))
     return found

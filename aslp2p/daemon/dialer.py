@@ -18,7 +18,16 @@ from typing import Any
 import trio
 
 from aslp2p.artifacts.keys import key_text
-from aslp2p.daemon.addresses import Address, AddressBook, Source, pack, parse_address, unpack
+from aslp2p.daemon.addresses import (
+    SHUT_OUT_S,
+    Address,
+    AddressBook,
+    Remembered,
+    Source,
+    pack,
+    parse_address,
+    unpack,
+)
 from aslp2p.daemon.announcement import Announcement
 from aslp2p.daemon.links import DUPLICATE
 from aslp2p.daemon.node import CommonNode
@@ -49,7 +58,8 @@ class Dialer:
         self.book = AddressBook(random.random)
         self._look = trio.Event()
         self._slots = trio.Semaphore(DIALLING_MAX)
-        self._saved: Sequence[tuple[Address, int]] = ()
+        self._saved: Sequence[Remembered] = ()
+        self._told_shut_out = False
         self._outgoing = 0
         node.on_hints = self.on_hints
         node.on_change = self._wake
@@ -101,6 +111,7 @@ class Dialer:
         self._look = trio.Event()
         linked = {link.key for link in self._node.links.open}
         now = trio.current_time()
+        self.book.authorities = self._node.other_authorities
         pause = IDLE_S
         if self._node.accepts_links:
             joining = not self._node.is_admitted
@@ -114,7 +125,7 @@ class Dialer:
             await self._look.wait()
 
     async def _dial(self, address: Address) -> None:
-        lived_s, duplicate, blamed_until = 0.0, False, 0.0
+        lived_s, duplicate, blamed_until, shut_out = 0.0, False, 0.0, False
         try:
             async with self._slots:
                 link, events = await self._transport.dial(self._node, *address)
@@ -128,6 +139,7 @@ class Dialer:
                 lived_s = trio.current_time() - link.established_at
                 duplicate = link.reason == DUPLICATE
                 blamed_until = self._node.links.blame.until(link.key)
+                shut_out = self._is_shut_out()
         except SelfLink:
             self.book.is_ours(address, trio.current_time())
         except (LinkError, OSError, trio.TooSlowError) as error:
@@ -141,8 +153,19 @@ class Dialer:
                 lived_s=lived_s,
                 duplicate=duplicate,
                 blamed_until=blamed_until,
+                shut_out=shut_out,
             )
             self._look.set()
+
+    def _is_shut_out(self) -> bool:
+        """Whether our key is no member's any more, as those say who ended our links, and nobody keeps one."""
+        shut_out = self._node.was_put_out and not self._node.links.open
+        if shut_out and not self._told_shut_out:
+            what = "%s: the others say that this key was expelled or revoked; each is tried every %d min now"
+            logger.warning(what, self._node.name, SHUT_OUT_S // 60)
+        self._told_shut_out = shut_out
+        self._node.links.hushed = shut_out
+        return shut_out
 
     def places(self) -> list[dict[str, Any]]:
         """Where members may be dialled, and how that went, as `peers` shows it."""
@@ -166,8 +189,8 @@ class Dialer:
             logger.warning("%s", error)
             return
         self._saved = unpack(data)
-        for address, success_ms in self._saved:
-            self.book.remember(address, success_ms, trio.current_time())
+        for one in self._saved:
+            self.book.remember(one, trio.current_time())
 
     async def _save_often(self) -> None:
         while True:
@@ -176,7 +199,7 @@ class Dialer:
 
     def _save(self) -> None:
         worked = self.book.worked()
-        if [address for address, _ in worked] == [address for address, _ in self._saved]:
+        if [(one.address, one.key) for one in worked] == [(one.address, one.key) for one in self._saved]:
             return
         try:
             atomic_write(self._path, pack(worked))

@@ -57,6 +57,8 @@ class Links:
         self.blame = Blame()
         self.era = 0
         self.taking = False
+        self.hushed = False
+        """Nobody keeps a link with this machine, which was said once: it is not said again of each."""
         self.farewell: bytes | None = None
         """What is said to whoever links while no links are taken; None: nobody is answered."""
 
@@ -112,7 +114,7 @@ class Links:
         self._eras[link.number] = era
         up = LinkUp(link.number, link.key, link.token, link.name, link.address, link.initiator, link.process)
         self._put(Inputs((up,), 0, era))
-        level = logging.DEBUG if leaving else logging.INFO
+        level = logging.DEBUG if leaving or self.hushed else logging.INFO
         self._log.log(level, "linked with %s at %s", short_key(link.key), link.address, about=_host(link))
         try:
             async with trio.open_nursery() as nursery:
@@ -171,7 +173,8 @@ class Links:
             what = "blamed %s at %s: %s"
             self._log.warning(what, short_key(link.key), link.address, link.reason, about=_host(link))
             return
-        level = logging.DEBUG if any(other.key == link.key for other in self.open) else logging.INFO
+        again = self.hushed or any(other.key == link.key for other in self.open)
+        level = logging.DEBUG if again else logging.INFO
         what = "no longer linked with %s at %s: %s"
         self._log.log(level, what, short_key(link.key), link.address, link.reason, about=_host(link))
 

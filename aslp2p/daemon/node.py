@@ -47,6 +47,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+PUT_OUT = frozenset({"expelled", "revoked"})
+"""Codes of refusals after which trying is of no use."""
+
 
 class CommonNode:
     """The node of the Common that `store` belongs to. Made in the trio thread; `run` it.
@@ -230,6 +233,16 @@ class CommonNode:
     def is_admitted(self) -> bool:
         """Whether this machine is a member, as the core knew a moment ago."""
         return bool(self._live.get("admitted"))
+
+    @property
+    def other_authorities(self) -> frozenset[bytes]:
+        """Whose links matter most, as the core said last."""
+        return frozenset(self._live.get("other_authorities", ()))
+
+    @property
+    def was_put_out(self) -> bool:
+        """Whether a machine said that our key is no member's any more, and none has spoken with it since."""
+        return not PUT_OUT.isdisjoint(self._live.get("refusals", {}))
 
     def live(self) -> dict[str, Any]:
         """What only the running node knows (see `live`); what the core says in it is at most 0.25 s old."""

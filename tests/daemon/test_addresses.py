@@ -15,9 +15,11 @@ from aslp2p.daemon.addresses import (
     OUTGOING,
     OWN_S,
     REMEMBERED_MAX,
+    SHUT_OUT_S,
     STAGGER_S,
     Address,
     AddressBook,
+    Remembered,
     Source,
     backoff_s,
     pack,
@@ -183,11 +185,11 @@ def test_of_many_as_many_as_keep_our_own_links_and_refilled_when_one_goes() -> N
 def test_what_is_known_is_bounded_and_what_a_peer_says_never_pushes_out_what_is_worth_more() -> None:
     one = book()
     one.learn(A, Source.STATIC, 0.0)
-    one.remember(B, 7, 0.0)
+    one.remember(Remembered(B, 7), 0.0)
     for address in places(3 * KNOWN_MAX):
         one.learn(address, Source.PEER, 0.0)
     assert len(one) == KNOWN_MAX
-    assert one.worked() == [(B, 7)]
+    assert one.worked() == [Remembered(B, 7)]
     for address in places(3 * KNOWN_MAX):
         one.started(address, 0.0)
     one.learn(("10.9.9.9", 1), Source.STATIC, 0.0)
@@ -233,18 +235,80 @@ def test_remembered_addresses_survive_the_file_and_are_bounded() -> None:
     worked = [(address, 1000 + number) for number, address in enumerate(places(REMEMBERED_MAX + 9))]
     one = book()
     for address, at_ms in worked:
-        one.remember(address, at_ms, 0.0)
+        one.remember(Remembered(address, at_ms), 0.0)
     kept = one.worked()
     assert len(kept) == REMEMBERED_MAX
-    assert kept[0] == worked[-1], "the newest first"
+    assert kept[0] == Remembered(*worked[-1]), "the newest first"
     assert unpack(pack(kept)) == kept
-    assert unpack(pack([(("fe80::1%3", 9), 1)])) == [(("fe80::1%3", 9), 1)]
+    assert unpack(pack([Remembered(("fe80::1%3", 9), 1)])) == [Remembered(("fe80::1%3", 9), 1)]
+    assert unpack(pack([Remembered(A, 1, KEY)])) == [Remembered(A, 1, KEY)]
+    assert unpack(b"10.0.0.1 4000 1\n10.0.0.2 4000 1 xy\n") == [Remembered(A, 1)], (
+        "an older version's, and none"
+    )
+
+
+def authority(number: int) -> bytes:
+    return bytes([number]) * 32
+
+
+def test_of_many_those_of_authorities_are_all_dialled() -> None:
+    """S2: they count silence only while they are linked with each other."""
+    one = book(0.5)
+    firsts = places(12)
+    for number, address in enumerate(firsts):
+        one.remember(Remembered(address, 1, authority(number)), 0.0)
+    for number in range(100):
+        one.learn((f"10.7.0.{number}", 1), Source.STATIC, 0.0)
+    one.authorities = frozenset(map(authority, range(12)))
+    assert set(one.choose(0.0, (), 0)) == set(firsts)
+    for address in firsts:
+        one.started(address, 0.0)
+    assert one.choose(0.0, (), OUTGOING) == [], "no others above them"
+    one.authorities = frozenset()
+    assert one.choose(0.0, (), 0) == []
+
+
+def test_where_an_authority_answered_is_pushed_out_by_nothing_and_remembered_first() -> None:
+    one = book()
+    one.remember(Remembered(A, 1, authority(1)), 0.0)
+    one.authorities = frozenset({authority(1)})
+    for address in places(2 * KNOWN_MAX):
+        one.remember(Remembered(address, 1_000), 0.0)
+    assert len(one) == KNOWN_MAX
+    assert one.worked()[0] == Remembered(A, 1, authority(1))
+
+
+def test_one_authority_with_many_addresses_keeps_one_place() -> None:
+    """Each was proved in a handshake, so a hostile one can have as many as it likes."""
+    one = book()
+    for number, address in enumerate(places(KNOWN_MAX)):
+        one.remember(Remembered(address, number + 1, authority(1)), 0.0)
+    one.authorities = frozenset({authority(1)})
+    newest = places(KNOWN_MAX)[-1]
+    for number in range(KNOWN_MAX):
+        one.learn((f"10.8.0.{number}", 1), Source.STATIC, 0.0)
+    kept = {place.address for place in one.places()}
+    assert newest in kept and len(kept & set(places(KNOWN_MAX))) == 1
+
+
+def test_where_our_key_was_expelled_is_tried_rarely() -> None:
+    one = book()
+    one.learn(A, Source.MDNS, 0.0, instance="a/1")
+    one.started(A, 0.0)
+    one.ended(A, 10.0, shut_out=True)
+    one.learn(A, Source.MDNS, 20.0, instance="a/2")
+    assert one.choose(10.0 + SHUT_OUT_S - 1, (), 0) == [], "a fresh announcement changes nothing"
+    assert one.choose(10.0 + SHUT_OUT_S, (), 0) == [A]
+    one.started(A, 5_000.0)
+    one.ended(A, 5_000.0, lived_s=LIVED_S)
+    one.learn(A, Source.MDNS, 5_000.0, instance="a/3")
+    assert one.choose(5_000.0, (), 0) == [A], "it was let in again"
 
 
 @given(st.binary(max_size=400))
 def test_a_damaged_file_of_addresses_gives_hints_or_nothing(data: bytes) -> None:
-    for (host, port), at_ms in unpack(data):
-        assert host and 1 <= port <= 65535 and at_ms >= 0
+    for (host, port), at_ms, key in unpack(data):
+        assert host and 1 <= port <= 65535 and at_ms >= 0 and len(key) in (0, 32)
 
 
 @pytest.mark.parametrize("many", [False, True])

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from aslp2p.core.inputs import LinkUp
-from aslp2p.daemon.addresses import Source, unpack
+from aslp2p.daemon.addresses import SHUT_OUT_S, Source, unpack
 from aslp2p.daemon.announcement import Announcement, make_tag
 from aslp2p.daemon.dialer import BOOK_NAME, Dialer
 from aslp2p.errors import DiskFault
 from tests.daemon.parties import Party, running, until
+from tests.daemon.small import SmallCore
 from tests.link.links import ALICE, HOME, JAMES, Identity
 
 NONCE = bytes(16)
@@ -49,8 +52,8 @@ async def test_what_worked_is_remembered_without_mdns(tmp_path: Path) -> None:
         async with running(alice), dialing(alice, tmp_path) as dialer:
             dialer.add([("127.0.0.1", james.port)], Source.PEER)
             await until(lambda: alice.links)
-        ((address, at_ms),) = unpack((tmp_path / BOOK_NAME).read_bytes())
-        assert address == ("127.0.0.1", james.port) and at_ms > 0
+        ((address, at_ms, key),) = unpack((tmp_path / BOOK_NAME).read_bytes())
+        assert address == ("127.0.0.1", james.port) and at_ms > 0 and key == james.identity.key
         await until(lambda: not james.links)
         alice = Party(ALICE)
         async with running(alice), dialing(alice, tmp_path):
@@ -117,6 +120,31 @@ async def test_a_read_only_node_dials_again_when_the_disk_takes_writes(tmp_path:
         await until(lambda: not james.links)
         alice.store.refusal = None
         await until(lambda: alice.links and james.links)
+
+
+class PutOut(SmallCore):
+    """It was told that its key is no member's any more."""
+
+    def live(self) -> dict[str, Any]:
+        return {**super().live(), "refusals": {"expelled": "this key is no member any more"}}
+
+
+async def test_whoever_was_expelled_tries_rarely_and_says_so_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, james = Party(ALICE, PutOut), Party(JAMES)
+    caplog.set_level(logging.INFO)
+    async with running(alice, james), dialing(alice, tmp_path) as dialer:
+        dialer.add([("127.0.0.1", james.port)], Source.PEER)
+        for _ in range(3):  # what the core says is known a moment after the first link has ended
+            await until(lambda: james.links or dialer.book.places()[0].shut_out)
+            for link in james.links:
+                link.close("expelled")
+            await until(lambda: not james.links and not dialer.book.places()[0].busy)
+        (place,) = dialer.book.places()
+        assert place.shut_out and place.due > trio.current_time() + SHUT_OUT_S - 60
+    said = [record.message for record in caplog.records if "each is tried every 60 min now" in record.message]
+    assert len(said) == 1, said
 
 
 async def test_a_stranger_at_a_known_address_is_tried_later_and_nobody_else_suffers(tmp_path: Path) -> None:
