@@ -59,6 +59,12 @@ def test_every_package_is_seen_by_the_import_rules() -> None:
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
 
 
+def test_the_build_asks_for_what_help_loads_as_the_program_does(project: dict[str, Any]) -> None:
+    """Man pages are made while the wheel is built: of the same libraries, in the same versions."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    assert set(build["requires"][1:]) <= set(project["dependencies"])
+
+
 def test_version_is_written_once(project: dict[str, Any]) -> None:
     assert "version" in project["dynamic"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", aslp2p.__version__)

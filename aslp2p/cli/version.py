@@ -28,11 +28,8 @@ def version_command(settings: Settings) -> None:
 @pass_settings
 def completion_command(settings: Settings, shell: str) -> None:
     """What makes SHELL complete `asl`: put `eval "$(asl completion bash)"` into its start file."""
-    from click.shell_completion import get_completion_class
-
     from aslp2p.cli.group import main
+    from aslp2p.cli.shipped import completion_source
 
-    kind = get_completion_class(shell)
-    assert kind is not None  # noqa: S101 - the choice allows what click has
-    source = kind(main, {}, "asl", "_ASL_COMPLETE").source()
+    source = completion_source(main, shell)
     say_json({"shell": shell, "source": source}) if settings.json else click.echo(source)

@@ -16,6 +16,7 @@ from aslp2p.cli import main
 from aslp2p.cli.commands import COMMANDS
 from aslp2p.cli.group import Group
 from aslp2p.cli.man import man_pages
+from aslp2p.cli.shipped import COMPLETIONS, ship
 from aslp2p.cli.topics import TOPICS
 from tests.cli.conftest import Asl
 from tests.cli.running import running
@@ -132,6 +133,17 @@ def test_pages_that_cannot_be_written_are_one_line(asl: Asl, tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     refused = asl("help", "--man", str(tmp_path / "file" / "man1"))
     assert refused.exit_code == 1 and refused.stderr.count("\n") == 1
+
+
+def test_the_wheel_ships_what_help_and_completion_say(asl: Asl, tmp_path: Path) -> None:
+    """`hatch_build.py` puts these files where systems look for them."""
+    targets = ship(tmp_path / "shipped")
+    assert asl("help", "--man", str(tmp_path / "man1")).exit_code == 0
+    written = {f"share/man/man1/{page.name}": page.read_text() for page in (tmp_path / "man1").iterdir()}
+    for shell, target in COMPLETIONS.items():
+        written[target] = asl("completion", shell).stdout.removesuffix("\n")
+    assert {target: Path(path).read_text() for path, target in targets.items()} == written
+    assert len(written) > 50
 
 
 # --- completion ---------------------------------------------------------------------------------------
