@@ -504,15 +504,25 @@ class NodeCore(Wiring):
                 self._duplicate_keys.heard(peer, message)
             case Refused():
                 self._charge(peer, None, 1)
-                if message.code != SLOW_CODE:  # the link goes on
-                    self._refusals.pop(peer.key, None)
-                    self._refusals[peer.key] = message
-                if len(self._refusals) > PEERS_MAX:
-                    del self._refusals[next(iter(self._refusals))]
-                if message.code == NO_ROOM.code and context.founded:
-                    self._silence_monitor.heard_no_room(peer.key)
-                context.publish("notice", code=message.code, text=message.text)
+                self._heard_refusal(peer, message)
         return 0
+
+    def _heard_refusal(self, peer: Peer, message: Refused) -> None:
+        """Why the other side ends the link. That its disk takes no writes it says whenever we dial: that is
+        told here once, until it says anything else."""
+        context = self._context
+        again = self._refusals.get(peer.key) == message
+        if message.code != SLOW_CODE:  # the link goes on
+            self._refusals.pop(peer.key, None)
+            self._refusals[peer.key] = message
+        if len(self._refusals) > PEERS_MAX:
+            del self._refusals[next(iter(self._refusals))]
+        if message.code == NO_ROOM.code:
+            if context.founded:
+                self._silence_monitor.heard_no_room(peer.key)
+            if again:
+                return
+        context.publish("notice", code=message.code, text=message.text)
 
     def _answer_holding(self, peer: Peer, question: AskHolding) -> None:
         """Asked for the first time it costs nothing, like the contents themselves."""

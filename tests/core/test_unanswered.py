@@ -150,3 +150,17 @@ def test_beacons_do_not_begin_them_anew_while_something_waits() -> None:
     made.command("alice", Propose(GUEST))
     halves = _halves_until_replaced(made, "you")
     assert halves // 2 in range(FETCHING_GRACES, FETCHING_GRACES + 4)
+
+
+def test_what_is_said_at_every_dial_is_told_once() -> None:
+    made = _household()
+    _mute(made)
+    james = made.nodes["james"]
+
+    def told() -> int:
+        return sum(one.topic == "notice" and one.data["code"] == NO_ROOM.code for one in james.published)
+
+    for _ in range(5):
+        made.inject("you", "james", encode_message(NO_ROOM))
+        made.run(1_000)
+    assert told() == 1
