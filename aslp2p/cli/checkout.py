@@ -15,7 +15,8 @@ from aslp2p.cli.progress import Progress
 from aslp2p.cli.settings import Settings, pass_settings
 from aslp2p.cli.source import Source, home_of, open_source
 from aslp2p.cli.versions import at_option, split_version
-from aslp2p.worktree.base import opened_base
+from aslp2p.errors import UserError
+from aslp2p.worktree.base import has_base, opened_base
 from aslp2p.worktree.checkout import Checkout
 from aslp2p.worktree.common import History
 from aslp2p.worktree.disk import Folder
@@ -38,10 +39,17 @@ def checkout_command(
 ) -> None:
     """Write the whole tree of @N (or the newest), or what is below PATH, into DIR."""
     path, version = split_version(what, at)
-    with open_source(settings) as source, Folder(folder, str(home_of(settings))) as disk:
-        history = History(source, path, int(source.ask("show", at=version)["height"]))
+    with open_source(settings) as source:
+        height = int(source.ask("show", at=version)["height"])
+        if path and not has_base(folder):
+            _require_folder(source, path, height)
+        history = History(source, path, height)
         common, name = common_of(source)
-        with opened_base(folder) as base, Progress("writing") as progress:
+        with (
+            Folder(folder, str(home_of(settings))) as disk,
+            opened_base(folder) as base,
+            Progress("writing") as progress,
+        ):
             require_same(base, common, path, folder)
             if source.live:
                 fetch_to_write(source, history, base.agreed())
@@ -58,6 +66,16 @@ def checkout_command(
         )
     if report.said or report.out:
         raise click.exceptions.Exit(1)
+
+
+def _require_folder(source: Source, path: str, height: int) -> None:
+    """Raises `UserError` unless there is something below `path` at `height`. (A folder that was written from
+    it before may well lose what is there no more.)"""
+    entries = source.ask("ls", prefix=path, at=height)["entries"]
+    if not entries:
+        raise UserError(f"{path} is not there at @{height}", remedy="see what is with `asl ls`")
+    if entries[0]["path"] == path:
+        raise UserError(f"{path} is a file", remedy=f"type: asl get {path}@{height}")
 
 
 def _json(report: Report, folder: str) -> dict[str, Any]:

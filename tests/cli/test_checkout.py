@@ -122,6 +122,18 @@ def test_dir_may_not_be_a_file(kept: Asl, tmp_path: Path) -> None:
     assert result.exit_code == 1 and result.stderr.startswith("asl: cannot write into ")
 
 
+def test_a_path_that_is_no_folder_there_is_no_success(kept: Asl, tmp_path: Path) -> None:
+    """And nothing is made for it; a folder that was written from a path may lose what is there no more."""
+    out = tmp_path / "out"
+    nothing = kept("checkout", str(out), "photo")
+    assert nothing.exit_code == 1 and "photo is not there at @5; see what is with `asl ls`" in nothing.stderr
+    file = kept("checkout", str(out), "photos/cat.jpg@2")
+    assert file.exit_code == 1 and "photos/cat.jpg is a file; type: asl get photos/cat.jpg@2" in file.stderr
+    assert not out.exists() and kept("get", "photos/cat.jpg@2").stdout == "cat"
+    assert kept("checkout", str(out), "photos@2").exit_code == 0 and (out / "cat.jpg").read_text() == "cat"
+    assert kept("checkout", str(out), "photos@1").exit_code == 0 and not (out / "cat.jpg").exists()
+
+
 def test_two_versions_and_missing_content_are_said(kept: Asl, tmp_path: Path) -> None:
     from aslp2p.ledger.reader import DropContent
     from aslp2p.store.sqlite import SqliteStore

@@ -28,6 +28,28 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
+def test_holes_times_and_bits_arrive_as_they_were(daemon: Client, asl: Asl, tmp_path: Path) -> None:
+    """Small files, which come through the control socket, and large ones, which the daemon writes itself."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    for name, size in (("small", 200_000), ("large", 24 * MIB)):
+        with (one / name).open("wb") as file:
+            file.write(b"begin")
+            file.seek(size)
+            file.write(b"end")
+        (one / name).chmod(0o755)
+        os.utime(one / name, ns=(0, 1_600_000_000_987_000_000))
+    for folder in (one, two):
+        assert asl("sync", str(folder), "holes").exit_code == 0
+    assert files(two) == files(one)
+    for name in ("small", "large"):
+        status = (two / name).stat()
+        assert status.st_mtime_ns == 1_600_000_000_987_000_000 and status.st_mode & 0o100
+        assert status.st_blocks * 512 < status.st_size / 2, "a hole is a hole"
+    again = asl("sync", str(two), "holes")
+    assert again.exit_code == 0 and "0 files written, 0 removed; 0 put, 0 removed" in again.stdout
+
+
 def test_two_folders_follow_each_other(daemon: Client, asl: Asl, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     (one / "sub").mkdir(parents=True)
