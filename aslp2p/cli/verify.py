@@ -109,6 +109,7 @@ def fsck_command(settings: Settings, repair: bool) -> None:
                 }
                 for one in found
             ]
+    findings.sort(key=lambda one: not one["repaired"])  # what is left to do comes last
     if not settings.json:
         for one in findings:
             _say_finding(one)
@@ -191,6 +192,7 @@ def _made_anew(folder: Path, found: list[Finding]) -> list[Finding]:
     from aslp2p.home.key import SecretKey
     from aslp2p.store.check import Finding
     from aslp2p.store.mark import STORE_NAME
+    from aslp2p.store.salvage import NobodyHas
     from aslp2p.transfer.salvage import ASIDE, make_anew
 
     path = folder / STORE_NAME
@@ -199,9 +201,14 @@ def _made_anew(folder: Path, found: list[Finding]) -> list[Finding]:
     try:
         height = make_anew(path, SecretKey.generate(), read_clocks)
     except Damaged as error:
-        if any(one.remedy == _lost(folder) for one in found):
+        if isinstance(error, NobodyHas):
+            remedy = "restore the home from a backup"
+        elif any(one.remedy == _lost(folder) for one in found):
             return found
-        return [*found, Finding("file", f"it cannot be made anew: {error.message}", (), _lost(folder))]
+        else:
+            remedy = _lost(folder)
+        kept = [one for one in found if one.remedy != _lost(folder)]
+        return [*kept, Finding("file", f"it cannot be made anew: {error.message}", (), remedy)]
     what = f"made anew up to @{height} from what is sound"
     remedy = f"asl up fetches the rest from the other members; the damaged store is kept as {path}{ASIDE}"
     return [*(structs.replace(one, repaired=True) for one in found), Finding("file", what, (), remedy, True)]

@@ -50,6 +50,14 @@ JOURNAL = f"SELECT number, {JOURNAL_COLUMNS} FROM journal ORDER BY number"
 _ARTIFACT = "id, type, raw, open, audited, crc"
 
 
+class NobodyHas(Damaged):
+    """What is damaged is on no other machine: only a backup can give it back."""
+
+    def __init__(self, what: Damaged) -> None:
+        alone = "it was never linked with another machine, so nobody else has it"
+        super().__init__(f"{what.message}, and {alone}")
+
+
 class Salvaged(Struct):
     """What could be read and is what was written."""
 
@@ -61,6 +69,8 @@ class Salvaged(Struct):
     journal: list[tuple[Any, ...]] = field(default_factory=list)
     journal_head: tuple[int, int] | None = None
     """None where promises are missing."""
+    linked: bool = True
+    """Whether it was ever linked with another machine, which then has what is damaged here."""
 
 
 def remove(path: Path) -> None:
@@ -112,10 +122,13 @@ def read_sound(path: Path, copy: Path) -> Salvaged:
     found = Salvaged(path)
     with closing(_connect(path)) as db:
         try:
+            found.linked = any(row[0] == META_LINKED.encode() for row in db.execute(META_ALL))
             found.meta = _read_meta(db)
             found.genesis = _read_history(db, found)
         except sqlite3.Error as error:
             raise Damaged(f"{path} cannot be read: {error}") from error
+        except Damaged as error:
+            raise error if found.linked else NobodyHas(error) from error
         with suppress(sqlite3.Error):
             if not list(check_journal(db)):
                 found.journal = db.execute(JOURNAL).fetchall()
@@ -126,9 +139,7 @@ def read_sound(path: Path, copy: Path) -> Salvaged:
 def _read_meta(db: sqlite3.Connection) -> dict[bytes, bytes]:
     """Raises `Damaged` where one is not what was written that nobody else can give back."""
     found: dict[bytes, bytes] = {}
-    linked = False
     for row in db.execute(META_ALL):
-        linked |= row[0] == META_LINKED.encode()
         if intact(meta_sum, row):
             found[row[0]] = row[1]
         elif row[0] not in MAY_GO:
@@ -136,8 +147,6 @@ def _read_meta(db: sqlite3.Connection) -> dict[bytes, bytes]:
     for needed in (b"network-secret", b"floor"):
         if needed not in found:
             raise Damaged(f"the setting {needed!r} is not there")
-    if not linked:
-        raise Damaged("it was never linked with another machine, so nobody else has what is damaged here")
     return found
 
 

@@ -6,6 +6,9 @@ stands on something damaged is left out, so the new store holds a shorter histor
 end, and the rest comes back from the other members by catching up, as it does for whoever was away. Then the
 new file takes the place of the damaged one, which stays beside it.
 
+A home that was never linked with another machine gets nothing back from anybody. It is made anew where the
+new store ends at the head that the old one had, with every content; otherwise what is lost is said.
+
 Promises are never lost unseen: where the journal is not whole, the key signs nothing any more (S11). A store
 whose genesis, network secret or floor is damaged is not made anew: those nobody else can give back.
 """
@@ -28,7 +31,15 @@ from aslp2p.ledger.journal import META_STALE
 from aslp2p.ledger.reader import PutContent, PutMeta
 from aslp2p.store.contents import folder_of
 from aslp2p.store.fsck import fsck
-from aslp2p.store.salvage import Salvaged, adopt_files, put_journal, read_sound, remove, sound_contents
+from aslp2p.store.salvage import (
+    NobodyHas,
+    Salvaged,
+    adopt_files,
+    put_journal,
+    read_sound,
+    remove,
+    sound_contents,
+)
 from aslp2p.store.sqlite import SqliteStore
 
 ASIDE = ".damaged"
@@ -36,6 +47,7 @@ MADE = (b"head", b"genesis", b"common-id", b"lost", b"daemon-probe")
 """Those that are not taken over."""
 STALE = "its signing journal was damaged, and the store was made anew"
 TICKS_MAX = 10_000
+WANTED_COUNTED_MAX = 1_000
 
 
 def make_anew(path: Path, signer: Signer, clocks: Callable[[], Now]) -> int:
@@ -53,15 +65,19 @@ def make_anew(path: Path, signer: Signer, clocks: Callable[[], Now]) -> int:
     contents = folder_of(new)
     contents.unlink(missing_ok=True)
     contents.symlink_to(folder_of(path).name)  # they stay where they are
-    with closing(SqliteStore(new)) as store:
-        adopt_files(store)
-        height = _fill(store, salvaged, signer, clocks)
-        left = [one for one in fsck(store) if not one.repaired]
-    remove(copy)
-    contents.unlink()
-    if left:
+    try:
+        with closing(SqliteStore(new)) as store:
+            adopt_files(store)
+            height = _fill(store, salvaged, signer, clocks)
+            _require_whole(store, salvaged)
+    except Damaged as error:
         remove(new)
-        raise Damaged(f"{path}: {left[0].what}")
+        if salvaged.linked:
+            raise
+        raise NobodyHas(error) from error
+    finally:
+        remove(copy)
+        contents.unlink()
     aside = path.with_name(path.name + ASIDE)
     aside.unlink(missing_ok=True)
     os.link(path, aside)
@@ -97,7 +113,8 @@ def _fill(store: SqliteStore, salvaged: Salvaged, signer: Signer, clocks: Callab
         store.commit()
     height = core.head.height if core.head is not None else 0
     settings = {key: value for key, value in salvaged.meta.items() if key not in MADE}
-    store.apply([PutMeta(META_LINKED, b"1")])
+    if salvaged.linked:
+        store.apply([PutMeta(META_LINKED, b"1")])
     store.apply(PutMeta(key.decode(), value) for key, value in settings.items())
     if salvaged.journal_head is None:
         store.apply([PutMeta(META_STALE, STALE.encode())])
@@ -105,6 +122,26 @@ def _fill(store: SqliteStore, salvaged: Salvaged, signer: Signer, clocks: Callab
     if salvaged.journal_head is not None:
         put_journal(store, salvaged)
     return height
+
+
+def _require_whole(store: SqliteStore, salvaged: Salvaged) -> None:
+    """Raise `Damaged`, saying what is lost, where the new store is not in order, or lacks what nobody else
+    has."""
+    for one in fsck(store):
+        if not one.repaired:
+            raise Damaged(one.what)
+    if salvaged.linked:
+        return
+    was, head = salvaged.meta.get(b"head"), store.meta("head")
+    if was is None or salvaged.journal_head is None:
+        raise Damaged("nobody can tell whether all of the history is left")
+    if was != head:
+        row = store.snapshot(head) if head is not None else None
+        raise Damaged(f"of the history what is above @{0 if row is None else row.height} is lost")
+    if missing := len(store.wanted(WANTED_COUNTED_MAX)):
+        raise Damaged(
+            f"of the contents that the history names {missing} {'are' if missing > 1 else 'is'} lost"
+        )
 
 
 def _decodable(raws: list[bytes]) -> Iterator[bytes]:

@@ -158,9 +158,50 @@ def test_after_thirty_flipped_bits_one_command_ends_in_a_working_home_or_in_one_
                 ben.stop()
 
 
-def flip(store: Path, seed: int) -> None:
+def test_a_home_that_was_never_linked_works_with_all_that_it_had_or_is_told_what_is_lost(
+    filled: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Nobody else has anything of it."""
+    had = run_asl(filled, "ls").stdout
+    for seed in range(40 if request.config.getoption("--long") else 12):
+        home = tmp_path / str(seed)
+        shutil.copytree(filled, home, ignore=shutil.ignore_patterns("control.sock", ".tmp-*"))
+        (store,) = home.glob("commons/*/store.db")
+        flip(store, seed, FLIPS if seed % 2 else 3)
+        repaired = run_asl(home, "fsck", "--repair")
+        if repaired.exit_code:
+            last = repaired.stdout.splitlines()[-1]
+            assert "restore the home from a backup" in last or "never sign with this key again" in last
+            continue
+        assert run_asl(home, "ls").stdout == had and "every signature" in run_asl(home, "verify").stdout
+        assert run_asl(home, "fsck").exit_code == 0
+
+
+def test_what_nobody_else_has_is_said_in_one_sentence(kept: Asl, tmp_path: Path) -> None:
+    (store,) = (tmp_path / "kept").glob("commons/*/store.db")
+    damage(store, "UPDATE snapshot SET raw = x'00' WHERE height = 3")
+    damage(store, "UPDATE fact SET value = x'00' WHERE substr(key, 1, 1) = x'74'")
+    refused = kept("fsck", "--repair")
+    lost = "of the history what is above @2 is lost, and it was never linked with another machine"
+    assert refused.exit_code == 1
+    last = f"{lost}, so nobody else has it; restore the home from a backup"
+    assert refused.stdout.splitlines()[-1].endswith(last)
+
+
+def test_what_follows_from_the_history_needs_nobody_else(kept: Asl, tmp_path: Path) -> None:
+    (store,) = (tmp_path / "kept").glob("commons/*/store.db")
+    had = kept("ls").stdout
+    damage(store, "UPDATE meta SET value = x'00' WHERE key = CAST('genesis' AS BLOB)")
+    damage(store, "UPDATE fact SET value = x'00'")
+    assert kept("fsck", "--repair").exit_code == 0
+    assert kept("ls").stdout == had and kept("verify").exit_code == 0
+    with running(tmp_path / "kept"):
+        assert kept("put", "-", "after", input="1").exit_code == 0, "it works, and signs"
+
+
+def flip(store: Path, seed: int, flips: int = FLIPS) -> None:
     chance, data = random.Random(seed), bytearray(store.read_bytes())
-    for _ in range(FLIPS):
+    for _ in range(flips):
         data[chance.randrange(min(BEGINNING, len(data)))] ^= 1 << chance.randrange(8)
     store.write_bytes(data)
 
