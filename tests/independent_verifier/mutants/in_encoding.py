@@ -233,4 +233,16 @@ BYTES = [
         "value = decode(data, (1 << 20) + 1)",
         "content: 1 MiB and a byte",
     ),
+    Mutant(
+        "encoding",
+        "if head >= 0xE0:",
+        "if head >= 0xDF:",
+        "canonical: the beginning of a map of 32 bits",
+    ),
+    Mutant(
+        "encoding",
+        " or type(value[2]) is not bytes:",
+        ":",
+        "content: ids in an array of as many items as bytes",
+    ),
 ]
