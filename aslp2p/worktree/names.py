@@ -30,12 +30,16 @@ OURS = "aslp2p keeps its own things under such a name"
 
 def is_git_folder(component: str) -> bool:
     """Whether git, on some file system, takes a folder of this name for `.git`."""
+    if component.isascii() and "git" not in component.lower():  # as nearly all: nothing in it is ignored
+        return False
     seen = _HFS_IGNORES.sub("", component)
     return any(_GIT.fullmatch(part) is not None for part in seen.split("\\"))
 
 
 def is_ours(component: str) -> bool:
     """Whether a file of this name could be taken for one that aslp2p keeps for itself in a folder."""
+    if component.isascii() and component[:1] != ".":
+        return False
     return _HFS_IGNORES.sub("", component).lower().startswith(TEMPORARY_PREFIX)
 
 

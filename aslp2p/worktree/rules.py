@@ -66,9 +66,18 @@ class Rules:
         self._hidden = hidden
         self._traits = traits or Traits()
         self._ignored, self._maybe_ignored = _compiled(ignore)
+        self._files: dict[str, str | None] = {}
+        """What was said of files: a scan asks of each, and so does `out`."""
 
     def why_not(self, path: str, *, folder: bool = False) -> str | None:
         """Why the folder does not hold `path`, a file's or (`folder`) a folder's; None where it does."""
+        if folder:
+            return self._why_not(path, folder=True)
+        if path not in self._files:
+            self._files[path] = self._why_not(path, folder=False)
+        return self._files[path]
+
+    def _why_not(self, path: str, *, folder: bool) -> str | None:
         if (why := kept_out(f"{path}/x" if folder else path, hidden=self._hidden)) is not None:
             return why
         shown = f"{path}/" if folder else path
