@@ -304,7 +304,7 @@ NOTICES_BYTES_MAX = 4 * MIB
 DISK_LOW_BYTES = 512 * MIB
 """Below it the owner of the disk is told; the store still works."""
 CLOCK_OFF_MS = 300_000
-"""How far a clock may be from those of the other machines before its owner is told: an invite is good until a
+"""How far the newest snapshot may be ahead of a clock before its owner is told: an invite is good until a
 time on the clock of whoever lets in, and what is put carries the time of its author."""
 HOME_FILE_HEADER_BYTES_MAX = 256 * KIB
 """Of a file that carries a home: what it holds, by name and size."""

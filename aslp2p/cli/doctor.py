@@ -29,7 +29,7 @@ _CHECKS = {
     "refused": "members",
 }
 """How a condition is called here that `status` tells of."""
-_LOOKED_AT = {"disk-low", "no-daemon", "moved-away", "nobody-linked", "witness-away"}
+_LOOKED_AT = {"disk-low", "clock-off", "no-daemon", "moved-away", "nobody-linked", "witness-away"}
 _MARKS = {Grade.OK: "ok  ", Grade.WARN: "warn", Grade.BAD: "BAD "}
 
 

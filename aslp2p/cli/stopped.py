@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -100,14 +101,15 @@ class Stopped:
         return {**answer, "conditions": Lasting().look(answer, 0)}
 
     def _machine(self) -> dict[str, Any]:
-        """Whether the home signs at all, and the room on its disk."""
+        """Whether the home signs at all, the room on its disk, and this clock."""
         free = shutil.disk_usage(self._home.path).free
+        facts = {"free_bytes": free, "wall_ms": time.time_ns() // 1_000_000}
         try:
             require_active(self._home)
         except HomeRetired as error:
             told = {"message": error.message, "remedy": error.remedy, "command": error.command}
-            return {"free_bytes": free, "retired": told}
-        return {"free_bytes": free}
+            return {**facts, "retired": told}
+        return facts
 
     def _status(self, one: Followed, default: bytes | None) -> dict[str, Any]:
         try:

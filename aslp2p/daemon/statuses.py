@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -62,9 +63,10 @@ async def commons_status(
 
 
 async def machine_status(home: Home, *, network: bool) -> dict[str, Any]:
-    """What `status` says of the machine itself: whether others could reach it, and the room on its disk."""
+    """What `status` says of the machine itself: whether others could reach it, the room on its disk, its
+    clock."""
     usage = await trio.to_thread.run_sync(shutil.disk_usage, home.path)
-    return {"network": network, "free_bytes": usage.free}
+    return {"network": network, "free_bytes": usage.free, "wall_ms": time.time_ns() // 1_000_000}
 
 
 class Conditions:

@@ -14,7 +14,11 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from aslp2p.errors import UserError
+import msgspec
+
+from aslp2p.artifacts.envelope import decode_artifact
+from aslp2p.errors import ArtifactError, UserError
+from aslp2p.ledger.facts import Member, unpack
 from aslp2p.store.contents import sync_folder
 from aslp2p.store.faults import damaged
 from aslp2p.store.mark import APPLICATION_ID
@@ -64,6 +68,28 @@ def _create(path: Path) -> None:
     """The empty file, readable by its owner alone, and its name, on disk."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     sync_folder(path.parent)
+
+
+def _require_readable(db: sqlite3.Connection, path: Path) -> None:
+    """Raises `UserError` for a store from before the bytes of a history were what they are: what is signed in
+    it cannot be read any more, by nobody, and no release ever wrote one."""
+    columns = {row[1] for row in db.execute("PRAGMA table_info(artifact)")}
+    readable = b"audited" in columns
+    for (raw,) in db.execute("SELECT raw FROM artifact ORDER BY number LIMIT 64") if readable else ():
+        try:
+            decode_artifact(raw)
+        except ArtifactError:
+            readable = False
+    for (value,) in db.execute("SELECT value FROM fact WHERE substr(key, 1, 1) = x'6d' LIMIT 64"):
+        try:
+            readable = readable and bool(unpack(Member, value))
+        except msgspec.ValidationError:
+            readable = False
+    if not readable:
+        raise UserError(
+            f"{path} was written before the first release, in a form that is read no more",
+            remedy="get its files out with the version that wrote it, and put them into a new Common",
+        )
 
 
 def open_database(path: Path, *, read_only: bool, checkpoint_pages: int) -> sqlite3.Connection:
@@ -123,6 +149,8 @@ def _configure(db: sqlite3.Connection, path: Path, *, read_only: bool, checkpoin
     if version < len(migrations()):
         if read_only:
             raise UserError(f"{path} was written by an older aslp2p", remedy="start it once with `asl up`")
+        if version == 1:
+            _require_readable(db, path)
         # The id first, into the file itself: a copy is known for a store before any checkpoint.
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         db.execute("PRAGMA journal_mode=WAL")

@@ -15,6 +15,7 @@ and takes no more promises: a node that cannot know what it promised must not pr
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -46,6 +47,8 @@ from aslp2p.store.opening import CHECKPOINT_PAGES, open_database
 from aslp2p.store.reading import SqliteReader
 from aslp2p.store.rows import branch_sum, intact, journal_sum, snapshot_sum
 from aslp2p.store.writes import STATEMENTS_OF, Statement, put_content_file
+
+logger = logging.getLogger(__name__)
 
 _JOURNAL_PUT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _JOURNAL_HEAD = "UPDATE journal_head SET number = ?, crc = ?"
@@ -95,6 +98,7 @@ class SqliteStore(SqliteReader):
             self._load(salvage)
             if not read_only and not salvage:
                 move_contents(self.db, self.files, small_bytes_max)
+                self._derive_state()
                 with suppress(sqlite3.Error):  # a full disk puts it off
                     self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except (sqlite3.Error, OSError) as error:
@@ -103,6 +107,19 @@ class SqliteStore(SqliteReader):
         except BaseException:
             self.db.close()
             raise
+
+    def _derive_state(self) -> None:
+        """Make the facts anew, where an older version made them (migration 3); what stands in the way is for
+        `asl fsck`, and is tried again with the next start."""
+        if self.db.execute("SELECT 1 FROM state_again").fetchone() is None:
+            return
+        from aslp2p.store.derive import derive_again  # it stands on this module
+
+        logger.info("deriving the state from the history again; this is done once")
+        if (hindrance := derive_again(self, lambda _: None)) is not None:
+            logger.warning("%s: %s", self.path, hindrance.what)
+            return
+        self.db.execute("DELETE FROM state_again")
 
     def _look(self, salvage: bool) -> tuple[Finding, ...]:
         try:

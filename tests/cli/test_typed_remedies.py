@@ -120,7 +120,7 @@ CASES: dict[str, list[Case]] = {
     "unseen": [Case(real=unread, own=True)],
     "no-network": [Case(live={"network": False})],
     "disk-low": [Case(live={"free_bytes": 1})],
-    "clock-off": [Case(live={"links": [ZOE | {"clock_ahead_ms": DAY_MS}]})],
+    "clock-off": [Case(live={"wall_ms": 0})],
     "unreadable": [
         Case("sole", stopped=True, real=damage, own=True),
         Case("mia", common={"fault": "damaged"}, own=True),

@@ -37,6 +37,7 @@ class Machine:
         self.out = folder / f"{name}.out"
         self.log = folder / f"{name}.log"
         self.process: subprocess.Popen[Any] | None = None
+        self.program: tuple[str, ...] = ASL
 
     def __repr__(self) -> str:
         return f"<{self.name} on {self.host!r}>"
@@ -46,7 +47,7 @@ class Machine:
     def type(self, *words: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `asl` here, however it ends."""
         return self.host.run(
-            *ASL,
+            *self.program,
             "--home",
             self.home,
             *words,
@@ -75,7 +76,7 @@ class Machine:
         assert self.process is None
         with self.out.open("w") as out, self.log.open("a") as log:
             self.process = self.host.popen(
-                *ASL, "--home", self.home, "up", *words, stdout=out, stderr=log, cwd=REPOSITORY
+                *self.program, "--home", self.home, "up", *words, stdout=out, stderr=log, cwd=REPOSITORY
             )
 
     def wait_ready(self) -> None:

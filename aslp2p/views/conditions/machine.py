@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aslp2p.limits import CLOCK_OFF_MS, DISK_LOW_BYTES, MIB
-from aslp2p.views.conditions.phrases import count_text, span
+from aslp2p.views.conditions.phrases import span
 from aslp2p.views.conditions.scope import MACHINE
 from aslp2p.views.conditions.table import Condition
 
@@ -26,7 +26,7 @@ def of_machine(answer: dict[str, Any]) -> Iterator[Condition]:
         text = "this machine has no address that others could reach"
         yield MACHINE.make("no-network", text, "see why: {}", "asl doctor")
     yield from disk_low(machine.get("free_bytes"))
-    yield from _clock(answer)
+    yield from _clock(answer["commons"], machine.get("wall_ms"))
 
 
 def disk_low(free_bytes: int | None, below: int = DISK_LOW_BYTES) -> Iterator[Condition]:
@@ -36,26 +36,14 @@ def disk_low(free_bytes: int | None, below: int = DISK_LOW_BYTES) -> Iterator[Co
         yield MACHINE.make("disk-low", text, "make room; what the Common uses: {}", "asl df")
 
 
-def _clock(answer: dict[str, Any]) -> Iterator[Condition]:
-    """This clock against those of the machines that are linked: off where most of them say so."""
-    off = [
-        (link["clock_ahead_ms"], link["name"] or link["key"])
-        for common in answer["commons"]
-        for link in (common.get("live") or {}).get("links", ())
-        if link.get("clock_ahead_ms") is not None
-    ]
-    wrong = [(ahead, name) for ahead, name in off if abs(ahead) > CLOCK_OFF_MS]
-    if not wrong:
-        return
-    if 2 * len(wrong) > len(off) and len({ahead > 0 for ahead, _ in wrong}) == 1:
-        ahead = min((ahead for ahead, _ in wrong), key=abs)
-        side = "behind" if ahead > 0 else "ahead of"
-        who = count_text(len({name for _, name in wrong}), "other machine")
-        text = f"this clock is {span(abs(ahead))} {side} {who}"
-        yield MACHINE.make("clock-off", text, "set it; what it says now: {}", "date")
-        return
-    for ahead, name in wrong:
-        side = "ahead of" if ahead > 0 else "behind"
-        yield MACHINE.make(
-            "clock-off", f"the clock of {name} is {span(abs(ahead))} {side} this one", what=name
-        )
+def _clock(commons: list[dict[str, Any]], wall_ms: int | None) -> Iterator[Condition]:
+    """This clock against the newest snapshots, which other machines have made: one from the future cannot
+    be, so either clock is wrong. (That this one is ahead shows on the others.)"""
+    for common in commons:
+        ahead = 0 if wall_ms is None or common["height"] is None else common.get("created_ms", 0) - wall_ms
+        if ahead > CLOCK_OFF_MS:
+            text = (
+                f"the newest snapshot of {common['name']} is {span(ahead)} ahead of this clock: this one, or "
+                "the witness's, is wrong"
+            )
+            yield MACHINE.make("clock-off", text, "set it; what it says now: {}", "date", what=common["id"])
