@@ -296,6 +296,8 @@ class _Settling:
     def __init__(self, calls: _Calls) -> None:
         self._calls = calls
         self._left: dict[str, str] = {}
+        self._gave_up = False
+        """Nothing has moved for `SETTLE_S`: the witness is not there, and nothing waits for it again."""
 
     def add(self, proposal: str, _path: str, /) -> None:
         """Wait for this one too, not letting very many wait at once while the witness is there."""
@@ -310,7 +312,7 @@ class _Settling:
 
     def _until(self, count: int) -> None:
         until = time.monotonic() + SETTLE_S
-        while (before := self._waiting()) and len(before) > count and time.monotonic() < until:
+        while not self._gave_up and len(before := self._waiting()) > count:
             for state in self._calls.ask("settled", ids=before[:VIEW_PAGE_MAX])["settled"]:
                 if state["state"] == "witnessed":
                     del self._left[state["id"]]
@@ -318,8 +320,10 @@ class _Settling:
                     self._left[state["id"]] = state.get("text") or state["state"]
             if len(self._waiting()) < len(before):
                 until = time.monotonic() + SETTLE_S
-            else:
+            elif time.monotonic() < until:
                 time.sleep(_LOOK_S)
+            else:
+                self._gave_up = True
 
     def _waiting(self) -> list[str]:
         return [id_ for id_, why in self._left.items() if not why]

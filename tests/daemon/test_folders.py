@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from aslp2p.control.client import Client
+from aslp2p.daemon import folders
 from aslp2p.errors import UserError
 from aslp2p.home import Home
 from aslp2p.home.followed import FollowedFolder, load_followed, save_followed
+from aslp2p.limits import PUTS_IN_FLIGHT_MAX
 from tests.cli.conftest import run_asl
 from tests.cli.running import running
 
@@ -154,6 +156,28 @@ def test_the_list_is_kept_and_a_damaged_one_is_said(home: Path) -> None:
         load_followed(Home(home))
     with running(home) as daemon:
         assert daemon.call("folder.list") == {"folders": []}
+
+
+def test_a_witness_that_is_away_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once for every few hundred files of a sync; and one that answers is waited for to the end."""
+    monkeypatch.setattr(folders, "SETTLE_S", 0.0)
+    asked: list[int] = []
+    state = "pending"
+
+    class Calls:
+        def ask(self, question: str, ids: list[str]) -> dict[str, Any]:
+            asked.append(len(ids))
+            return {question: [{"id": id_, "state": state} for id_ in ids]}
+
+    settling = folders._Settling(Calls())  # type: ignore[arg-type]
+    for number in range(4 * PUTS_IN_FLIGHT_MAX):
+        settling.add(f"{number}", "path")
+    assert set(settling.finish().values()) == {""} and len(asked) == 1
+    state = "witnessed"
+    settling = folders._Settling(Calls())  # type: ignore[arg-type]
+    for number in range(4 * PUTS_IN_FLIGHT_MAX):
+        settling.add(f"{number}", "path")
+    assert settling.finish() == {}
 
 
 def test_ignored_says_what_is_not_carried(home: Path, tmp_path: Path) -> None:
