@@ -19,7 +19,7 @@ from benchmarks.cluster import BenchmarkError, System, Unavailable
 from benchmarks.machine import machine
 from benchmarks.peers import etcd, pysyncobj
 from benchmarks.settings import QUICK, Settings
-from benchmarks.table import Results
+from benchmarks.table import Results, Row
 
 # In the columns' order; aslp2p comes first.
 SYSTEMS: list[System] = [*ours.SYSTEMS, *etcd.SYSTEMS, *pysyncobj.SYSTEMS]
@@ -74,7 +74,7 @@ def _measure_limits(results: Results, trials: int, seconds: float, place: Path) 
             results.limits.setdefault(name, []).append(limit.measure(seconds, place))
 
 
-def _print(results: Results, chosen: list[rows.Row], *, is_plain: bool) -> None:
+def _print(results: Results, chosen: list[Row], *, is_plain: bool) -> None:
     systems = list(results.systems)
     lines = [table.header(systems)]
     floors = {name: statistics.median(runs) for name, runs in results.limits.items()}

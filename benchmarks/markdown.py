@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks import limits, table
-from benchmarks.rows import Row
+from benchmarks.table import Row
 
 
 def page(written: Mapping[str, Any]) -> str:

@@ -18,21 +18,7 @@ from benchmarks import sim
 from benchmarks.cluster import BenchmarkError, Cluster, System
 from benchmarks.driver import Driver
 from benchmarks.settings import Settings
-from benchmarks.table import percentile
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. `quoted` holds figures of peers that are not measured here."""
-
-    key: str
-    title: str
-    unit: str
-    aim: str
-    quoted: str = ""
-    more_is_better: bool = False
-    limit: str = ""
-    """The limit of the machine (`benchmarks.limits`) that ours is shown as a part of."""
+from benchmarks.table import Row, percentile
 
 
 @dataclass(frozen=True)

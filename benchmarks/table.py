@@ -10,12 +10,23 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from benchmarks.rows import Row
+from typing import Any
 
 OURS = "aslp2p"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `quoted` holds figures of peers that are not measured here."""
+
+    key: str
+    title: str
+    unit: str
+    aim: str
+    quoted: str = ""
+    more_is_better: bool = False
+    limit: str = ""
+    """The limit of the machine (`benchmarks.limits`) that ours is shown as a part of."""
 
 
 @dataclass

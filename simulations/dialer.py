@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from random import Random
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from simulations.world import World
+from simulations.world import World
 
 LINKS = 8
 BACKOFF_MS_MIN = 1_000

@@ -1,6 +1,6 @@
 """What can be done to machines, networks, clocks, disks and keys: one table, by the words of scenario files.
 
-Each begins on the machines chosen; where it lasts, it gives back how it ends. `play.Play` decides when. The
+Each begins on the machines chosen; where it lasts, it gives back how it ends. `play.Stage` decides when. The
 deeds of people (`people.py`) and liars (`liars.py`) are in the same table.
 """
 
@@ -14,10 +14,10 @@ from simulations import fillers, forgers, generations, liars, lingering, newcome
 from simulations.network import Weather
 
 if TYPE_CHECKING:
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 Undo = Callable[[], None]
-Begin = Callable[["Play", Sequence[str], Mapping[str, str]], Undo | None]
+Begin = Callable[["Stage", Sequence[str], Mapping[str, str]], Undo | None]
 FUSE_POINTS = 60
 
 
@@ -41,19 +41,19 @@ class Fault:
 # --- machines -------------------------------------------------------------------------------------
 
 
-def _crash(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
+def _crash(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
     for name in names:
         play.switch_off(name)
     return lambda: play.switch_on(names)
 
 
-def _quit(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def _quit(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     for name in names:
         play.gone.add(name)
         play.switch_off(name)
 
 
-def _power(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
+def _power(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
     """The power fails inside the coming steps: before a commit, after it, or between two effects."""
     for name in names:
         if play.world.nodes[name].on:
@@ -61,7 +61,7 @@ def _power(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Und
     return lambda: play.switch_on(names)
 
 
-def _reset(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
+def _reset(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     """Off for a while, and back with a clock that is wrong, as a machine without a battery for it."""
     for name in names:
         play.switch_off(name)
@@ -69,7 +69,7 @@ def _reset(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo
     return lambda: play.switch_on(names)
 
 
-def _pause(play: Play, names: Sequence[str], _options: Mapping[str, str], *, suspend: bool = False) -> Undo:
+def _pause(play: Stage, names: Sequence[str], _options: Mapping[str, str], *, suspend: bool = False) -> Undo:
     for name in names:
         play.world.pause(name, suspend=suspend)
 
@@ -80,14 +80,14 @@ def _pause(play: Play, names: Sequence[str], _options: Mapping[str, str], *, sus
     return undo
 
 
-def _sleep(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
+def _sleep(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     return _pause(play, names, options, suspend=True)
 
 
 # --- network --------------------------------------------------------------------------------------
 
 
-def _ways(play: Play, names: Sequence[str], options: Mapping[str, str]) -> list[tuple[str, str]]:
+def _ways(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> list[tuple[str, str]]:
     """From the chosen machines to the `to` machines (all others), and back unless it is one-way."""
     inside = set(names)
     others = play.choose(options["to"]) if "to" in options else list(play.world.nodes)
@@ -98,7 +98,7 @@ def _ways(play: Play, names: Sequence[str], options: Mapping[str, str]) -> list[
     return back if options.get("way") == "in" else there + back
 
 
-def _cut(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
+def _cut(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     network, ways = play.world.network, _ways(play, names, options)
     for way in ways:
         network.cut(*way)
@@ -112,7 +112,7 @@ def _cut(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     return undo
 
 
-def _clog(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
+def _clog(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     network, ways = play.world.network, _ways(play, names, options)
     for way in ways:
         network.clog(*way)
@@ -125,7 +125,7 @@ def _clog(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     return undo
 
 
-def _rain(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
+def _rain(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     network = play.world.network
     delay = int(options.get("delay", "0"))
     low, high = network.weather.delay_ms
@@ -145,7 +145,7 @@ def _rain(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     return undo
 
 
-def _move(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def _move(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     play.world.network.move(names, options["to"])
     play.world.network_changed()
 
@@ -153,7 +153,7 @@ def _move(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
 # --- clocks ---------------------------------------------------------------------------------------
 
 
-def _jump(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
+def _jump(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     by = int(options["by"])
     for name in names:
         play.world.nodes[name].clock.jump(play.world.now_ms, by)
@@ -165,7 +165,7 @@ def _jump(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     return undo
 
 
-def _drift(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
+def _drift(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     for name in names:
         play.set_drift(name, int(options["ppm"]))
 
@@ -179,30 +179,30 @@ def _drift(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo
 # --- disks ----------------------------------------------------------------------------------------
 
 
-def _disk_full(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
+def _disk_full(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
     for name in names:
         play.world.nodes[name].store.full = True
     return lambda: _repair(play, names)
 
 
-def _disk_error(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
+def _disk_error(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
     for name in names:
         play.world.nodes[name].store.fails_in = play.random.randint(0, FUSE_POINTS)
     return lambda: _repair(play, names)
 
 
-def _repair(play: Play, names: Sequence[str]) -> None:
+def _repair(play: Stage, names: Sequence[str]) -> None:
     for name in names:
         play.world.nodes[name].store.repair()
 
 
-def _backup(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def _backup(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     for name in names:
         play.world.sync(name)
         play.backups[name] = play.world.nodes[name].store.copy()
 
 
-def _restore(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def _restore(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     """A disk is replaced by its last backup (or an empty one): its key must never sign again (S11)."""
     for name in names:
         play.switch_off(name)
@@ -210,7 +210,7 @@ def _restore(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> N
         play.switch_on([name])
 
 
-def _disk_lost(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def _disk_lost(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     """The disk is gone; the key comes back from paper words, without its journal."""
     for name in names:
         play.switch_off(name)
@@ -218,13 +218,13 @@ def _disk_lost(play: Play, names: Sequence[str], _options: Mapping[str, str]) ->
         play.switch_on([name])
 
 
-def _copy(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def _copy(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     """A second machine starts from a copy of the disk, with the same key (S11)."""
     for name in names:
         play.copy_machine(name)
 
 
-def _rain_on_all(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo:
+def _rain_on_all(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> Undo:
     before = play.world.network.weather
     play.world.network.weather = replace(
         before,

@@ -19,7 +19,7 @@ from simulations.scenario import DAY
 
 if TYPE_CHECKING:
     from simulations.machine import Node
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 AT_ONCE = 100
 """Proposals in one message."""
@@ -27,7 +27,7 @@ NEXT_NAMES = 4
 """So many names of machines that are yet to come are taken."""
 
 
-def fill(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def fill(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """`count` keys are admitted, names of machines to come taken, files put; an authority expels who came."""
     for name in names:
         if not play.spares(name):
@@ -44,7 +44,7 @@ def fill(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
             tell(play, name, linked(play, name), *raws, contents=contents)
 
 
-def _actions(play: Play, node: Node, kind: str, count: int) -> list[Any]:
+def _actions(play: Stage, node: Node, kind: str, count: int) -> list[Any]:
     match kind:
         case "keys":
             return [_admit(play, f"filler {play.serial()}") for _ in range(count)]
@@ -63,11 +63,11 @@ def _actions(play: Play, node: Node, kind: str, count: int) -> list[Any]:
             return [Expel(other.key) for other in came]
 
 
-def _admit(play: Play, name: str) -> Admit:
+def _admit(play: Stage, name: str) -> Admit:
     return Admit(SeededKey(f"filler {play.serial()}").key, name, None)
 
 
-def _used_again(play: Play, node: Node) -> list[Any]:
+def _used_again(play: Stage, node: Node) -> list[Any]:
     """Several keys that one invite of one use is to let in."""
     wall = max(0, node.clock.now(play.world.now_ms).wall)
     seed = play.random.randbytes(INVITE_SEED_BYTES)

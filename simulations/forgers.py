@@ -38,14 +38,14 @@ from simulations.liars import linked, new_proposal, tell
 
 if TYPE_CHECKING:
     from simulations.machine import Node
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 NOTHING = content_id(b"")
 Lie = Callable[[], Sequence[bytes]]
 Undo = Callable[[], None]
 
 
-def forge(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def forge(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     """Each peer is told something else that a rule refuses."""
     for name in names:
         play.distrust(name, "forges what nobody may accept")
@@ -71,7 +71,7 @@ def _next_of(lies: list[Lie]) -> Lie:
 class _Forger:
     """What a key can forge at a head, by what it is there."""
 
-    def __init__(self, play: Play, node: Node, head: Tip) -> None:
+    def __init__(self, play: Stage, node: Node, head: Tip) -> None:
         self._play = play
         self._node = node
         self._head = head
@@ -288,7 +288,7 @@ class _Forger:
 # --- ranges ---------------------------------------------------------------------------------------
 
 
-def tamper(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
+def tamper(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
     """Serves history in which a signature was spoilt on the way (G4)."""
     for name in names:
         play.distrust(name, "spoils signatures")
@@ -300,7 +300,7 @@ def tamper(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Und
     return undo
 
 
-def tampered(play: Play, data: bytes) -> bytes:
+def tampered(play: Stage, data: bytes) -> bytes:
     """A range with the signature of one snapshot spoilt, never the last one's; other messages as they are."""
     if kind_of(data) is not Range:
         return data

@@ -20,7 +20,7 @@ from simulations.scenario import SECOND
 
 if TYPE_CHECKING:
     from aslp2p.ledger.gate import Tip
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 AGAIN_MS = (20 * SECOND, 40 * SECOND)
 ATTEMPTS_MAX = 40
@@ -28,7 +28,7 @@ ASKS_AGAIN = 5
 """Every so many looks somebody asks again: paper may have been lost on the way, or refused."""
 
 
-def generation(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def generation(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """Another policy, of whoever is honest: `keeps` of its authorities stay, `liars` of them lie.
 
     Never more of them lie than the new policy survives (P1), and never so many that the others are no quorum.
@@ -41,13 +41,13 @@ def generation(play: Play, names: Sequence[str], options: Mapping[str, str]) -> 
         begin(play, policy)
 
 
-def begin(play: Play, policy: Policy) -> None:
+def begin(play: Stage, policy: Policy) -> None:
     """From now on people want `policy`, and none of those that they wanted before."""
     play.policy_wanted = policy
     _pursue(play, policy, ATTEMPTS_MAX)
 
 
-def _next_policy(play: Play, head: Tip, options: Mapping[str, str]) -> Policy | None:
+def _next_policy(play: Stage, head: Tip, options: Mapping[str, str]) -> Policy | None:
     old = head.standing.policies[-1]
     draw = play.random.sample
     able = [name for name in play.trusted() if name not in play.gone and _is_member(play, head, name)]
@@ -78,11 +78,11 @@ def _next_policy(play: Play, head: Tip, options: Mapping[str, str]) -> Policy | 
     )
 
 
-def _is_member(play: Play, head: Tip, name: str) -> bool:
+def _is_member(play: Stage, head: Tip, name: str) -> bool:
     return is_admitted(head.members, play.world.nodes[name].key)
 
 
-def _pursue(play: Play, policy: Policy, attempts: int) -> None:
+def _pursue(play: Stage, policy: Policy, attempts: int) -> None:
     """Propose `policy`, look again and again whether it is in force, and then hand over to one of its own."""
     head = play.newest_head()
     if head is None or attempts == 0 or play.policy_wanted is not policy:
@@ -101,7 +101,7 @@ def _pursue(play: Play, policy: Policy, attempts: int) -> None:
                 people.command(play, name, ChangePolicy(policy))
 
 
-def _is_proposed(play: Play, name: str, policy: Policy) -> bool:
+def _is_proposed(play: Stage, name: str, policy: Policy) -> bool:
     for _, raw in play.world.nodes[name].store.open_artifacts():
         if raw.startswith(people.PROPOSAL_RAW):
             action = decode_as(Proposal, raw).statement.action
@@ -110,7 +110,7 @@ def _is_proposed(play: Play, name: str, policy: Policy) -> bool:
     return False
 
 
-def _hand_over(play: Play, head: Tip, policy: Policy) -> None:
+def _hand_over(play: Stage, head: Tip, policy: Policy) -> None:
     """The witness that left the policy makes room, where it is honest; else its daemons' owners see to it."""
     witness = play.witness()
     if witness in play.liars or head.standing.next_witness in authority_keys(policy):
@@ -121,14 +121,14 @@ def _hand_over(play: Play, head: Tip, policy: Policy) -> None:
         people.command(play, witness, Rotate(play.world.nodes[ready[0]].key, "moving out"))
 
 
-def heed(play: Play, _names: Sequence[str], _options: Mapping[str, str]) -> None:
+def heed(play: Stage, _names: Sequence[str], _options: Mapping[str, str]) -> None:
     """Where status asks for a revocation, somebody does it (F3); and whoever decides alone appoints another
     witness where nothing is listed, as no daemon counts silence that nobody else hears (S2)."""
     people.heed_evidence(play)
     recover_alone(play)
 
 
-def recover_alone(play: Play) -> None:
+def recover_alone(play: Stage) -> None:
     """A person whose key is all that the policy asks for does not wait for a witness that lies or is gone."""
     head, witness = play.newest_head(), play.witness()
     if head is None or witness not in {*play.liars, *play.gone}:

@@ -29,13 +29,13 @@ from simulations.keys import SeededKey
 
 if TYPE_CHECKING:
     from simulations.machine import Node
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 Undo = Callable[[], None]
 
 
 def tell(
-    play: Play, source: str, targets: Sequence[str], *raws: bytes, contents: Sequence[bytes] = ()
+    play: Stage, source: str, targets: Sequence[str], *raws: bytes, contents: Sequence[bytes] = ()
 ) -> None:
     """Push artifacts to some of those that `source` is linked to."""
     message = encode_message(Push(tuple(raws), tuple(contents)))
@@ -47,12 +47,12 @@ def tell(
         play.world.inject(source, target, message)
 
 
-def linked(play: Play, name: str) -> list[str]:
+def linked(play: Stage, name: str) -> list[str]:
     """Those that this machine has a link with."""
     return sorted(play.world.nodes[name].peers)
 
 
-def new_proposal(play: Play, node: Node, action: Any) -> Verified[Proposal]:
+def new_proposal(play: Stage, node: Node, action: Any) -> Verified[Proposal]:
     """A proposal that this machine signs."""
     wall = node.clock.now(play.world.now_ms).wall
     statement = Proposal(play.world.common_id, max(0, wall), play.random.randbytes(8), action)
@@ -60,7 +60,7 @@ def new_proposal(play: Play, node: Node, action: Any) -> Verified[Proposal]:
 
 
 def _snapshot(
-    play: Play, node: Node, listed: Sequence[Signed[Proposal]], back: int
+    play: Stage, node: Node, listed: Sequence[Signed[Proposal]], back: int
 ) -> Verified[Snapshot] | None:
     """Another child of what stood `back` snapshots ago, if this key was appointed there."""
     head = play.head_of(node.name)
@@ -80,7 +80,7 @@ def _snapshot(
     return sign_statement(statement, node.signer)
 
 
-def equivocate(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def equivocate(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """The witness signs two more histories, from up to `back` snapshots ago, for half of its peers each."""
     back = int(options.get("back", "2"))
     for name in names:
@@ -97,7 +97,7 @@ def equivocate(play: Play, names: Sequence[str], options: Mapping[str, str]) -> 
                 tell(play, name, group, put.raw, snapshot.raw)
 
 
-def double(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def double(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     """From now on this authority signs every succession and snapshot that it hears of, bound by nothing."""
     for name in names:
         play.distrust(name, "signs whatever it is asked")
@@ -106,7 +106,7 @@ def double(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Non
 
 
 class _Signer:
-    def __init__(self, play: Play, node: Node) -> None:
+    def __init__(self, play: Stage, node: Node) -> None:
         self._play = play
         self._node = node
         self._done: set[bytes] = set()
@@ -142,7 +142,7 @@ class _Signer:
             tell(play, node.name, linked(play, node.name), *raws)
 
 
-def invent(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def invent(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     """`common@999`, signed with a member's key that nobody appointed."""
     for name in names:
         play.distrust(name, "invents a history")
@@ -162,7 +162,7 @@ def invent(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Non
             play.world.inject(name, target, encode_message(claim))
 
 
-def garbage(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def garbage(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """Bytes that are no message, cut-off messages, useless ids."""
     for name in names:
         play.distrust(name, "sends garbage")
@@ -173,7 +173,7 @@ def garbage(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Non
                 play.world.inject(name, target, kinds[play.random.randrange(3)])
 
 
-def foreign(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def foreign(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     """Another Common's genesis, snapshot and proposal, all of them good there."""
     signer = SeededKey("somebody else")
     anchor = Named("stranger", signer.key)
@@ -197,7 +197,7 @@ def foreign(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> No
             tell(play, name, linked(play, name), raw)
 
 
-def mute(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
+def mute(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
     """Takes everything and passes nothing on but where it stands."""
     for name in names:
         play.distrust(name, "passes nothing on")
@@ -209,7 +209,7 @@ def mute(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> Undo:
     return undo
 
 
-def sybils(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def sybils(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """`count` machines of one person, all admitted, all linked with whom they can, all mute for ever."""
     from simulations.people import join
 

@@ -16,19 +16,19 @@ from simulations.scenario import MINUTE, SECOND
 
 if TYPE_CHECKING:
     from simulations.machine import Node
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 LASTS_MS = (MINUTE, 3 * MINUTE)
 AFTER_MS = (2 * SECOND, 10 * SECOND)
 """From when on they lie: by then the others have told each other what they cosigned."""
 
 
-def linger(play: Play, _names: Sequence[str], _options: Mapping[str, str]) -> None:
+def linger(play: Stage, _names: Sequence[str], _options: Mapping[str, str]) -> None:
     """From now on every change waits for its settlement."""
     play.lingers = True
 
 
-def heard_head(play: Play, node: Node) -> None:
+def heard_head(play: Stage, node: Node) -> None:
     """A machine has another head: where it is the first beside the witness to have a new change, and that
     makes the witness retire, the witness hears nothing from now on of what the others make of it."""
     head = node.core.head if node.core is not None else None
@@ -45,7 +45,7 @@ def heard_head(play: Play, node: Node) -> None:
     play.world.plan(play.random.randint(*AFTER_MS), collude, play, (), {"how": "any"})
 
 
-def _deafen(play: Play, witness: str) -> None:
+def _deafen(play: Stage, witness: str) -> None:
     ways = [(other, witness) for other in play.world.nodes if other != witness]
     for way in ways:
         play.world.network.cut(*way)
@@ -54,7 +54,7 @@ def _deafen(play: Play, witness: str) -> None:
     play.world.plan(play.random.randint(*LASTS_MS), _hear_again, play, ways)
 
 
-def _hear_again(play: Play, ways: Sequence[tuple[str, str]]) -> None:
+def _hear_again(play: Stage, ways: Sequence[tuple[str, str]]) -> None:
     if not play.calm:  # the calm mends everything by itself
         for way in ways:
             play.world.network.mend(*way)

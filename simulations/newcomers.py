@@ -19,12 +19,12 @@ from simulations.rival import Rival
 
 if TYPE_CHECKING:
     from simulations.machine import Node
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 Undo = Callable[[], None]
 
 
-def newcomer(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Undo | None:
+def newcomer(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> Undo | None:
     """Somebody joins by an invite of `names`, and is at first where nobody is but a den of the coalition."""
     token = people.make_invite(play, names[0])
     if token is None:
@@ -46,7 +46,7 @@ def newcomer(play: Play, names: Sequence[str], options: Mapping[str, str]) -> Un
     return undo
 
 
-def _den(play: Play, joiner: Node) -> str | None:
+def _den(play: Stage, joiner: Node) -> str | None:
     """A machine that serves a history of the coalition; None where its keys were never a quorum."""
     keys, past = recruit(play), past_of(play)
     if past is None or not (found := bases(past, keys)):

@@ -50,7 +50,7 @@ from simulations.scenario import DAY, MINUTE
 
 if TYPE_CHECKING:
     from simulations.machine import Node
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 PROPOSAL_RAW = b"\x94\xb5asl.common.proposal/1"
 SHARED_PATHS = 8
@@ -59,7 +59,7 @@ REVOKE_AGAIN_MAX = 10
 REVOKE_AGAIN_MS = 10 * MINUTE
 
 
-def command(play: Play, name: str, what: Command) -> Any:
+def command(play: Stage, name: str, what: Command) -> Any:
     """The answer, or None when it was refused or the machine is not there to take it."""
     node = play.world.nodes[name]
     if not node.on:
@@ -74,7 +74,7 @@ def command(play: Play, name: str, what: Command) -> Any:
 # --- files ----------------------------------------------------------------------------------------
 
 
-def put_one(play: Play, name: str, path: str, data: bytes, *, expects: bytes | None = None) -> bytes | None:
+def put_one(play: Stage, name: str, path: str, data: bytes, *, expects: bytes | None = None) -> bytes | None:
     """Put `data` at `path`; the proposal's id once it is acknowledged."""
     id_ = content_id(data)
     node = play.world.nodes[name]
@@ -90,13 +90,13 @@ def put_one(play: Play, name: str, path: str, data: bytes, *, expects: bytes | N
     return None
 
 
-def put(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def put(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     for name in names:
         for _ in range(int(options.get("count", "1"))):
             put_one(play, name, f"{name}/{play.serial()}", play.random.randbytes(40))
 
 
-def work(play: Play, name: str) -> None:
+def work(play: Stage, name: str) -> None:
     """One small everyday change."""
     workload = play.scenario.workload
     assert workload is not None
@@ -117,7 +117,7 @@ def work(play: Play, name: str) -> None:
             play.acknowledged(name, proposal)
 
 
-def _there(play: Play, name: str, path: str) -> bytes:
+def _there(play: Stage, name: str, path: str) -> bytes:
     """The content id that this machine sees at `path`; empty if there is nothing."""
     head = play.head_of(name)
     if head is None:
@@ -129,21 +129,21 @@ def _there(play: Play, name: str, path: str) -> bytes:
 # --- members --------------------------------------------------------------------------------------
 
 
-def join(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def join(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """New machines with an invite of `names`: they hold the Common's id and a token, and nothing else."""
     token = make_invite(play, names[0])
     for _ in range(int(options["count"])) if token is not None else ():
         play.switch_on([add_joiner(play, names[0], token or b"")])
 
 
-def make_invite(play: Play, inviter: str) -> bytes | None:
+def make_invite(play: Stage, inviter: str) -> bytes | None:
     """The token of an invite of this machine, or None when it was refused."""
     wall = play.world.nodes[inviter].clock.now(play.world.now_ms).wall
     token = command(play, inviter, MakeToken(wall + DAY, INVITE_USES_MAX))
     return token if isinstance(token, bytes) else None
 
 
-def add_joiner(play: Play, inviter: str, token: bytes, *, floor: bool = False) -> str:
+def add_joiner(play: Stage, inviter: str, token: bytes, *, floor: bool = False) -> str:
     """A new machine that is off yet, with an invite; `floor`: the inviter's is in there (F5). Its name."""
     name = name_of(len(play.world.nodes))
     play.add_machine(name)
@@ -155,7 +155,7 @@ def add_joiner(play: Play, inviter: str, token: bytes, *, floor: bool = False) -
     return name
 
 
-def expel(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def expel(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     """Whoever is expelled keeps the machine, and works on as if nothing had happened."""
     here = [name for name in play.choose("authorities") if play.world.nodes[name].on]
     for name in names if here else ():
@@ -166,25 +166,25 @@ def expel(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None
 # --- successions ----------------------------------------------------------------------------------
 
 
-def rotate(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def rotate(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """The witness asks to hand over; people answer later."""
     to = [name for name in play.choose(options.get("to", "any-other")) if name not in names]
     if to:
         command(play, names[0], Rotate(play.world.nodes[to[0]].key, "moving out"))
 
 
-def recover(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def recover(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     command(play, names[0], Recover("the witness is gone"))
 
 
-def revoke(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def revoke(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     by = play.choose(options.get("by", "any-other"))
     if not by:
         return
     _revoke_until_done(play, by[0], play.world.nodes[names[0]].key, REVOKE_AGAIN_MAX)
 
 
-def _revoke_until_done(play: Play, name: str, key: bytes, attempts: int) -> None:
+def _revoke_until_done(play: Stage, name: str, key: bytes, attempts: int) -> None:
     """Status goes on asking, so its person goes on trying: others may have been busy with another attempt."""
     head = play.head_of(name)
     if head is None or attempts == 0 or key in revoked_keys(head.members):
@@ -196,7 +196,7 @@ def _revoke_until_done(play: Play, name: str, key: bytes, attempts: int) -> None
     play.world.plan(REVOKE_AGAIN_MS, _revoke_until_done, play, name, key, attempts - 1)
 
 
-def heed_evidence(play: Play) -> None:
+def heed_evidence(play: Stage) -> None:
     """Nothing goes on, and status asks for a revocation wherever it is known that a key signed two histories
     (F3): of those who see that, one does it."""
     for name in play.choose("authorities"):
@@ -210,7 +210,7 @@ def heed_evidence(play: Play) -> None:
             return
 
 
-def change_policy(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def change_policy(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """`authorities` of the machines that are still here become the authorities; `keeps` old ones stay.
 
     Not one of them is `without`.
@@ -242,7 +242,7 @@ def change_policy(play: Play, names: Sequence[str], options: Mapping[str, str]) 
     command(play, names[0], ChangePolicy(policy))
 
 
-def courier(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def courier(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """A stick with everything that one machine holds goes to another one."""
     source = play.world.nodes[names[0]]
     for target in play.choose(options["to"]):
@@ -270,7 +270,7 @@ def everything(node: Node) -> Import:
 class People:
     """Those who sit at the authorities' machines and answer what their daemon asks them."""
 
-    def __init__(self, play: Play) -> None:
+    def __init__(self, play: Stage) -> None:
         self._play = play
         self._asked: dict[tuple[str, bytes], int] = {}
         self._wait_until: dict[str, int] = {}

@@ -16,7 +16,7 @@ from simulations.scenario import MINUTE
 
 if TYPE_CHECKING:
     from simulations.machine import Node
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 LEAPS = (1, 1_000, 2**19 - 1, 2**19, 2**20 - 1, 2**20, 2**40, 2**52)
 """How far ahead an attempt is: at the bounds that a rule names, and beyond them."""
@@ -24,7 +24,7 @@ WITHHELD_MS = (MINUTE, 10 * MINUTE)
 SHOWN_TO = ("one", "all", "nobody")
 
 
-def push(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
+def push(play: Stage, names: Sequence[str], options: Mapping[str, str]) -> None:
     """This authority attempts a recovery far ahead, with its own signature, and shows it to some; to the
     others, if at all, much later."""
     for name in _culprits(play, names):
@@ -47,25 +47,25 @@ def push(play: Play, names: Sequence[str], options: Mapping[str, str]) -> None:
             play.world.plan(play.random.randint(*WITHHELD_MS), _show, play, name, raws)
 
 
-def _culprits(play: Play, names: Sequence[str]) -> Sequence[str]:
+def _culprits(play: Stage, names: Sequence[str]) -> Sequence[str]:
     """Never more than one of those in power pushes, and never one whom the others cannot spare."""
     lying = [name for name in play.choose("authorities") if name in play.liars]
     return lying[:1] or [name for name in names if play.spares(name)]
 
 
-def _attempt(play: Play, node: Node, action: Recovery) -> list[bytes]:
+def _attempt(play: Stage, node: Node, action: Recovery) -> list[bytes]:
     proposal = new_proposal(play, node, action)
     wall = max(0, node.clock.now(play.world.now_ms).wall)
     statement = Endorsement(play.world.common_id, proposal.id, action.epoch, wall)
     return [proposal.raw, sign_statement(statement, node.signer).raw]
 
 
-def _show(play: Play, name: str, raws: Sequence[bytes]) -> None:
+def _show(play: Stage, name: str, raws: Sequence[bytes]) -> None:
     if play.world.nodes[name].on:
         tell(play, name, linked(play, name), *raws)
 
 
-def hide(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
+def hide(play: Stage, names: Sequence[str], _options: Mapping[str, str]) -> None:
     """The witness goes for good, and whoever lies with it relays what it signed in advance (S2)."""
     for name in names:
         head, node = play.head_of(name), play.world.nodes[name]
@@ -83,7 +83,7 @@ def hide(play: Play, names: Sequence[str], _options: Mapping[str, str]) -> None:
         play.world.plan(every_ms, _relay, play, name, at, 10**6, every_ms)
 
 
-def _relay(play: Play, name: str, at: tuple[int, int, bytes], counter: int, every_ms: int) -> None:
+def _relay(play: Stage, name: str, at: tuple[int, int, bytes], counter: int, every_ms: int) -> None:
     """One more sign of life of a machine that is off; until somebody else is the witness."""
     newest = play.newest_head()
     if newest is None or newest.standing.next_witness != play.world.nodes[name].key:

@@ -5,7 +5,7 @@ the present authorities, who are never more than P1 allows. It signs other histo
 keys were a quorum, and shows them to everybody; or first to machines that join, from a machine of its own.
 
 A machine that does not know yet that those keys have retired cannot tell the two apart; it is not judged by
-what it then believes (`Play.distrust`). Everybody else has to stay where they are.
+what it then believes (`Stage.distrust`). Everybody else has to stay where they are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aslp2p.ledger.gate import Tip
     from aslp2p.ledger.standing import Standing
     from simulations.machine import Node
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 NOTHING = content_id(b"")
 PUSHED_MAX = 200
@@ -71,7 +71,7 @@ class Past:
         return row.id
 
 
-def past_of(play: Play) -> Past | None:
+def past_of(play: Stage) -> Past | None:
     """The line of the newest head that a trusted machine stands on."""
     heads = {
         name: (head.standing.next_epoch, head.height, name)
@@ -87,7 +87,7 @@ def past_of(play: Play) -> Past | None:
     return Past(node, head.branch, standings)
 
 
-def retired(play: Play) -> list[str]:
+def retired(play: Stage) -> list[str]:
     """The machines whose keys an earlier policy lists, and not the newest one, once that is final: settled or
     not, they have no power any more (F5)."""
     past = past_of(play)
@@ -102,7 +102,7 @@ def retired(play: Play) -> list[str]:
     return [name for name, node in play.world.nodes.items() if node.key in gone and name not in play.dens]
 
 
-def recruit(play: Play) -> dict[bytes, SeededKey]:
+def recruit(play: Stage) -> dict[bytes, SeededKey]:
     """The keys of the coalition, with those that have joined it now."""
     for name in retired(play):
         if name not in play.asked:
@@ -123,7 +123,7 @@ def bases(past: Past, keys: Mapping[bytes, SeededKey]) -> list[int]:
     ]  # fmt: skip
 
 
-def collude(play: Play, _names: Sequence[str], options: Mapping[str, str]) -> None:
+def collude(play: Stage, _names: Sequence[str], options: Mapping[str, str]) -> None:
     """The coalition shows everybody whom it reaches one of its histories."""
     keys, past = recruit(play), past_of(play)
     if past is None or not keys:
@@ -140,7 +140,7 @@ def collude(play: Play, _names: Sequence[str], options: Mapping[str, str]) -> No
             return
 
 
-def choose_base(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> int | None:
+def choose_base(play: Stage, past: Past, keys: Mapping[bytes, SeededKey]) -> int | None:
     """A base for a lie; whoever does not know the change above it may believe that, and is not judged."""
     found = bases(past, keys)
     if not found:
@@ -152,7 +152,7 @@ def choose_base(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> int 
     return at
 
 
-def _leave_out_who_cannot_know(play: Play, change: tuple[int, bytes]) -> None:
+def _leave_out_who_cannot_know(play: Stage, change: tuple[int, bytes]) -> None:
     for name in play.trusted():
         if not knows_final(play.world.nodes[name], change):
             play.mislead(name, "heard retired keys before it knew that they had retired")
@@ -173,7 +173,7 @@ def knows_final(node: Node, change: tuple[int, bytes]) -> bool:
 
 
 def _begun(
-    play: Play, past: Past, keys: Mapping[bytes, SeededKey], at: int, abandons: tuple[bytes, ...] = ()
+    play: Stage, past: Past, keys: Mapping[bytes, SeededKey], at: int, abandons: tuple[bytes, ...] = ()
 ) -> Rival:
     """A takeover on the base at `at`, and a little that is listed on it."""
     rival = Rival(play, past.tip(at), keys)
@@ -184,13 +184,13 @@ def _begun(
     return rival
 
 
-def _go_on(play: Play, rival: Rival) -> None:
+def _go_on(play: Stage, rival: Rival) -> None:
     for _ in range(play.random.randint(0, 3)):
         path = f"lie/{play.serial()}"
         rival.emit(rival.proposal(Put(path, NOTHING, 0, "text/plain", False, 0, None), rival.witness))
 
 
-def _takeover(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
+def _takeover(play: Stage, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
     """A takeover on an old base, cosigned by who had a say there."""
     at = choose_base(play, past, keys)
     if at is None:
@@ -202,7 +202,7 @@ def _takeover(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[b
     return rival.raws
 
 
-def _abandons(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
+def _abandons(play: Stage, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
     """The same, and it gives up what has become final since (S9)."""
     at = choose_base(play, past, keys)
     if at is None:
@@ -218,7 +218,7 @@ def _abandons(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[b
     return rival.raws
 
 
-def _second(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
+def _second(play: Stage, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
     """A second snapshot where one of them was the witness, below a change that has settled since (F3)."""
     heights = [
         at for at, standing in enumerate(past.standings)
@@ -246,7 +246,7 @@ def _later(statement: Snapshot) -> Snapshot:
     )  # fmt: skip
 
 
-def _change(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
+def _change(play: Stage, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
     """A policy of their own instead of the one that followed, settled, with takeovers of its own."""
     at = choose_base(play, past, keys)
     if at is None or past.standings[at].joint:
@@ -271,7 +271,7 @@ def _change(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[byt
     return rival.raws
 
 
-def _epochs(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
+def _epochs(play: Stage, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
     """Attempts at a recovery on old bases, with one signature each, in epochs far ahead (S1, S12)."""
     raws = []
     head = past.standings[-1].next_epoch
@@ -292,7 +292,7 @@ def _attempt(rival: Rival, key: bytes, epoch: int) -> list[bytes]:
     return [proposal.raw, *rival.endorsements(proposal, epoch, [key])]
 
 
-def _branches(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
+def _branches(play: Stage, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
     """As many takeovers on one base as there may be branches, or some."""
     at = choose_base(play, past, keys)
     if at is None:
@@ -305,7 +305,7 @@ def _branches(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[b
     return raws
 
 
-Kind = Callable[["Play", Past, Mapping[bytes, SeededKey]], list[bytes]]
+Kind = Callable[["Stage", Past, Mapping[bytes, SeededKey]], list[bytes]]
 KINDS: dict[str, Kind] = {
     "takeover": _takeover,
     "abandons": _abandons,
@@ -317,7 +317,7 @@ KINDS: dict[str, Kind] = {
 """What a coalition can try, by the word of a scenario file."""
 
 
-def _too_far(play: Play, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
+def _too_far(play: Stage, past: Past, keys: Mapping[bytes, SeededKey]) -> list[bytes]:
     """A takeover in an epoch that no certificate may have (V6)."""
     at = choose_base(play, past, keys)
     if at is None:
@@ -335,7 +335,7 @@ staged, never drawn."""
 # --- showing it -----------------------------------------------------------------------------------
 
 
-def spread(play: Play, past: Past, raws: Sequence[bytes]) -> None:
+def spread(play: Stage, past: Past, raws: Sequence[bytes]) -> None:
     """Over every link that a machine of the coalition has; and on a stick to one machine, now and then."""
     for name in play.coalition:
         expose(play, name, raws)
@@ -352,7 +352,7 @@ def spread(play: Play, past: Past, raws: Sequence[bytes]) -> None:
             people.command(play, name, Import(tuple(raws)))
 
 
-def hand_round(play: Play, raws: Sequence[bytes]) -> None:
+def hand_round(play: Stage, raws: Sequence[bytes]) -> None:
     """On a stick, to every machine that does not lie."""
     if not raws:
         return
@@ -362,7 +362,7 @@ def hand_round(play: Play, raws: Sequence[bytes]) -> None:
         people.command(play, name, Import(tuple(raws)))
 
 
-def expose(play: Play, name: str, raws: Sequence[bytes]) -> None:
+def expose(play: Stage, name: str, raws: Sequence[bytes]) -> None:
     """Note that what this machine's key has signed for a lie has left it."""
     node = play.world.nodes[name]
     play.world.exposure.collect(name, node.signer)

@@ -23,13 +23,13 @@ from simulations.keys import SeededKey
 
 if TYPE_CHECKING:
     from aslp2p.ledger.gate import Tip
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 
 class Rival:
     """A line on `base`, signed with `keys`; `raws` is all of it, in order."""
 
-    def __init__(self, play: Play, base: Tip, keys: Mapping[bytes, SeededKey]) -> None:
+    def __init__(self, play: Stage, base: Tip, keys: Mapping[bytes, SeededKey]) -> None:
         self._play = play
         self._keys = keys
         self._common_id = play.world.common_id

@@ -18,7 +18,7 @@ from simulations.checkers.room import Wanted
 
 if TYPE_CHECKING:
     from aslp2p.ledger.gate import Tip
-    from simulations.play import Play
+    from simulations.stage import Stage
 
 ASK_MS = 60_000
 
@@ -26,7 +26,7 @@ ASK_MS = 60_000
 class Room:
     """What is asked for, in turn; `wanted` is what has to be there in the end."""
 
-    def __init__(self, play: Play) -> None:
+    def __init__(self, play: Stage) -> None:
         self._play = play
         self._next_ms = 0
         self._joiner = ""

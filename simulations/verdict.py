@@ -15,9 +15,10 @@ from aslp2p.ledger.state import ADMITTED
 from simulations.checkers import liveness
 from simulations.checkers.artifacts import Unreadable, read, read_message
 from simulations.checkers.evidence import Claim, Evidence, Image, promise
+from simulations.checkers.judge import Judge
 from simulations.checkers.liveness import Expected
 from simulations.checkers.room import room
-from simulations.checkers.safety import SAFETY, Judge
+from simulations.checkers.safety import SAFETY
 from simulations.machine import Node
 from simulations.play import Play
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from aslp2p.artifacts.envelope import Verified, sign_statement
 from aslp2p.artifacts.types import Genesis, Named, Policy
@@ -35,9 +35,6 @@ from simulations.machine import Node, WatchedCore
 from simulations.network import SILENCE_MS, Network, Pipe, Weather
 from simulations.remembering import share_decoding
 
-if TYPE_CHECKING:
-    from simulations.dialer import Dialer
-
 __all__ = ["Node", "Pipe", "RememberingVerifier", "SeededKey", "World"]
 
 WALL_MS = 1_800_000_000_000
@@ -51,6 +48,18 @@ class Livelock(RuntimeError):
 
 class Stopped(Exception):
     """`World.stop_after` is reached."""
+
+
+class Dialing(Protocol):
+    """Whoever links machines: told of what becomes of them (`dialer.py`)."""
+
+    def started(self, name: str) -> None: ...
+
+    def lost(self, name: str, peer: str, lived_ms: int) -> None: ...
+
+    def blamed(self, name: str, peer: str) -> None: ...
+
+    def look_around(self) -> None: ...
 
 
 class World:
@@ -79,7 +88,7 @@ class World:
         self.verifier = RememberingVerifier()
         self.log = log or EventLog()
         self.exposure = Exposure()
-        self.dialer: Dialer | None = None
+        self.dialer: Dialing | None = None
         self.messages = 0
         self.message_bytes = 0
         self.stop_after: int | None = None

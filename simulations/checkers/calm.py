@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from simulations.checkers.artifacts import ENDORSEMENT, GENESIS, action_of, read
-from simulations.checkers.floors import known_by
+from simulations.checkers.judge import known_by
 
 if TYPE_CHECKING:
     from simulations.checkers.evidence import Image
-    from simulations.checkers.safety import Judge
+    from simulations.checkers.judge import Judge
 
 AUTHOR_MAX = 8
 """Endorsements of one author's successions in a round: two by the daemon, twice where it started again or its

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 from simulations.checkers.artifacts import CERTIFIED_ACTIONS, TAKEOVERS, action_of, read
 from simulations.checkers.evidence import Image
+from simulations.checkers.judge import Judge
 from simulations.checkers.law import Line
-from simulations.checkers.safety import Judge, final_on
+from simulations.checkers.safety import final_on
 
 Found = Iterator[str]
 OPEN_MAX = 3 * 8192

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simulations.checkers.artifacts import TAKEOVERS, Artifact, action_of, read, verifies
 
 if TYPE_CHECKING:
-    from simulations.checkers.safety import Judge
+    from simulations.checkers.judge import Judge
 
 
 def counters(judge: Judge) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulations.checkers.safety import Judge
+    from simulations.checkers.judge import Judge
 
 
 @dataclass

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.markdown import page
-from benchmarks.rows import Row
-from benchmarks.table import Results, as_json, cells, header, percentile, plain, ratio, shown
+from benchmarks.table import Results, Row, as_json, cells, header, percentile, plain, ratio, shown
 
 LATENCY = Row("put-p50", "one put", "ms", "below etcd's", "autobase 28")
 RATE = Row("sustained", "puts", "/s", "above etcd's", more_is_better=True)

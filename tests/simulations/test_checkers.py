@@ -17,9 +17,10 @@ from aslp2p.artifacts.types import Beacon, Cosignature, Endorsement, Proposal, P
 from simulations.checkers import liveness
 from simulations.checkers.artifacts import COSIGNATURE, SNAPSHOT, Artifact, read
 from simulations.checkers.evidence import Claim, Evidence, Image, Promise
+from simulations.checkers.judge import Judge
 from simulations.checkers.liveness import Expected
 from simulations.checkers.room import Wanted, room
-from simulations.checkers.safety import SAFETY, Judge, final_on
+from simulations.checkers.safety import SAFETY, final_on
 from simulations.keys import SeededKey
 from simulations.play import Play
 from simulations.scenario_file import parse

@@ -1,4 +1,5 @@
-"""Which policy changes have taken power from whom, in the order of what left machines (F5).
+"""The evidence of one run with its judged lines; and which policy changes have taken power from whom, in the
+order of what left machines (F5).
 
 The true floor is a policy change that a quorum of both policies made final, first of all that could have
 followed the one before. From then on keys that it left behind decide nothing, whatever they sign together.
@@ -8,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 from simulations.checkers.artifacts import COSIGNATURE, TAKEOVERS, Artifact, action_of, read
-
-if TYPE_CHECKING:
-    from simulations.checkers.evidence import Claim, Promise
-    from simulations.checkers.safety import Judge
+from simulations.checkers.evidence import Claim, Evidence, Promise
+from simulations.checkers.law import Line, judge_line
 
 FOREVER = 10**15
 NOWHERE = bytes(32)
@@ -163,3 +162,61 @@ def abandonments(judge: Judge) -> list[tuple[bytes, frozenset[bytes]]]:
             endorsers = frozenset(read(one).key for one in artifact.body[8]) - set(action[7:8])
             found += [(one, endorsers) for one in action[6]]
     return sorted(set(found), key=lambda one: (one[0], sorted(one[1])))
+
+
+class Judge:
+    """The evidence of one run with its judged lines, so that each is walked once."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self._lines: dict[bytes, Line] = {}
+        artifacts = [one.artifact for one in evidence.promises]
+        artifacts += [read(raw) for image in evidence.images.values() for raw in image.journal]
+        self.cosignatures = [artifact for artifact in artifacts if artifact.type == COSIGNATURE]
+        self._order = {one.artifact.id: one.order for one in reversed(evidence.promises)}
+        self._given_up: dict[bytes, bool] = {}
+
+    def proposal(self, id_: bytes) -> bytes | None:
+        """A proposal from any disk."""
+        for image in self.evidence.images.values():
+            if (raw := image.artifacts.get(id_)) is not None:
+                return raw
+        return None
+
+    def line(self, tip: bytes) -> Line:
+        """The judged line from genesis to `tip`."""
+        if tip not in self._lines:
+            lines = self.evidence.lines
+            artifacts = [lines.artifact[id_] for id_ in lines.line(tip)[1:]]
+            self._lines[tip] = judge_line(self.evidence.genesis, artifacts, self.proposal)
+        return self._lines[tip]
+
+    def order(self, cosignature: Artifact) -> int:
+        """Its place in the order of signing; what never left its machine comes last."""
+        return self._order.get(cosignature.id, FOREVER)
+
+    def tips(self, ids: frozenset[bytes]) -> list[bytes]:
+        """Those of `ids` on which nothing of `ids` stands, by height and id."""
+        lines = self.evidence.lines
+        below = {lines.parent.get(id_) for id_ in ids}
+        return sorted(ids - below, key=lambda id_: (lines.height.get(id_, -1), id_))
+
+    @cached_property
+    def floors(self) -> list[Floor]:
+        """The policy changes that took power from others, upwards."""
+        return true_floors(self)
+
+    def floor_at(self, order: int) -> bytes:
+        """The floor at that place in the order of signing."""
+        return [one.id for one in self.floors if one.order <= order][-1]
+
+    @cached_property
+    def abandonments(self) -> list[tuple[bytes, frozenset[bytes]]]:
+        """What certificates on any disk give up, and who endorsed that (S9)."""
+        return abandonments(self)
+
+    def given_up(self, snapshot: bytes) -> bool:
+        """Whether what is in force at `snapshot` has given it up (S9)."""
+        if snapshot not in self._given_up:
+            self._given_up[snapshot] = given_up(self, snapshot)
+        return self._given_up[snapshot]
