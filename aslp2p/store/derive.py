@@ -10,16 +10,17 @@ The cosignatures among the facts do not follow from the history: they are left a
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from aslp2p.errors import AslError, Damaged, DiskFault, Incomplete
 from aslp2p.ledger.facts import COSIGNATURE, shown
 from aslp2p.ledger.gate import Tip
 from aslp2p.ledger.history import load_tip
-from aslp2p.ledger.reader import BranchRow, PutFacts, SnapshotRow
+from aslp2p.ledger.reader import BranchRow, PutFacts, SnapshotRow, Store
 from aslp2p.ledger.rejudge import Changes, judge_stored
 from aslp2p.store.check import Finding
-from aslp2p.store.sqlite import SqliteStore
 
 PAGE = 100
 DERIVED_AGAIN = "derived again from the history: asl fsck --repair"
@@ -30,7 +31,13 @@ Progress = Callable[[int], None]
 """Called with how many snapshots more have been judged."""
 
 
-def differing(store: SqliteStore, step: Progress) -> Iterator[Finding]:
+class Derivable(Store, Protocol):
+    """A store whose facts are rows (`sqlite.py`)."""
+
+    db: sqlite3.Connection
+
+
+def differing(store: Derivable, step: Progress) -> Iterator[Finding]:
     """Where the facts of each branch are first not what its history makes; nothing where they all are."""
     for line in store.branches():
         count = 0
@@ -55,7 +62,7 @@ def differing(store: SqliteStore, step: Progress) -> Iterator[Finding]:
             yield _not_judged(line, error, DERIVED_AGAIN)
 
 
-def derive_again(store: SqliteStore, step: Progress) -> Finding | None:
+def derive_again(store: Derivable, step: Progress) -> Finding | None:
     """Make all facts anew, durably; None once that is done, else what stands in the way (nothing changed).
 
     Raises `DiskFault` when the disk refuses.
@@ -79,7 +86,7 @@ def derive_again(store: SqliteStore, step: Progress) -> Finding | None:
     return None
 
 
-def _judged(store: SqliteStore, line: BranchRow, step: Progress) -> Iterator[tuple[SnapshotRow, Changes]]:
+def _judged(store: Derivable, line: BranchRow, step: Progress) -> Iterator[tuple[SnapshotRow, Changes]]:
     """The snapshots of one branch above its fork, each with the facts that it makes.
 
     The next one is judged when the one before has been dealt with.
@@ -102,11 +109,11 @@ def _judged(store: SqliteStore, line: BranchRow, step: Progress) -> Iterator[tup
         step(len(rows))
 
 
-def _stored(store: SqliteStore, row: SnapshotRow, key: bytes) -> bytes | None:
+def _stored(store: Derivable, row: SnapshotRow, key: bytes) -> bytes | None:
     return store.fact(row.branch, key, row.height)
 
 
-def _count(store: SqliteStore, branch: int) -> int:
+def _count(store: Derivable, branch: int) -> int:
     sql = f"SELECT count(*) FROM fact WHERE branch = ? AND {_FOLLOWS}"  # noqa: S608 - a constant
     return int(store.db.execute(sql, (branch,)).fetchone()[0])
 

@@ -113,7 +113,7 @@ class SqliteStore(SqliteReader):
         `asl fsck`, and is tried again with the next start."""
         if self.db.execute("SELECT 1 FROM state_again").fetchone() is None:
             return
-        from aslp2p.store.derive import derive_again  # it stands on this module
+        from aslp2p.store.derive import derive_again  # rarely needed, and all that judges comes with it
 
         logger.info("deriving the state from the history again; this is done once")
         if (hindrance := derive_again(self, lambda _: None)) is not None:
