@@ -1,9 +1,10 @@
 """Which files `asl put` means, and what they are called in the Common.
 
-asl put cat.jpg photos/          photos/cat.jpg         a DEST with a slash at its end is a folder asl put
-cat.jpg photos/c.jpg     photos/c.jpg asl put -r photos/ photos/       photos/…               a SRC with a
-slash at its end means what is in it asl put -r photos archive/       archive/photos/… asl put -r photos
-archive        archive/…              a DEST without one is what the folder is called there
+    asl put cat.jpg photos/          photos/cat.jpg         a DEST with a slash at its end is a folder
+    asl put cat.jpg photos/c.jpg     photos/c.jpg
+    asl put -r photos/ photos/       photos/…               a SRC with one means what is in it
+    asl put -r photos archive/       archive/photos/…
+    asl put -r photos archive        archive/…              without one it is what the folder is called there
 
 Symbolic links inside a folder are skipped (one given by name is followed), as are sockets, pipes and devices,
 git's own folders, and what a checkout keeps there for itself. What cannot be taken is a problem of its own
