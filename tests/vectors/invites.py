@@ -84,6 +84,7 @@ def invites() -> dict[str, Any]:
         Invite(b"\x07" * 32, "Büro", b"\x08" * 32, b"token" * 40, hints),
         Invite(b"\x07" * 32, "home", b"\x08" * 32, b"", hints, GivenFloor(43, b"\x09" * 32)),
         Invite(b"\x07" * 32, "n" * 64, b"\x08" * 32, bytes(512), most, GivenFloor(UINT_MAX, b"\x09" * 32)),
+        Invite(b"\x06" * 32, "n", b"\x08" * 32, b"", (Hint("!", 1), Hint("~", 2))),
     ]
     text = found[0].encode()
     artifact, token = make_token(bytes(32), UINT_MAX, 3, b"\x03" * 32, ANN)

@@ -257,4 +257,22 @@ RECORDS = [
         'pae("asl.bearer/1", found.id)',
         "invites: token 0",
     ),
+    Mutant(
+        "records",
+        "host=text(lambda host: 1 <= len(host)",
+        "host=text(lambda host: 1 < len(host)",
+        "invites: asl1s3ccabqg",
+    ),
+    Mutant(
+        "records",
+        '"!" <= letter <= "~"',
+        '"!" < letter <= "~"',
+        "invites: asl1s3ccabqg",
+    ),
+    Mutant(
+        "records",
+        '"!" <= letter <= "~"',
+        '"!" <= letter < "~"',
+        "invites: asl1s3ccabqg",
+    ),
 ]
