@@ -13,7 +13,6 @@ to the bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from typing import Any
 
 from aslp2p.artifacts.envelope import VERIFIER, Signed, Signer, Verifier
@@ -525,13 +524,8 @@ class NodeCore(Wiring):
         context.publish("notice", code=message.code, text=message.text)
 
     def _answer_holding(self, peer: Peer, question: AskHolding) -> None:
-        """Asked for the first time it costs nothing, like the contents themselves."""
-        if not self._context.serves(peer.key):
-            self._charge(peer, None, 1)
-            return
-        looks = self._keeping.answer(peer, question)
-        about = blake2b(b"holding".join(question.ids), digest_size=8).digest()
-        self._charge(peer, about, 1 + looks // LOOKS_PER_TOKEN)
+        looks = self._keeping.answer(peer, question) if self._context.serves(peer.key) else 0
+        self._charge(peer, None, 1 + looks // LOOKS_PER_TOKEN)
 
     def _serve_range(self, peer: Peer, request: GetRange) -> None:
         context = self._context

@@ -2,7 +2,8 @@
 
 How it works. A content is written to a file in `new/`. `settle`, before the database commits, syncs what is
 new, renames it into its place and syncs the folders: so whatever a committed row names is on disk, whole.
-What a transaction drops is removed after it is committed. A crash between those steps leaves files that no
+What a transaction drops is removed after it is committed; until then it stands in the file `dropped`, so that
+the next opening goes on with it after a crash. A crash between the other steps leaves files that no
 row names: they are worth nothing, do no harm, and go when the same content comes again or with `asl fsck
 --repair`; those in `new/` go when the store is opened.
 
@@ -28,6 +29,7 @@ OPEN_MAX = 32
 TOGETHER_MIN, TOGETHER_MAX = 8, 8
 """From how many files, and how many at once, are synced side by side."""
 NEW = "new"
+DROPPED = "dropped"
 SUFFIX = ".contents"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -92,7 +94,8 @@ class ContentFiles:
                 self._folders.add(place.parent)
 
     def settle(self) -> None:
-        """All that was put is on disk and in its place when this returns."""
+        """All that was put is on disk and in its place when this returns, and what is to go written down."""
+        self._write_down()
         self._sync()
         while self._new:
             id_, path = next(iter(self._new.items()))
@@ -114,9 +117,12 @@ class ContentFiles:
     def committed(self) -> None:
         """The transaction is on disk: what it dropped goes."""
         self._settled.clear()
+        if not self._dropped:
+            return
         while self._dropped:
             with suppress(OSError):  # no row names it any more
                 os.unlink(self.place(self._dropped.pop()))
+        self.forget_dropped()
 
     def forget(self) -> list[bytes]:
         """The transaction is no more. Gives what was in its place already: the caller knows whether a row
@@ -130,6 +136,30 @@ class ContentFiles:
                 os.unlink(path)
         self._new.clear()
         return settled
+
+    def _write_down(self) -> None:
+        """What goes once the transaction is committed, before it is."""
+        going = sorted(id_ for id_ in self._dropped if self.place(id_).exists())
+        if going:
+            descriptor = os.open(
+                self.folder / DROPPED, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+            )
+            self._unsynced.append(descriptor)
+            os.write(descriptor, b"".join(going))
+            self._folders.add(self.folder)
+
+    def dropped(self) -> list[bytes]:
+        """What a transaction was dropping when it was interrupted, committed or not."""
+        try:
+            data = (self.folder / DROPPED).read_bytes()
+        except FileNotFoundError:
+            return []
+        return [data[at : at + ID_BYTES] for at in range(0, len(data) - ID_BYTES + 1, ID_BYTES)]
+
+    def forget_dropped(self) -> None:
+        """All of that is done."""
+        with suppress(OSError):
+            os.unlink(self.folder / DROPPED)
 
     def _discard(self, id_: bytes) -> None:
         path = self._new.pop(id_, None)

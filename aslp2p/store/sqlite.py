@@ -97,6 +97,8 @@ class SqliteStore(SqliteReader):
             self.opened_with = self._look(salvage)
             self._load(salvage)
             if not read_only and not salvage:
+                self.files.remove(self.lacking_content(self.files.dropped()))
+                self.files.forget_dropped()
                 move_contents(self.db, self.files, small_bytes_max)
                 self._derive_state()
                 with suppress(sqlite3.Error):  # a full disk puts it off

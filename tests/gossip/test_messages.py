@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -225,3 +227,16 @@ def test_any_other_message_is_not_taken_for_one_of_one_long_content() -> None:
     assert [one_content(encode_message(one)) for one in many] == [None] * len(many)
     assert one_content(content_header(CHUNK_BYTES + 1) + bytes(CHUNK_BYTES + 1)) is None
     assert one_content(b"") is None
+
+
+def test_the_published_messages_are_read_as_they_say() -> None:
+    published = json.loads((Path(__file__).parents[1] / "vectors" / "messages.json").read_text())
+    for one in published["valid"]:
+        message = decode_message(bytes.fromhex(one["message"]))
+        if one["kind"] == 15:
+            assert message == AskHolding(one["request"], tuple(map(bytes.fromhex, one["ids"]))), one["name"]
+        else:
+            assert message == Holding(one["request"], bytes(one["states"])), one["name"]
+    for one in published["invalid"]:
+        with pytest.raises(PeerFault):
+            decode_message(bytes.fromhex(one["message"]))

@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -333,3 +333,59 @@ def test_an_erasure_that_is_rolled_back_is_done_again(store: SqliteStore) -> Non
         store.content(id_of(LARGE[0]))
     write(store, EraseContents([id_of(LARGE[0])]))
     assert store.content(id_of(LARGE[0])) is None and not list(fsck(store))
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, call: int) -> Callable[[], bool]:
+    """The process ends before the `call`-th call to the system from now on; whether it has come to that."""
+    made = 0
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **named: Any) -> Any:
+            nonlocal made
+            made += 1
+            if made >= call:
+                raise Killed
+            return function(*arguments, **named)
+
+        return run
+
+    for name in ("open", "write", "fsync", "unlink", "rename"):
+        monkeypatch.setattr(os, name, counted(getattr(os, name)))
+    return lambda: made >= call
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_what_is_dropped_is_there_or_gone_wherever_the_process_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    """All of it, rows and files, and never one of them alone."""
+    contents = [*LARGE, SMALL] if large else [SMALL, SMALL + b"2"]
+    kept = LARGE[0] + b"kept"
+    ended, call = True, 0
+    outcomes = set()
+    while ended:
+        call += 1
+        folder = tmp_path / str(call)
+        folder.mkdir()
+        store = SqliteStore(folder / "store.db")
+        write(store, put(kept), *map(put, contents))
+        with monkeypatch.context() as patched:
+            reached = kill_at(patched, call)
+            with suppress(Killed):
+                write(store, *(DropContent(id_of(data)) for data in contents))
+        ended = reached()
+        store.db.close()
+        with closing(SqliteStore(folder / "store.db")) as again:
+            here = [again.content(id_of(data)) == data for data in contents]
+            assert len(set(here)) == 1 and again.content(id_of(kept)) == kept
+            assert again.lacking_content(map(id_of, contents)) == (
+                [] if here[0] else list(map(id_of, contents))
+            )
+            assert len(files(folder)) == 1 + (len(LARGE) if large and here[0] else 0)
+            assert not list(fsck(again))
+        outcomes.add(here[0])
+    assert outcomes == ({True, False} if large else {False})

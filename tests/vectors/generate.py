@@ -52,6 +52,7 @@ from tests.vectors import branches, floors, large
 from tests.vectors import bundles as published
 from tests.vectors.bounds import bounds
 from tests.vectors.invites import invites
+from tests.vectors.messages import messages
 from tests.vectors.signatures import (
     ORDER,
     TORSION,
@@ -577,6 +578,7 @@ FILES: dict[str, Callable[[], Vectors]] = {
     "branches.json": choices,
     "proofs.json": proofs,
     "bundles.json": bundles,
+    "messages.json": messages,
 }
 
 
