@@ -27,7 +27,9 @@ from aslp2p.limits import KIB, MIB
 from aslp2p.link.frames import BULK
 from aslp2p.link.session import Event, MessageReceived, Session
 
-READ_BYTES = 256 * KIB
+READ_BYTES = 64 * KIB
+READ_BYTES_MAX = MIB
+"""At once, where more and more comes: each read costs as much as a hundred KiB in it."""
 SEAL_BYTES = 256 * KIB
 """What is sealed at a time: what waits longer stays plain, and can share frames with what comes later."""
 BACKLOG_BYTES_MAX = 8 * MIB
@@ -216,13 +218,15 @@ class Link:
 
     async def _read(self, events: Sequence[Event], handle: Handle) -> None:
         receive = trio.socket.from_stdlib_socket(self.connection).recv
+        size = READ_BYTES
         try:
             while True:
                 messages = [event.data for event in events if type(event) is MessageReceived]
                 if messages:
                     self._message_at = trio.current_time()
                     await self._hand_over(messages, handle)
-                data = await receive(READ_BYTES)
+                data = await receive(size)
+                size = min(2 * size, READ_BYTES_MAX) if len(data) == size else READ_BYTES
                 if not data:
                     return self.abort("it closed the link")
                 events = self._session.receive(data)

@@ -16,7 +16,7 @@ _TRIES = 16
 USER_TIMEOUT_MS = 20_000
 """What was sent and is not acknowledged for so long: the cable is out."""
 KEEPALIVE_S = 5
-UNSENT_BYTES = 128 * KIB
+UNSENT_BYTES = 512 * KIB
 """What the system takes ahead of what it can send: what is said next waits for no more than that."""
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - these are compared, not bound
