@@ -29,6 +29,13 @@ class Step:
     measure: Callable[[Driver], Sequence[float]]
 
 
+FLOODS = {
+    "ranges": "ranges",
+    "ranges-4": "ranges on four links",
+    "contents": "contents",
+    "proposals": "proposals to refuse, 200 at a time",
+    "puts": "good puts, 200 at a time",
+}
 _LATENCY_QUOTED = "js gossipsub 5.3, py-libp2p 11, autobase 28, Syncthing 1,000"
 _SUSTAINED_QUOTED = "hypercore 700 to 1,600, js gossipsub 650, autobase 420, py-libp2p 110"
 _READY_QUOTED = "hypercore 0.46, js-libp2p 1.1, Syncthing 1.6"
@@ -78,6 +85,10 @@ def rows(settings: Settings) -> list[Row]:
         Row("takeover-p50", f"{killed}: median", "s", "1.5 s (grace_period 1 s)"),
         Row("takeover-worst", f"{killed}: worst", "s", "there is a successor"),
     ]
+    for key, what in FLOODS.items():
+        listed.append(
+            Row(f"flood-{key}", f"honest put in a flood of {what}, over the same run's calm", "×", "3")
+        )
     for key, title, unit, aim, is_more_better in sim.rows():
         listed.append(Row(key, title, unit, aim, more_is_better=is_more_better))
     return listed

@@ -25,6 +25,8 @@ class Settings:
     """How often the one that orders is killed; in the first run only."""
     simulated: float = 1.0
     """The part of `benchmarks.sim.MINUTES` that is simulated."""
+    flooded: int = 60
+    """Puts in each flood, and as many in the calm before it."""
     rounds: int = 10
     """How often what takes a moment is done for one figure, their median: discovery, `asl status`."""
 
@@ -40,5 +42,6 @@ QUICK = Settings(
     audited=3_000,
     takeovers=2,
     simulated=0.1,
+    flooded=10,
     rounds=2,
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import sim
 from benchmarks.cluster import Alone, BenchmarkError
+from benchmarks.ours import flood
 from benchmarks.ours.control import Asking
 from benchmarks.ours.discovery import discovery_s
 from benchmarks.ours.history import extend
@@ -35,6 +36,7 @@ def alone(settings: Settings) -> Mapping[str, Alone]:
     }
     for count in settings.stores:
         rows[f"store-{count}"] = partial(_store_mib, count)
+    rows |= flood.alone(settings.flooded)
     return rows | sim.alone(settings.simulated)
 
 

@@ -31,6 +31,7 @@ class Household:
     """Homes of one Common called `bench`; the first is its witness."""
 
     common_id: bytes
+    network_secret: bytes
     homes: Sequence[Home]
     keys: Sequence[SecretKey]
 
@@ -39,9 +40,16 @@ class Household:
 
 
 def found(
-    folder: Path, count: int, *, authorities: int = 1, threshold: int = 1, grace_period_ms: int = 30 * DAY_MS
+    folder: Path,
+    count: int,
+    *,
+    authorities: int = 1,
+    threshold: int = 1,
+    grace_period_ms: int = 30 * DAY_MS,
+    homeless: Sequence[Named] = (),
 ) -> Household:
-    """`count` homes n0, n1, … in `folder`; the first `authorities` of them are the policy's."""
+    """`count` homes n0, n1, … in `folder`; the first `authorities` of them are the policy's. `homeless` are
+    members too, whose keys are kept elsewhere."""
     homes = [Home(folder / f"n{node}") for node in range(count)]
     keys = []
     for home in homes:
@@ -58,7 +66,8 @@ def found(
         protocol=PROTOCOL_VERSION,
     )
     now_ms = int(time.time() * 1000)
-    genesis = sign_statement(Genesis("bench", policy, members, None, now_ms, os.urandom(32)), keys[0])
+    everybody = (*members, *homeless)
+    genesis = sign_statement(Genesis("bench", policy, everybody, None, now_ms, os.urandom(32)), keys[0])
     secret = os.urandom(NETWORK_SECRET_BYTES)
     for home in homes:
         with closing(SqliteStore(home.create_common_folder(genesis.id) / STORE_NAME)) as store:
@@ -66,4 +75,4 @@ def found(
             store.apply(founding(genesis.id, secret, home.path.name, name_chosen=True))
             store.commit()
         home.set_default_common(genesis.id)
-    return Household(genesis.id, homes, keys)
+    return Household(genesis.id, secret, homes, keys)
