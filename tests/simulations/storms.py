@@ -76,8 +76,9 @@ class Storm:
     # --- looking --------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Asserts rule 1 of the disks as they are."""
-        now = {name: node.store.every_content() for name, node in self.world.nodes.items()}
+        """Asserts rule 1 of the disks as they are. What is not committed yet is on none: a power cut takes
+        it, and nobody was told of it."""
+        now = {name: self._on_disk(node) for name, node in self.world.nodes.items()}
         for content, pieces in self.put.items():
             holders = [name for name, here in now.items() if here.issuperset(pieces)]
             gone = [
@@ -93,6 +94,10 @@ class Storm:
             if content in self.thinned:
                 assert len(holders) >= self.copies, (content.hex()[:8], holders, self.story)
         self.before = now
+
+    def _on_disk(self, node: Node) -> frozenset[bytes]:
+        here = node.store.every_content()
+        return here & self.before.get(node.name, frozenset()) if node.store.dirty else here
 
     def _is_half(self, name: str, piece: bytes, now: dict[str, frozenset[bytes]]) -> bool:
         """Whether a piece stayed that nothing else is made of."""

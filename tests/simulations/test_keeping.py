@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aslp2p.core.holding import Pledges
 from tests.simulations.storms import Storm
 
 STEPS = 16
@@ -29,3 +30,16 @@ def test_no_content_falls_below_its_copies_and_none_is_lost() -> None:
 def test_the_same_in_many_more_worlds(first: int) -> None:
     for seed in range(first, first + BLOCK):
         storm(seed)
+
+
+@pytest.mark.long
+def test_without_pledges_copies_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the storm is one: machines that rely on each other at once let the last copies go."""
+    monkeypatch.setattr(Pledges, "until_ms", lambda self, content: None)
+
+    def some() -> None:
+        for seed in range(BLOCK):
+            storm(seed)
+
+    with pytest.raises(AssertionError):
+        some()
