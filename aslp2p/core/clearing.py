@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from aslp2p.core.contents import Contents
 from aslp2p.core.context import Context
-from aslp2p.core.holders import Holders, Question, Said
+from aslp2p.core.holders import HolderQuestion, Holders, Said
 from aslp2p.core.holding import Pledges, State
 from aslp2p.core.kept import Kept
 from aslp2p.core.pieces import chunk_ids, held_pages, is_large, needed_by
@@ -71,7 +71,7 @@ class Clearing:
         self._account = account
         self._confirmed: OrderedDict[bytes, dict[bytes, Said]] = OrderedDict()
         """Who keeps what."""
-        self.question: Question | None = None
+        self.question: HolderQuestion | None = None
         """The pass waits until it is answered."""
         self.pause_ms = 0
         """And then so much longer."""

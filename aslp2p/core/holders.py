@@ -34,7 +34,7 @@ class Said(NamedTuple):
     wall: int
 
 
-class Question:
+class HolderQuestion:
     """About `ids`, to whoever is linked."""
 
     def __init__(self, ids: Sequence[bytes]) -> None:
@@ -51,7 +51,7 @@ class Question:
 
 class _Asked(NamedTuple):
     link: int
-    question: Question
+    question: HolderQuestion
     mono: int
     wall: int
 
@@ -64,12 +64,12 @@ class Holders(Part):
         self._asked: dict[int, _Asked] = {}
         """By the number of the request, in the order of asking."""
         self._number = 0
-        self._of_people: OrderedDict[bytes, Question] = OrderedDict()
+        self._of_people: OrderedDict[bytes, HolderQuestion] = OrderedDict()
 
-    def ask(self, ids: Sequence[bytes]) -> Question:
+    def ask(self, ids: Sequence[bytes]) -> HolderQuestion:
         """Ask every member that is linked; of several links to one, the first."""
         context = self._context
-        question = Question(ids)
+        question = HolderQuestion(ids)
         now = context.now
         for peer in context.told():
             if peer.key == context.key or peer.key in question.waits_for.values():

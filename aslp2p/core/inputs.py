@@ -11,8 +11,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from aslp2p.artifacts.types import Action, Policy
-from aslp2p.ledger.keeping import Keep
-from aslp2p.ledger.keeping import Pin as PathPin
+from aslp2p.ledger.keeping import Keep, Pin
 from aslp2p.ledger.reader import Staged
 
 
@@ -172,7 +171,7 @@ class MoveFloor(Struct, frozen=True):
     snapshot: bytes
 
 
-class Pin(Struct, frozen=True):
+class ReadAt(Struct, frozen=True):
     """Show this machine's people that snapshot until they say otherwise (None); nothing else changes (section
     11)."""
 
@@ -204,7 +203,7 @@ class DecideKeep(Struct, frozen=True):
 class PinPaths(Struct, frozen=True):
     """What this machine keeps for good, whatever else was decided: all pins, in the place of those before."""
 
-    pins: tuple[PathPin, ...]
+    pins: tuple[Pin, ...]
 
 
 class Prune(Struct, frozen=True):
@@ -245,7 +244,7 @@ Command: TypeAlias = (
     | ChangePolicy
     | Vouch
     | MoveFloor
-    | Pin
+    | ReadAt
     | Dismiss
     | Import
     | DecideKeep

@@ -42,10 +42,10 @@ from aslp2p.core.inputs import (
     MoveFloor,
     Now,
     OwnAddresses,
-    Pin,
     PinPaths,
     Propose,
     Prune,
+    ReadAt,
     Received,
     Recover,
     Revoke,
@@ -195,7 +195,7 @@ class NodeCore(Wiring):
                 self._chain.move_floor(input_.snapshot)
                 self._floor = context.ledger.floor
                 self._succession.close_what_is_over()
-            case Pin():
+            case ReadAt():
                 self._pin(input_.snapshot)
             case Dismiss():
                 self._dismiss(input_.proposals)

@@ -18,7 +18,7 @@ import trio
 from aslp2p import __version__
 from aslp2p.artifacts.keys import key_text
 from aslp2p.artifacts.types import Admit, Expel, Forget, Remove, Rename
-from aslp2p.core.inputs import Dismiss, Pin, Withdraw
+from aslp2p.core.inputs import Dismiss, ReadAt, Withdraw
 from aslp2p.daemon.asked import AskedDaemon, AskedNode
 from aslp2p.daemon.backup_methods import BackupMethods
 from aslp2p.daemon.bundle_methods import BundleMethods
@@ -159,12 +159,12 @@ class _Methods:
         node, snapshot = self._node(common), parse_id(id)
         if await node.query(lambda reader: reader.snapshot(snapshot)) is None:
             raise UserError("no snapshot here has that id", remedy="see: asl log")
-        await node.command(Pin(snapshot))
+        await node.command(ReadAt(snapshot))
         return {}
 
     async def unpin(self, common: str = "") -> dict[str, Any]:
         """Read the newest version again."""
-        await self._node(common).command(Pin(None))
+        await self._node(common).command(ReadAt(None))
         return {}
 
     async def dismiss(self, ids: list[str], common: str = "") -> dict[str, Any]:
