@@ -30,6 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long", action="store_true", help="run tests marked `long` too, and hypothesis with more examples"
     )
+    parser.addoption(
+        "--soak", type=float, default=60.0, metavar="MINUTES", help="how long attackers soak (with --long)"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
