@@ -207,9 +207,13 @@ class PinPaths(Struct, frozen=True):
 
 
 class Prune(Struct, frozen=True):
-    """Look now for what may go; `dry`: only to know. `NodeCore.live` tells how far it is."""
+    """Look now for what may go; `dry`: only to know."""
 
     dry: bool = False
+
+
+class HowPruned(Struct, frozen=True):
+    """How far the look for what may go is; the answer is as `Keeping.live` tells it, of this moment."""
 
 
 class Fetch(Struct, frozen=True):
@@ -231,6 +235,7 @@ class HeardHolders(Struct, frozen=True):
     content: bytes
 
 
+KeepCommand: TypeAlias = DecideKeep | PinPaths | Prune | HowPruned | Fetch | AskHolders | HeardHolders
 Command: TypeAlias = (
     Propose
     | AddContent
@@ -247,11 +252,6 @@ Command: TypeAlias = (
     | ReadAt
     | Dismiss
     | Import
-    | DecideKeep
-    | PinPaths
-    | Prune
-    | Fetch
-    | AskHolders
-    | HeardHolders
+    | KeepCommand
 )
 Input: TypeAlias = Event | Command

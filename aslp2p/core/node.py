@@ -30,8 +30,10 @@ from aslp2p.core.inputs import (
     DecideKeep,
     Dismiss,
     Endorse,
+    Event,
     Fetch,
     HeardHolders,
+    HowPruned,
     Import,
     Input,
     LinkDown,
@@ -153,70 +155,93 @@ class NodeCore(Wiring):
             self._reconsider()
             self._keeping.begin()
         self._watch_clocks()
-        match input_:
+        if isinstance(input_, Command):
+            out.answer = self._obey(input_)
+        else:
+            self._hear(input_)
+        self._finish(input_)
+        return out
+
+    def _hear(self, event: Event) -> None:
+        """What comes from links, and from whoever runs this node."""
+        match event:
             case Received():
-                self._received(input_)
+                self._received(event)
             case Came():
-                self._came(input_)
+                self._came(event)
             case Tick():
                 pass
             case LinkUp():
-                self._link_up(input_)
+                self._link_up(event)
             case LinkDown():
-                self._link_down(input_.link)
+                self._link_down(event.link)
             case OwnAddresses():
-                self._addresses = input_.addresses[:ADDRESSES_PER_MESSAGE_MAX]
-                self._tell_addresses(list(context.peers.values()))
-            case Propose():
-                out.answer = self._author.propose(input_.action, input_.pieces, input_.staged)
-            case AddContent():
-                self._author.add_content(input_.pieces)
-            case AddStaged():
-                self._author.add_staged(input_.staged)
-            case MakeToken():
-                out.answer = self._admission.make_token(input_)
-            case Withdraw():
-                out.answer = self._withdraw(input_.proposal)
-            case Endorse():
-                out.answer = self._requests.endorse(input_)
-            case Rotate():
-                out.answer = self._requests.rotate(input_)
-            case Recover():
-                out.answer = self._requests.recover(input_)
-            case Revoke():
-                out.answer = self._requests.revoke(input_)
-            case ChangePolicy():
-                out.answer = self._requests.change_policy(input_)
+                self._addresses = event.addresses[:ADDRESSES_PER_MESSAGE_MAX]
+                self._tell_addresses(list(self._context.peers.values()))
             case MarkStale():
-                self._promises.mark_stale(input_.reason)
+                self._promises.mark_stale(event.reason)
+            case Lost():
+                self._lost(event.ids)
+
+    def _obey(self, command: Command) -> Any:
+        """Carry out what the person here wants; returns its answer, if it has one."""
+        match command:
+            case Propose():
+                return self._author.propose(command.action, command.pieces, command.staged)
+            case AddContent():
+                self._author.add_content(command.pieces)
+            case AddStaged():
+                self._author.add_staged(command.staged)
+            case MakeToken():
+                return self._admission.make_token(command)
+            case Withdraw():
+                return self._withdraw(command.proposal)
+            case Endorse():
+                return self._requests.endorse(command)
+            case Rotate():
+                return self._requests.rotate(command)
+            case Recover():
+                return self._requests.recover(command)
+            case Revoke():
+                return self._requests.revoke(command)
+            case ChangePolicy():
+                return self._requests.change_policy(command)
             case Vouch():
                 self._requests.vouch()
             case MoveFloor():
-                self._chain.move_floor(input_.snapshot)
-                self._floor = context.ledger.floor
+                self._chain.move_floor(command.snapshot)
+                self._floor = self._context.ledger.floor
                 self._succession.close_what_is_over()
             case ReadAt():
-                self._pin(input_.snapshot)
+                self._pin(command.snapshot)
             case Dismiss():
-                self._dismiss(input_.proposals)
+                self._dismiss(command.proposals)
             case Import():
-                out.answer = self._intake.imported(input_)
+                return self._intake.imported(command)
+            case _:
+                return self._keep(command)
+        return None
+
+    def _keep(
+        self, command: DecideKeep | PinPaths | Prune | HowPruned | Fetch | AskHolders | HeardHolders
+    ) -> Any:
+        """What is to stay on this machine."""
+        match command:
             case DecideKeep():
-                self._keeping.decide(input_.keep)
+                self._keeping.decide(command.keep)
             case PinPaths():
-                self._keeping.pin(input_.pins)
+                self._keeping.pin(command.pins)
             case Prune():
-                self._keeping.prune(dry=input_.dry)
+                self._keeping.prune(dry=command.dry)
+            case HowPruned():
+                return self._keeping.live()
             case Fetch():
-                self._keeping.fetch(input_.contents)
+                self._keeping.fetch(command.contents)
             case AskHolders():
-                self._keeping.holders.ask_for_person(input_.content)
+                self._keeping.holders.ask_for_person(command.content)
             case HeardHolders():
-                out.answer = self._keeping.answers(input_.content)
-            case Lost():
-                self._lost(input_.ids)
-        self._finish(input_)
-        return out
+                return self._keeping.answers(command.content)
+        return None
 
     @property
     def withholds(self) -> bool:

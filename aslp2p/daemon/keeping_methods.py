@@ -9,7 +9,7 @@ import trio
 
 from aslp2p.artifacts.keys import key_text
 from aslp2p.core.holding import State
-from aslp2p.core.inputs import AskHolders, DecideKeep, Fetch, HeardHolders, PinPaths, Prune
+from aslp2p.core.inputs import AskHolders, DecideKeep, Fetch, HeardHolders, HowPruned, PinPaths, Prune
 from aslp2p.daemon.asked import AskedNode
 from aslp2p.errors import UsageError
 from aslp2p.ledger.keeping import FORM, META_PINS, Pin, decode_pins, make_keep, make_pin
@@ -100,9 +100,7 @@ class KeepingMethods:
 
     async def prune_state(self, common: str = "") -> dict[str, Any]:
         """How far that is, and how the last one ended."""
-        node = self._node(common)
-        await node.query(lambda reader: None)
-        state: dict[str, Any] = node.live()["keeping"]
+        state: dict[str, Any] = await self._node(common).command(HowPruned())
         return state
 
     async def fetch(self, contents: list[tuple[str, Uint]], common: str = "") -> dict[str, Any]:
