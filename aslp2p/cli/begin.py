@@ -21,6 +21,7 @@ from aslp2p.errors import NoDaemon, UsageError, UserError
 from aslp2p.home import Home
 
 if TYPE_CHECKING:
+    from aslp2p.artifacts.envelope import Verified
     from aslp2p.artifacts.types import Genesis, Policy
     from aslp2p.home.key import SecretKey
     from aslp2p.views.commons import Followed
@@ -63,12 +64,8 @@ def init_command(
     """
     from aslp2p.artifacts.envelope import sign_statement
     from aslp2p.artifacts.text import name_problem
-    from aslp2p.errors import Rejected
     from aslp2p.home.key import load_key
     from aslp2p.home.names import choose_name
-    from aslp2p.ledger.history import found_common
-    from aslp2p.ledger.joining import founding
-    from aslp2p.limits import NETWORK_SECRET_BYTES
 
     if problem := name_problem(name):
         raise UsageError(f"a Common cannot be called that: it is {problem}", remedy="choose another name")
@@ -92,16 +89,7 @@ def init_command(
         if own_name is not None:
             choose_name(home, own_name)
         anchor = next(one.name for one in genesis.anchors if one.key == secret.key)
-        with common_store(home, signed.id) as store:
-            try:
-                found_common(store, signed)
-            except Rejected as error:
-                raise UsageError(
-                    f"this policy cannot found a Common: {error.message}", remedy="change it"
-                ) from None
-            network_secret = os.urandom(NETWORK_SECRET_BYTES)
-            store.apply(founding(signed.id, network_secret, anchor, name_chosen=listed))
-            store.commit()
+        _found(home, signed, anchor, name_chosen=listed)
         if home.default_common() is None:
             home.set_default_common(signed.id)
         if daemon is not None:
@@ -112,6 +100,25 @@ def init_command(
     say(f"Made the Common {name}: {name}@0, witnessed by this machine.")
     _warn_of_lock_out(genesis.policy)
     say("It is running; invite others with: asl invite" if daemon else "Start it with: asl up")
+
+
+def _found(home: Home, genesis: Verified[Genesis], anchor: str, *, name_chosen: bool) -> None:
+    """Write the store of a new Common. Raises `UsageError` for a policy that cannot found one."""
+    from aslp2p.errors import Rejected
+    from aslp2p.ledger.history import found_common
+    from aslp2p.ledger.joining import founding
+    from aslp2p.limits import NETWORK_SECRET_BYTES
+
+    with common_store(home, genesis.id) as store:
+        try:
+            found_common(store, genesis)
+        except Rejected as error:
+            raise UsageError(
+                f"this policy cannot found a Common: {error.message}", remedy="change it"
+            ) from None
+        network_secret = os.urandom(NETWORK_SECRET_BYTES)
+        store.apply(founding(genesis.id, network_secret, anchor, name_chosen=name_chosen))
+        store.commit()
 
 
 @click.command("self", cls=Command)
