@@ -231,13 +231,12 @@ def passes(reader: Reader, old: SnapshotRow, new: SnapshotRow) -> bool:
 def _successions(reader: Reader, branch: int, above: int, height: int) -> list[_Change]:
     """The successions on a line at heights above `above`, from its standings."""
     found: list[_Change] = []
-    newer: Standing | None = None
-    for at, standing in standing_changes(reader, branch, -1, height):
-        if newer is not None:
-            found += _between(standing, newer)
-        if at <= above:
-            return found
-        newer = standing
+    standings = standing_changes(reader, branch, -1, height)
+    at, newer = next(standings)
+    while at > above:  # the lowest is that of genesis, at height 0
+        at, older = next(standings)
+        found += _between(older, newer)
+        newer = older
     return found
 
 
