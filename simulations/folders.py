@@ -27,9 +27,9 @@ from typing import Any
 from aslp2p.artifacts.content import content_id
 from aslp2p.artifacts.envelope import decode_as
 from aslp2p.artifacts.types import Named, Policy, Proposal, Put, Remove, Snapshot
-from aslp2p.core.inputs import Command, Propose
+from aslp2p.core.inputs import Command, Fetch, Propose
 from aslp2p.errors import AslError, UserError
-from aslp2p.views.queries import QUERIES
+from aslp2p.views.queries import QUERIES, listed
 from aslp2p.views.view import View
 from aslp2p.worktree.aside import ancestors
 from aslp2p.worktree.base import Base
@@ -69,6 +69,9 @@ class _Calling:
             raise Killed
         if question == "put.many":
             return {kind: [self._proposed(one) for one in ones] for kind, ones in params.items()}
+        if question == "contents.fetch":
+            self._world.command(self._name, Fetch(tuple(listed(params["contents"]))))
+            return {}
         answer = QUERIES[question](View(node.store, own_key=node.key), **params)
         told: dict[str, Any] = json.loads(json.dumps(answer))
         return told

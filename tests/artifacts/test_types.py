@@ -69,12 +69,12 @@ def tuples(items: st.SearchStrategy[Any], size: int) -> st.SearchStrategy[Any]:
 named = st.builds(Named, names, ids)
 policies = st.builds(
     Policy,
-    tuples(named, AUTHORITIES_MAX),
-    st.integers(0, AUTHORITIES_MAX),
-    st.booleans(),
-    st.integers(GRACE_PERIOD_MS_MIN, GRACE_PERIOD_MS_MAX),
-    st.sampled_from(["invited", "authorities"]),
-    positives,
+    witnesses=tuples(named, AUTHORITIES_MAX),
+    threshold=st.integers(0, AUTHORITIES_MAX),
+    rotation_allowed=st.booleans(),
+    grace_period_ms=st.integers(GRACE_PERIOD_MS_MIN, GRACE_PERIOD_MS_MAX),
+    participants=st.sampled_from(["invited", "authorities"]),
+    protocol=positives,
 )
 succession = (positives, uints, ids, ids, texts)
 abandons = tuples(ids, ABANDONS_MAX)

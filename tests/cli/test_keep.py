@@ -113,11 +113,11 @@ def test_a_path_is_pinned_listed_and_let_go(daemon: Client, asl: Asl) -> None:
 
 def test_what_others_keep_goes_and_comes_back_when_it_is_asked_for(tmp_path: Path) -> None:
     """Three real daemons: a laptop that keeps the newest version, what a folder and a person see of that."""
-    with on_loopback(tmp_path, "you", "alice", "james") as machines:
-        you, alice, _ = machines
+    with on_loopback(tmp_path, "mia", "alice", "james") as machines:
+        mia, alice, _ = machines
         found_together(machines)
-        put(you, "notes", "old" * 40_000)
-        put(you, "notes", "new" * 40_000)
+        put(mia, "notes", "old" * 40_000)
+        put(mia, "notes", "new" * 40_000)
         folder = tmp_path / "folder"
         one_head(machines, lambda head: head["final"] == 2)
         wait_until(lambda: not gone(alice) and not gone(alice, 2), PATIENCE_S, "it is there")
