@@ -36,6 +36,7 @@ from aslp2p.core.inputs import (
     HowPruned,
     Import,
     Input,
+    KeepCommand,
     LinkDown,
     LinkUp,
     Lost,
@@ -222,9 +223,7 @@ class NodeCore(Wiring):
                 return self._keep(command)
         return None
 
-    def _keep(
-        self, command: DecideKeep | PinPaths | Prune | HowPruned | Fetch | AskHolders | HeardHolders
-    ) -> Any:
+    def _keep(self, command: KeepCommand) -> Any:
         """What is to stay on this machine."""
         match command:
             case DecideKeep():
