@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from aslp2p.cli.doctor import reach
 from aslp2p.cli.doctor_home import CLOCK_AHEAD_MS, clock, disk, look_at_home
 from aslp2p.cli.doctor_network import (
-    MDNS_GROUP,
     ask_the_group,
     look_at_firewall,
     look_at_interfaces,
@@ -24,6 +22,7 @@ from aslp2p.cli.findings import Checked, Grade
 from aslp2p.home import Home
 from aslp2p.limits import DISK_LOW_BYTES
 from tests.cli.conftest import Asl
+from tests.cli.on_the_group import HERE, THERE, free_port, speaking
 from tests.cli.running import running
 
 NOW_MS = 1_800_000_000_000
@@ -74,25 +73,12 @@ def test_interfaces_that_nobody_can_reach() -> None:
 
 
 def test_multicast_is_heard_from_here_and_from_another() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        other.bind(("127.0.0.2", 0))
-        other.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
-        stop = threading.Event()
-
-        def answer() -> None:
-            while not stop.wait(0.02):
-                other.sendto(b"here", (MDNS_GROUP, port))
-
-        alone = ask_the_group(["127.0.0.1"], port=port, listen_s=0.3)
-        thread = threading.Thread(target=answer)
-        thread.start()
-        both = ask_the_group(["127.0.0.1"], port=port, listen_s=0.3)
-        stop.set()
-        thread.join()
+    port = free_port()
+    alone = ask_the_group([HERE], port=port, listen_s=0.3)
+    with speaking(b"here", port):
+        both = ask_the_group([HERE], port=port, listen_s=0.3)
     assert (alone.own, alone.others) == (True, [])
-    assert (both.own, both.others) == (True, ["127.0.0.2"])
+    assert (both.own, both.others) == (True, [THERE])
 
 
 def test_interface_that_is_gone_is_named() -> None:

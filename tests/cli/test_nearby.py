@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import struct
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
-from aslp2p.cli.doctor_network import MDNS_GROUP
 from aslp2p.cli.nearby import announces_a_common, common_nearby
 from aslp2p.daemon.announcement import encode_txt
 from tests.cli.conftest import Asl
+from tests.cli.on_the_group import HERE, THERE, free_port, speaking
 
 SERVICE = b"\x07_aslp2p\x04_tcp\x05local\x00"
 NONCE = bytes(range(16))
@@ -46,24 +44,11 @@ def test_who_announces_a_common(heard: bytes, counts: bool) -> None:
 
 
 def test_another_machine_is_heard_and_an_own_one_is_not() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        other.bind(("127.0.0.2", 0))
-        other.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
-        stop = threading.Event()
-
-        def announce() -> None:
-            while not stop.wait(0.02):
-                other.sendto(message(encode_txt(NONCE, [TAG])), (MDNS_GROUP, port))
-
-        thread = threading.Thread(target=announce)
-        thread.start()
-        heard = common_nearby(10, addresses=["127.0.0.1"], port=port)
-        own = common_nearby(0.2, addresses=["127.0.0.1", "127.0.0.2"], port=port)
-        stop.set()
-        thread.join()
-    assert (heard, own) == ("127.0.0.2", "")
+    port = free_port()
+    with speaking(message(encode_txt(NONCE, [TAG])), port):
+        heard = common_nearby(10, addresses=[HERE], port=port)
+        own = common_nearby(0.2, addresses=[HERE, THERE], port=port)
+    assert (heard, own) == (THERE, "")
 
 
 def test_without_a_network_nothing_is_waited_for() -> None:

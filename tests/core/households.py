@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aslp2p.artifacts.types import Admit, Named, Policy
 from aslp2p.core.inputs import Propose
 from simulations.world import World
+
+
+def policy_of(made: World, names: Iterable[str], threshold: int, grace_ms: int) -> Policy:
+    """The policy in which these machines of `made` are the authorities."""
+    return Policy(
+        witnesses=tuple(Named(name, made.nodes[name].key) for name in names),
+        threshold=threshold,
+        rotation_allowed=True,
+        grace_period_ms=grace_ms,
+        participants="invited",
+        protocol=1,
+    )
 
 
 def founded(names: Sequence[str], threshold: int, grace_ms: int) -> World:
@@ -14,19 +26,7 @@ def founded(names: Sequence[str], threshold: int, grace_ms: int) -> World:
     made = World(7)
     for name in names:
         made.add_node(name)
-    authorities = tuple(Named(name, made.nodes[name].key) for name in names)
-    made.found(
-        names[0],
-        list(names),
-        Policy(
-            witnesses=authorities,
-            threshold=threshold,
-            rotation_allowed=True,
-            grace_period_ms=grace_ms,
-            participants="invited",
-            protocol=1,
-        ),
-    )
+    made.found(names[0], list(names), policy_of(made, names, threshold, grace_ms))
     return made
 
 

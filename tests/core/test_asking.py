@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from aslp2p.artifacts.envelope import decode_artifact
-from aslp2p.artifacts.types import Named, Policy, Proposal, Recovery
+from aslp2p.artifacts.types import Proposal, Recovery
 from aslp2p.core.inputs import Endorse
 from simulations.world import World
+from tests.core.households import policy_of
 
 GRACE_MS = 2_000
 
@@ -25,18 +26,10 @@ def test_nobody_is_asked_for_the_same_twice() -> None:
     world = World(7)
     for name in ("you", "alice", "james"):
         world.add_node(name)
-    named = tuple(Named(name, node.key) for name, node in world.nodes.items())
     world.found(
         "you",
         list(world.nodes),
-        Policy(
-            witnesses=named,
-            threshold=2,
-            rotation_allowed=True,
-            grace_period_ms=GRACE_MS,
-            participants="invited",
-            protocol=1,
-        ),
+        policy_of(world, world.nodes, 2, GRACE_MS),
     )
     for name in world.nodes:
         world.start(name)

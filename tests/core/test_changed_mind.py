@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from aslp2p.artifacts.types import Admit, Named, Policy
+from aslp2p.artifacts.types import Admit
 from aslp2p.core.inputs import ChangePolicy, Endorse, Propose, Recover, Rotate, Withdraw
 from aslp2p.errors import UserError
 from aslp2p.recovery import round_ms
 from simulations.world import World
+from tests.core.households import policy_of
 from tests.core.test_stuck import world
 
 
@@ -71,20 +72,7 @@ def test_a_rotation_that_a_policy_change_has_overtaken_is_taken_back(away: str |
         made.crash(away)
     asked = made.command("you", Rotate(made.nodes["alice"].key, ""))
     made.run(2_000)
-    named = tuple(Named(name, made.nodes[name].key) for name in ("you", "alice", "james"))
-    change = made.command(
-        "you",
-        ChangePolicy(
-            Policy(
-                witnesses=named,
-                threshold=2,
-                rotation_allowed=True,
-                grace_period_ms=7_200_000,
-                participants="invited",
-                protocol=1,
-            )
-        ),
-    )
+    change = made.command("you", ChangePolicy(policy_of(made, ("you", "alice", "james"), 2, 7_200_000)))
     made.run(2_000)
     made.command("james", Endorse(change))
     made.run(5_000)
@@ -104,20 +92,7 @@ def test_a_policy_change_overtakes_a_rotation_and_nobody_has_to_type_anything() 
     made.crash("alice")
     made.command("you", Rotate(made.nodes["alice"].key, ""))
     made.run(2_000)
-    named = tuple(Named(name, made.nodes[name].key) for name in ("you", "alice", "james"))
-    change = made.command(
-        "you",
-        ChangePolicy(
-            Policy(
-                witnesses=named,
-                threshold=2,
-                rotation_allowed=True,
-                grace_period_ms=3_600_000,
-                participants="invited",
-                protocol=1,
-            )
-        ),
-    )
+    change = made.command("you", ChangePolicy(policy_of(made, ("you", "alice", "james"), 2, 3_600_000)))
     made.run(2_000)
     made.command("james", Endorse(change))
     made.run(2 * round_ms(3_600_000))

@@ -28,7 +28,7 @@ from aslp2p.ledger.journal import ENDORSE
 from aslp2p.limits import EPOCH_MAX, EPOCH_STRIDE, PROMISES_PER_AUTHOR_MAX, SPECIAL_PER_AUTHOR_MAX
 from aslp2p.recovery import round_ms
 from simulations.world import World
-from tests.core.households import founded
+from tests.core.households import founded, policy_of
 from tests.core.scripted import Stage
 from tests.ledger.builder import ANN, BEN, CLEO, DAN
 from tests.ledger.grown import Grown
@@ -317,20 +317,7 @@ def _grown() -> World:
         made.start(name)
     made.mesh()
     made.run(3_000)
-    three = tuple(Named(name, made.nodes[name].key) for name in names[1:])
-    change = made.command(
-        "old",
-        ChangePolicy(
-            Policy(
-                witnesses=three,
-                threshold=2,
-                rotation_allowed=True,
-                grace_period_ms=GRACE_MS,
-                participants="invited",
-                protocol=1,
-            )
-        ),
-    )
+    change = made.command("old", ChangePolicy(policy_of(made, names[1:], 2, GRACE_MS)))
     made.run(2_000)
     for name in ("ben", "cleo"):
         made.command(name, Endorse(change))

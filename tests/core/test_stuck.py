@@ -8,6 +8,7 @@ from aslp2p.core.inputs import ChangePolicy, Endorse, MarkStale, Propose, Vouch
 from aslp2p.gossip.messages import Heads, Push, Range, decode_message, encode_message
 from aslp2p.limits import OPEN_DIGEST_BYTES, PROTOCOL_VERSION
 from simulations.world import Node, World
+from tests.core.households import policy_of
 
 
 def world(*names: str, threshold: int = 1) -> World:
@@ -40,18 +41,10 @@ def test_a_witness_that_was_gone_before_the_others_met_is_missed() -> None:
     made = World(7)
     for name in ("you", "alice", "james"):
         made.add_node(name).options["auto"] = True
-    named = tuple(Named(name, node.key) for name, node in made.nodes.items())
     made.found(
         "you",
         list(made.nodes),
-        Policy(
-            witnesses=named,
-            threshold=2,
-            rotation_allowed=True,
-            grace_period_ms=2_000,
-            participants="invited",
-            protocol=1,
-        ),
+        policy_of(made, made.nodes, 2, 2_000),
     )
     made.start("alice")
     made.start("james")
