@@ -71,7 +71,7 @@ class _Calling:
             return {kind: [self._proposed(one) for one in ones] for kind, ones in params.items()}
         if question == "contents.fetch":
             self._world.command(self._name, Fetch(tuple(listed(params["contents"]))))
-            return {}
+            return {"peers": len(self._world.nodes)}
         answer = QUERIES[question](View(node.store, own_key=node.key), **params)
         told: dict[str, Any] = json.loads(json.dumps(answer))
         return told

@@ -10,7 +10,7 @@ import base64
 import mimetypes
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from aslp2p.artifacts.content import chunks_of
 from aslp2p.control.client import File
@@ -29,6 +29,10 @@ BATCH_BYTES_MAX = CONTROL_LINE_BYTES_MAX - 256 * KIB
 """Of one line to the daemon."""
 
 
+Content: TypeAlias = tuple[str, int]
+"""Id and size."""
+
+
 class Asking(Protocol):
     """Answers the questions of `docs/control.md` about one Common. Raises `UserError`."""
 
@@ -43,6 +47,27 @@ class Calling(Asking, Protocol):
 
     def long(self, method: str, /, **params: Any) -> dict[str, Any]:
         """The answer to a method about the Common that takes as long as it takes."""
+
+
+def absent_of(source: Asking, contents: Sequence[Content]) -> dict[Content, int]:
+    """Those of `contents` that are not all here, and of how many pieces each lacks."""
+    absent: dict[Content, int] = {}
+    for some in _pages(contents):
+        missing = source.ask("contents.missing", contents=[list(one) for one in some])["missing"]
+        absent |= {one: count for one, count in zip(some, missing, strict=True) if count}
+    return absent
+
+
+def ask_for(daemon: Asking, contents: Sequence[Content]) -> int:
+    """Have the daemon fetch these, whatever this machine keeps; returns how many peers it may ask."""
+    peers = 0
+    for some in _pages(contents):
+        peers = daemon.ask("contents.fetch", contents=[list(one) for one in some])["peers"]
+    return peers
+
+
+def _pages(contents: Sequence[Content]) -> Iterator[Sequence[Content]]:
+    return (contents[at : at + VIEW_PAGE_MAX] for at in range(0, len(contents), VIEW_PAGE_MAX))
 
 
 class _Content(Bytes):
@@ -101,14 +126,9 @@ class History:
 
     def lacking(self, entries: Mapping[str, Entry], /) -> set[str]:
         """Those of `entries` whose bytes have not all come."""
-        lacking: set[str] = set()
-        items = [*entries.items()]
-        for at in range(0, len(items), VIEW_PAGE_MAX):
-            some = items[at : at + VIEW_PAGE_MAX]
-            contents = [[entry.like.content, entry.size] for _, entry in some]
-            missing = self._source.ask("contents.missing", contents=contents)["missing"]
-            lacking |= {path for (path, _), count in zip(some, missing, strict=True) if count}
-        return lacking
+        contents = {path: (entry.like.content, entry.size) for path, entry in entries.items()}
+        absent = absent_of(self._source, [*dict.fromkeys(contents.values())])
+        return {path for path, one in contents.items() if one in absent}
 
     def read_ahead(self, entries: Sequence[Entry], /) -> None:
         """Small ones of `entries` come several in one answer."""
@@ -193,9 +213,7 @@ class Proposals(History):
     def lacking(self, entries: Mapping[str, Entry], /) -> set[str]:
         """As of any version; a folder that follows asks for them, whatever this machine keeps."""
         lacking = super().lacking(entries)
-        wanted = sorted({(entries[path].like.content, entries[path].size) for path in lacking})
-        for at in range(0, len(wanted), VIEW_PAGE_MAX):
-            self._daemon.ask("contents.fetch", contents=[*map(list, wanted[at : at + VIEW_PAGE_MAX])])
+        ask_for(self._daemon, sorted({(entries[path].like.content, entries[path].size) for path in lacking}))
         return lacking
 
     def put(
