@@ -10,13 +10,14 @@ for that (`turns`, and the driver's queue).
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 
 from aslp2p.artifacts.envelope import Verified, decode_artifact, decode_as
 from aslp2p.artifacts.types import Admit, InviteToken, Proposal
 from aslp2p.core.context import Context
 from aslp2p.core.effects import AtWork
+from aslp2p.core.memo import Memo
 from aslp2p.core.pending import Pending
 from aslp2p.errors import ArtifactError
 from aslp2p.ledger.facts import Member
@@ -38,6 +39,7 @@ class Accounts:
     def __init__(self, context: Context, pending: Pending) -> None:
         self._context = context
         self._pending = pending
+        self._memo = Memo(context, pending)
         self._members: Mapping[bytes, Member] = {}
         self._accounts: dict[bytes, bytes] = {}
         self._at_work: OrderedDict[bytes, int] = OrderedDict()
@@ -96,7 +98,13 @@ class Accounts:
 
     def waiting(self, account: bytes) -> int:
         """How many proposals are pending on `account`."""
-        return sum(count for key, count in self._pending.by_author() if self.of(key) == account)
+        return self._memo.ask("waiting", self._count)[account]
+
+    def _count(self) -> Counter[bytes]:
+        waiting: Counter[bytes] = Counter()
+        for key, count in self._pending.by_author():
+            waiting[self.of(key)] += count
+        return waiting
 
     # --- who is at work ---------------------------------------------------------------------------
 

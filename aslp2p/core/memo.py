@@ -22,7 +22,7 @@ class Memo:
     def __init__(self, context: Context, pending: Pending) -> None:
         self._context = context
         self._pending = pending
-        self._since: tuple[Ledger, int, int] | None = None
+        self._since: tuple[Ledger | None, int, int] | None = None
         self._answers: dict[Any, Any] = {}
 
     def ask(self, question: Any, work: Callable[[], T]) -> T:
@@ -38,6 +38,8 @@ class Memo:
             self._answers[question] = answer
         return answer
 
-    def _now(self) -> tuple[Ledger, int, int]:
+    def _now(self) -> tuple[Ledger | None, int, int]:
+        if not self._context.founded:
+            return None, 0, self._pending.revision
         ledger = self._context.ledger
         return ledger, ledger.revision, self._pending.revision
